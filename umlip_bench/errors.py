@@ -1,0 +1,33 @@
+"""The errors a user can cause and mend; each message names the value, what is allowed, the remedy.
+
+Everything here derives from `UmlipBenchError`, which the command line prints as one message
+without a traceback. Anything else that escapes is a bug and keeps its traceback.
+"""
+
+
+class UmlipBenchError(Exception):
+    """Base of all errors that a user can mend."""
+
+
+class UnknownModelError(UmlipBenchError):
+    """No model, file or calculator goes by the given name."""
+
+
+class WeightsError(UmlipBenchError):
+    """Weights are absent, cannot be fetched, fail their check or cannot be read."""
+
+
+class StructureError(UmlipBenchError):
+    """A structure that the potential cannot or should not be evaluated on."""
+
+
+class DataError(UmlipBenchError):
+    """Reference data that is missing, unreadable or incomplete."""
+
+
+class DeviceError(UmlipBenchError):
+    """A device or number format that is not to be had."""
+
+
+class RunFolderError(UmlipBenchError):
+    """A run folder that is damaged, in use, or holds another run."""

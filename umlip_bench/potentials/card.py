@@ -1,0 +1,109 @@
+"""What a model is: `ModelCard` and the level of theory of its training labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class LevelOfTheory:
+    """How labels were computed, as far as it is known.
+
+    Parameters
+    ----------
+    functional
+        Exchange-correlation functional, e.g. ``"PBE"`` or ``"r2SCAN"``; ``"unknown"`` if not stated.
+    hubbard_u
+        Where +U terms were applied, e.g. ``"MP"`` for the Materials Project's values; ``None`` for none.
+    pseudopotentials
+        Name of the set of pseudopotentials or PAW data, if known.
+    energy_corrections
+        Corrections contained in the energies, e.g. ``"MP2020"``; ``None`` for raw DFT energies.
+    """
+
+    functional: str
+    hubbard_u: str | None = None
+    pseudopotentials: str | None = None
+    energy_corrections: str | None = None
+
+    def __str__(self) -> str:
+        text = self.functional
+        if self.hubbard_u:
+            text += f"+U({self.hubbard_u})"
+        if self.energy_corrections:
+            text += f", {self.energy_corrections} energies"
+        return text
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """One file of a model's weights.
+
+    Parameters
+    ----------
+    name
+        File name inside the model's folder.
+    url
+        Where it is published.
+    sha256
+        Hex digest, or ``None`` where upstream publishes none: the first download that parses is
+        then pinned in the user's store.
+    size
+        Size in bytes, if known.
+    """
+
+    name: str
+    url: str
+    sha256: str | None = None
+    size: int | None = None
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """A model by exact name and version.
+
+    Parameters
+    ----------
+    name
+        Lower-case id with version, e.g. ``"m3gnet-mp-2021.2.8"``.
+    family
+        Adapter that runs it: ``"chgnet"``, ``"matgl"``, ``"mace"`` or a third party's.
+    architecture
+        Human-readable architecture.
+    level_of_theory
+        Of the training labels.
+    training_set
+        What it was trained on.
+    elements
+        Chemical symbols it knows; empty if that shows only once the weights are read.
+    licence, citation
+        Of the weights.
+    n_parameters
+        Number of parameters, or ``None`` if not known before loading.
+    head
+        Readout head to use for models that have several.
+    folder
+        Folder of the weights inside a store.
+    files
+        Weights files; empty for models without any (foreign calculators).
+    package_path
+        ``"package:path/in/package"`` for each file shipped inside an installed package, in the
+        order of `files`; empty otherwise.
+    note
+        A caveat that a user should see.
+    """
+
+    name: str
+    family: str
+    architecture: str
+    level_of_theory: LevelOfTheory
+    training_set: str
+    elements: tuple[str, ...]
+    licence: str
+    citation: str
+    n_parameters: int | None = None
+    head: str | None = None
+    folder: str | None = None
+    files: tuple[WeightsFile, ...] = ()
+    package_path: tuple[str, ...] = ()
+    note: str | None = None
