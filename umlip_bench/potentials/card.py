@@ -82,6 +82,9 @@ class ModelCard:
         Number of parameters, or ``None`` if not known before loading.
     head
         Readout head to use for models that have several.
+    trained_with
+        Library and version that trained the weights, where its conventions have changed since,
+        e.g. ``"matgl 2.0.4"``; ``None`` if unknown or of no consequence.
     folder
         Folder of the weights inside a store.
     files
@@ -103,6 +106,7 @@ class ModelCard:
     citation: str
     n_parameters: int | None = None
     head: str | None = None
+    trained_with: str | None = None
     folder: str | None = None
     files: tuple[WeightsFile, ...] = ()
     package_path: tuple[str, ...] = ()

@@ -1,0 +1,50 @@
+"""Adapters by family, found through the entry-point group ``umlip_bench.potentials``.
+
+A family is a callable ``load(weights, *, device, dtype) -> Potential``. The package registers its own
+in pyproject.toml the same way as third parties do in theirs.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Protocol
+
+from umlip_bench.errors import UnknownModelError
+
+if TYPE_CHECKING:
+    import torch
+
+    from umlip_bench.potentials.protocol import Potential
+    from umlip_bench.potentials.store import Weights
+
+GROUP = "umlip_bench.potentials"
+
+
+class Family(Protocol):
+    """What an entry point of the group resolves to."""
+
+    def __call__(
+        self, weights: Weights, *, device: torch.device, dtype: torch.dtype
+    ) -> Potential: ...
+
+
+def families() -> dict[str, EntryPoint]:
+    """Installed families by name; nothing is imported."""
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
+def family(name: str) -> Family:
+    """The loader of one family, imported now.
+
+    Raises
+    ------
+    UnknownModelError
+        If no installed package provides the family.
+    """
+    installed = families()
+    if name not in installed:
+        raise UnknownModelError(
+            f"no installed package provides the family {name!r} (entry-point group {GROUP}); "
+            f"installed are {', '.join(sorted(installed))}"
+        )
+    return installed[name].load()

@@ -1,0 +1,190 @@
+"""MACE on flat batches: every published foundation model and any model trained with mace.
+
+The batch is handed to the library's model in the form its own data classes collate to. Reading a
+MACE file unpickles it, which runs code from the file: the store checks hashes before this module is
+reached, and a file that a user names is the user's to trust.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from ase import Atoms
+from ase.data import chemical_symbols
+from torch import Tensor, nn
+
+from umlip_bench.errors import WeightsError
+from umlip_bench.potentials.collate import Concatenation
+from umlip_bench.potentials.neighbors import neighbors
+from umlip_bench.potentials.protocol import (
+    Batch,
+    DifferentiablePotential,
+    Energies,
+    Footprint,
+    Graph,
+)
+from umlip_bench.potentials.store import Weights
+from umlip_bench.structures import check_structure
+
+_UNSAFE_LOAD = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
+
+
+@contextlib.contextmanager
+def contained_mace_import() -> Iterator[None]:
+    """Keep mace's import from changing `torch.load` for the whole process.
+
+    Importing mace sets an environment variable that makes every later `torch.load` unpickle without
+    restriction. Its dependency e3nn needs that while it is imported; nothing does afterwards.
+    """
+    before = os.environ.get(_UNSAFE_LOAD)
+    os.environ[_UNSAFE_LOAD] = "1"
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=f".*{_UNSAFE_LOAD}.*")
+            yield
+    finally:
+        if before is None:
+            os.environ.pop(_UNSAFE_LOAD, None)
+        else:
+            os.environ[_UNSAFE_LOAD] = before
+
+
+with contained_mace_import():
+    import mace.modules
+
+
+class MacePotential(DifferentiablePotential):
+    """A MACE model.
+
+    Parameters
+    ----------
+    weights
+        Located weights; one ``.model`` file.
+    module
+        The library's model, on its device, frozen.
+    """
+
+    footprint = Footprint(per_atom=1.2e6, per_edge=20.6e3, per_angle=0.0)
+
+    def __init__(self, weights: Weights, module: nn.Module) -> None:
+        self.weights = weights
+        self.module = module
+        parameter = next(module.parameters())
+        self.device, self.dtype = parameter.device, parameter.dtype
+        self.cutoff = float(module.r_max)
+        numbers = module.atomic_numbers.cpu().numpy()
+        self.card = replace(
+            weights.card,
+            elements=tuple(chemical_symbols[z] for z in numbers),
+            n_parameters=sum(p.numel() for p in module.parameters()),
+        )
+        self._column_of_number = np.full(numbers.max() + 1, -1)
+        self._column_of_number[numbers] = np.arange(len(numbers))
+        self._head = _head_index(weights, list(getattr(module, "heads", ["Default"])))
+        references = torch.atleast_2d(module.atomic_energies_fn.atomic_energies)
+        self._references = references[self._head].detach().double()
+
+    @classmethod
+    def load(cls, weights: Weights, *, device: torch.device, dtype: torch.dtype) -> MacePotential:
+        """Read a model saved by mace.
+
+        Raises
+        ------
+        WeightsError
+            If the file cannot be read, is not an energy model, or lacks the head of the card.
+        """
+        module = read_model(weights.paths[0]).to(device=device, dtype=dtype)
+        module.eval().requires_grad_(False)
+        return cls(weights, module)
+
+    def prepare(self, atoms: Atoms) -> Graph:
+        """Neighbour list."""
+        check_structure(atoms, self.card.elements)
+        pairs = neighbors(atoms, self.cutoff)
+        return Graph(
+            numbers=atoms.numbers,
+            positions=atoms.positions,
+            cell=atoms.cell.array,
+            edges=pairs.edges,
+            images=pairs.images,
+            n_angles=0,
+        )
+
+    def collate(self, graphs: Sequence[Graph]) -> Batch:
+        """One set of tensors; `numbers` holds the model's element column."""
+        cat = Concatenation(graphs, self.device, self.dtype)
+        numbers = np.concatenate([g.numbers for g in graphs])
+        return replace(cat.batch(), numbers=cat.index(self._column_of_number[numbers]))
+
+    def energies(self, batch: Batch) -> Energies:
+        """Energies in eV with the model's isolated-atom energies."""
+        positions, offsets = batch.strained()
+        n_atoms = torch.bincount(batch.structure_of_atom, minlength=batch.n_structures)
+        one_hot = nn.functional.one_hot(batch.numbers, len(self.card.elements))
+        out = self.module(
+            {
+                "positions": positions,
+                "node_attrs": one_hot.to(positions.dtype),
+                "edge_index": batch.edges,
+                "shifts": offsets,
+                "unit_shifts": batch.images,
+                "cell": batch.cells.reshape(-1, 3),
+                "batch": batch.structure_of_atom,
+                "ptr": nn.functional.pad(n_atoms.cumsum(0), (1, 0)),
+                "head": torch.full_like(n_atoms, self._head),
+            },
+            compute_force=False,
+        )
+        return Energies(out["energy"].double(), descriptors=out["node_feats"])
+
+
+def read_model(path: Path) -> nn.Module:
+    """The library's model from a file that mace saved, on the CPU.
+
+    Raises
+    ------
+    WeightsError
+        If the file is not one, or its model has no energy.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            module = torch.load(path, map_location="cpu", weights_only=False)
+    except (OSError, EOFError, KeyError, TypeError, RuntimeError, ValueError) as error:
+        raise _unreadable(path, error) from error
+    except (pickle.UnpicklingError, AttributeError, ImportError) as error:
+        raise _unreadable(path, error) from error
+    if not isinstance(module, mace.modules.MACE):
+        raise WeightsError(
+            f"{path} holds a {type(module).__name__}, not a MACE energy model; export it with mace as "
+            "an uncompiled model (the *.model file, not *_compiled.model)"
+        )
+    return module
+
+
+def _head_index(weights: Weights, heads: list[str]) -> int:
+    head = weights.card.head
+    if head is None and len(heads) > 1:
+        raise WeightsError(
+            f"{weights.card.name} has the heads {', '.join(heads)}; name one in its model card"
+        )
+    if head is None:
+        return 0
+    if head not in heads:
+        raise WeightsError(f"{weights.card.name} has no head {head!r}; it has {', '.join(heads)}")
+    return heads.index(head)
+
+
+def _unreadable(path: Path, error: Exception) -> WeightsError:
+    return WeightsError(
+        f"{path} cannot be read as a MACE model ({type(error).__name__}: {error}); "
+        "expected a *.model file saved by mace"
+    )

@@ -1,0 +1,245 @@
+"""M3GNet and TensorNet from matgl on flat batches.
+
+Weights published before matgl 3 were trained with messages summed onto the second atom of each edge;
+matgl 3 and later sum onto the first and load the old weights without complaint, wrong by 1 to 9
+eV/atom on compounds. `mend_message_direction` restores the direction on the loaded instance; the
+library's classes stay as they are for models trained on newer versions.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import pickle
+from collections.abc import Sequence
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+from ase import Atoms
+from matgl.apps.pes import Potential as MatglPotentialModule
+from matgl.graph._compute import create_line_graph_torch
+from matgl.layers._embedding import TensorEmbedding
+from matgl.layers._graph_convolution import M3GNetGraphConv
+from matgl.models import M3GNet, TensorNet
+from torch import Tensor
+
+from umlip_bench.errors import WeightsError
+from umlip_bench.potentials.collate import Concatenation, sum_per_structure
+from umlip_bench.potentials.neighbors import neighbors
+from umlip_bench.potentials.protocol import (
+    Batch,
+    DifferentiablePotential,
+    Energies,
+    Footprint,
+    Graph,
+)
+from umlip_bench.potentials.store import Weights
+from umlip_bench.structures import check_structure
+
+logger = logging.getLogger(__name__)
+
+FILES = ("model.json", "model.pt", "state.pt")
+"""What a saved matgl model consists of."""
+
+
+class SecondAtomConv(M3GNetGraphConv):
+    """M3GNet's graph convolution with node messages summed onto the second atom of each edge."""
+
+    def node_update_(
+        self,
+        edge_index: Tensor,
+        edge_feat: Tensor,
+        node_feat: Tensor,
+        rbf: Tensor,
+        u_per_edge: Tensor | None,
+        num_nodes: int,
+    ) -> Tensor:
+        """Equation 5 of the M3GNet paper, summed as the weights were trained."""
+        first, second = edge_index
+        inputs = [node_feat[first], node_feat[second], edge_feat]
+        if u_per_edge is not None:
+            inputs.append(u_per_edge)
+        messages = self.node_update_func(torch.hstack(inputs)) * self.node_weight_func(rbf)
+        return messages.new_zeros(num_nodes, messages.shape[1]).index_add(0, second, messages)
+
+
+class SecondAtomEmbedding(TensorEmbedding):
+    """TensorNet's embedding with messages summed onto the second atom of each edge.
+
+    The embedding sums onto the first row of the edges it is given; handing it reversed edges and
+    undoing the exchange inside the message leaves the sum as the only difference.
+    """
+
+    def forward(self, z: Tensor, edge_index: Tensor, *args: Tensor | None) -> tuple:
+        """Embed with the edges reversed."""
+        return super().forward(z, edge_index.flip(0), *args)
+
+    def message(self, x_i: Tensor, x_j: Tensor, *args: Tensor, **kwargs: Tensor) -> tuple:
+        """The library's message for the edge as it was before the reversal."""
+        return super().message(x_j, x_i, *args, **kwargs)
+
+
+def mend_message_direction(potential: MatglPotentialModule) -> None:
+    """Make a loaded potential sum its messages as weights from before matgl 3 were trained.
+
+    Changes this instance only. Needed again after every save and load through matgl.
+
+    Raises
+    ------
+    WeightsError
+        If the architecture is not one whose old convention is known.
+    """
+    model = potential.model
+    if isinstance(model, M3GNet):
+        for layer in model.graph_layers:
+            layer.conv.__class__ = SecondAtomConv
+    elif isinstance(model, TensorNet) and type(model.tensor_embedding) is TensorEmbedding:
+        model.tensor_embedding.__class__ = SecondAtomEmbedding
+    else:
+        raise WeightsError(
+            f"{type(model).__name__} weights from before matgl 3 cannot be used safely: how their "
+            "messages were summed is known only for M3GNet and for TensorNet without warp kernels"
+        )
+
+
+class MatglPotential(DifferentiablePotential):
+    """A matgl potential: M3GNet or TensorNet.
+
+    Parameters
+    ----------
+    weights
+        Located weights.
+    module
+        The library's potential, mended where needed, on its device, frozen.
+    """
+
+    footprint = Footprint(per_atom=0.0, per_edge=48e3, per_angle=0.0)
+
+    def __init__(self, weights: Weights, module: MatglPotentialModule) -> None:
+        self.weights = weights
+        self.module = module
+        self.model = module.model
+        self.device, self.dtype = module.data_mean.device, module.data_mean.dtype
+        self.card = replace(
+            weights.card,
+            elements=tuple(self.model.element_types),
+            n_parameters=sum(p.numel() for p in module.parameters()),
+        )
+        self.cutoff = float(self.model.cutoff)
+        self.angle_cutoff = float(getattr(self.model, "threebody_cutoff", 0.0))
+        numbers = [_atomic_number(symbol) for symbol in self.model.element_types]
+        self._type_of_number = np.full(max(numbers) + 1, -1)
+        self._type_of_number[numbers] = np.arange(len(numbers))
+        references = module.element_refs
+        offsets = torch.zeros(len(numbers)) if references is None else references.property_offset
+        self._references = offsets.detach().double().reshape(-1).to(self.device)
+
+    @classmethod
+    def load(cls, weights: Weights, *, device: torch.device, dtype: torch.dtype) -> MatglPotential:
+        """Read a model saved by matgl and mend it where its weights predate matgl 3.
+
+        Raises
+        ------
+        WeightsError
+            If the files cannot be read or hold another architecture.
+        """
+        files = {path.name: path for path in weights.paths}
+        if len(weights.paths) == 1 and weights.paths[0].is_dir():
+            files = {name: weights.paths[0] / name for name in FILES}
+        missing = [name for name in FILES if name not in files or not files[name].exists()]
+        if missing:
+            raise WeightsError(f"a matgl model needs {', '.join(FILES)}; {missing[0]} is missing")
+        try:
+            module = MatglPotentialModule.load({name: str(files[name]) for name in FILES})
+        except (OSError, EOFError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise _unreadable(files["state.pt"].parent, error) from error
+        except (pickle.UnpicklingError, json.JSONDecodeError, AttributeError) as error:
+            raise _unreadable(files["state.pt"].parent, error) from error
+        if not isinstance(module.model, M3GNet | TensorNet):
+            raise WeightsError(
+                f"{weights.card.name} is a {type(module.model).__name__}; of matgl's architectures "
+                "M3GNet and TensorNet are supported"
+            )
+        if module.calc_repuls or module.calc_charge:
+            raise WeightsError(f"{weights.card.name}: ZBL repulsion and charges are not supported")
+        if weights.card.trained_with is None:
+            logger.warning(
+                "%s: which matgl its weights were trained with is not known; taken to be 3 or later",
+                weights.card.name,
+            )
+        elif int(weights.card.trained_with.split()[-1].split(".")[0]) < 3:
+            mend_message_direction(module)
+        module.to(device=device, dtype=dtype)
+        module.eval().requires_grad_(False)
+        return cls(weights, module)
+
+    def prepare(self, atoms: Atoms) -> Graph:
+        """Neighbour list; angles are formed on the device."""
+        check_structure(atoms, self.card.elements)
+        pairs = neighbors(atoms, self.cutoff)
+        short = np.bincount(pairs.edges[0, pairs.distances <= self.angle_cutoff])
+        return Graph(
+            numbers=atoms.numbers,
+            positions=atoms.positions,
+            cell=atoms.cell.array,
+            edges=pairs.edges,
+            images=pairs.images,
+            n_angles=int((short * (short - 1)).sum()),
+        )
+
+    def collate(self, graphs: Sequence[Graph]) -> Batch:
+        """One set of tensors; `numbers` holds matgl's element index instead of atomic numbers."""
+        cat = Concatenation(graphs, self.device, self.dtype)
+        numbers = np.concatenate([g.numbers for g in graphs])
+        return replace(cat.batch(), numbers=cat.index(self._type_of_number[numbers]))
+
+    def energies(self, batch: Batch) -> Energies:
+        """Energies in eV with the model's element references."""
+        positions, offsets = batch.strained()
+        graph = SimpleNamespace(
+            node_type=batch.numbers,
+            pos=positions,
+            edge_index=batch.edges,
+            pbc_offshift=offsets,
+            batch=batch.structure_of_atom,
+            num_graphs=batch.n_structures,
+        )
+        state = positions.new_zeros(batch.n_structures, 2)
+        if isinstance(self.model, M3GNet):
+            scaled = self.model(g=graph, state_attr=state, l_g=self._line_graph(graph))
+        else:
+            scaled = self.model(g=graph, state_attr=state)
+        energy = self.module.data_std * scaled.reshape(-1) + self.module.data_mean
+        references = sum_per_structure(self._references[batch.numbers], batch)
+        return Energies(energy.double() + references, descriptors=self._descriptors())
+
+    def _line_graph(self, graph: SimpleNamespace) -> dict[str, Tensor]:
+        """The library's angle list, from its vectorised routine instead of its loop over atoms."""
+        first, second = graph.edge_index
+        with torch.no_grad():
+            vectors = graph.pos[second] + graph.pbc_offshift - graph.pos[first]
+            lengths = torch.norm(vectors, dim=1)
+        return create_line_graph_torch(
+            graph.edge_index, lengths, vectors, len(graph.pos), self.angle_cutoff
+        )
+
+    def _descriptors(self) -> Tensor:
+        features = self.model.feature_dict
+        if isinstance(self.model, M3GNet):
+            return features[f"gc_{self.model.n_blocks}"]["node_feat"]
+        return features["readout"]
+
+
+def _atomic_number(symbol: str) -> int:
+    from ase.data import atomic_numbers
+
+    return atomic_numbers[symbol]
+
+
+def _unreadable(folder: object, error: Exception) -> WeightsError:
+    return WeightsError(
+        f"{folder} cannot be read as a matgl potential ({type(error).__name__}: {error}); "
+        f"expected {', '.join(FILES)} as matgl's Potential.save writes them"
+    )

@@ -1,0 +1,268 @@
+"""What every potential is to the rest of the package: prepare a structure, evaluate many at once.
+
+`Potential` is the seam to the engine and the benchmarks. `DifferentiablePotential` is what the
+families built on torch implement: three methods, on top of which prediction (here) and training are
+written once. A correction is a wrapper around any of them, not a variant per family.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from ase import Atoms
+from torch import Tensor
+
+from umlip_bench.potentials.card import ModelCard
+from umlip_bench.potentials.store import Weights
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a potential says about one structure.
+
+    Parameters
+    ----------
+    energy
+        Total energy in eV.
+    forces
+        Shape (N, 3), eV/Å.
+    stress
+        Shape (3, 3), eV/Å³, with pressure = -trace/3; ``None`` if it was not asked for or the
+        calculator has none.
+    magmoms
+        Shape (N,), μB; ``None`` where the model predicts none.
+    """
+
+    energy: float
+    forces: np.ndarray
+    stress: np.ndarray | None
+    magmoms: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Size of a graph, from which memory is predicted."""
+
+    atoms: int
+    edges: int
+    angles: int
+
+
+@dataclass(frozen=True)
+class Graph:
+    """One structure as flat arrays, ready to be batched; picklable, on the CPU.
+
+    Parameters
+    ----------
+    numbers
+        Shape (N,), atomic numbers.
+    positions
+        Shape (N, 3), Å.
+    cell
+        Shape (3, 3), rows are lattice vectors, Å.
+    edges
+        Shape (2, E): edge e goes from atom ``edges[0, e]`` to a periodic image of ``edges[1, e]``;
+        sorted by the first row.
+    images
+        Shape (E, 3), integers: that image is displaced by ``images @ cell``.
+    n_angles
+        Number of angles (pairs of edges) the model forms; 0 for models without.
+    """
+
+    numbers: np.ndarray
+    positions: np.ndarray
+    cell: np.ndarray
+    edges: np.ndarray
+    images: np.ndarray
+    n_angles: int
+
+    @property
+    def cost(self) -> Cost:
+        """Atoms, edges and angles of this graph."""
+        return Cost(len(self.numbers), self.edges.shape[1], self.n_angles)
+
+
+@dataclass
+class Batch:
+    """Several graphs as one set of tensors on one device.
+
+    `positions` (N, 3) and `strain` (B, 3, 3) are the leaves that forces and stress are derivatives
+    with respect to; `strained` applies the strain. Index tensors are int64.
+    """
+
+    numbers: Tensor
+    positions: Tensor
+    cells: Tensor
+    strain: Tensor
+    edges: Tensor
+    images: Tensor
+    structure_of_atom: Tensor
+    structure_of_edge: Tensor
+    n_structures: int
+
+    def strained(self) -> tuple[Tensor, Tensor]:
+        """Positions (N, 3) and edge displacements (E, 3) under the symmetrised strain, in Å.
+
+        The strain acts from the right on row vectors, r' = r (1 + ε), on atoms and lattice alike, so
+        that dE/dε / V is the stress. Only the symmetric part acts: a rotation costs no energy.
+        """
+        strain = 0.5 * (self.strain + self.strain.transpose(1, 2))
+        deformation = torch.eye(3, dtype=strain.dtype, device=strain.device) + strain
+        positions = torch.bmm(
+            self.positions.unsqueeze(1), deformation[self.structure_of_atom]
+        ).squeeze(1)
+        cells = self.cells @ deformation
+        offsets = torch.bmm(self.images.unsqueeze(1), cells[self.structure_of_edge]).squeeze(1)
+        return positions, offsets
+
+
+@dataclass
+class Energies:
+    """Differentiable result of `DifferentiablePotential.energies`.
+
+    Parameters
+    ----------
+    energy
+        Shape (B,), eV, float64.
+    magmoms
+        Shape (N,), μB, or ``None``.
+    descriptors
+        Shape (N, d), the model's own features of each atom, or ``None``.
+    """
+
+    energy: Tensor
+    magmoms: Tensor | None = None
+    descriptors: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Bytes that autograd saves for one evaluation, per atom, edge and angle, in float32."""
+
+    per_atom: float
+    per_edge: float
+    per_angle: float
+
+    def bytes(self, cost: Cost) -> float:
+        """Predicted bytes for a graph of that cost."""
+        return (
+            self.per_atom * cost.atoms + self.per_edge * cost.edges + self.per_angle * cost.angles
+        )
+
+
+class Potential(ABC):
+    """A potential that evaluates any number of periodic structures in one call.
+
+    Parameters
+    ----------
+    weights
+        The card and where the weights came from.
+    card
+        Completed with what only shows once the weights are read (elements, parameter count).
+    """
+
+    weights: Weights
+    card: ModelCard
+    device: torch.device
+    dtype: torch.dtype
+    footprint: Footprint
+    edges_per_cpu_batch: int = 4000
+    """Larger CPU batches leave the cache and are slower, not faster."""
+
+    @abstractmethod
+    def prepare(self, atoms: Atoms) -> Graph:
+        """Check a structure and turn it into flat arrays.
+
+        Raises
+        ------
+        StructureError
+            If the structure cannot or should not be evaluated; the message says why.
+        """
+
+    @abstractmethod
+    def evaluate(self, graphs: Sequence[Graph], *, stress: bool = True) -> list[Prediction]:
+        """Evaluate all graphs in one call to the model; the caller keeps it within memory."""
+
+    def predict(
+        self, structures: Sequence[Atoms] | Atoms, *, stress: bool = True
+    ) -> list[Prediction]:
+        """Evaluate any number of structures, batched as fits the device.
+
+        Parameters
+        ----------
+        structures
+            Periodic structures; a single one is taken as a list of one.
+        stress
+            Whether to compute the stress.
+
+        Returns
+        -------
+        list of Prediction
+            In the order of `structures`.
+
+        Raises
+        ------
+        StructureError
+            If one of them cannot be evaluated; nothing has been computed then.
+        """
+        from umlip_bench.engine.packing import Packer
+
+        if isinstance(structures, Atoms):
+            structures = [structures]
+        graphs = [self.prepare(atoms) for atoms in structures]
+        packer = Packer(self)
+        results: list[Prediction | None] = [None] * len(graphs)
+        for members in packer.partition(graphs):
+            predictions = packer.evaluate([graphs[k] for k in members], stress=stress)
+            for k, prediction in zip(members, predictions, strict=True):
+                results[k] = prediction
+        return [r for r in results if r is not None]
+
+
+class DifferentiablePotential(Potential):
+    """A potential whose energy torch can differentiate; families implement these three methods."""
+
+    @abstractmethod
+    def collate(self, graphs: Sequence[Graph]) -> Batch:
+        """One set of tensors for all graphs, on the potential's device."""
+
+    @abstractmethod
+    def energies(self, batch: Batch) -> Energies:
+        """Energies of a batch, differentiable with respect to its positions and strain."""
+
+    def evaluate(self, graphs: Sequence[Graph], *, stress: bool = True) -> list[Prediction]:
+        """Energies, forces and stress of all graphs from one forward and one backward pass."""
+        if not graphs:
+            return []
+        batch = self.collate(graphs)
+        leaves = [batch.positions.requires_grad_(True)]
+        if stress:
+            leaves.append(batch.strain.requires_grad_(True))
+        with torch.enable_grad():
+            result = self.energies(batch)
+            gradients = torch.autograd.grad(
+                result.energy.sum(), leaves, allow_unused=True, materialize_grads=True
+            )
+        energy = result.energy.detach().cpu().numpy()
+        forces = gradients[0].neg().double().cpu().numpy()
+        magmoms = None if result.magmoms is None else result.magmoms.detach().double().cpu().numpy()
+        stresses = gradients[1].double().cpu().numpy() if stress else None
+
+        predictions = []
+        end = 0
+        for k, graph in enumerate(graphs):
+            start, end = end, end + len(graph.numbers)
+            volume = abs(np.linalg.det(graph.cell))
+            predictions.append(
+                Prediction(
+                    energy=float(energy[k]),
+                    forces=forces[start:end].copy(),
+                    stress=None if stresses is None else stresses[k] / volume,
+                    magmoms=None if magmoms is None else magmoms[start:end].copy(),
+                )
+            )
+        return predictions

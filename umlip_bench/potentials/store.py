@@ -1,0 +1,502 @@
+"""One store for the weights of all families: where they are, that they are right, how they come.
+
+A file counts as weights only once it has passed its check: the published sha256 or, where none is
+published, the shape of a weights file and the sha256 pinned at the first download. Downloads go to
+a ``.part`` file first, under a lock per model, so that no reader ever meets half a file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import os
+import sys
+import zipfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import platformdirs
+import pooch
+from filelock import FileLock
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from ..errors import WeightsError
+from .card import ModelCard, WeightsFile
+
+MODELS_VARIABLE = "UMLIP_BENCH_MODELS"
+CACHE_VARIABLE = "UMLIP_BENCH_CACHE"
+
+CONNECT_TIMEOUT = 15.0
+READ_TIMEOUT = 60.0
+# Longer than any download that another process may be busy with, shorter than for ever.
+LOCK_TIMEOUT = 3600.0
+
+_CHUNK = 1 << 16
+_TORCH_SUFFIXES = frozenset({".ckpt", ".model", ".pt", ".pth", ".tar"})
+# First bytes of what torch.save wrote before 1.6: pickle protocol 2 and torch's magic number.
+_LEGACY_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+# At byte 257 of a tar archive, as torch wrote in its first releases.
+_TAR_MAGIC = b"ustar"
+
+
+class Origin(StrEnum):
+    """Where weights were found."""
+
+    GIVEN = "given path"
+    MODELS = "UMLIP_BENCH_MODELS"
+    PACKAGE = "installed package"
+    CACHE = "user cache"
+    DOWNLOAD = "download"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights on disk that have passed their check.
+
+    Parameters
+    ----------
+    card
+        The model they belong to.
+    paths
+        One path per file of the card, in the card's order.
+    origin
+        Where they were found.
+    sha256
+        One digest for all files: the file's own if there is one file, else that of the files' hex
+        digests written one after another.
+    """
+
+    card: ModelCard
+    paths: tuple[Path, ...]
+    origin: Origin
+    sha256: str
+
+
+class WeightsStore:
+    """The places where weights are kept, and the one where downloads go.
+
+    Weights are looked for in ``$UMLIP_BENCH_MODELS/<folder>/``, in the installed package that ships
+    them, and in ``<root>/<folder>/``, in this order.
+
+    Parameters
+    ----------
+    root
+        Folder of the downloads. By default ``models`` in ``$UMLIP_BENCH_CACHE`` or, where that is
+        not set, in the user's cache folder.
+    """
+
+    def __init__(self, root: Path | None = None) -> None:
+        self.root = _default_root() if root is None else root
+
+    def locate(self, card: ModelCard) -> Weights | None:
+        """Find a model's weights on this machine; the network is not touched.
+
+        Parameters
+        ----------
+        card
+            The model.
+
+        Returns
+        -------
+        Weights | None
+            ``None`` if they are in none of the places.
+
+        Raises
+        ------
+        WeightsError
+            If a file that is there fails its check, or ``$UMLIP_BENCH_MODELS`` is no folder or has
+            only some of the model's files.
+        """
+        if not card.files:
+            return None
+        for origin, paths in self._places(card):
+            missing = [path for path in paths if not path.is_file()]
+            if not missing:
+                return _checked_weights(card, card.files, paths, origin)
+            if origin is Origin.MODELS and len(missing) < len(paths):
+                raise WeightsError(
+                    f"{missing[0].parent}, in ${MODELS_VARIABLE}, has only some of the files of "
+                    f"{card.name}: {', '.join(path.name for path in missing)} is not there.\n"
+                    "Add what is missing, or remove the others to have the model looked for "
+                    f"elsewhere.\n{_listing(card.files)}"
+                )
+        return None
+
+    def fetch(self, card: ModelCard) -> Weights:
+        """Find a model's weights or, failing that, download them.
+
+        Parameters
+        ----------
+        card
+            The model.
+
+        Returns
+        -------
+        Weights
+            The weights, checked.
+
+        Raises
+        ------
+        WeightsError
+            As for `locate`, and if the weights cannot be downloaded or what came is not what was
+            published; nothing of it is kept then.
+        """
+        if not card.files:
+            raise WeightsError(
+                f"{card.name} has no weights to fetch by name. Give the path of a weights file."
+            )
+        found = self.locate(card)
+        if found is not None:
+            return found
+        folder = self._folder(card)
+        outer = sys.exception()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            # The lock lies beside the folder, so that the folder holds weights and nothing else.
+            with FileLock(folder.with_name(f"{folder.name}.lock"), timeout=LOCK_TIMEOUT):
+                # Another process may have brought the files while this one waited.
+                return self.locate(card) or self._download(card)
+        except _Refused as refusal:
+            raise WeightsError(self._how_to_get(card, str(refusal))) from None
+        except OSError as error:  # takes in a full disk and all that requests raises
+            raise WeightsError(self._how_to_get(card, _root_cause(error, outer))) from error
+
+    def _folder(self, card: ModelCard) -> Path:
+        return self.root / _folder_name(card)
+
+    def _places(self, card: ModelCard) -> Iterator[tuple[Origin, tuple[Path, ...]]]:
+        models = _models_folder()
+        if models is not None:
+            yield Origin.MODELS, _in_folder(card, models / _folder_name(card))
+        packaged = _in_package(card)
+        if packaged:
+            yield Origin.PACKAGE, packaged
+        yield Origin.CACHE, _in_folder(card, self._folder(card))
+
+    def _download(self, card: ModelCard) -> Weights:
+        """Download what the cache lacks; to be called with the lock held."""
+        folder = self._folder(card)
+        # Only a holder of the lock writes here: what lies about is of a process that was killed.
+        _remove_parts(folder)
+        lacking = [file for file in card.files if not (folder / file.name).is_file()]
+        parts = {file.name: folder / f"{file.name}.part" for file in lacking}
+        digests: dict[str, str] = {}
+        try:
+            for file in lacking:
+                try:
+                    _receive(file, parts[file.name])
+                    pin = _pin_of(folder / file.name)
+                    digests[file.name] = _check(parts[file.name], file, pin)
+                except _Refused as refusal:
+                    raise _Refused(f"what came for {file.name} was refused: {refusal}") from None
+            for file in lacking:
+                target = folder / file.name
+                if file.sha256 is None:
+                    _write_pin(_pin_of(target), target.name, digests[file.name])
+                os.replace(parts[file.name], target)
+        finally:
+            _remove_parts(folder)
+        return _checked_weights(card, card.files, _in_folder(card, folder), Origin.DOWNLOAD)
+
+    def _how_to_get(self, card: ModelCard, reason: str) -> str:
+        folder = self._folder(card)
+        lacking = [file for file in card.files if not (folder / file.name).is_file()]
+        return (
+            f"The weights of {card.name} are not on this machine and could not be downloaded: "
+            f"{reason}\n{_listing(lacking)}\n"
+            f"Try again with a connection, or put {'it' if len(lacking) == 1 else 'them'} by hand "
+            f"into {folder}{os.sep} or ${MODELS_VARIABLE}/{_folder_name(card)}/."
+        )
+
+
+def weights_at(card: ModelCard, path: Path) -> Weights:
+    """Take weights from where the user says they are.
+
+    Parameters
+    ----------
+    card
+        The model they belong to. If it names no files, `path` has to be a file.
+    path
+        A folder with the card's files under their names or, for a model of one file, the file
+        under any name.
+
+    Returns
+    -------
+    Weights
+        The weights, checked: their sha256 where the card has one, else their shape.
+
+    Raises
+    ------
+    WeightsError
+        If a file is not there or fails its check.
+    """
+    files = card.files or (WeightsFile(name=path.name, url=""),)
+    if path.is_dir() and card.files:
+        paths = _in_folder(card, path)
+    elif path.is_dir():
+        raise WeightsError(f"{path} is a folder. Give the weights file of {card.name} itself.")
+    elif len(files) == 1:
+        paths = (path,)
+    else:
+        raise WeightsError(
+            f"{path} is not a folder, but {card.name} has {len(files)} files. Give the folder that "
+            f"holds {', '.join(file.name for file in files)}."
+        )
+    missing = [str(each) for each in paths if not each.is_file()]
+    if missing:
+        raise WeightsError(
+            f"No file {', '.join(missing)}. Give the weights file of {card.name}, or the folder "
+            f"that holds {', '.join(file.name for file in files)}."
+        )
+    return _checked_weights(card, files, paths, Origin.GIVEN)
+
+
+class _Refused(Exception):
+    """Says in one line why a file is not the weights that it should be."""
+
+
+class _DownloadProgress:
+    """What pooch's downloader reports to: shows a bar on a terminal, and is quiet elsewhere."""
+
+    def __init__(self, label: str) -> None:
+        # Set by pooch to the length that the server announced, 0 if it announced none.
+        self.total = 0
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            console=Console(stderr=True),
+        )
+        self._task = self._bar.add_task(label, total=None)
+        self._shown = sys.stderr.isatty()
+
+    def __enter__(self) -> _DownloadProgress:
+        if self._shown:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._shown:
+            self._bar.stop()
+
+    def update(self, n_bytes: int) -> None:
+        self._bar.update(self._task, advance=n_bytes, total=self.total or None)
+
+    def reset(self) -> None:
+        self._bar.reset(self._task)
+
+    def close(self) -> None:
+        """Do nothing: the bar goes with the context, also when pooch fails before it calls this."""
+
+
+def _default_root() -> Path:
+    folder = os.environ.get(CACHE_VARIABLE)
+    if folder:
+        return Path(folder).expanduser() / "models"
+    return platformdirs.user_cache_path("umlip_bench", appauthor=False) / "models"
+
+
+def _models_folder() -> Path | None:
+    value = os.environ.get(MODELS_VARIABLE)
+    if not value:
+        return None
+    folder = Path(value).expanduser()
+    if not folder.is_dir():
+        raise WeightsError(
+            f"{MODELS_VARIABLE} is '{value}', which is not a folder. It has to name the folder "
+            "that holds one folder of weights per model; mend it or unset it."
+        )
+    return folder
+
+
+def _folder_name(card: ModelCard) -> str:
+    return card.folder or card.name
+
+
+def _in_folder(card: ModelCard, folder: Path) -> tuple[Path, ...]:
+    return tuple(folder / file.name for file in card.files)
+
+
+def _in_package(card: ModelCard) -> tuple[Path, ...]:
+    """Return where the installed package keeps the files; nothing if it is not installed."""
+    paths = []
+    for entry in card.package_path:
+        package, _, inside = entry.partition(":")
+        # Finding the package without importing it: the import would take seconds.
+        spec = importlib.util.find_spec(package)
+        if spec is None or not spec.submodule_search_locations:
+            return ()
+        paths.append(Path(spec.submodule_search_locations[0]) / inside)
+    return tuple(paths)
+
+
+def _checked_weights(
+    card: ModelCard, files: tuple[WeightsFile, ...], paths: tuple[Path, ...], origin: Origin
+) -> Weights:
+    digests = []
+    for file, path in zip(files, paths, strict=True):
+        # Elsewhere a file of this name is not the store's, and may say anything.
+        pin = None if origin in (Origin.GIVEN, Origin.PACKAGE) else _pin_of(path)
+        try:
+            digests.append(_check(path, file, pin))
+        except _Refused as refusal:
+            raise WeightsError(
+                f"{path} ({origin}) is not the file {file.name} of {card.name}: {refusal}\n"
+                f"{_remedy(file, origin)}"
+            ) from None
+        except OSError as error:
+            raise WeightsError(
+                f"{path} ({origin}), weights of {card.name}, cannot be read: {error}"
+            ) from error
+    return Weights(card=card, paths=paths, origin=origin, sha256=_joint_digest(digests))
+
+
+def _joint_digest(digests: list[str]) -> str:
+    if len(digests) == 1:
+        return digests[0]
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def _remedy(file: WeightsFile, origin: Origin) -> str:
+    source = f" from {file.url}" if file.url else ""
+    match origin:
+        case Origin.GIVEN:
+            return f"Give another path, or get the file anew{source}."
+        case Origin.PACKAGE:
+            return (
+                "Reinstall the package, or put the published file into a folder of "
+                f"${MODELS_VARIABLE}{source}."
+            )
+        case Origin.MODELS:
+            return f"Delete the file, or replace it by the published one{source}."
+        case Origin.CACHE | Origin.DOWNLOAD:
+            return f"Delete the file; it is then fetched anew{source}."
+
+
+def _listing(files: Iterable[WeightsFile]) -> str:
+    return "\n".join(
+        f"  file: {file.name}\n  url: {file.url}\n  sha256: {file.sha256 or 'not published'}"
+        for file in files
+    )
+
+
+def _receive(file: WeightsFile, part: Path) -> None:
+    """Download a file to `part`; whether it is the right one is not looked at here."""
+    with _DownloadProgress(file.name) as progress:
+        download = pooch.HTTPDownloader(
+            progressbar=progress,
+            chunk_size=_CHUNK,
+            timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
+            # Compressed on the way, the length announced would not be that of the file.
+            headers={"Accept-Encoding": "identity"},
+        )
+        download(file.url, str(part), None)
+    n_bytes = part.stat().st_size
+    # urllib3 2 notices this itself, urllib3 1 does not.
+    if n_bytes < progress.total:
+        raise _Refused(f"the transfer broke off after {n_bytes} of {progress.total} bytes")
+
+
+def _check(path: Path, file: WeightsFile, pin: Path | None) -> str:
+    """Return the file's sha256, or refuse the file; `pin` is where its first sha256 may be kept."""
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    if file.sha256 is not None:
+        if digest == file.sha256.lower():
+            return digest
+        hint = _looks_wrong(path, file)
+        raise _Refused(
+            f"its sha256 is {digest}, expected {file.sha256}" + (f" ({hint})" if hint else "")
+        )
+    fault = _looks_wrong(path, file) or _wrong_format(path, Path(file.name).suffix)
+    if fault:
+        raise _Refused(fault)
+    pinned = _read_pin(pin) if pin else None
+    if pinned is not None and digest != pinned:
+        raise _Refused(
+            f"its sha256 is {digest}, but {pinned} was pinned when it was first downloaded; "
+            f"if the change is meant, delete the pin {pin}"
+        )
+    return digest
+
+
+def _looks_wrong(path: Path, file: WeightsFile) -> str | None:
+    """Say what is wrong at first sight, if anything is."""
+    size = path.stat().st_size
+    if size == 0:
+        return "it is empty"
+    with path.open("rb") as stream:
+        start = stream.read(512).lstrip(b"\xef\xbb\xbf \t\r\n")
+    if start.startswith(b"<"):
+        return (
+            "it is a web page (HTML or XML), as proxies, logins and error pages send, not weights"
+        )
+    if file.size is not None and size != file.size:
+        return f"it has {size} bytes, expected {file.size}"
+    return None
+
+
+def _wrong_format(path: Path, suffix: str) -> str | None:
+    """Say why the content is not what the suffix promises; unknown suffixes may hold anything."""
+    if suffix == ".json":
+        try:
+            json.loads(path.read_bytes())
+        except ValueError:
+            return "it is not readable as JSON"
+    elif suffix in _TORCH_SUFFIXES and not _is_torch_file(path):
+        return "it is not a whole file as written by torch.save"
+    return None
+
+
+def _is_torch_file(path: Path) -> bool:
+    with path.open("rb") as stream:
+        header = stream.read(512)
+    if header.startswith(_LEGACY_TORCH) or header[257:262] == _TAR_MAGIC:
+        return True
+    if not zipfile.is_zipfile(path):
+        return False
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith("/data.pkl") for name in archive.namelist())
+    except zipfile.BadZipFile:
+        return False
+
+
+def _remove_parts(folder: Path) -> None:
+    for part in folder.glob("*.part"):
+        part.unlink()
+
+
+def _pin_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")
+
+
+def _read_pin(pin: Path) -> str | None:
+    try:
+        return pin.read_text(encoding="utf-8", errors="replace")[:64].strip().lower()
+    except FileNotFoundError:
+        return None
+
+
+def _write_pin(pin: Path, name: str, digest: str) -> None:
+    """Write a pin in the form that ``sha256sum --check`` reads, whole or not at all."""
+    part = pin.with_name(f"{pin.name}.part")
+    part.write_text(f"{digest}  {name}\n", encoding="utf-8")
+    os.replace(part, pin)
+
+
+def _root_cause(error: BaseException, outer: BaseException | None) -> str:
+    """Return the innermost reason in one line.
+
+    What requests raises wraps the one telling line ("Connection refused") in several layers.
+    `outer` is what was being handled before, which is no part of it.
+    """
+    while error.__context__ is not None and error.__context__ is not outer:
+        error = error.__context__
+    lines = str(error).splitlines()
+    return lines[0] if lines else type(error).__name__
