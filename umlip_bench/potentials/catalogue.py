@@ -13,9 +13,9 @@ from typing import Any
 
 import yaml
 
-from ..elements import SYMBOLS
-from ..errors import UnknownModelError
-from .card import LevelOfTheory, ModelCard, WeightsFile
+from umlip_bench.elements import SYMBOLS
+from umlip_bench.errors import UnknownModelError
+from umlip_bench.potentials.card import LevelOfTheory, ModelCard, WeightsFile
 
 
 @cache

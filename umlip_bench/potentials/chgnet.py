@@ -274,18 +274,24 @@ def _gated(gated: GatedMLP, parts: Sequence[Part]) -> Tensor:
     """The gated MLP of the concatenated parts, multiplying each part before it is gathered."""
     core, rest_of_core = _split(gated.mlp_core)
     gate, rest_of_gate = _split(gated.mlp_gate)
-    weight = torch.cat([core.weight, gate.weight])
+    weights = torch.cat([core.weight, gate.weight]).split(
+        [features.shape[1] for features, _ in parts], dim=1
+    )
+    bias = torch.cat([core.bias, gate.bias])
     hidden: Tensor | None = None
-    start = 0
-    for features, rows in parts:
-        block = weight[:, start : start + features.shape[1]]
-        start += features.shape[1]
-        product = features @ block.T
+    for (features, rows), weight in zip(parts, weights, strict=True):
+        # The bias goes into the first product, where the rows are still few.
+        product = (
+            torch.addmm(bias, features, weight.T) if hidden is None else features @ weight.T
+        )
         if rows is not None:
             product = product.index_select(0, rows)
-        hidden = product if hidden is None else hidden + product
+        hidden = product if hidden is None else hidden.add_(product)
     assert hidden is not None
-    hidden = hidden + torch.cat([core.bias, gate.bias])
+    if len(rest_of_core) and len(rest_of_gate):
+        # Both start with the same activation: one pass over contiguous memory instead of two.
+        hidden = rest_of_core[0](hidden)
+        rest_of_core, rest_of_gate = rest_of_core[1:], rest_of_gate[1:]
     from_core, from_gate = hidden.split(core.out_features, dim=1)
     from_core, from_gate = rest_of_core(from_core), rest_of_gate(from_gate)
     if gated.norm is not None:

@@ -24,8 +24,8 @@ from filelock import FileLock
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-from ..errors import WeightsError
-from .card import ModelCard, WeightsFile
+from umlip_bench.errors import WeightsError
+from umlip_bench.potentials.card import ModelCard, WeightsFile
 
 MODELS_VARIABLE = "UMLIP_BENCH_MODELS"
 CACHE_VARIABLE = "UMLIP_BENCH_CACHE"
