@@ -25,6 +25,7 @@ FloatArray = NDArray[np.float64]
 # Columns of the sums that `component_sums` returns. All pooled and resampled force metrics are
 # functions of these, so that a bootstrap never has to touch single components.
 SUM_XX, SUM_XY, SUM_YY, SUM_ABS_ERROR, N_COMPONENTS = range(5)
+N_SUMS = 5
 
 
 @dataclass(frozen=True)
@@ -71,22 +72,26 @@ class Softening:
 
 @dataclass(frozen=True)
 class StressSoftening:
-    """Comparison of a model's stress components with DFT's, with intercept.
+    """Comparison of a model's stress components with DFT's, with a pressure as intercept.
 
-    The intercept takes up a constant pressure (a Pulay stress or another plane-wave cut-off),
-    which says nothing of the curvature of the potential energy surface.
+    The fit is y = slope * x + intercept for the normal components xx, yy, zz and y = slope * x for
+    the shear components: an isotropic offset (Pulay stress, another plane-wave cut-off) says
+    nothing of the curvature of the potential energy surface and acts on the normal components
+    only. With one intercept for all six components such an offset would change the slope, and the
+    shear's would depend on the choice of axes.
 
     Parameters
     ----------
     slope
-        Ordinary least squares slope with intercept; dimensionless; nan if the reference components
-        are all equal.
+        Least squares slope; dimensionless; nan if the reference is one constant pressure
+        throughout.
     intercept
-        Model stress at zero reference stress, in eV/Å^3; nan if the slope is.
+        Isotropic offset of the model's stress, in eV/Å^3; nan if the slope is.
     pearson
-        Pearson's correlation; dimensionless; nan if either side is constant.
+        Correlation of the components after the mean of the normal ones is taken off each side;
+        dimensionless; nan if either side is one constant pressure.
     mae
-        Mean absolute error in eV/Å^3.
+        Mean absolute error over all components, nothing taken off, in eV/Å^3.
     n
         Number of components, six per frame.
     """
@@ -132,10 +137,10 @@ def softening(reference: ArrayLike, model: ArrayLike) -> Softening:
     inverse = float(inverse_of(sums))
     return Softening(
         slope=slope,
-        slope_intercept=_slope_with_intercept(x, y),
+        slope_intercept=_slope(_deviations(x), _deviations(y)),
         inverse=inverse,
         r2=float(r2_of(sums)),
-        pearson=_pearson(x, y),
+        pearson=_cosine(_deviations(x), _deviations(y)),
         mae=float(mae_of(sums)),
         rmse=float(np.sqrt(np.mean((y - x) ** 2))),
         cmae_rotate=float(np.mean(np.abs(y / slope - x))) if slope != 0.0 else float("inf"),
@@ -188,24 +193,23 @@ def energy_slope(
         member = names == name
         dx[member] = _deviations(x[member])
         dy[member] = _deviations(y[member])
-    xx = float(dx @ dx)
-    return float(dx @ dy) / xx if xx > 0.0 else float("nan")
+    return _slope(dx, dy)
 
 
 def stress_softening(reference: ArrayLike, model: ArrayLike) -> StressSoftening:
-    """Compare a model's stress with DFT's by least squares with intercept.
+    """Compare a model's stress with DFT's by least squares with an isotropic intercept.
 
     Parameters
     ----------
     reference
-        DFT stress in Voigt components, shape (n_frames, 6), in eV/Å^3.
+        DFT stress in Voigt order xx, yy, zz, yz, xz, xy, shape (n_frames, 6), in eV/Å^3.
     model
-        The model's stress, same shape, order and units.
+        The model's stress, same shape, order, sign convention and units.
 
     Returns
     -------
     StressSoftening
-        Slope, intercept and errors; the slope is nan if the reference components are all equal.
+        Slope, intercept and errors; see there for the fit and for what is nan when.
 
     Raises
     ------
@@ -215,11 +219,17 @@ def stress_softening(reference: ArrayLike, model: ArrayLike) -> StressSoftening:
     x, y = _pair(reference, model)
     if np.shape(reference)[1:] != (6,):
         raise DataError(f"stress of shape {np.shape(reference)}: (n_frames, 6) is needed")
-    slope = _slope_with_intercept(x, y)
+    # Taking the means off fits the intercept (Frisch and Waugh).
+    normal = np.arange(x.size) % 6 < 3
+    dx = np.where(normal, 0.0, x)
+    dy = np.where(normal, 0.0, y)
+    dx[normal] = _deviations(x[normal])
+    dy[normal] = _deviations(y[normal])
+    slope = _slope(dx, dy)
     return StressSoftening(
         slope=slope,
-        intercept=float(np.mean(y) - slope * np.mean(x)),
-        pearson=_pearson(x, y),
+        intercept=float(np.mean(y[normal]) - slope * np.mean(x[normal])),
+        pearson=_cosine(dx, dy),
         mae=float(np.mean(np.abs(y - x))),
         n=int(x.size),
     )
@@ -290,14 +300,11 @@ def _deviations(values: FloatArray) -> FloatArray:
     return np.asarray(values - values.mean())
 
 
-def _slope_with_intercept(x: FloatArray, y: FloatArray) -> float:
-    dx = _deviations(x)
-    xx = float(dx @ dx)
-    return float(dx @ _deviations(y)) / xx if xx > 0.0 else float("nan")
+def _slope(x: FloatArray, y: FloatArray) -> float:
+    xx = float(x @ x)
+    return float(x @ y) / xx if xx > 0.0 else float("nan")
 
 
-def _pearson(x: FloatArray, y: FloatArray) -> float:
-    dx = _deviations(x)
-    dy = _deviations(y)
-    norm = float(np.linalg.norm(dx) * np.linalg.norm(dy))
-    return float(dx @ dy) / norm if norm > 0.0 else float("nan")
+def _cosine(x: FloatArray, y: FloatArray) -> float:
+    norm = float(np.linalg.norm(x) * np.linalg.norm(y))
+    return float(x @ y) / norm if norm > 0.0 else float("nan")

@@ -1,0 +1,27 @@
+"""The benchmark suites by name."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from umlip_bench.errors import UmlipBenchError
+
+SUITES = {
+    "high-energy": "umlip_bench.benchmarks.high_energy:HighEnergySuite",
+}
+"""Where each suite lives; imported when it is run."""
+
+
+def suite(name: str) -> Any:
+    """A suite by name.
+
+    Raises
+    ------
+    UmlipBenchError
+        If there is none of that name.
+    """
+    if name not in SUITES:
+        raise UmlipBenchError(f"unknown suite {name!r}; there are {', '.join(SUITES)}")
+    module, _, attribute = SUITES[name].partition(":")
+    return getattr(import_module(module), attribute)()

@@ -1,0 +1,1 @@
+"""Continuous batching: measurements are generators, the engine fills the model's calls."""

@@ -43,12 +43,11 @@ class Packer:
         return float(max(graph.cost.edges, 1))
 
     def partition(self, graphs: Sequence[Graph]) -> Iterator[list[int]]:
-        """Indices of the graphs of each call: similar sizes together, each call within budget."""
-        order = sorted(range(len(graphs)), key=lambda k: (self.weight(graphs[k]), k))
+        """Indices of the graphs of each call: in order, as many as fit the budget."""
         call: list[int] = []
         filled = 0.0
-        for k in order:
-            weight = self.weight(graphs[k])
+        for k, graph in enumerate(graphs):
+            weight = self.weight(graph)
             if call and filled + weight > self.budget:
                 yield call
                 call, filled = [], 0.0

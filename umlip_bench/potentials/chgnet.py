@@ -204,7 +204,15 @@ def read_checkpoint(path: Path) -> CHGNet:
         has_bias = "atom_conv_layers.0.mlp_out.layers.1.bias" in saved["state_dict"]
         with contextlib.redirect_stdout(io.StringIO()):  # the constructor prints
             module = CHGNet.from_dict(saved, mlp_out_bias=has_bias)
-    except (OSError, EOFError, KeyError, TypeError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
+    except (
+        OSError,
+        EOFError,
+        KeyError,
+        TypeError,
+        RuntimeError,
+        ValueError,
+        pickle.UnpicklingError,
+    ) as error:
         raise WeightsError(
             f"{path} cannot be read as a CHGNet checkpoint ({type(error).__name__}: {error}); "
             "expected a file saved by CHGNet's trainer (*.pth.tar)"
@@ -281,9 +289,7 @@ def _gated(gated: GatedMLP, parts: Sequence[Part]) -> Tensor:
     hidden: Tensor | None = None
     for (features, rows), weight in zip(parts, weights, strict=True):
         # The bias goes into the first product, where the rows are still few.
-        product = (
-            torch.addmm(bias, features, weight.T) if hidden is None else features @ weight.T
-        )
+        product = torch.addmm(bias, features, weight.T) if hidden is None else features @ weight.T
         if rows is not None:
             product = product.index_select(0, rows)
         hidden = product if hidden is None else hidden.add_(product)

@@ -36,6 +36,7 @@ class ForeignPotential(Potential):
     """
 
     footprint = Footprint(per_atom=1.0, per_edge=0.0, per_angle=0.0)
+    edges_per_cpu_batch = 1  # the calculator takes one structure at a time anyway
 
     def __init__(self, weights: Weights, calculator: Calculator) -> None:
         self.weights = weights
@@ -97,7 +98,9 @@ class ForeignPotential(Potential):
         atoms.calc = self.calculator
         try:
             energy, forces = atoms.get_potential_energy(), atoms.get_forces()
-        except Exception as error:  # someone else's code: whatever it raises is this structure's failure
+        except (
+            Exception
+        ) as error:  # someone else's code: whatever it raises is this structure's failure
             raise StructureError(
                 f"{describe(atoms)}: {self.card.name} failed with {type(error).__name__}: {error}"
             ) from error

@@ -1,0 +1,116 @@
+"""The tidy table: one row per model, data set, suite, variant and metric."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from .intervals import Estimate
+
+
+@dataclass(frozen=True)
+class Row:
+    """One value of one metric for one model.
+
+    Parameters
+    ----------
+    model
+        Name and version of the model, e.g. ``"chgnet-0.3.0"``.
+    data
+        Name of the reference data.
+    suite
+        Benchmark, e.g. ``"high-energy"``.
+    variant
+        Protocol within the suite, e.g. ``"fixed-geometry"``.
+    metric
+        Name of the metric, e.g. ``"slope_median"``.
+    value
+        In `unit`; nan if no case has the metric, and `n_cases` is then 0.
+    unit
+        E.g. ``"eV/Å"``; empty for dimensionless values.
+    ci_low, ci_high
+        Ends of the 95 % interval in `unit`; ``None`` if there are too few cases for an interval
+        whose coverage is known.
+    n_cases
+        Cases (materials) that the value rests on.
+    n_failed
+        Cases of the suite that gave no result for this model.
+    """
+
+    model: str
+    data: str
+    suite: str
+    variant: str
+    metric: str
+    value: float
+    unit: str
+    ci_low: float | None
+    ci_high: float | None
+    n_cases: int
+    n_failed: int
+
+    def to_json(self) -> dict[str, str | float | int | None]:
+        """Return the JSON object of the row: its fields by name, in order.
+
+        JSON knows neither nan nor infinity: such a value, and an interval's end, become ``None``.
+        """
+        return {
+            "model": self.model,
+            "data": self.data,
+            "suite": self.suite,
+            "variant": self.variant,
+            "metric": self.metric,
+            "value": _finite_or_none(self.value),
+            "unit": self.unit,
+            "ci_low": _finite_or_none(self.ci_low),
+            "ci_high": _finite_or_none(self.ci_high),
+            "n_cases": self.n_cases,
+            "n_failed": self.n_failed,
+        }
+
+
+@dataclass(frozen=True)
+class RowHead:
+    """What all rows of one evaluation share.
+
+    Parameters
+    ----------
+    model, data, suite, variant, n_failed
+        As in `Row`.
+    """
+
+    model: str
+    data: str
+    suite: str
+    variant: str
+    n_failed: int
+
+    def row(self, metric: str, unit: str, estimate: Estimate) -> Row:
+        """Return the row of one metric.
+
+        Parameters
+        ----------
+        metric
+            Its name.
+        unit
+            Unit of the estimate.
+        estimate
+            Value and interval over the cases.
+        """
+        return Row(
+            model=self.model,
+            data=self.data,
+            suite=self.suite,
+            variant=self.variant,
+            metric=metric,
+            value=estimate.value,
+            unit=unit,
+            ci_low=estimate.low,
+            ci_high=estimate.high,
+            n_cases=estimate.n,
+            n_failed=self.n_failed,
+        )
+
+
+def _finite_or_none(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

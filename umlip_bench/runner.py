@@ -1,0 +1,233 @@
+"""Running a suite: models times cases into a run folder, going on where an earlier run stopped."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from umlip_bench import __version__
+from umlip_bench.engine.requests import Task
+from umlip_bench.engine.scheduler import Done, run_tasks
+from umlip_bench.errors import UmlipBenchError
+from umlip_bench.potentials.card import LevelOfTheory
+from umlip_bench.potentials.families import family
+from umlip_bench.potentials.store import Weights
+from umlip_bench.runs import CaseKey, CaseRecord, RunConfig, RunFolder
+from umlip_bench.suite import Suite
+
+RECORDED_PACKAGES = ("ase", "chgnet", "e3nn", "mace-torch", "matgl", "numpy", "pymatgen", "torch")
+
+
+@dataclass(frozen=True)
+class DataIdentity:
+    """What a run needs to know of its reference data.
+
+    Parameters
+    ----------
+    id
+        Name.
+    sha256
+        Digest of the labels.
+    level_of_theory
+        Of the labels.
+    """
+
+    id: str
+    sha256: str
+    level_of_theory: LevelOfTheory
+
+
+class ProgressDisplay(Protocol):
+    """Shows how far a run is."""
+
+    def start(self, model: str, total: int, finished: int) -> None:
+        """A model begins; `finished` of its `total` cases were done by an earlier run."""
+        ...
+
+    def advance(self) -> None:
+        """One more case ended."""
+        ...
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a run.
+
+    Parameters
+    ----------
+    rows
+        The summary.
+    failed
+        Cases that ended with an error, of all models.
+    unusable
+        Models that could not be loaded, with the reason.
+    n_done
+        Cases with a result, of all models.
+    """
+
+    rows: Sequence[Any]
+    failed: Sequence[CaseRecord]
+    unusable: dict[str, str] = field(default_factory=dict)
+    n_done: int = 0
+
+
+def run_suite(
+    suite: Suite,
+    models: Sequence[Weights],
+    dataset: Any,
+    data: DataIdentity,
+    out: Path,
+    *,
+    device: torch.device,
+    dtype: torch.dtype,
+    progress: ProgressDisplay,
+) -> Outcome:
+    """Run one suite with several models and write the run folder.
+
+    Parameters
+    ----------
+    suite
+        What to measure.
+    models
+        Located weights; each model is loaded only if it has cases left to do.
+    dataset, data
+        The reference data and its identity.
+    out
+        Run folder, new or interrupted.
+    device, dtype
+        Where and in which number format models are evaluated.
+    progress
+        Told about every case.
+
+    Returns
+    -------
+    Outcome
+        Also written to ``summary.json``.
+
+    Raises
+    ------
+    RunFolderError
+        If the folder holds another run or is in use.
+    UmlipBenchError
+        If the data set has no case for the suite.
+    """
+    cases = suite.cases(dataset)
+    if not cases:
+        raise UmlipBenchError(f"data set {data.id} has no case for the suite {suite.name}")
+    settings = {"dtype": str(dtype).removeprefix("torch.")}
+    identity = {
+        "suite": suite.name,
+        "data": {"id": data.id, "sha256": data.sha256},
+        "settings": settings,
+    }
+    config = RunConfig(identity, _provenance(device), {w.card.name: _card(w) for w in models})
+    with RunFolder(out, config) as folder:
+        unusable = {}
+        rows: list[Any] = []
+        records: list[CaseRecord] = []
+        for weights in models:
+            keys = {
+                case.name: CaseKey(
+                    suite=suite.name,
+                    suite_version=suite.version,
+                    settings=settings,
+                    case=case.name,
+                    structures=case.fingerprint,
+                    model=weights.sha256,
+                    data=data.sha256,
+                )
+                for case in cases
+            }
+            left = [case for case in cases if folder.record(keys[case.name]) is None]
+            progress.start(weights.card.name, len(cases), len(cases) - len(left))
+            if left:
+                try:
+                    potential = family(weights.card.family)(weights, device=device, dtype=dtype)
+                except UmlipBenchError as error:
+                    unusable[weights.card.name] = str(error)
+                    continue
+                tasks = ((case.name, suite.measure(case)) for case in left)
+                for record, arrays in _measure(suite, potential, tasks, keys, data.id):
+                    folder.add(record, arrays)
+                    progress.advance()
+            finished = [r for case in cases if (r := folder.record(keys[case.name])) is not None]
+            records += finished
+            done = [r for r in finished if r.status == "done"]
+            results = [suite.from_arrays(r.case, folder.arrays(r)) for r in done]
+            rows += suite.rows(weights.card.name, data.id, results, len(finished) - len(done))
+        folder.write_summary(rows)
+    failed = [r for r in records if r.status == "failed"]
+    return Outcome(rows, failed, unusable, len(records) - len(failed))
+
+
+def _measure(
+    suite: Suite,
+    potential: Any,
+    tasks: Iterator[tuple[str, Task]],
+    keys: dict[str, CaseKey],
+    data: str,
+) -> Iterator[tuple[CaseRecord, Any]]:
+    """Records and arrays of cases as they end."""
+    for outcome in run_tasks(potential, tasks):
+        error: UmlipBenchError | None = None
+        metrics: Any = {}
+        arrays = None
+        if isinstance(outcome, Done):
+            try:
+                metrics, arrays = suite.metrics(outcome.result), suite.to_arrays(outcome.result)
+            except UmlipBenchError as caught:
+                error = caught
+        else:
+            error = outcome.error
+        yield (
+            CaseRecord(
+                key=keys[outcome.key].digest,
+                model=potential.card.name,
+                data=data,
+                suite=suite.name,
+                case=outcome.key,
+                status="done" if error is None else "failed",
+                reason=None if error is None else str(error),
+                metrics=metrics if error is None else {},
+            ),
+            arrays if error is None else None,
+        )
+
+
+def level_warning(model: LevelOfTheory, data: LevelOfTheory) -> str | None:
+    """Why results of a model against data should be read with care, or ``None``.
+
+    Energy corrections and +U do not touch forces; the functional does.
+    """
+    if "unknown" in (model.functional, data.functional):
+        side = "model" if model.functional == "unknown" else "data"
+        return f"the {side}'s functional is not known"
+    if model.functional != data.functional:
+        return f"the model was trained on {model.functional}, the data is {data.functional}"
+    return None
+
+
+def _card(weights: Weights) -> dict[str, Any]:
+    card = asdict(weights.card)
+    card["elements"] = " ".join(weights.card.elements)
+    return {**card, "origin": str(weights.origin), "sha256": weights.sha256}
+
+
+def _provenance(device: torch.device) -> dict[str, Any]:
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor()
+    return {
+        "umlip_bench": __version__,
+        "python": platform.python_version(),
+        "packages": {package: version(package) for package in RECORDED_PACKAGES},
+        "platform": platform.platform(),
+        "device": f"{device} {name}".strip(),
+        "torch_threads": torch.get_num_threads(),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+    }

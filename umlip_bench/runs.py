@@ -1,0 +1,304 @@
+"""The run folder: what was run, every finished case, its predictions, the summary.
+
+``run.yaml`` holds settings, versions, model cards and data; ``cases.jsonl`` one line per finished case,
+flushed as it ends; ``predictions/`` the arrays; ``summary.json`` the tidy table. A run that is
+interrupted at any point goes on where it was, because a case counts as finished only once its line is
+complete, and its arrays are on disk before that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import yaml
+from filelock import FileLock, Timeout
+
+from umlip_bench.errors import RunFolderError
+from umlip_bench.suite import SummaryRow
+
+SCHEMA = 1
+CONFIG, CASES, PREDICTIONS, SUMMARY = "run.yaml", "cases.jsonl", "predictions", "summary.json"
+
+
+@dataclass(frozen=True)
+class CaseKey:
+    """Everything a case's result depends on; cases with equal digests have the same result.
+
+    Parameters
+    ----------
+    suite, suite_version
+        The suite.
+    settings
+        What a user can set that changes results.
+    case
+        Name of the case.
+    structures
+        Digest of its structures.
+    model
+        Digest of the weights.
+    data
+        Digest of the reference data.
+    """
+
+    suite: str
+    suite_version: int
+    settings: Mapping[str, str]
+    case: str
+    structures: str
+    model: str
+    data: str
+
+    @property
+    def digest(self) -> str:
+        """Hex digest of all fields."""
+        text = json.dumps({**asdict(self), "settings": dict(self.settings)}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True)
+class CaseRecord:
+    """One line of cases.jsonl.
+
+    Parameters
+    ----------
+    key
+        `CaseKey.digest`.
+    model, data, suite, case
+        Names.
+    status
+        ``"done"`` or ``"failed"``.
+    reason
+        Why it failed; ``None`` for one that is done.
+    metrics
+        The suite's numbers for the case; empty for one that failed. Not-a-number is ``null`` on disk.
+    """
+
+    key: str
+    model: str
+    data: str
+    suite: str
+    case: str
+    status: str
+    reason: str | None
+    metrics: Mapping[str, float | int]
+
+    def to_json(self) -> str:
+        """One line, without the line break."""
+        metrics = {
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in self.metrics.items()
+        }
+        return json.dumps({**asdict(self), "metrics": metrics}, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, line: str) -> Self:
+        """Parse one line."""
+        fields = json.loads(line)
+        fields["metrics"] = {
+            name: math.nan if value is None else value for name, value in fields["metrics"].items()
+        }
+        return cls(**fields)
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """What ``run.yaml`` says.
+
+    Parameters
+    ----------
+    identity
+        What must be the same for a run to be continued in the same folder (suite, data, settings).
+    provenance
+        What is only recorded: versions, host, device.
+    models
+        Model cards by name, each with origin and digest of the weights.
+    """
+
+    identity: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+    models: Mapping[str, Mapping[str, Any]]
+
+
+class RunFolder:
+    """One run folder, open for adding cases; only one process at a time.
+
+    Parameters
+    ----------
+    path
+        Created if absent.
+    config
+        The run; must agree with what is in the folder already.
+
+    Raises
+    ------
+    RunFolderError
+        If the folder holds something else or another run, is damaged, or is in use.
+    """
+
+    def __init__(self, path: Path, config: RunConfig) -> None:
+        self.path = path
+        existed = path.exists()
+        if existed and not path.is_dir():
+            raise RunFolderError(f"{path} is a file; --out must name a folder")
+        if existed and any(path.iterdir()) and not (path / CONFIG).exists():
+            leftovers = {entry.name for entry in path.iterdir()} - {".lock"}
+            if leftovers:
+                raise RunFolderError(
+                    f"{path} is not empty and not a run folder; choose another --out"
+                )
+        (path / PREDICTIONS).mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(path / ".lock")
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout as error:
+            raise RunFolderError(
+                f"{path} is in use by another process; wait for it or choose another --out"
+            ) from error
+        try:
+            self.config = self._merge(config)
+            self._records = self._recover()
+            self._stream = (path / CASES).open("a", encoding="utf-8")
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stream.close()
+        self._lock.release()
+
+    def record(self, key: CaseKey) -> CaseRecord | None:
+        """The finished case of that key, or ``None`` if it has not been finished yet."""
+        return self._records.get(key.digest)
+
+    def add(self, record: CaseRecord, arrays: Mapping[str, np.ndarray] | None = None) -> None:
+        """Add a finished case: first its arrays, then its line."""
+        if arrays is not None:
+            write_atomically(
+                self._arrays_path(record.key),
+                lambda file: np.savez_compressed(file, **arrays),
+            )
+        self._stream.write(record.to_json() + "\n")
+        self._stream.flush()
+        os.fsync(self._stream.fileno())
+        self._records[record.key] = record
+
+    def arrays(self, record: CaseRecord) -> dict[str, np.ndarray]:
+        """What was stored with a case that is done."""
+        with np.load(self._arrays_path(record.key), allow_pickle=False) as stored:
+            return dict(stored)
+
+    def write_summary(self, rows: Sequence[SummaryRow]) -> None:
+        """Write summary.json."""
+        content = {"schema": SCHEMA, "rows": [row.to_json() for row in rows]}
+        text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        write_atomically(self.path / SUMMARY, lambda file: file.write(text.encode()))
+
+    def _arrays_path(self, key: str) -> Path:
+        return self.path / PREDICTIONS / f"{key}.npz"
+
+    def _merge(self, config: RunConfig) -> RunConfig:
+        """Agree with an earlier run.yaml, and write the union of the models."""
+        path = self.path / CONFIG
+        models = dict(config.models)
+        if path.exists():
+            before = read_config(path)
+            for name, value in config.identity.items():
+                if before.identity.get(name) != value:
+                    raise RunFolderError(
+                        f"{self.path} holds a run with {name} = {before.identity.get(name)!r}, this one "
+                        f"has {value!r}; choose another --out"
+                    )
+            for name, card in before.models.items():
+                if name in models and models[name]["sha256"] != card["sha256"]:
+                    raise RunFolderError(
+                        f"{self.path} was run with other weights of {name} (sha256 {card['sha256']}); "
+                        "choose another --out"
+                    )
+                models.setdefault(name, card)
+        merged = RunConfig(config.identity, config.provenance, models)
+        text = yaml.safe_dump(
+            {"schema": SCHEMA, **{k: _plain(v) for k, v in vars(merged).items()}},
+            sort_keys=False,
+            allow_unicode=True,
+        )
+        write_atomically(path, lambda file: file.write(text.encode()))
+        return merged
+
+    def _recover(self) -> dict[str, CaseRecord]:
+        """Read the finished cases; cut off a last line that an interruption left incomplete."""
+        path = self.path / CASES
+        if not path.exists():
+            return {}
+        content = path.read_bytes()
+        complete = content[: content.rfind(b"\n") + 1]
+        if len(complete) < len(content):
+            with path.open("r+b") as file:
+                file.truncate(len(complete))
+        records = {}
+        for number, line in enumerate(complete.decode("utf-8").splitlines(), 1):
+            try:
+                record = CaseRecord.from_json(line)
+            except (ValueError, KeyError, TypeError) as error:
+                raise RunFolderError(
+                    f"{path}, line {number} is damaged ({error}); remove that line and run again"
+                ) from error
+            # Arrays come first, so they can only be absent if somebody removed them.
+            if record.status == "failed" or self._arrays_path(record.key).exists():
+                records[record.key] = record
+        return records
+
+
+def read_config(path: Path) -> RunConfig:
+    """Read a run.yaml.
+
+    Raises
+    ------
+    RunFolderError
+        If it is not one.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return RunConfig(content["identity"], content["provenance"], content["models"])
+    except (yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError) as error:
+        raise RunFolderError(f"{path} is damaged ({error}); choose another --out") from error
+
+
+def write_atomically(path: Path, write: Any) -> None:
+    """Write a file under another name and rename it, so that no reader ever sees half of it."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        try:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise
+    os.replace(file.name, path)
+    path.chmod(0o644)
+
+
+def _plain(value: Any) -> Any:
+    """Only what YAML's safe dumper knows."""
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return value
