@@ -1,0 +1,1 @@
+"""Results in, numbers, tables and figures out; nothing here imports torch."""

@@ -72,24 +72,21 @@ class Softening:
 
 @dataclass(frozen=True)
 class StressSoftening:
-    """Comparison of a model's stress components with DFT's, with a pressure as intercept.
+    """Comparison of a model's stress components with DFT's, with an intercept.
 
-    The fit is y = slope * x + intercept for the normal components xx, yy, zz and y = slope * x for
-    the shear components: an isotropic offset (Pulay stress, another plane-wave cut-off) says
-    nothing of the curvature of the potential energy surface and acts on the normal components
-    only. With one intercept for all six components such an offset would change the slope, and the
-    shear's would depend on the choice of axes.
+    The fit is y = slope * x + intercept by least squares over all six Voigt components of all frames.
+    The intercept takes up much, though not all, of an isotropic offset (Pulay stress, another
+    plane-wave cut-off), which says nothing of the curvature of the potential energy surface; stress
+    is therefore never fitted through the origin.
 
     Parameters
     ----------
     slope
-        Least squares slope; dimensionless; nan if the reference is one constant pressure
-        throughout.
+        Least squares slope; dimensionless; nan if all reference components are equal.
     intercept
-        Isotropic offset of the model's stress, in eV/Å^3; nan if the slope is.
+        In eV/Å^3; nan if the slope is.
     pearson
-        Correlation of the components after the mean of the normal ones is taken off each side;
-        dimensionless; nan if either side is one constant pressure.
+        Correlation of the components; dimensionless; nan if all components of one side are equal.
     mae
         Mean absolute error over all components, nothing taken off, in eV/Å^3.
     n
@@ -197,7 +194,7 @@ def energy_slope(
 
 
 def stress_softening(reference: ArrayLike, model: ArrayLike) -> StressSoftening:
-    """Compare a model's stress with DFT's by least squares with an isotropic intercept.
+    """Compare a model's stress with DFT's by least squares with an intercept.
 
     Parameters
     ----------
@@ -219,16 +216,11 @@ def stress_softening(reference: ArrayLike, model: ArrayLike) -> StressSoftening:
     x, y = _pair(reference, model)
     if np.shape(reference)[1:] != (6,):
         raise DataError(f"stress of shape {np.shape(reference)}: (n_frames, 6) is needed")
-    # Taking the means off fits the intercept (Frisch and Waugh).
-    normal = np.arange(x.size) % 6 < 3
-    dx = np.where(normal, 0.0, x)
-    dy = np.where(normal, 0.0, y)
-    dx[normal] = _deviations(x[normal])
-    dy[normal] = _deviations(y[normal])
+    dx, dy = _deviations(x), _deviations(y)
     slope = _slope(dx, dy)
     return StressSoftening(
         slope=slope,
-        intercept=float(np.mean(y[normal]) - slope * np.mean(x[normal])),
+        intercept=float(np.mean(y) - slope * np.mean(x)),
         pearson=_cosine(dx, dy),
         mae=float(np.mean(np.abs(y - x))),
         n=int(x.size),

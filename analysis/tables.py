@@ -21,8 +21,8 @@ LABELS = (
     ("inverse_median", "inverse"),
     ("r2_median", "r2"),
     ("mae", "MAE"),
-    ("cmae_rotate", "cMAE (rotate)"),
-    ("cmae_mse", "cMAE (mse)"),
+    ("cmae_rotate", "cMAE, rotate"),
+    ("cmae_mse", "cMAE, mse"),
     ("share_softened", "share softened"),
 )
 LABEL_WIDTH = 23
@@ -110,12 +110,12 @@ def verdict(rows: Sequence[Row], model: str) -> str:
     materials = f"{slope.n_cases} material{'' if slope.n_cases == 1 else 's'}"
     r2 = found.get("r2_median")
     numbers = (
-        f"forces are {_with_interval(slope, 2)} of DFT in the median of {materials}"
+        f"forces are {slope.value:.2f} of DFT{_interval(slope, 2)} in the median of {materials}"
         f"{'' if r2 is None else f', r2 {r2.value:.3f}'}"
     )
     share = found.get("share_softened")
     if share is not None and share.n_cases:
-        numbers += f"; {round(share.value * share.n_cases)}/{share.n_cases} materials softened"
+        numbers += f"; {round(share.value * share.n_cases)}/{share.n_cases} softened"
     return f"{model}: {_judgement(slope, inverse)}: {numbers}{_caveat(slope, inverse)}"
 
 
@@ -179,7 +179,7 @@ def _table(panel: Panel, models: Sequence[str]) -> Table:
     for metric, label in LABELS:
         cells = [panel.find(model, metric) for model in models]
         unit = next((row.unit for row in cells if row is not None and row.unit), "")
-        name = f"{label} [{unit}]" if unit else label
+        name = f"{label} ({unit})" if unit else label
         table.add_row(
             Text(name), *(Text("-" if r is None else _with_interval(r, 3)) for r in cells)
         )
@@ -206,9 +206,10 @@ def _panels(rows: Sequence[Row]) -> Iterator[Panel]:
 
 
 def _with_interval(row: Row, digits: int) -> str:
-    if math.isnan(row.value):
-        return "-"
-    text = f"{row.value:.{digits}f}"
+    return "-" if math.isnan(row.value) else f"{row.value:.{digits}f}{_interval(row, digits)}"
+
+
+def _interval(row: Row, digits: int) -> str:
     if row.ci_low is None or row.ci_high is None:
-        return text
-    return f"{text} [{row.ci_low:.{digits}f}, {row.ci_high:.{digits}f}]"
+        return ""
+    return f" [{row.ci_low:.{digits}f}, {row.ci_high:.{digits}f}]"

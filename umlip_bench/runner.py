@@ -201,6 +201,13 @@ def _measure(
         )
 
 
+def differs(model: LevelOfTheory, data: LevelOfTheory) -> bool:
+    """Whether both functionals are known and not the same."""
+    return "unknown" not in (model.functional, data.functional) and (
+        model.functional != data.functional
+    )
+
+
 def level_warning(model: LevelOfTheory, data: LevelOfTheory) -> str | None:
     """Why results of a model against data should be read with care, or ``None``.
 
@@ -209,7 +216,7 @@ def level_warning(model: LevelOfTheory, data: LevelOfTheory) -> str | None:
     if "unknown" in (model.functional, data.functional):
         side = "model" if model.functional == "unknown" else "data"
         return f"the {side}'s functional is not known"
-    if model.functional != data.functional:
+    if differs(model, data):
         return f"the model was trained on {model.functional}, the data is {data.functional}"
     return None
 

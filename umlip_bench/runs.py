@@ -193,7 +193,7 @@ class RunFolder:
         if arrays is not None:
             write_atomically(
                 self._arrays_path(record.key),
-                lambda file: np.savez_compressed(file, **arrays),
+                lambda file: np.savez_compressed(file, **dict(arrays)),  # type: ignore[arg-type]
             )
         self._stream.write(record.to_json() + "\n")
         self._stream.flush()
@@ -283,7 +283,9 @@ def read_config(path: Path) -> RunConfig:
 
 def write_atomically(path: Path, write: Any) -> None:
     """Write a file under another name and rename it, so that no reader ever sees half of it."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+    with tempfile.NamedTemporaryFile(
+        dir=path.parent, prefix=f".{path.name}.", delete=False
+    ) as file:
         try:
             write(file)
             file.flush()

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from scipy import stats
+
 from umlip_bench.analysis import high_energy, intervals
 from umlip_bench.analysis.intervals import (
     Estimate,
@@ -19,7 +20,6 @@ from umlip_bench.analysis.intervals import (
     share_estimate,
 )
 from umlip_bench.analysis.softening import inverse_of, mae_of, r2_of, slope_of
-
 from umlip_bench.errors import DataError
 
 STATISTICS = {"slope": slope_of, "inverse": inverse_of, "r2": r2_of, "mae": mae_of}
@@ -216,27 +216,35 @@ def test_coverage_of_small_sample_medians(population: np.ndarray, n: int) -> Non
 
 @pytest.mark.parametrize("n", [16, 40])
 def test_coverage_of_bootstrap(population: np.ndarray, n: int) -> None:
+    # Measured: 0.963, 0.945, 0.945, 0.945 for n = 16, 0.928, 0.955, 0.970, 0.938 for n = 40.
     rng = np.random.default_rng(40 + n)
     samples = [simulate(rng, n) for _ in range(400)]
     for name, statistic in STATISTICS.items():
         truth = float(np.median(statistic(population)))
         hits = [covers(clustered_median_estimate(s, statistic, 400), truth) for s in samples]
-        print(n, name, np.mean(hits))
         assert np.mean(hits) >= 0.92, name
 
 
-@pytest.mark.parametrize("size_spread", [0.3, 0.6, 0.9])
+@pytest.fixture(scope="module", params=[0.3, 0.9])
+def spread_and_truth(request: pytest.FixtureRequest) -> tuple[float, np.ndarray]:
+    population = totals_of(simulate(np.random.default_rng(20), 40_000, request.param))
+    return request.param, population.sum(axis=0)
+
+
 @pytest.mark.parametrize("n", [6, 10, 15, 16, 40])
-def test_coverage_of_pooled_ratios(n: int, size_spread: float) -> None:
-    population = totals_of(simulate(np.random.default_rng(20), 20_000, size_spread)).sum(axis=0)
+def test_coverage_of_pooled_ratios(spread_and_truth: tuple[float, np.ndarray], n: int) -> None:
+    # With 4000 samples: slope 0.945 to 0.973, inverse 0.943 to 0.972, r2 0.931 to 0.959, MAE 0.931
+    # to 0.965 over these cases and a spread of 0.6. The bound leaves room for 1500 samples.
+    spread, population = spread_and_truth
     rng = np.random.default_rng(50 + n)
-    samples = [totals_of(simulate(rng, n, size_spread)) for _ in range(1000 if n < 40 else 500)]
+    samples = [totals_of(simulate(rng, n, spread)) for _ in range(1500)]
     for name, estimate in POOLED.items():
         truth = float(STATISTICS[name](population))
         results = [estimate(totals) for totals in samples]
         hits = [covers(result, truth) for result in results if result.low is not None]
-        print(n, size_spread, name, np.mean(hits), len(hits) / len(samples))
         assert np.mean(hits) >= 0.92, name
+        # Where a material or two dominate there is no interval: most often among few, wide-spread.
+        assert len(hits) / len(samples) > 0.6, name
 
 
 def test_coverage_of_pooled_slope_where_it_fails() -> None:

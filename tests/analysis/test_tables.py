@@ -2,9 +2,9 @@ import io
 
 import pytest
 from rich.console import Console
+
 from umlip_bench.analysis.summary import Row
 from umlip_bench.analysis.tables import caption, print_table, verdict
-
 from umlip_bench.errors import DataError
 
 
@@ -46,7 +46,7 @@ def test_table() -> None:
     slope = next(line for line in text.splitlines() if "slope " in line)
     assert "0.810 [0.780, 0.870]" in slope
     assert "0.950 [0.940, 0.960]" in slope
-    assert "cMAE (rotate) [eV/Å]" in text
+    assert "cMAE, rotate (eV/Å)" in text
     assert "0.778" not in text
     assert "95 % intervals" in text
     assert "15 materials" in text
@@ -84,14 +84,16 @@ def test_empty_evaluation() -> None:
 
 def test_verdict_soft() -> None:
     assert verdict(rows("chgnet-0.3.0"), "chgnet-0.3.0") == (
-        "chgnet-0.3.0: soft: forces are 0.81 [0.78, 0.87] of DFT in the median of 15 materials, "
-        "r2 0.985; 15/15 materials softened"
+        "chgnet-0.3.0: soft: forces are 0.81 of DFT [0.78, 0.87] in the median of 15 materials, "
+        "r2 0.985; 15/15 softened"
     )
 
 
 def test_verdict_noise() -> None:
     text = verdict(rows("m", (0.9, 0.88, 0.92), (1.0, 0.99, 1.01), 0.9), "m")
-    assert text.startswith("m: no correctable softening resolved: forces are 0.90 [0.88, 0.92]")
+    assert text.startswith(
+        "m: no correctable softening resolved: forces are 0.90 of DFT [0.88, 0.92]"
+    )
     assert text.endswith(
         "; not a correctable softening: slope is about r2, the best factor on the model is "
         "1.00 [0.99, 1.01]"
@@ -110,7 +112,7 @@ def test_verdict_others() -> None:
     assert wide.endswith("the best factor on the model is 1.20 [0.98, 1.40], not resolved from 1")
     few = verdict(rows("m", (0.8, None, None), (1.2, None, None), n=4, softened=0.75), "m")
     assert few.startswith("m: undecided (too few materials for an interval): forces are 0.80 of")
-    assert few.endswith("3/4 materials softened")
+    assert few.endswith("3/4 softened")
     assert verdict([], "m") == "m: no verdict: no material with forces"
 
 

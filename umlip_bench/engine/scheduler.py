@@ -7,7 +7,7 @@ and calls the model whenever a call can be filled. It knows nothing of what is m
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -48,7 +48,7 @@ class _Round:
     """
 
     key: Any
-    task: Generator
+    task: Task[Any]
     wants_list: bool
     answers: list[Prediction | None]
     error: UmlipBenchError | None = None
@@ -189,7 +189,7 @@ def _resume(finished: _Round, waiting: deque[_Waiting]) -> Done | Failed | None:
     task, error = finished.task, finished.error
     if error is not None:
         return _advance(finished.key, task, lambda: task.throw(error), waiting)
-    answer = finished.answers if finished.wants_list else finished.answers[0]
+    answer: Any = finished.answers if finished.wants_list else finished.answers[0]
     return _advance(finished.key, task, lambda: task.send(answer), waiting)
 
 

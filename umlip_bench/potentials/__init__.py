@@ -1,0 +1,1 @@
+"""Models: cards, weights, and one adapter per family."""

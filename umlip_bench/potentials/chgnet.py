@@ -22,6 +22,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from ase import Atoms
+from ase.calculators.calculator import Calculator
+from chgnet.model.dynamics import CHGNetCalculator
 from chgnet.model.functions import MLP, GatedMLP
 from chgnet.model.layers import AngleUpdate, AtomConv, BondConv
 from chgnet.model.model import CHGNet
@@ -105,6 +107,11 @@ class ChgnetPotential(DifferentiablePotential):
         module = read_checkpoint(weights.paths[0]).to(device=device, dtype=dtype)
         module.eval().requires_grad_(False)
         return cls(weights, module)
+
+    def reference_calculator(self) -> Calculator:
+        """CHGNet's own calculator."""
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints
+            return CHGNetCalculator(self.module, use_device=str(self.device))
 
     def prepare(self, atoms: Atoms) -> ChgnetGraph:
         """Neighbour list, undirected bonds and angles."""
@@ -271,11 +278,11 @@ Part = tuple[Tensor, Tensor | None]
 """Features and the rows to gather from them; ``None`` takes all rows as they are."""
 
 
-def _split(mlp: MLP) -> tuple[nn.Linear, nn.Sequential]:
+def _split(mlp: MLP) -> tuple[nn.Linear, list[nn.Module]]:
     """First linear map of an MLP and what follows it."""
     layers = list(mlp.layers)
     k = next(n for n, layer in enumerate(layers) if isinstance(layer, nn.Linear))
-    return layers[k], nn.Sequential(*layers[k + 1 :])
+    return layers[k], layers[k + 1 :]
 
 
 def _gated(gated: GatedMLP, parts: Sequence[Part]) -> Tensor:
@@ -294,12 +301,15 @@ def _gated(gated: GatedMLP, parts: Sequence[Part]) -> Tensor:
             product = product.index_select(0, rows)
         hidden = product if hidden is None else hidden.add_(product)
     assert hidden is not None
-    if len(rest_of_core) and len(rest_of_gate):
+    if rest_of_core and rest_of_gate:
         # Both start with the same activation: one pass over contiguous memory instead of two.
         hidden = rest_of_core[0](hidden)
         rest_of_core, rest_of_gate = rest_of_core[1:], rest_of_gate[1:]
     from_core, from_gate = hidden.split(core.out_features, dim=1)
-    from_core, from_gate = rest_of_core(from_core), rest_of_gate(from_gate)
+    for layer in rest_of_core:
+        from_core = layer(from_core)
+    for layer in rest_of_gate:
+        from_gate = layer(from_gate)
     if gated.norm is not None:
         from_core, from_gate = gated.bn1(from_core), gated.bn2(from_gate)
     return gated.activation(from_core) * gated.sigmoid(from_gate)

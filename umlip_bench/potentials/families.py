@@ -23,9 +23,9 @@ GROUP = "umlip_bench.potentials"
 class Family(Protocol):
     """What an entry point of the group resolves to."""
 
-    def __call__(
-        self, weights: Weights, *, device: torch.device, dtype: torch.dtype
-    ) -> Potential: ...
+    def __call__(self, weights: Weights, *, device: torch.device, dtype: torch.dtype) -> Potential:
+        """Read located weights and return the model, on its device, ready to evaluate."""
+        ...
 
 
 def families() -> dict[str, EntryPoint]:

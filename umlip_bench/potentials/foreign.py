@@ -76,6 +76,10 @@ class ForeignPotential(Potential):
             raise UnknownModelError(f"{name!r} is not an ASE calculator but {type(calculator)}")
         return cls(weights, calculator)
 
+    def reference_calculator(self) -> Calculator:
+        """The calculator itself."""
+        return self.calculator
+
     def prepare(self, atoms: Atoms) -> ForeignGraph:
         """Check the structure; the calculator does the rest."""
         check_structure(atoms, self.card.elements)

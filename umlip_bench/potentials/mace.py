@@ -18,8 +18,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from ase import Atoms
+from ase.calculators.calculator import Calculator
 from ase.data import chemical_symbols
-from torch import Tensor, nn
+from torch import nn
 
 from umlip_bench.errors import WeightsError
 from umlip_bench.potentials.collate import Concatenation
@@ -74,7 +75,7 @@ class MacePotential(DifferentiablePotential):
 
     footprint = Footprint(per_atom=1.2e6, per_edge=20.6e3, per_angle=0.0)
 
-    def __init__(self, weights: Weights, module: nn.Module) -> None:
+    def __init__(self, weights: Weights, module: mace.modules.MACE) -> None:
         self.weights = weights
         self.module = module
         parameter = next(module.parameters())
@@ -89,8 +90,6 @@ class MacePotential(DifferentiablePotential):
         self._column_of_number = np.full(numbers.max() + 1, -1)
         self._column_of_number[numbers] = np.arange(len(numbers))
         self._head = _head_index(weights, list(getattr(module, "heads", ["Default"])))
-        references = torch.atleast_2d(module.atomic_energies_fn.atomic_energies)
-        self._references = references[self._head].detach().double()
 
     @classmethod
     def load(cls, weights: Weights, *, device: torch.device, dtype: torch.dtype) -> MacePotential:
@@ -104,6 +103,18 @@ class MacePotential(DifferentiablePotential):
         module = read_model(weights.paths[0]).to(device=device, dtype=dtype)
         module.eval().requires_grad_(False)
         return cls(weights, module)
+
+    def reference_calculator(self) -> Calculator:
+        """Mace's own calculator."""
+        with contained_mace_import():
+            from mace.calculators import MACECalculator
+        heads = getattr(self.module, "heads", ["Default"])
+        return MACECalculator(
+            models=self.module,
+            device=str(self.device),
+            default_dtype=str(self.dtype).removeprefix("torch."),
+            head=heads[self._head],
+        )
 
     def prepare(self, atoms: Atoms) -> Graph:
         """Neighbour list."""
@@ -146,7 +157,7 @@ class MacePotential(DifferentiablePotential):
         return Energies(out["energy"].double(), descriptors=out["node_feats"])
 
 
-def read_model(path: Path) -> nn.Module:
+def read_model(path: Path) -> mace.modules.MACE:
     """The library's model from a file that mace saved, on the CPU.
 
     Raises

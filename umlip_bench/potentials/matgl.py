@@ -18,7 +18,10 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 from ase import Atoms
+from ase.calculators.calculator import Calculator
+from ase.data import atomic_numbers
 from matgl.apps.pes import Potential as MatglPotentialModule
+from matgl.ext.ase import PESCalculator
 from matgl.graph._compute import create_line_graph_torch
 from matgl.layers._embedding import TensorEmbedding
 from matgl.layers._graph_convolution import M3GNetGraphConv
@@ -129,7 +132,7 @@ class MatglPotential(DifferentiablePotential):
         )
         self.cutoff = float(self.model.cutoff)
         self.angle_cutoff = float(getattr(self.model, "threebody_cutoff", 0.0))
-        numbers = [_atomic_number(symbol) for symbol in self.model.element_types]
+        numbers = [atomic_numbers[symbol] for symbol in self.model.element_types]
         self._type_of_number = np.full(max(numbers) + 1, -1)
         self._type_of_number[numbers] = np.arange(len(numbers))
         references = module.element_refs
@@ -174,6 +177,10 @@ class MatglPotential(DifferentiablePotential):
         module.to(device=device, dtype=dtype)
         module.eval().requires_grad_(False)
         return cls(weights, module)
+
+    def reference_calculator(self) -> Calculator:
+        """Matgl's own calculator, of the mended model."""
+        return PESCalculator(self.module, stress_unit="eV/A3")
 
     def prepare(self, atoms: Atoms) -> Graph:
         """Neighbour list; angles are formed on the device."""
@@ -230,12 +237,6 @@ class MatglPotential(DifferentiablePotential):
         if isinstance(self.model, M3GNet):
             return features[f"gc_{self.model.n_blocks}"]["node_feat"]
         return features["readout"]
-
-
-def _atomic_number(symbol: str) -> int:
-    from ase.data import atomic_numbers
-
-    return atomic_numbers[symbol]
 
 
 def _unreadable(folder: object, error: Exception) -> WeightsError:

@@ -14,8 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from ase import Atoms
+from ase.calculators.calculator import Calculator
 from torch import Tensor
 
+from umlip_bench.errors import UmlipBenchError
 from umlip_bench.potentials.card import ModelCard
 from umlip_bench.potentials.store import Weights
 
@@ -186,6 +188,16 @@ class Potential(ABC):
     @abstractmethod
     def evaluate(self, graphs: Sequence[Graph], *, stress: bool = True) -> list[Prediction]:
         """Evaluate all graphs in one call to the model; the caller keeps it within memory."""
+
+    def reference_calculator(self) -> Calculator:
+        """The library's own ASE calculator of the same weights, to check and time against.
+
+        Raises
+        ------
+        UmlipBenchError
+            If the family has none.
+        """
+        raise UmlipBenchError(f"{self.card.name}: the family {self.card.family} names no reference")
 
     def predict(
         self, structures: Sequence[Atoms] | Atoms, *, stress: bool = True

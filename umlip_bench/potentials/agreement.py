@@ -1,0 +1,56 @@
+"""How closely two evaluations of the same structure must agree, in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from umlip_bench.potentials.protocol import Prediction
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """Largest differences between two predictions, or what is tolerated.
+
+    Parameters
+    ----------
+    energy
+        eV/atom.
+    forces
+        Largest component, eV/Å.
+    stress
+        Largest component, eV/Å³; 0 if neither side has a stress.
+    """
+
+    energy: float
+    forces: float
+    stress: float
+
+    def within(self, tolerance: Deviation) -> bool:
+        """Whether no difference exceeds the tolerance; not-a-number never is."""
+        return (
+            self.energy <= tolerance.energy
+            and self.forces <= tolerance.forces
+            and self.stress <= tolerance.stress
+        )
+
+
+TOLERANCES = {
+    torch.float32: Deviation(energy=5e-6, forces=5e-4, stress=5e-5),
+    torch.float64: Deviation(energy=1e-9, forces=1e-8, stress=1e-9),
+}
+"""For the same weights evaluated in another order, batch or implementation."""
+
+
+def deviation(a: Prediction, b: Prediction) -> Deviation:
+    """Largest differences between two predictions of one structure."""
+    stress = 0.0
+    if a.stress is not None and b.stress is not None:
+        stress = float(np.abs(a.stress - b.stress).max())
+    return Deviation(
+        energy=abs(a.energy - b.energy) / len(a.forces),
+        forces=float(np.abs(a.forces - b.forces).max()),
+        stress=stress,
+    )
