@@ -71,7 +71,7 @@ def _frame(path: Path, index: int, atoms: Atoms) -> Frame:
         if key not in container:
             raise DataError(f"{where}: {key} is missing; {_present(atoms)}; expected {FORMAT}")
     energy = atoms.info[ENERGY]
-    if not np.isscalar(energy) or isinstance(energy, str) or not np.isfinite(energy):
+    if not isinstance(energy, int | float | np.number) or not np.isfinite(energy):
         raise DataError(f"{where}: {ENERGY} is {energy!r}; it must be a finite number in eV")
     forces = np.asarray(atoms.arrays[FORCES])
     if forces.shape != (len(atoms), 3) or forces.dtype.kind not in "fi":

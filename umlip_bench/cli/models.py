@@ -115,13 +115,19 @@ def _entry(card: ModelCard, state: Availability) -> dict[str, Any]:
 
 
 def _print_table(states: Sequence[tuple[ModelCard, Availability]]) -> None:
-    from rich.console import Console
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    table = Table(title="Models", title_justify="left")
-    for column in ("name", "family", "level of theory", "parameters", "elements", "licence"):
-        table.add_column(column, justify="right" if column == "parameters" else "left")
-    table.add_column("weights", overflow="fold")
+    from umlip_bench.cli.console import output
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("name", no_wrap=True)
+    table.add_column("family")
+    table.add_column("level of theory")
+    table.add_column("parameters", justify="right")
+    table.add_column("elements", justify="right")
+    table.add_column("licence")
+    table.add_column("weights", no_wrap=True)
     for card, state in states:
         table.add_row(
             card.name,
@@ -130,14 +136,16 @@ def _print_table(states: Sequence[tuple[ModelCard, Availability]]) -> None:
             f"{card.n_parameters:,}" if card.n_parameters else "",
             str(len(card.elements)),
             _short_licence(card.licence),
-            f"[green]here[/] ({state.text})" if state.here else "[yellow]not here[/]",
+            f"[green]here[/]: {state.text}" if state.here else "[yellow]not here[/]",
         )
-    console = Console()
+    console = output()
     console.print(table)
     console.print(
-        "Weights that are not here: umlip-bench models fetch NAME. Any *.model file of mace, *.pth.tar "
-        "file of chgnet or folder of matgl works by its path, any ASE calculator as "
-        "ase:module.path:ClassName. Everything about one model: umlip-bench models show NAME."
+        "Weights that are not here: umlip-bench models fetch NAME. Everything about one model: "
+        "umlip-bench models show NAME.\nAny *.model file of mace, *.pth.tar file of chgnet or folder of "
+        "matgl works by its path, any ASE calculator as ase:module.path:ClassName.",
+        soft_wrap=True,
+        highlight=False,
     )
 
 
@@ -146,9 +154,9 @@ def _short_licence(licence: str) -> str:
 
 
 def _show(options: argparse.Namespace) -> int:
-    from rich.console import Console
     from rich.table import Table
 
+    from umlip_bench.cli.console import output
     from umlip_bench.potentials.catalogue import card as card_by_name
     from umlip_bench.potentials.store import WeightsStore
 
@@ -165,7 +173,7 @@ def _show(options: argparse.Namespace) -> int:
     for key, value in entry.items():
         if value not in ("", None):
             table.add_row(key.replace("_", " "), str(value))
-    Console().print(table)
+    output().print(table)
     return 0
 
 

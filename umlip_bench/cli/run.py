@@ -67,10 +67,9 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from rich.console import Console
-
     from umlip_bench import datasets
     from umlip_bench.benchmarks import suite as suite_by_name
+    from umlip_bench.cli import console
 
     suite = suite_by_name(options.suite)
     dataset = datasets.load(options.data)
@@ -83,7 +82,7 @@ def _run(options: argparse.Namespace) -> int:
 
     device, dtype = resolve_device(options.device), resolve_dtype(options.dtype)
     models, missing = _locate(options.model, level, WeightsStore())
-    errors = Console(stderr=True)
+    errors = console.errors()
     with _Bars(errors) as bars:
         outcome = run_suite(
             suite,
@@ -95,13 +94,13 @@ def _run(options: argparse.Namespace) -> int:
             dtype=dtype,
             progress=bars,
         )
-    _report(Console(), outcome, models, level, dataset.manifest.caveats)
+    _report(console.output(), outcome, models, level, dataset.manifest.caveats)
     for name, reason in {**missing, **outcome.unusable}.items():
         errors.print(f"[yellow]{name} was left out:[/] ", end="")
-        errors.print(reason, markup=False, highlight=False)
+        errors.print(reason, markup=False, highlight=False, soft_wrap=True)
     for record in outcome.failed:
         errors.print(f"[red]failed:[/] {record.model}, {record.case}: ", end="")
-        errors.print(record.reason, markup=False, highlight=False)
+        errors.print(record.reason, markup=False, highlight=False, soft_wrap=True)
     if outcome.n_done == 0:
         print("umlip-bench: nothing succeeded", file=sys.stderr)
         return 1

@@ -70,8 +70,9 @@ def _run(options: argparse.Namespace) -> int:
         print(json.dumps(content, indent=1))
         return 0
 
-    from rich.console import Console
     from rich.table import Table
+
+    from umlip_bench.cli.console import output
 
     table = Table(title=f"{potential.card.name}, {device}, {options.dtype}", title_justify="left")
     for column in ("work", "batch", "library, 1/s", "ours, 1/s", "ratio", "range"):
@@ -85,7 +86,7 @@ def _run(options: argparse.Namespace) -> int:
             f"{t.ratio:.2f}",
             f"{t.ratio_low:.2f} to {t.ratio_high:.2f}",
         )
-    console = Console()
+    console = output()
     console.print(table)
     found = result.deviation
     console.print(

@@ -1,10 +1,7 @@
 """CHGNet on flat batches.
 
-The trained modules are the library's; how they are run is ours. Two things make it fast: a whole
-batch is one graph, and the first linear map of every gated MLP is split. CHGNet concatenates atom,
-bond and angle features for each edge (or angle) and multiplies by one matrix; the product is the sum
-of the blocks' products, and most blocks belong to far fewer atoms and bonds than there are edges and
-angles. Multiplying before gathering gives the same numbers with a fraction of the arithmetic.
+The trained modules are the library's; how they are run is ours: a whole batch is one graph, and gated
+perceptrons multiply before they gather (`umlip_bench.potentials.gated`).
 
 CHGNet's own units are eV/atom and GPa; here energies are totals in eV, and stress follows from the
 strain derivative in eV/Å³.
@@ -13,6 +10,7 @@ strain derivative in eV/Å³.
 from __future__ import annotations
 
 import contextlib
+import copy
 import io
 import pickle
 from collections.abc import Sequence
@@ -24,13 +22,14 @@ import torch
 from ase import Atoms
 from ase.calculators.calculator import Calculator
 from chgnet.model.dynamics import CHGNetCalculator
-from chgnet.model.functions import MLP, GatedMLP
+from chgnet.model.functions import GatedMLP
 from chgnet.model.layers import AngleUpdate, AtomConv, BondConv
 from chgnet.model.model import CHGNet
-from torch import Tensor, nn
+from torch import Tensor
 
 from umlip_bench.errors import WeightsError
 from umlip_bench.potentials.collate import Concatenation, sum_per_structure
+from umlip_bench.potentials.gated import Part, two_branches
 from umlip_bench.potentials.neighbors import angle_pairs, neighbors
 from umlip_bench.potentials.protocol import (
     Batch,
@@ -109,9 +108,10 @@ class ChgnetPotential(DifferentiablePotential):
         return cls(weights, module)
 
     def reference_calculator(self) -> Calculator:
-        """CHGNet's own calculator."""
+        """CHGNet's own calculator, with its parameters as the library leaves them."""
+        module = copy.deepcopy(self.module).requires_grad_(True)
         with contextlib.redirect_stdout(io.StringIO()):  # it prints
-            return CHGNetCalculator(self.module, use_device=str(self.device))
+            return CHGNetCalculator(module, use_device=str(self.device))
 
     def prepare(self, atoms: Atoms) -> ChgnetGraph:
         """Neighbour list, undirected bonds and angles."""
@@ -135,7 +135,7 @@ class ChgnetPotential(DifferentiablePotential):
     def collate(self, graphs: Sequence[Graph]) -> ChgnetBatch:
         """One set of tensors for all graphs."""
         members = [g for g in graphs if isinstance(g, ChgnetGraph)]
-        cat = Concatenation(members, self.device, self.dtype)
+        cat = Concatenation(members, self.device, self.dtype, torch.int32)
         n_bonds = np.array([len(g.edge_of_bond) for g in members])
         bond_offsets = np.cumsum(n_bonds) - n_bonds
         n_angles = np.array([g.n_angles for g in members])
@@ -274,45 +274,11 @@ class _Triplets:
     bond_j: Tensor
 
 
-Part = tuple[Tensor, Tensor | None]
-"""Features and the rows to gather from them; ``None`` takes all rows as they are."""
-
-
-def _split(mlp: MLP) -> tuple[nn.Linear, list[nn.Module]]:
-    """First linear map of an MLP and what follows it."""
-    layers = list(mlp.layers)
-    k = next(n for n, layer in enumerate(layers) if isinstance(layer, nn.Linear))
-    return layers[k], layers[k + 1 :]
-
-
 def _gated(gated: GatedMLP, parts: Sequence[Part]) -> Tensor:
-    """The gated MLP of the concatenated parts, multiplying each part before it is gathered."""
-    core, rest_of_core = _split(gated.mlp_core)
-    gate, rest_of_gate = _split(gated.mlp_gate)
-    weights = torch.cat([core.weight, gate.weight]).split(
-        [features.shape[1] for features, _ in parts], dim=1
-    )
-    bias = torch.cat([core.bias, gate.bias])
-    hidden: Tensor | None = None
-    for (features, rows), weight in zip(parts, weights, strict=True):
-        # The bias goes into the first product, where the rows are still few.
-        product = torch.addmm(bias, features, weight.T) if hidden is None else features @ weight.T
-        if rows is not None:
-            product = product.index_select(0, rows)
-        hidden = product if hidden is None else hidden.add_(product)
-    assert hidden is not None
-    if rest_of_core and rest_of_gate:
-        # Both start with the same activation: one pass over contiguous memory instead of two.
-        hidden = rest_of_core[0](hidden)
-        rest_of_core, rest_of_gate = rest_of_core[1:], rest_of_gate[1:]
-    from_core, from_gate = hidden.split(core.out_features, dim=1)
-    for layer in rest_of_core:
-        from_core = layer(from_core)
-    for layer in rest_of_gate:
-        from_gate = layer(from_gate)
+    core, gate = two_branches(gated.mlp_core.layers, gated.mlp_gate.layers, parts)
     if gated.norm is not None:
-        from_core, from_gate = gated.bn1(from_core), gated.bn2(from_gate)
-    return gated.activation(from_core) * gated.sigmoid(from_gate)
+        core, gate = gated.bn1(core), gated.bn2(gate)
+    return gated.activation(core) * gated.sigmoid(gate)
 
 
 def _atom_convolution(

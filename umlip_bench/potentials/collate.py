@@ -20,21 +20,31 @@ class Concatenation:
         At least one.
     device, dtype
         Where the tensors go and the floating-point type of positions and cells.
+    index_dtype
+        Type of index tensors. int32 where the model's operations take it: on a CPU torch then sums
+        rows directly instead of through a scatter of every element, three times slower.
     """
 
-    def __init__(self, graphs: Sequence[Graph], device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(
+        self,
+        graphs: Sequence[Graph],
+        device: torch.device,
+        dtype: torch.dtype,
+        index_dtype: torch.dtype = torch.int64,
+    ) -> None:
         self.graphs = graphs
         self.device = device
         self.dtype = dtype
+        self.index_dtype = index_dtype
         self.n_atoms = np.array([len(g.numbers) for g in graphs])
         self.n_edges = np.array([g.edges.shape[1] for g in graphs])
         self.atom_offsets = np.cumsum(self.n_atoms) - self.n_atoms
         self.edge_offsets = np.cumsum(self.n_edges) - self.n_edges
 
     def index(self, array: np.ndarray) -> Tensor:
-        """An index array as an int64 tensor on the device."""
-        return torch.as_tensor(np.ascontiguousarray(array, dtype=np.int64)).to(
-            self.device, non_blocking=True
+        """An index array as a tensor on the device."""
+        return torch.as_tensor(np.ascontiguousarray(array)).to(
+            self.device, self.index_dtype, non_blocking=True
         )
 
     def real(self, array: np.ndarray) -> Tensor:

@@ -8,6 +8,7 @@ reached, and a file that a user names is the user's to trust.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import pickle
 import warnings
@@ -43,12 +44,13 @@ def contained_mace_import() -> Iterator[None]:
     """Keep mace's import from changing `torch.load` for the whole process.
 
     Importing mace sets an environment variable that makes every later `torch.load` unpickle without
-    restriction. Its dependency e3nn needs that while it is imported; nothing does afterwards.
+    restriction. Its dependency e3nn needs that while it is imported; nothing does afterwards. It also
+    prints what it did not find, which would end up in the output of whoever imports this.
     """
     before = os.environ.get(_UNSAFE_LOAD)
     os.environ[_UNSAFE_LOAD] = "1"
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.filterwarnings("ignore", message=f".*{_UNSAFE_LOAD}.*")
             yield
     finally:

@@ -1,4 +1,4 @@
-"""M3GNet and TensorNet from matgl on flat batches.
+"""matgl's potentials: reading them, and mending weights from before matgl 3.
 
 Weights published before matgl 3 were trained with messages summed onto the second atom of each edge;
 matgl 3 and later sum onto the first and load the old weights without complaint, wrong by 1 to 9
@@ -8,12 +8,12 @@ library's classes stay as they are for models trained on newer versions.
 
 from __future__ import annotations
 
-import json
+import copy
 import logging
 import pickle
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -22,7 +22,6 @@ from ase.calculators.calculator import Calculator
 from ase.data import atomic_numbers
 from matgl.apps.pes import Potential as MatglPotentialModule
 from matgl.ext.ase import PESCalculator
-from matgl.graph._compute import create_line_graph_torch
 from matgl.layers._embedding import TensorEmbedding
 from matgl.layers._graph_convolution import M3GNetGraphConv
 from matgl.models import M3GNet, TensorNet
@@ -34,8 +33,6 @@ from umlip_bench.potentials.neighbors import neighbors
 from umlip_bench.potentials.protocol import (
     Batch,
     DifferentiablePotential,
-    Energies,
-    Footprint,
     Graph,
 )
 from umlip_bench.potentials.store import Weights
@@ -107,8 +104,75 @@ def mend_message_direction(potential: MatglPotentialModule) -> None:
         )
 
 
+def load(weights: Weights, *, device: torch.device, dtype: torch.dtype) -> MatglPotential:
+    """Read a model saved by matgl, mended where its weights predate matgl 3.
+
+    Raises
+    ------
+    WeightsError
+        If the files cannot be read or hold an architecture that is not supported.
+    """
+    from umlip_bench.potentials.m3gnet import M3gnetPotential
+    from umlip_bench.potentials.tensornet import TensornetPotential
+
+    module = read_potential(weights)
+    supported = {M3GNet: M3gnetPotential, TensorNet: TensornetPotential}
+    if type(module.model) not in supported:
+        raise WeightsError(
+            f"{weights.card.name} is a {type(module.model).__name__}; of matgl's architectures "
+            "M3GNet and TensorNet are supported"
+        )
+    if module.calc_repuls or module.calc_charge:
+        raise WeightsError(f"{weights.card.name}: ZBL repulsion and charges are not supported")
+    trained_with = weights.card.trained_with
+    if trained_with is None:
+        logger.warning(
+            "%s: which matgl its weights were trained with is not known; taken to be 3 or later",
+            weights.card.name,
+        )
+    elif int(trained_with.split()[-1].split(".")[0]) < 3:
+        mend_message_direction(module)
+    module.to(device=device, dtype=dtype)
+    module.eval().requires_grad_(False)
+    return supported[type(module.model)](weights, module)
+
+
+def read_potential(weights: Weights) -> MatglPotentialModule:
+    """The library's potential as it loads it, on the CPU.
+
+    Raises
+    ------
+    WeightsError
+        If files are missing or not a matgl potential.
+    """
+    files = {path.name: path for path in weights.paths}
+    missing = [name for name in FILES if name not in files]
+    if missing:
+        raise WeightsError(f"a matgl model needs {', '.join(FILES)}; {missing[0]} is missing")
+    try:
+        with warnings.catch_warnings():
+            # Older files make matgl warn that they may not fit; `load` settles whether they do.
+            warnings.filterwarnings("ignore", message="Incompatible model version")
+            return MatglPotentialModule.load({name: str(files[name]) for name in FILES})
+    except (
+        AttributeError,
+        EOFError,
+        KeyError,
+        OSError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+        pickle.UnpicklingError,
+    ) as error:
+        raise WeightsError(
+            f"{files['state.pt'].parent} cannot be read as a matgl potential "
+            f"({type(error).__name__}: {error}); expected {', '.join(FILES)} as matgl's "
+            "Potential.save writes them"
+        ) from error
+
+
 class MatglPotential(DifferentiablePotential):
-    """A matgl potential: M3GNet or TensorNet.
+    """What matgl's architectures have in common.
 
     Parameters
     ----------
@@ -117,8 +181,6 @@ class MatglPotential(DifferentiablePotential):
     module
         The library's potential, mended where needed, on its device, frozen.
     """
-
-    footprint = Footprint(per_atom=0.0, per_edge=48e3, per_angle=0.0)
 
     def __init__(self, weights: Weights, module: MatglPotentialModule) -> None:
         self.weights = weights
@@ -131,7 +193,6 @@ class MatglPotential(DifferentiablePotential):
             n_parameters=sum(p.numel() for p in module.parameters()),
         )
         self.cutoff = float(self.model.cutoff)
-        self.angle_cutoff = float(getattr(self.model, "threebody_cutoff", 0.0))
         numbers = [atomic_numbers[symbol] for symbol in self.model.element_types]
         self._type_of_number = np.full(max(numbers) + 1, -1)
         self._type_of_number[numbers] = np.arange(len(numbers))
@@ -139,108 +200,36 @@ class MatglPotential(DifferentiablePotential):
         offsets = torch.zeros(len(numbers)) if references is None else references.property_offset
         self._references = offsets.detach().double().reshape(-1).to(self.device)
 
-    @classmethod
-    def load(cls, weights: Weights, *, device: torch.device, dtype: torch.dtype) -> MatglPotential:
-        """Read a model saved by matgl and mend it where its weights predate matgl 3.
-
-        Raises
-        ------
-        WeightsError
-            If the files cannot be read or hold another architecture.
-        """
-        files = {path.name: path for path in weights.paths}
-        if len(weights.paths) == 1 and weights.paths[0].is_dir():
-            files = {name: weights.paths[0] / name for name in FILES}
-        missing = [name for name in FILES if name not in files or not files[name].exists()]
-        if missing:
-            raise WeightsError(f"a matgl model needs {', '.join(FILES)}; {missing[0]} is missing")
-        try:
-            module = MatglPotentialModule.load({name: str(files[name]) for name in FILES})
-        except (OSError, EOFError, KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise _unreadable(files["state.pt"].parent, error) from error
-        except (pickle.UnpicklingError, json.JSONDecodeError, AttributeError) as error:
-            raise _unreadable(files["state.pt"].parent, error) from error
-        if not isinstance(module.model, M3GNet | TensorNet):
-            raise WeightsError(
-                f"{weights.card.name} is a {type(module.model).__name__}; of matgl's architectures "
-                "M3GNet and TensorNet are supported"
-            )
-        if module.calc_repuls or module.calc_charge:
-            raise WeightsError(f"{weights.card.name}: ZBL repulsion and charges are not supported")
-        if weights.card.trained_with is None:
-            logger.warning(
-                "%s: which matgl its weights were trained with is not known; taken to be 3 or later",
-                weights.card.name,
-            )
-        elif int(weights.card.trained_with.split()[-1].split(".")[0]) < 3:
-            mend_message_direction(module)
-        module.to(device=device, dtype=dtype)
-        module.eval().requires_grad_(False)
-        return cls(weights, module)
-
     def reference_calculator(self) -> Calculator:
-        """Matgl's own calculator, of the mended model."""
-        return PESCalculator(self.module, stress_unit="eV/A3")
+        """Matgl's own calculator, mended, with its parameters as the library leaves them."""
+        module = copy.deepcopy(self.module).requires_grad_(True)
+        return PESCalculator(module, stress_unit="eV/A3")
 
     def prepare(self, atoms: Atoms) -> Graph:
-        """Neighbour list; angles are formed on the device."""
+        """Neighbour list."""
         check_structure(atoms, self.card.elements)
         pairs = neighbors(atoms, self.cutoff)
-        short = np.bincount(pairs.edges[0, pairs.distances <= self.angle_cutoff])
         return Graph(
             numbers=atoms.numbers,
             positions=atoms.positions,
             cell=atoms.cell.array,
             edges=pairs.edges,
             images=pairs.images,
-            n_angles=int((short * (short - 1)).sum()),
+            n_angles=0,
         )
 
     def collate(self, graphs: Sequence[Graph]) -> Batch:
         """One set of tensors; `numbers` holds matgl's element index instead of atomic numbers."""
-        cat = Concatenation(graphs, self.device, self.dtype)
+        cat = Concatenation(graphs, self.device, self.dtype, torch.int32)
         numbers = np.concatenate([g.numbers for g in graphs])
         return replace(cat.batch(), numbers=cat.index(self._type_of_number[numbers]))
 
-    def energies(self, batch: Batch) -> Energies:
-        """Energies in eV with the model's element references."""
-        positions, offsets = batch.strained()
-        graph = SimpleNamespace(
-            node_type=batch.numbers,
-            pos=positions,
-            edge_index=batch.edges,
-            pbc_offshift=offsets,
-            batch=batch.structure_of_atom,
-            num_graphs=batch.n_structures,
+    def total(self, scaled_site_energies: Tensor, batch: Batch) -> Tensor:
+        """Energies (B,) in eV from the model's site energies (N,), with element references."""
+        mean = self.module.data_mean.double() / torch.bincount(
+            batch.structure_of_atom, minlength=batch.n_structures
+        ).clamp(min=1)
+        sites = self.module.data_std * scaled_site_energies.reshape(-1).double()
+        return sum_per_structure(
+            sites + mean[batch.structure_of_atom] + self._references[batch.numbers], batch
         )
-        state = positions.new_zeros(batch.n_structures, 2)
-        if isinstance(self.model, M3GNet):
-            scaled = self.model(g=graph, state_attr=state, l_g=self._line_graph(graph))
-        else:
-            scaled = self.model(g=graph, state_attr=state)
-        energy = self.module.data_std * scaled.reshape(-1) + self.module.data_mean
-        references = sum_per_structure(self._references[batch.numbers], batch)
-        return Energies(energy.double() + references, descriptors=self._descriptors())
-
-    def _line_graph(self, graph: SimpleNamespace) -> dict[str, Tensor]:
-        """The library's angle list, from its vectorised routine instead of its loop over atoms."""
-        first, second = graph.edge_index
-        with torch.no_grad():
-            vectors = graph.pos[second] + graph.pbc_offshift - graph.pos[first]
-            lengths = torch.norm(vectors, dim=1)
-        return create_line_graph_torch(
-            graph.edge_index, lengths, vectors, len(graph.pos), self.angle_cutoff
-        )
-
-    def _descriptors(self) -> Tensor:
-        features = self.model.feature_dict
-        if isinstance(self.model, M3GNet):
-            return features[f"gc_{self.model.n_blocks}"]["node_feat"]
-        return features["readout"]
-
-
-def _unreadable(folder: object, error: Exception) -> WeightsError:
-    return WeightsError(
-        f"{folder} cannot be read as a matgl potential ({type(error).__name__}: {error}); "
-        f"expected {', '.join(FILES)} as matgl's Potential.save writes them"
-    )

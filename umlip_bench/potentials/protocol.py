@@ -93,7 +93,7 @@ class Batch:
     """Several graphs as one set of tensors on one device.
 
     `positions` (N, 3) and `strain` (B, 3, 3) are the leaves that forces and stress are derivatives
-    with respect to; `strained` applies the strain. Index tensors are int64.
+    with respect to; `strained` applies the strain.
     """
 
     numbers: Tensor
