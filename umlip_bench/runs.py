@@ -150,13 +150,19 @@ class RunFolder:
         existed = path.exists()
         if existed and not path.is_dir():
             raise RunFolderError(f"{path} is a file; --out must name a folder")
-        if existed and any(path.iterdir()) and not (path / CONFIG).exists():
-            leftovers = {entry.name for entry in path.iterdir()} - {".lock"}
-            if leftovers:
+        if existed and not (path / CONFIG).exists():
+            # A run that was killed before its first file was whole leaves only these.
+            ours = (".lock", f".{CONFIG}.")
+            if not all(entry.name.startswith(ours) for entry in path.iterdir()):
                 raise RunFolderError(
                     f"{path} is not empty and not a run folder; choose another --out"
                 )
-        (path / PREDICTIONS).mkdir(parents=True, exist_ok=True)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunFolderError(
+                f"{path} cannot be created ({error.strerror}); choose another --out"
+            ) from error
         self._lock = FileLock(path / ".lock")
         try:
             self._lock.acquire(timeout=0)
@@ -166,6 +172,7 @@ class RunFolder:
             ) from error
         try:
             self.config = self._merge(config)
+            (path / PREDICTIONS).mkdir(exist_ok=True)
             self._records = self._recover()
             self._stream = (path / CASES).open("a", encoding="utf-8")
         except BaseException:
@@ -253,10 +260,11 @@ class RunFolder:
             with path.open("r+b") as file:
                 file.truncate(len(complete))
         records = {}
-        for number, line in enumerate(complete.decode("utf-8").splitlines(), 1):
+        # Not splitlines, which takes other characters for line breaks that may stand in a name.
+        for number, line in enumerate(complete.split(b"\n")[:-1], 1):
             try:
-                record = CaseRecord.from_json(line)
-            except (ValueError, KeyError, TypeError) as error:
+                record = CaseRecord.from_json(line.decode("utf-8"))
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise RunFolderError(
                     f"{path}, line {number} is damaged ({error}); remove that line and run again"
                 ) from error

@@ -95,6 +95,8 @@ def run_tasks(
     Done or Failed
         In the order in which they end.
     """
+    if in_flight < 1:
+        raise ValueError(f"in_flight is {in_flight}; no measurement would ever start")
     packer = Packer(potential)
     source = iter(tasks)
     waiting: deque[_Waiting] = deque()
@@ -172,11 +174,12 @@ def _evaluate(packer: Packer, call: Sequence[_Waiting]) -> list[Prediction | Uml
 
 
 def _finite(prediction: Prediction, request: Request) -> Prediction | StructureError:
-    if np.isfinite(prediction.energy) and np.isfinite(prediction.forces).all():
+    values = (prediction.energy, prediction.forces, prediction.stress)
+    if all(np.isfinite(value).all() for value in values if value is not None):
         return prediction
     return StructureError(
-        f"{describe(request.atoms)}: the model returned an energy of {prediction.energy} eV and forces "
-        "that are not all finite; the geometry may be far outside what it was trained on"
+        f"{describe(request.atoms)}: the model returned values that are not finite (energy "
+        f"{prediction.energy} eV); the geometry may be far outside what it was trained on"
     )
 
 

@@ -12,9 +12,10 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, PropertyNotImplementedError
 
 from umlip_bench.errors import StructureError, UnknownModelError
+from umlip_bench.potentials.neighbors import neighbors
 from umlip_bench.potentials.protocol import Footprint, Graph, Potential, Prediction
 from umlip_bench.potentials.store import Weights
-from umlip_bench.structures import check_structure, describe
+from umlip_bench.structures import COINCIDENT_BELOW, check_structure, describe
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,7 @@ class ForeignPotential(Potential):
     def prepare(self, atoms: Atoms) -> ForeignGraph:
         """Check the structure; the calculator does the rest."""
         check_structure(atoms, self.card.elements)
+        neighbors(atoms, cutoff=10 * COINCIDENT_BELOW)  # only to refuse coincident atoms
         return ForeignGraph(
             numbers=atoms.numbers,
             positions=atoms.positions,

@@ -137,13 +137,13 @@ class _Angular:
         first, second = batch.edges
         n_bonds = len(bonds)
         gate = interaction.update_network_atom(atoms).index_select(0, second)
-        outgoing = (self.radial * gate * self.cutoff).view(n_bonds, self.max_l, -1)
+        max_n = self.radial.shape[1] // self.max_l
+        outgoing = (self.radial * gate * self.cutoff).view(n_bonds, self.max_l, max_n)
         spread = outgoing.index_select(1, self.order_of_component) * self.angular
-        moments = spread.new_zeros(len(atoms), spread[0].numel() if n_bonds else 0)
-        moments = moments.index_add(0, first, spread.reshape(n_bonds, -1))
-        seen = moments.index_select(0, first).view_as(spread) * self.angular
-        per_order = seen.new_zeros(outgoing.shape).index_add(1, self.order_of_component, seen)
-        total = (per_order - self.norm * outgoing).reshape(n_bonds, -1) * self.cutoff
+        moments = spread.new_zeros(len(atoms), *spread.shape[1:]).index_add(0, first, spread)
+        seen = moments.index_select(0, first) * self.angular
+        per_order = torch.zeros_like(outgoing).index_add(1, self.order_of_component, seen)
+        total = (per_order - self.norm * outgoing).reshape(self.radial.shape) * self.cutoff
         return bonds + interaction.update_network_bond(total)
 
 

@@ -64,8 +64,9 @@ def neighbors(atoms: Atoms, cutoff: float) -> Neighbors:
     i, j, images, distances = i[keep], j[keep], images[keep], distances[keep]
     if len(distances) and distances.min() < COINCIDENT_BELOW:
         k = int(distances.argmin())
+        a, b = sorted((i[k], j[k]))
         raise StructureError(
-            f"{describe(atoms)}: atoms {i[k]} and {j[k]} coincide ({distances[k]:.1e} Å apart); "
+            f"{describe(atoms)}: atoms {a} and {b} coincide ({distances[k]:.1e} Å apart); "
             "is one of them entered twice, or the cell wrong?"
         )
     return Neighbors(np.stack([i, j]), images.astype(np.int64), distances)

@@ -1,0 +1,43 @@
+"""Structures that every family knows the elements of, from 1 to 100 atoms."""
+
+import numpy as np
+from ase import Atoms
+from ase.build import bulk
+
+from umlip_bench import datasets
+
+
+def rattled(atoms: Atoms, seed: int, amplitude: float = 0.05) -> Atoms:
+    """Copy with displaced atoms and a strained, sheared cell."""
+    atoms = atoms.copy()
+    rng = np.random.default_rng(seed)
+    strain = np.eye(3) + 0.02 * rng.normal(size=(3, 3))
+    atoms.set_cell(atoms.cell.array @ strain, scale_atoms=True)
+    atoms.positions += amplitude * rng.normal(size=atoms.positions.shape)
+    return atoms
+
+
+def one_atom_cells() -> list[Atoms]:
+    """Primitive cells, whose edges all lead to images of the same atom."""
+    return [bulk("Al"), bulk("Mg", "sc", a=2.9), bulk("Si", "fcc", a=3.9)]
+
+
+def mixed(n: int, largest: int = 100) -> list[Atoms]:
+    """`n` distorted structures of 1 to about `largest` atoms."""
+    frames = datasets.load("pbe-mini").frames
+    seeds = [
+        *one_atom_cells(),
+        bulk("Si"),
+        bulk("NaCl", "rocksalt", a=5.64, cubic=True),
+        *(frame.atoms for frame in frames[::5]),
+        bulk("MgO", "rocksalt", a=4.21, cubic=True).repeat((2, 2, 1)),
+        bulk("Al", cubic=True).repeat((3, 3, 2)),
+        bulk("GaAs", "zincblende", a=5.65).repeat((4, 4, 3)),
+    ]
+    seeds = [atoms for atoms in seeds if len(atoms) <= largest]
+    return [rattled(seeds[k % len(seeds)], seed=k) for k in range(n)]
+
+
+def isolated(symbol: str = "Al", edge: float = 15.0) -> Atoms:
+    """One atom without neighbours."""
+    return Atoms(symbol, positions=[[1.0, 2.0, 3.0]], cell=[edge] * 3, pbc=True)

@@ -1,0 +1,158 @@
+"""Runs that are killed or interrupted, in real processes, and what the next run makes of them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import ase.io
+import numpy as np
+import pytest
+from ase.build import bulk
+from ase.calculators.lj import LennardJones
+
+N_SYSTEMS, N_FRAMES = 8, 2
+MODEL = "ase:slow_lj:SlowLJ"
+SLOW_LJ = """
+import os, time
+from ase.calculators.lj import LennardJones
+
+class SlowLJ(LennardJones):
+    def calculate(self, *args, **kwargs):
+        time.sleep(float(os.environ.get("SLOW_LJ_SECONDS", 0)))
+        self.nl = None  # no history: the order of its sums is that of a fresh calculator
+        super().calculate(*args, **kwargs)
+        with open(os.environ["SLOW_LJ_LOG"], "a") as log:
+            log.write("calculated\\n")
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with the calculator and with labels that it is too soft for."""
+    folder = tmp_path_factory.mktemp("resume")
+    (folder / "slow_lj.py").write_text(SLOW_LJ)
+    rng = np.random.default_rng(0)
+    frames = []
+    for system in range(N_SYSTEMS):
+        for _ in range(N_FRAMES):
+            atoms = bulk("Ar", "fcc", a=1.6, cubic=True)
+            atoms.positions += rng.normal(0, 0.05, (4, 3))
+            atoms.calc = LennardJones()
+            energy, forces = atoms.get_potential_energy(), atoms.get_forces()
+            stress = atoms.get_stress(voigt=False)
+            atoms.calc = None
+            atoms.info = {"system": f"Ar-{system}", "REF_energy": 1.3 * energy}
+            atoms.info["REF_stress"] = 1.3 * stress
+            atoms.arrays["REF_forces"] = 1.3 * forces + rng.normal(0, 0.1, (4, 3))
+            frames.append(atoms)
+    ase.io.write(folder / "data.xyz", frames, format="extxyz")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(folder):
+    """The summary of a run that nothing disturbed."""
+    out = folder / "uninterrupted"
+    assert start(folder, out).wait(60) == 0
+    assert calculations(folder) == N_SYSTEMS * N_FRAMES
+    return (out / "summary.json").read_bytes()
+
+
+def start(folder, out, seconds=0.0):
+    log = folder / "log"
+    log.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "umlip_bench", "run", "high-energy", "--model", MODEL]
+    command += ["--data", str(folder / "data.xyz"), "--out", str(out), "--device", "cpu"]
+    variables = {"PYTHONPATH": folder, "SLOW_LJ_LOG": log, "SLOW_LJ_SECONDS": seconds}
+    return subprocess.Popen(
+        command,
+        env=os.environ | {name: str(value) for name, value in variables.items()},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def calculations(folder):
+    return len((folder / "log").read_text().splitlines())
+
+
+def cases(out):
+    path = out / "cases.jsonl"
+    return path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+
+
+def stop_midway(process, out, kind):
+    deadline = time.monotonic() + 60
+    while len(cases(out)) < 2:
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(kind)
+    return process.communicate(timeout=60)[1]
+
+
+def check_that_the_rest_is_done(folder, out, finished, summary):
+    """Go on, and find the same summary with nothing computed twice."""
+    assert 2 <= len(finished) < N_SYSTEMS
+    assert start(folder, out).wait(60) == 0
+    assert calculations(folder) == (N_SYSTEMS - len(finished)) * N_FRAMES
+    lines = cases(out)
+    assert lines[: len(finished)] == finished
+    assert len({json.loads(line)["key"] for line in lines}) == len(lines) == N_SYSTEMS
+    assert (out / "summary.json").read_bytes() == summary
+
+
+def test_a_killed_run_goes_on(folder, uninterrupted):
+    out = folder / "killed"
+    process = start(folder, out, seconds=0.05)
+    stop_midway(process, out, signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    assert not (out / "summary.json").exists()
+    finished = cases(out)
+    # A line that the kill cut short.
+    with (out / "cases.jsonl").open("ab") as file:
+        file.write(finished[0][:50])
+    check_that_the_rest_is_done(folder, out, finished, uninterrupted)
+
+
+def test_an_interrupted_run_says_so_and_goes_on(folder, uninterrupted):
+    out = folder / "interrupted"
+    process = start(folder, out, seconds=0.05)
+    stderr = stop_midway(process, out, signal.SIGINT)
+    assert process.returncode == 130
+    assert "interrupted; the same command goes on from here" in stderr
+    assert "Traceback" not in stderr
+    check_that_the_rest_is_done(folder, out, cases(out), uninterrupted)
+
+
+def test_a_finished_run_computes_nothing(folder, uninterrupted):
+    out = folder / "uninterrupted"
+    before = cases(out)
+    assert start(folder, out).wait(60) == 0
+    assert not (folder / "log").exists()
+    assert cases(out) == before
+    assert (out / "summary.json").read_bytes() == uninterrupted
+
+
+def test_a_second_process_is_refused_while_a_run_is_under_way(folder, uninterrupted):
+    out = folder / "twice"
+    first = start(folder, out, seconds=0.05)
+    deadline = time.monotonic() + 60
+    while not cases(out):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    first.send_signal(signal.SIGSTOP)
+    try:
+        second = start(folder, out)
+        stderr = second.communicate(timeout=60)[1]
+    finally:
+        first.send_signal(signal.SIGCONT)
+    assert second.returncode == 2
+    assert "in use by another process" in stderr
+    assert "Traceback" not in stderr
+    assert first.wait(60) == 0
+    assert (out / "summary.json").read_bytes() == uninterrupted
