@@ -1,0 +1,40 @@
+# Two commands do everything on a fresh machine:
+#   make bench   set up, then measure how soft every model at hand is
+#   make test    set up, then run the tests
+# `make install` only sets up. The long form of each is in README.md.
+
+PYTHON ?= python3
+VENV ?= .venv
+OUT ?= runs/bench
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: install bench test test-gpu lint clean
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; call make with PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade -c constraints.txt -e '.[test]'
+	@touch $(STAMP)
+
+bench: install
+	$(BIN)/umlip-bench run high-energy --out $(OUT)
+
+test: install
+	$(BIN)/python -m pytest
+
+test-gpu: install
+	$(BIN)/python -m pytest -m gpu
+
+# mypy does not see through the import hook of an editable install: check a plain one.
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	rm -rf build/typecheck
+	$(BIN)/python -m pip install --quiet --no-deps --target build/typecheck .
+	cd build && MYPYPATH=typecheck $(abspath $(BIN))/mypy --config-file ../pyproject.toml -p umlip_bench
+
+clean:
+	rm -rf $(VENV) build *.egg-info
