@@ -31,6 +31,9 @@ class Packer:
         self._on_gpu = potential.device.type == "cuda"
         if self._on_gpu:
             free, _ = torch.cuda.mem_get_info(potential.device)
+            # What torch keeps for itself but does not use is free as well.
+            free += torch.cuda.memory_reserved(potential.device)
+            free -= torch.cuda.memory_allocated(potential.device)
             width = torch.finfo(potential.dtype).bits / 32
             self.budget = _SHARE_OF_FREE_MEMORY * free / (_PEAK_OVER_SAVED * width)
         else:

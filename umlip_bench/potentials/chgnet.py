@@ -81,7 +81,7 @@ class ChgnetPotential(DifferentiablePotential):
         The library's model, on its device, frozen.
     """
 
-    footprint = Footprint(per_atom=0.0, per_edge=17.6e3, per_angle=20.7e3)
+    footprint = Footprint(per_atom=0.0, per_edge=14.6e3, per_angle=14.2e3)
 
     def __init__(self, weights: Weights, module: CHGNet) -> None:
         parameter = next(module.parameters())

@@ -42,7 +42,7 @@ class M3gnetPotential(MatglPotential):
         orders than `MAX_L`; no published M3GNet potential does.
     """
 
-    footprint = Footprint(per_atom=0.0, per_edge=15e3, per_angle=0.0)
+    footprint = Footprint(per_atom=0.0, per_edge=32e3, per_angle=0.0)
 
     def __init__(self, weights: Weights, module: MatglPotentialModule) -> None:
         super().__init__(weights, module)

@@ -11,7 +11,7 @@ from umlip_bench.potentials.protocol import Batch, Energies, Footprint
 class TensornetPotential(MatglPotential):
     """matgl's TensorNet."""
 
-    footprint = Footprint(per_atom=0.0, per_edge=48e3, per_angle=0.0)
+    footprint = Footprint(per_atom=0.0, per_edge=89e3, per_angle=0.0)
     edges_per_cpu_batch = 1  # its messages are 3x3 matrices: a single structure fills the cache
 
     def energies(self, batch: Batch) -> Energies:

@@ -1,0 +1,426 @@
+"""The command line as a user meets it: real processes, their exit status, stdout and stderr."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import ase.io
+import numpy as np
+import pytest
+import torch
+
+from umlip_bench import datasets
+from umlip_bench.cli import COMMANDS
+from umlip_bench.potentials.catalogue import catalogue
+
+METRICS = {
+    "slope_median": "",
+    "slope_pooled": "",
+    "inverse_median": "",
+    "r2_median": "",
+    "r2_pooled": "",
+    "mae": "eV/Å",
+    "cmae_rotate": "eV/Å",
+    "cmae_mse": "eV/Å",
+    "share_softened": "",
+    "share_inverse_above_one": "",
+    "energy_slope_median": "",
+    "stress_slope_median": "",
+    "stress_mae": "eV/Å^3",
+}
+ROW = [
+    *("model", "data", "suite", "variant", "metric", "value", "unit"),
+    *("ci_low", "ci_high", "n_cases", "n_failed"),
+]
+CHGNET = "chgnet-0.3.0"
+
+
+@pytest.fixture(scope="module")
+def cli(tmp_path_factory):
+    """Run the command with weights of installed packages only."""
+    cache = tmp_path_factory.mktemp("cache")
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("UMLIP_BENCH_")}
+    environment |= {"UMLIP_BENCH_CACHE": str(cache), "COLUMNS": "160"}
+
+    def run(*arguments):
+        command = [sys.executable, "-m", "umlip_bench", *map(str, arguments)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+        assert "Traceback" not in done.stderr, done.stderr
+        return done
+
+    return run
+
+
+def refused(done):
+    """The message of a command that refused its input."""
+    assert done.returncode == 2
+    assert done.stdout == ""
+    return done.stderr
+
+
+# ---- help
+
+
+def test_help_imports_nothing_slow():
+    code = """
+import sys
+from umlip_bench.cli import main
+try:
+    main(["--help"])
+except SystemExit as end:
+    assert end.code == 0
+slow = {"torch", "ase", "numpy", "scipy", "pymatgen", "mace", "chgnet", "matgl", "yaml", "rich"}
+sys.exit(", ".join(slow & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.stderr.strip(), done.returncode) == ("", 0)
+    assert "Measure how soft" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "command", [[], *([name] for name in COMMANDS), ["models", "show"], ["models", "fetch"]]
+)
+def test_every_help_has_an_example(cli, command):
+    done = cli(*command, "--help")
+    assert done.returncode == 0
+    examples = done.stdout.split("examples:")[1]
+    assert " ".join(["umlip-bench", *command]) in examples
+
+
+def test_the_installed_script():
+    script = Path(sys.executable).parent / "umlip-bench"
+    if not script.exists():
+        pytest.skip("the package is importable, but its script is not installed")
+    done = subprocess.run([script, "--version"], capture_output=True, text=True)
+    assert done.stdout.startswith("umlip-bench 0.")
+
+
+# ---- input that a user can mend
+
+
+def test_unknown_model(cli, tmp_path):
+    message = refused(cli("run", "--model", "chgnet-0.3.1", "--out", tmp_path / "run"))
+    assert "No model is named 'chgnet-0.3.1'" in message
+    assert "Nearest names: chgnet-0.3.0" in message
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_bare_name_is_not_a_model(cli, tmp_path):
+    message = refused(cli("run", "--model", "chgnet", "--out", tmp_path / "run"))
+    assert "chgnet-0.3.0" in message
+    assert "chgnet-0.2.0" in message
+
+
+def test_a_weights_file_that_is_not_there(cli, tmp_path):
+    message = refused(cli("run", "--model", tmp_path / "x.model", "--out", tmp_path / "run"))
+    assert str(tmp_path / "x.model") in message
+    assert "nor an existing file" in message
+
+
+def test_unknown_suite(cli, tmp_path):
+    message = refused(cli("run", "low-energy", "--out", tmp_path / "run"))
+    assert "unknown suite 'low-energy'" in message
+    assert "high-energy" in message
+
+
+def test_unknown_data(cli, tmp_path):
+    message = refused(cli("run", "--data", "pbe-maxi", "--out", tmp_path / "run"))
+    assert "'pbe-maxi'" in message
+    assert "pbe-mini" in message
+    assert "REF_energy" in message
+
+
+def test_a_data_file_that_is_not_there(cli, tmp_path):
+    message = refused(cli("run", "--data", tmp_path / "x.xyz", "--out", tmp_path / "run"))
+    assert f"{tmp_path / 'x.xyz'}: no such file" in message
+
+
+def test_cuda_where_there_is_none(cli, tmp_path):
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a CUDA device")
+    out = tmp_path / "run"
+    message = refused(cli("run", "--model", CHGNET, "--device", "cuda", "--out", out))
+    assert "sees no CUDA device" in message
+    assert "--device cpu" in message
+    assert not out.exists()
+
+
+def test_no_place_to_write(cli, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    for out, reason in ((tmp_path / "file", "is a file"), (tmp_path / "file" / "run", "--out")):
+        assert reason in refused(cli("run", "--model", CHGNET, "--out", out))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--repeats", "1"],
+        ["--batch", "0"],
+        ["--batch", "-4"],
+        ["--structures", "0"],
+        ["--structures", "-1"],
+        ["--threads", "0"],
+    ],
+)
+def test_numbers_that_make_no_sense_for_speed(cli, options):
+    message = refused(cli("speed", "--model", CHGNET, *options))
+    assert options[1].lstrip("-") in message
+    assert "at least" in message
+
+
+# ---- models
+
+
+def test_models_as_json(cli):
+    done = cli("models", "--json")
+    assert done.returncode == 0
+    entries = {entry["name"]: entry for entry in json.loads(done.stdout)}
+    assert list(entries) == list(catalogue())
+    assert entries[CHGNET]["weights_here"] is True
+    assert len(entries[CHGNET]["elements"]) == 89
+    absent = entries["mace-mp-0-medium"]
+    assert absent["weights_here"] is False
+    assert absent["weights"] == "umlip-bench models fetch mace-mp-0-medium"
+
+
+def test_models_as_a_table(cli):
+    done = cli("models")
+    assert done.returncode == 0
+    for name in catalogue():
+        assert name in done.stdout
+
+
+def test_the_card_of_one_model(cli):
+    done = cli("models", "show", CHGNET)
+    assert done.returncode == 0
+    for fact in (CHGNET, "PBE", "412,525", "sha256"):
+        assert fact.replace(",", "") in done.stdout.replace(",", "")
+
+
+def test_models_that_do_not_exist(cli):
+    assert "chgnet-0.3.0" in refused(cli("models", "show", "chgnet-0.3"))
+    # The good name comes first and must not be fetched before the bad one is refused.
+    assert "Nearest names: mace" in refused(cli("models", "fetch", CHGNET, "mace-mp-0-medum"))
+
+
+def test_weights_that_are_here_are_not_fetched_again(cli):
+    done = cli("models", "fetch", CHGNET)
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"{CHGNET}: installed package")
+
+
+# ---- runs
+
+
+def read_cases(out):
+    lines = (out / "cases.jsonl").read_text(encoding="utf-8").splitlines()
+    return {case["case"]: case for case in map(json.loads, lines)}
+
+
+def read_rows(out):
+    content = json.loads((out / "summary.json").read_text(), parse_constant=pytest.fail)
+    assert content["schema"] == 1
+    return content["rows"]
+
+
+def test_a_run_on_the_embedded_data(cli, tmp_path):
+    out = tmp_path / "run"
+    done = cli("run", "high-energy", "--model", CHGNET, "--out", out, "--device", "cpu")
+    assert done.returncode == 0
+    assert str(out) in done.stderr
+    assert CHGNET in done.stdout
+    assert "slope" in done.stdout
+    assert "CHGNet 0.3.0's own dynamics" in done.stdout  # the caveat of the data
+
+    rows = read_rows(out)
+    assert all(list(row) == ROW for row in rows)
+    assert METRICS.items() <= {row["metric"]: row["unit"] for row in rows}.items()
+    heads = {(row["model"], row["data"], row["suite"], row["variant"]) for row in rows}
+    assert heads == {(CHGNET, "pbe-mini", "high-energy", "fixed-geometry")}
+    assert {row["n_failed"] for row in rows} == {0}
+    by_metric = {row["metric"]: row for row in rows}
+    assert by_metric["slope_median"]["n_cases"] == 15
+    for row in rows:
+        if row["ci_low"] is not None:
+            assert row["ci_low"] <= row["value"] <= row["ci_high"]
+    # Deng et al.: CHGNet is too soft, and what is left is mostly this one factor.
+    assert 0.6 < by_metric["slope_median"]["value"] < 0.95
+    assert by_metric["inverse_median"]["value"] > 1.05
+    assert by_metric["r2_median"]["value"] > 0.9
+    assert by_metric["share_softened"]["value"] > 0.7
+    assert by_metric["cmae_mse"]["value"] < by_metric["mae"]["value"]
+
+    cases = read_cases(out)
+    assert len(cases) == 15
+    assert {case["status"] for case in cases.values()} == {"done"}
+    assert len(list((out / "predictions").glob("*.npz"))) == 15
+
+
+def frames_of(system, n=2):
+    return [labelled(frame) for frame in datasets.load("pbe-mini").by_system()[system][:n]]
+
+
+def labelled(frame, atoms=None):
+    atoms = (atoms or frame.atoms).copy()
+    atoms.info = {"system": frame.system, "REF_energy": frame.energy, "REF_stress": frame.stress}
+    atoms.arrays["REF_forces"] = frame.forces
+    return atoms
+
+
+def spoilt(system, spoil):
+    """Two frames of silicon, the second of which cannot be evaluated."""
+    first, second = frames_of("Si")
+    spoil(second)
+    for atoms in (first, second):
+        atoms.info["system"] = system
+    return [first, second]
+
+
+def not_a_number(atoms):
+    atoms.positions[1, 2] = np.nan
+
+
+def coincide(atoms):
+    atoms.positions[3] = atoms.positions[0] + atoms.cell[1]
+
+
+def open_up(atoms):
+    atoms.pbc = (True, True, False)
+
+
+def untrained(atoms):
+    atoms.symbols[2] = "Po"
+
+
+FAULTS = {
+    "nan": (not_a_number, "the position of atom 1 is"),
+    "twice[/]": (coincide, "atoms 0 and 3 coincide"),
+    "slab[001]": (open_up, "make_periodic"),
+    "polonium[red]": (untrained, "not trained on Po (Po is atom 2)"),
+}
+
+
+@pytest.fixture(scope="module")
+def mixed_run(cli, tmp_path_factory):
+    """Good and bad models on good and bad structures."""
+    folder = tmp_path_factory.mktemp("mixed")
+    frames = frames_of("MgO") + frames_of("NaCl")
+    for system, (spoil, _) in FAULTS.items():
+        frames += spoilt(system, spoil)
+    ase.io.write(folder / "data.xyz", frames, format="extxyz")
+    bad = folder / "bad[/].pth.tar"
+    bad.write_bytes(os.urandom(1000))
+    out = folder / "run"
+    done = cli(
+        *("run", "--model", bad, "--model", CHGNET, "--data", folder / "data.xyz"),
+        *("--out", out, "--device", "cpu"),
+    )
+    return done, out, bad
+
+
+def test_a_bad_model_does_not_keep_a_good_one_from_running(mixed_run):
+    done, out, bad = mixed_run
+    assert done.returncode == 0
+    assert f"{bad.name.removesuffix('.pth.tar')} was left out" in done.stderr
+    assert str(bad) in done.stderr
+    assert {row["model"] for row in read_rows(out)} == {CHGNET}
+
+
+@pytest.mark.parametrize("system", FAULTS)
+def test_structures_that_cannot_be_evaluated_are_reported(mixed_run, system):
+    done, out, _ = mixed_run
+    case = read_cases(out)[system]
+    assert case["status"] == "failed"
+    assert FAULTS[system][1] in case["reason"]
+    assert "frame" in case["reason"]
+    assert case["metrics"] == {}
+    assert f"failed: {CHGNET}, {system}: {case['reason']}" in done.stderr
+
+
+def test_structures_beside_bad_ones_are_measured(mixed_run):
+    _, out, _ = mixed_run
+    cases = read_cases(out)
+    assert {n for n, case in cases.items() if case["status"] == "done"} == {"MgO", "NaCl"}
+    assert 0.5 < cases["MgO"]["metrics"]["slope"] < 1.2
+    for row in read_rows(out):
+        assert (row["n_cases"], row["n_failed"]) == (2, len(FAULTS))
+
+
+def test_nothing_succeeds(cli, tmp_path):
+    ase.io.write(tmp_path / "data.xyz", spoilt("nan", not_a_number), format="extxyz")
+    out = tmp_path / "run"
+    done = cli("run", "--model", CHGNET, "--data", tmp_path / "data.xyz", "--out", out)
+    assert done.returncode == 1
+    assert "nothing succeeded" in done.stderr
+    assert "the position of atom 1" in done.stderr
+    for row in read_rows(out):
+        assert (row["value"], row["n_cases"], row["n_failed"]) == (None, 0, 1)
+
+
+def test_files_that_are_no_weights(cli, tmp_path):
+    garbage = os.urandom(1000)
+    (tmp_path / "one.model").write_bytes(garbage)
+    (tmp_path / "two.pth.tar").write_bytes(garbage)
+    three = tmp_path / "three"
+    three.mkdir()
+    for name in ("model.json", "model.pt", "state.pt"):
+        (three / name).write_bytes(garbage)
+    (tmp_path / "four.pth.tar").write_bytes(b"")
+    models = ("one.model", "two.pth.tar", "three", "four.pth.tar")
+    options = [option for name in models for option in ("--model", tmp_path / name)]
+    done = cli("run", *options, "--out", tmp_path / "run", "--device", "cpu")
+    assert done.returncode == 1
+    for name in models:
+        label = name.split(".")[0]
+        (line,) = [x for x in done.stderr.splitlines() if x.startswith(f"{label} was left out")]
+        assert str(tmp_path / name) in line
+    assert "nothing succeeded" in done.stderr
+    assert read_rows(tmp_path / "run") == []
+
+
+def test_a_model_more_in_the_same_folder(cli, tmp_path):
+    ase.io.write(tmp_path / "data.xyz", frames_of("MgO") + frames_of("Si"), format="extxyz")
+    common = ("--data", tmp_path / "data.xyz", "--out", tmp_path / "run", "--device", "cpu")
+    lj = "ase:ase.calculators.lj:LennardJones"
+    assert cli("run", "--model", lj, *common).returncode == 0
+    first = read_rows(tmp_path / "run")
+    done = cli("run", "--model", CHGNET, *common)
+    assert done.returncode == 0
+    # summary.json is the folder's, not the last command's.
+    rows = read_rows(tmp_path / "run")
+    assert [row for row in rows if row["model"] == lj] == first
+    assert len([row for row in rows if row["model"] == CHGNET]) == len(first)
+
+
+def test_two_weights_of_one_name_are_kept_apart(cli, tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "x.model").write_bytes(folder.encode())
+    options = ("--model", tmp_path / "a" / "x.model", "--model", tmp_path / "b" / "x.model")
+    message = refused(cli("run", *options, "--out", tmp_path / "run"))
+    assert str(tmp_path / "a" / "x.model") in message
+    assert str(tmp_path / "b" / "x.model") in message
+
+
+# ---- speed
+
+
+def test_speed_as_json(cli):
+    done = cli(
+        *("speed", "--model", CHGNET, "--structures", "2", "--batch", "2"),
+        *("--repeats", "5", "--json", "--device", "cpu"),
+    )
+    assert done.returncode == 0
+    content = json.loads(done.stdout)
+    assert content["model"] == CHGNET
+    assert content["n_structures"] == 2
+    assert set(content["deviation"]) == {"energy", "forces", "stress"}
+    assert content["deviation"]["forces"] < 1e-3
+    (result,) = content["results"]
+    assert result["work"] == "static"
+    assert (result["batch"], result["repeats"]) == (2, 5)
+    assert result["library_per_s"] > 0
+    assert result["ours_per_s"] > 0
+    assert 0 < result["ratio_low"] <= result["ratio"] <= result["ratio_high"]
