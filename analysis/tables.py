@@ -24,6 +24,8 @@ LABELS = (
     ("cmae_rotate", "cMAE, rotate"),
     ("cmae_mse", "cMAE, mse"),
     ("share_softened", "share softened"),
+    ("energy_slope_median", "energy slope"),
+    ("stress_slope_median", "stress slope"),
 )
 LABEL_WIDTH = 23
 """Columns that the labels take in the table, borders included."""
@@ -176,19 +178,30 @@ def _table(panel: Panel, models: Sequence[str]) -> Table:
     table.add_column("", no_wrap=True)
     for model in models:
         table.add_column(Text(model), justify="left", overflow="fold", max_width=MODEL_WIDTH - 3)
+    counts = [panel.find(model, "slope_median") for model in models]
     for metric, label in LABELS:
         cells = [panel.find(model, metric) for model in models]
         unit = next((row.unit for row in cells if row is not None and row.unit), "")
         name = f"{label} ({unit})" if unit else label
-        table.add_row(
-            Text(name), *(Text("-" if r is None else _with_interval(r, 3)) for r in cells)
-        )
+        texts = [
+            _cell(row, None if count is None else count.n_cases)
+            for row, count in zip(cells, counts, strict=True)
+        ]
+        if any(text != "-" for text in texts):
+            table.add_row(Text(name), *map(Text, texts))
     table.add_section()
     first = [next(row for row in panel.rows if row.model == model) for model in models]
-    counts = [panel.find(model, "slope_median") for model in models]
     table.add_row("materials", *("-" if row is None else str(row.n_cases) for row in counts))
     table.add_row("failed", *(str(row.n_failed) for row in first))
     return table
+
+
+def _cell(row: Row | None, n: int | None) -> str:
+    """Value and interval, and the number of materials where it is not the table's."""
+    if row is None or math.isnan(row.value):
+        return "-"
+    text = _with_interval(row, 3)
+    return text if row.n_cases == n else f"{text}\nof {row.n_cases} materials"
 
 
 def _panels(rows: Sequence[Row]) -> Iterator[Panel]:

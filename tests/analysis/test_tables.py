@@ -54,6 +54,17 @@ def test_table() -> None:
     assert failed.split().count("2") == 2
 
 
+def test_fewer_materials_are_stated() -> None:
+    given = rows("m")
+    energy = ("energy_slope_median", 0.875, "", 0.614, 1.012, 13, 2)
+    given.append(Row("m", "pbe", "high-energy", "fixed-geometry", *energy))
+    lines = printed(given).splitlines()
+    at = next(k for k, line in enumerate(lines) if "energy slope" in line)
+    assert "0.875 [0.614, 1.012]" in lines[at]
+    assert "of 13 materials" in lines[at + 1]
+    assert "stress slope" not in printed(given)
+
+
 def test_many_models_go_below_each_other() -> None:
     names = [f"model-with-a-long-name-{i}" for i in range(6)]
     for width in (80, 120):

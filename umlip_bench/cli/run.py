@@ -98,6 +98,8 @@ def _run(options: argparse.Namespace) -> int:
     for name, reason in {**missing, **outcome.unusable}.items():
         errors.print(f"[yellow]{name} was left out:[/] ", end="")
         errors.print(reason, markup=False, highlight=False, soft_wrap=True)
+    if options.model is None:
+        errors.print(_others(models, missing), markup=False, highlight=False, soft_wrap=True)
     for record in outcome.failed:
         errors.print(f"[red]failed:[/] {record.model}, {record.case}: ", end="")
         errors.print(record.reason, markup=False, highlight=False, soft_wrap=True)
@@ -146,6 +148,18 @@ def _if_here(card: Any, store: WeightsStore, missing: dict[str, str]) -> Weights
     except WeightsError as error:
         missing[card.name] = str(error)
         return None
+
+
+def _others(models: list[Weights], missing: dict[str, str]) -> str:
+    """What could have been run as well."""
+    from umlip_bench.potentials.catalogue import catalogue
+
+    known = {weights.card.name for weights in models} | set(missing)
+    others = [name for name in catalogue() if name not in known]
+    return (
+        f"Not run: {', '.join(others)}. Fetch weights with `umlip-bench models fetch NAME`, run a model "
+        "with --model NAME."
+    )
 
 
 def _report(
