@@ -58,8 +58,9 @@ def _read_atoms(path: Path) -> Iterator[Atoms]:
         for atoms in ase.io.iread(path, index=":", format="extxyz"):
             yield atoms
             frame += 1
-    # What ASE's reader raises on text that is not extended XYZ; XYZError derives from OSError.
-    except (OSError, ValueError, KeyError, IndexError, TypeError, StopIteration) as error:
+    # What ASE's reader raises on text that is not extended XYZ; XYZError derives from OSError, and a
+    # file that ends too soon is a RuntimeError.
+    except (OSError, ValueError, KeyError, IndexError, TypeError, RuntimeError) as error:
         raise DataError(
             f"{path}, frame {frame}: not readable ({type(error).__name__}: {error}); expected {FORMAT}"
         ) from error

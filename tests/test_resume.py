@@ -136,23 +136,3 @@ def test_a_finished_run_computes_nothing(folder, uninterrupted):
     assert not (folder / "log").exists()
     assert cases(out) == before
     assert (out / "summary.json").read_bytes() == uninterrupted
-
-
-def test_a_second_process_is_refused_while_a_run_is_under_way(folder, uninterrupted):
-    out = folder / "twice"
-    first = start(folder, out, seconds=0.05)
-    deadline = time.monotonic() + 60
-    while not cases(out):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    first.send_signal(signal.SIGSTOP)
-    try:
-        second = start(folder, out)
-        stderr = second.communicate(timeout=60)[1]
-    finally:
-        first.send_signal(signal.SIGCONT)
-    assert second.returncode == 2
-    assert "in use by another process" in stderr
-    assert "Traceback" not in stderr
-    assert first.wait(60) == 0
-    assert (out / "summary.json").read_bytes() == uninterrupted

@@ -342,7 +342,7 @@ def test_truncation_shows_where_urllib3_lets_it_pass(store, known, monkeypatch):
 
 
 def test_silent_server(server, store, known, monkeypatch):
-    monkeypatch.setattr("umlip_bench.potentials.store.READ_TIMEOUT", 0.3)
+    monkeypatch.setattr("umlip_bench.potentials.download.READ_TIMEOUT", 0.3)
     server.serve_part("toy.pt", BODY, 1000)
     assert "timed out" in refusal(store, known).splitlines()[0]
 

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from umlip_bench.errors import UnknownModelError, WeightsError
-from umlip_bench.potentials.card import LevelOfTheory, ModelCard
+from umlip_bench.potentials.card import LevelOfTheory, ModelCard, WeightsFile
 from umlip_bench.potentials.catalogue import card as card_by_name
+from umlip_bench.potentials.catalogue import catalogue
 from umlip_bench.potentials.families import families, family
-from umlip_bench.potentials.store import Origin, Weights, WeightsStore
+from umlip_bench.potentials.store import Origin, Weights, WeightsStore, weights_at
 
 if TYPE_CHECKING:
     from umlip_bench.calculator import PotentialCalculator
@@ -88,33 +89,48 @@ def locate(name: str, store: WeightsStore) -> Weights:
     """
     prefix, colon, target = name.partition(":")
     if prefix == "ase" and colon:
-        return _foreign(name)
+        digest = hashlib.sha256(name.encode()).hexdigest()
+        return Weights(_unlisted(name, "ase"), paths=(), origin=Origin.GIVEN, sha256=digest)
     if colon and prefix in families():
-        return _local(prefix, Path(target))
-    if Path(name).exists():
-        return _local(_family_of(Path(name)), Path(name))
-    if Path(name).suffix or "/" in name:
-        known = _looks_like_catalogue_name(name)
-        if not known:
-            raise UnknownModelError(
-                f"{name!r} is neither a model by name nor an existing file or folder; "
-                "`umlip-bench models` lists the names"
-            )
+        return _given(Path(target), prefix)
+    path = Path(name)
+    if path.exists():
+        return _given(path, None)
+    # Versions put dots into names (chgnet-0.3.0); only separators and known endings mean a file.
+    if "/" in name or name.endswith((".model", ".pth", ".tar", ".pt")):
+        raise UnknownModelError(
+            f"{name!r} is neither a model by name nor an existing file or folder; "
+            "`umlip-bench models` lists the names"
+        )
     return store.fetch(card_by_name(name))
 
 
-def _looks_like_catalogue_name(name: str) -> bool:
-    # Versions put dots into names (chgnet-0.3.0); only separators and known suffixes mean a file.
-    return "/" not in name and not name.endswith((".model", ".pth", ".tar", ".pt"))
+def _given(path: Path, family_name: str | None) -> Weights:
+    """Weights at a path; files that are a listed model's are taken for that model."""
+    if not path.exists():
+        raise WeightsError(f"{path} does not exist")
+    files = sorted(f for f in path.iterdir() if f.is_file()) if path.is_dir() else [path]
+    digests = {hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+    for card in catalogue().values():
+        if card.files and all(file.sha256 in digests for file in card.files):
+            return weights_at(card, path)
+    family_name = family_name or _family_of(path)
+    name = path.name.removesuffix(".model").removesuffix(".pth.tar")
+    names = tuple(WeightsFile(file.name, url="") for file in files) if path.is_dir() else ()
+    return weights_at(_unlisted(name, family_name, names), path)
 
 
 def _family_of(path: Path) -> str:
-    if path.is_dir() and (path / "model.json").exists():
-        return "matgl"
     if path.name.endswith(".pth.tar"):
         return "chgnet"
     if path.suffix == ".model":
         return "mace"
+    if path.is_dir() and (path / "model.json").exists():
+        raise WeightsError(
+            f"{path}: a matgl model that is not a listed one does not say how its messages are summed, "
+            "which changed with matgl 3, and the wrong guess is off by eV/atom. Write "
+            f"matgl:{path} if it was trained with matgl 3 or later, matgl2:{path} if before"
+        )
     raise WeightsError(
         f"{path}: cannot tell which family these weights are of; expected a *.model file (mace), a "
         "*.pth.tar file (chgnet) or a folder with model.json (matgl). To name the family write "
@@ -122,37 +138,16 @@ def _family_of(path: Path) -> str:
     )
 
 
-def _local(family_name: str, path: Path) -> Weights:
-    if not path.exists():
-        raise WeightsError(f"{path} does not exist")
-    files = tuple(sorted(path.iterdir())) if path.is_dir() else (path,)
-    files = tuple(f for f in files if f.is_file())
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(hashlib.sha256(file.read_bytes()).digest())
-    card = ModelCard(
-        name=path.name.removesuffix(".model").removesuffix(".pth.tar"),
+def _unlisted(name: str, family_name: str, files: tuple[WeightsFile, ...] = ()) -> ModelCard:
+    """Card of a model that the catalogue does not know."""
+    return ModelCard(
+        name=name,
         family=family_name,
         architecture=family_name,
-        level_of_theory=LevelOfTheory("unknown"),
-        training_set="unknown (local file)",
-        elements=(),
-        licence="unknown",
-        citation="unknown",
-    )
-    return Weights(card=card, paths=files, origin=Origin.GIVEN, sha256=digest.hexdigest())
-
-
-def _foreign(name: str) -> Weights:
-    card = ModelCard(
-        name=name,
-        family="ase",
-        architecture="ASE calculator",
         level_of_theory=LevelOfTheory("unknown"),
         training_set="unknown",
         elements=(),
         licence="unknown",
         citation="unknown",
+        files=files,
     )
-    digest = hashlib.sha256(name.encode()).hexdigest()
-    return Weights(card=card, paths=(), origin=Origin.GIVEN, sha256=digest)

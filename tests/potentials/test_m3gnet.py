@@ -1,6 +1,7 @@
 """M3GNet: values of the original backend, and what happens without the mending."""
 
 import itertools
+import shutil
 
 import numpy as np
 import pytest
@@ -11,7 +12,9 @@ from ase.optimize import FIRE
 from matgl.ext.ase import PESCalculator
 from scipy.special import eval_legendre
 
+import umlip_bench
 from umlip_bench.calculator import PotentialCalculator
+from umlip_bench.errors import WeightsError
 from umlip_bench.potentials.m3gnet import harmonics
 from umlip_bench.potentials.matgl import mend_message_direction, read_potential
 from umlip_bench.speed import call_calculator
@@ -112,3 +115,19 @@ def test_harmonics_follow_the_addition_theorem():
         for order, components in enumerate([slice(0, 1), slice(1, 4), slice(4, 9)]):
             expected = np.sqrt((2 * order + 1) / (4 * np.pi)) * eval_legendre(order, cosine)
             assert h[u, components] @ h[v, components] == pytest.approx(expected, abs=1e-12)
+
+
+def test_local_copy_is_recognised_and_others_must_say_their_age(load_model, tmp_path):
+    folder = tmp_path / "copy"
+    folder.mkdir()
+    for path in load_model(M3GNET).weights.paths:
+        shutil.copy(path, folder)
+    assert umlip_bench.potential(str(folder), device="cpu").card.name == M3GNET
+
+    (folder / "model.json").write_text((folder / "model.json").read_text() + "\n")
+    with pytest.raises(WeightsError, match="matgl2:.* if before"):
+        umlip_bench.potential(str(folder), device="cpu")
+    old = umlip_bench.potential(f"matgl2:{folder}", device="cpu").predict(salt())[0]
+    new = umlip_bench.potential(f"matgl:{folder}", device="cpu").predict(salt())[0]
+    assert old.energy == pytest.approx(-26.92727, abs=4e-4)
+    assert new.energy == pytest.approx(-8 * 1.248, abs=8e-3)

@@ -36,3 +36,10 @@ def add_device_options(parser: argparse.ArgumentParser) -> None:
         choices=("float32", "float64"),
         help="number format of the models (default: float32)",
     )
+
+
+def positive(text: str) -> int:
+    """A whole number of at least 1, for ``type=``."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)

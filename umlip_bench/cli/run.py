@@ -67,6 +67,8 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from rich.markup import escape
+
     from umlip_bench import datasets
     from umlip_bench.benchmarks import suite as suite_by_name
     from umlip_bench.cli import console
@@ -95,14 +97,13 @@ def _run(options: argparse.Namespace) -> int:
             progress=bars,
         )
     _report(console.output(), outcome, models, level, dataset.manifest.caveats)
+    # Names and reasons are the user's, and may hold brackets that rich would take for markup.
     for name, reason in {**missing, **outcome.unusable}.items():
-        errors.print(f"[yellow]{name} was left out:[/] ", end="")
-        errors.print(reason, markup=False, highlight=False, soft_wrap=True)
-    if options.model is None:
-        errors.print(_others(models, missing), markup=False, highlight=False, soft_wrap=True)
+        text = f"[yellow]{escape(name)} was left out:[/] {escape(reason)}"
+        errors.print(text, highlight=False, soft_wrap=True)
     for record in outcome.failed:
-        errors.print(f"[red]failed:[/] {record.model}, {record.case}: ", end="")
-        errors.print(record.reason, markup=False, highlight=False, soft_wrap=True)
+        where = escape(f"{record.model}, {record.case}: {record.reason}")
+        errors.print(f"[red]failed:[/] {where}", highlight=False, soft_wrap=True)
     if outcome.n_done == 0:
         print("umlip-bench: nothing succeeded", file=sys.stderr)
         return 1
@@ -180,9 +181,10 @@ def _report(
         print_table([row for row in outcome.rows if row.model in other], console)
     for name in dict.fromkeys(row.model for row in outcome.rows):
         if warnings.get(name):
-            console.print(f"[yellow]{name}: {warnings[name]}.[/]", highlight=False)
+            text = f"{name}: {warnings[name]}."
+            console.print(text, style="yellow", markup=False, highlight=False)
     for caveat in caveats:
-        console.print(f"Note: {caveat}", style="dim", highlight=False)
+        console.print(f"Note: {caveat}", style="dim", markup=False, highlight=False)
 
 
 class _Bars:
@@ -199,7 +201,7 @@ class _Bars:
         )
 
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),

@@ -6,7 +6,7 @@ import argparse
 import json
 from dataclasses import asdict
 
-from umlip_bench.cli.options import Subparsers, add_command, add_device_options
+from umlip_bench.cli.options import Subparsers, add_command, add_device_options, positive
 
 EXAMPLES = """\
   umlip-bench speed --model chgnet-0.3.0
@@ -31,14 +31,18 @@ def add_parser(commands: Subparsers) -> None:
     )
     parser.add_argument("--model", required=True, metavar="NAME")
     parser.add_argument(
-        "--batch", type=int, action="append", metavar="N", help="structures per call; repeatable"
+        "--batch",
+        type=positive,
+        action="append",
+        metavar="N",
+        help="structures per call; repeatable",
     )
-    parser.add_argument("--structures", type=int, metavar="N", help="structures in all")
+    parser.add_argument("--structures", type=positive, metavar="N", help="structures in all")
     parser.add_argument(
-        "--repeats", type=int, default=7, metavar="N", help="default: 7, at least 5"
+        "--repeats", type=positive, default=7, metavar="N", help="default: 7, at least 5"
     )
     parser.add_argument(
-        "--threads", type=int, default=1, metavar="N", help="CPU threads (default: 1)"
+        "--threads", type=positive, default=1, metavar="N", help="CPU threads (default: 1)"
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     add_device_options(parser)

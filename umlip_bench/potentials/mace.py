@@ -25,7 +25,7 @@ from torch import nn
 
 from umlip_bench.errors import WeightsError
 from umlip_bench.potentials.collate import Concatenation
-from umlip_bench.potentials.neighbors import neighbors
+from umlip_bench.potentials.neighbors import pair_graph
 from umlip_bench.potentials.protocol import (
     Batch,
     DifferentiablePotential,
@@ -121,15 +121,7 @@ class MacePotential(DifferentiablePotential):
     def prepare(self, atoms: Atoms) -> Graph:
         """Neighbour list."""
         check_structure(atoms, self.card.elements)
-        pairs = neighbors(atoms, self.cutoff)
-        return Graph(
-            numbers=atoms.numbers,
-            positions=atoms.positions,
-            cell=atoms.cell.array,
-            edges=pairs.edges,
-            images=pairs.images,
-            n_angles=0,
-        )
+        return pair_graph(atoms, self.cutoff)
 
     def collate(self, graphs: Sequence[Graph]) -> Batch:
         """One set of tensors; `numbers` holds the model's element column."""

@@ -9,7 +9,6 @@ library's classes stay as they are for models trained on newer versions.
 from __future__ import annotations
 
 import copy
-import logging
 import pickle
 import warnings
 from collections.abc import Sequence
@@ -29,7 +28,7 @@ from torch import Tensor
 
 from umlip_bench.errors import WeightsError
 from umlip_bench.potentials.collate import Concatenation, sum_per_structure
-from umlip_bench.potentials.neighbors import neighbors
+from umlip_bench.potentials.neighbors import pair_graph
 from umlip_bench.potentials.protocol import (
     Batch,
     DifferentiablePotential,
@@ -37,8 +36,6 @@ from umlip_bench.potentials.protocol import (
 )
 from umlip_bench.potentials.store import Weights
 from umlip_bench.structures import check_structure
-
-logger = logging.getLogger(__name__)
 
 FILES = ("model.json", "model.pt", "state.pt")
 """What a saved matgl model consists of."""
@@ -125,16 +122,23 @@ def load(weights: Weights, *, device: torch.device, dtype: torch.dtype) -> Matgl
     if module.calc_repuls or module.calc_charge:
         raise WeightsError(f"{weights.card.name}: ZBL repulsion and charges are not supported")
     trained_with = weights.card.trained_with
-    if trained_with is None:
-        logger.warning(
-            "%s: which matgl its weights were trained with is not known; taken to be 3 or later",
-            weights.card.name,
-        )
-    elif int(trained_with.split()[-1].split(".")[0]) < 3:
+    if trained_with is not None and int(trained_with.split()[-1].split(".")[0]) < 3:
         mend_message_direction(module)
     module.to(device=device, dtype=dtype)
     module.eval().requires_grad_(False)
     return supported[type(module.model)](weights, module)
+
+
+def load_old(weights: Weights, *, device: torch.device, dtype: torch.dtype) -> MatglPotential:
+    """Read a model of whose weights the user says that they predate matgl 3.
+
+    Raises
+    ------
+    WeightsError
+        As `load`.
+    """
+    card = replace(weights.card, trained_with="matgl 2")
+    return load(replace(weights, card=card), device=device, dtype=dtype)
 
 
 def read_potential(weights: Weights) -> MatglPotentialModule:
@@ -208,15 +212,7 @@ class MatglPotential(DifferentiablePotential):
     def prepare(self, atoms: Atoms) -> Graph:
         """Neighbour list."""
         check_structure(atoms, self.card.elements)
-        pairs = neighbors(atoms, self.cutoff)
-        return Graph(
-            numbers=atoms.numbers,
-            positions=atoms.positions,
-            cell=atoms.cell.array,
-            edges=pairs.edges,
-            images=pairs.images,
-            n_angles=0,
-        )
+        return pair_graph(atoms, self.cutoff)
 
     def collate(self, graphs: Sequence[Graph]) -> Batch:
         """One set of tensors; `numbers` holds matgl's element index instead of atomic numbers."""

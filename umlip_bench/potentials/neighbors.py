@@ -9,6 +9,7 @@ from ase import Atoms
 from pymatgen.optimization.neighbors import find_points_in_spheres
 
 from umlip_bench.errors import StructureError
+from umlip_bench.potentials.protocol import Graph
 from umlip_bench.structures import COINCIDENT_BELOW, describe
 
 _SELF_DISTANCE = 1e-8
@@ -70,6 +71,19 @@ def neighbors(atoms: Atoms, cutoff: float) -> Neighbors:
             "is one of them entered twice, or the cell wrong?"
         )
     return Neighbors(np.stack([i, j]), images.astype(np.int64), distances)
+
+
+def pair_graph(atoms: Atoms, cutoff: float) -> Graph:
+    """Graph of a structure for models that need neighbours and nothing else."""
+    pairs = neighbors(atoms, cutoff)
+    return Graph(
+        numbers=atoms.numbers,
+        positions=atoms.positions,
+        cell=atoms.cell.array,
+        edges=pairs.edges,
+        images=pairs.images,
+        n_angles=0,
+    )
 
 
 def angle_pairs(centres: np.ndarray) -> np.ndarray:

@@ -9,38 +9,26 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import json
 import os
 import sys
-import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 import platformdirs
-import pooch
 from filelock import FileLock
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from umlip_bench.errors import WeightsError
 from umlip_bench.potentials.card import ModelCard, WeightsFile
+from umlip_bench.potentials.download import receive
+from umlip_bench.potentials.integrity import Refused, check, pin_of, write_pin
 
 MODELS_VARIABLE = "UMLIP_BENCH_MODELS"
 CACHE_VARIABLE = "UMLIP_BENCH_CACHE"
 
-CONNECT_TIMEOUT = 15.0
-READ_TIMEOUT = 60.0
 # Longer than any download that another process may be busy with, shorter than for ever.
 LOCK_TIMEOUT = 3600.0
-
-_CHUNK = 1 << 16
-_TORCH_SUFFIXES = frozenset({".ckpt", ".model", ".pt", ".pth", ".tar"})
-# First bytes of what torch.save wrote before 1.6: pickle protocol 2 and torch's magic number.
-_LEGACY_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
-# At byte 257 of a tar archive, as torch wrote in its first releases.
-_TAR_MAGIC = b"ustar"
 
 
 class Origin(StrEnum):
@@ -160,7 +148,7 @@ class WeightsStore:
             with FileLock(folder.with_name(f"{folder.name}.lock"), timeout=LOCK_TIMEOUT):
                 # Another process may have brought the files while this one waited.
                 return self.locate(card) or self._download(card)
-        except _Refused as refusal:
+        except Refused as refusal:
             raise WeightsError(self._how_to_get(card, str(refusal))) from None
         except OSError as error:  # takes in a full disk and all that requests raises
             raise WeightsError(self._how_to_get(card, _root_cause(error, outer))) from error
@@ -188,15 +176,15 @@ class WeightsStore:
         try:
             for file in lacking:
                 try:
-                    _receive(file, parts[file.name])
-                    pin = _pin_of(folder / file.name)
-                    digests[file.name] = _check(parts[file.name], file, pin)
-                except _Refused as refusal:
-                    raise _Refused(f"what came for {file.name} was refused: {refusal}") from None
+                    receive(file, parts[file.name])
+                    pin = pin_of(folder / file.name)
+                    digests[file.name] = check(parts[file.name], file, pin)
+                except Refused as refusal:
+                    raise Refused(f"what came for {file.name} was refused: {refusal}") from None
             for file in lacking:
                 target = folder / file.name
                 if file.sha256 is None:
-                    _write_pin(_pin_of(target), target.name, digests[file.name])
+                    write_pin(pin_of(target), target.name, digests[file.name])
                 os.replace(parts[file.name], target)
         finally:
             _remove_parts(folder)
@@ -255,45 +243,6 @@ def weights_at(card: ModelCard, path: Path) -> Weights:
     return _checked_weights(card, files, paths, Origin.GIVEN)
 
 
-class _Refused(Exception):
-    """Says in one line why a file is not the weights that it should be."""
-
-
-class _DownloadProgress:
-    """What pooch's downloader reports to: shows a bar on a terminal, and is quiet elsewhere."""
-
-    def __init__(self, label: str) -> None:
-        # Set by pooch to the length that the server announced, 0 if it announced none.
-        self.total = 0
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            console=Console(stderr=True),
-        )
-        self._task = self._bar.add_task(label, total=None)
-        self._shown = sys.stderr.isatty()
-
-    def __enter__(self) -> _DownloadProgress:
-        if self._shown:
-            self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._shown:
-            self._bar.stop()
-
-    def update(self, n_bytes: int) -> None:
-        self._bar.update(self._task, advance=n_bytes, total=self.total or None)
-
-    def reset(self) -> None:
-        self._bar.reset(self._task)
-
-    def close(self) -> None:
-        """Do nothing: the bar goes with the context, also when pooch fails before it calls this."""
-
-
 def _default_root() -> Path:
     folder = os.environ.get(CACHE_VARIABLE)
     if folder:
@@ -341,10 +290,10 @@ def _checked_weights(
     digests = []
     for file, path in zip(files, paths, strict=True):
         # Elsewhere a file of this name is not the store's, and may say anything.
-        pin = None if origin in (Origin.GIVEN, Origin.PACKAGE) else _pin_of(path)
+        pin = None if origin in (Origin.GIVEN, Origin.PACKAGE) else pin_of(path)
         try:
-            digests.append(_check(path, file, pin))
-        except _Refused as refusal:
+            digests.append(check(path, file, pin))
+        except Refused as refusal:
             raise WeightsError(
                 f"{path} ({origin}) is not the file {file.name} of {card.name}: {refusal}\n"
                 f"{_remedy(file, origin)}"
@@ -385,109 +334,9 @@ def _listing(files: Iterable[WeightsFile]) -> str:
     )
 
 
-def _receive(file: WeightsFile, part: Path) -> None:
-    """Download a file to `part`; whether it is the right one is not looked at here."""
-    with _DownloadProgress(file.name) as progress:
-        download = pooch.HTTPDownloader(
-            progressbar=progress,
-            chunk_size=_CHUNK,
-            timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
-            # Compressed on the way, the length announced would not be that of the file.
-            headers={"Accept-Encoding": "identity"},
-        )
-        download(file.url, str(part), None)
-    n_bytes = part.stat().st_size
-    # urllib3 2 notices this itself, urllib3 1 does not.
-    if n_bytes < progress.total:
-        raise _Refused(f"the transfer broke off after {n_bytes} of {progress.total} bytes")
-
-
-def _check(path: Path, file: WeightsFile, pin: Path | None) -> str:
-    """Return the file's sha256, or refuse the file; `pin` is where its first sha256 may be kept."""
-    with path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    if file.sha256 is not None:
-        if digest == file.sha256.lower():
-            return digest
-        hint = _looks_wrong(path, file)
-        raise _Refused(
-            f"its sha256 is {digest}, expected {file.sha256}" + (f" ({hint})" if hint else "")
-        )
-    fault = _looks_wrong(path, file) or _wrong_format(path, Path(file.name).suffix)
-    if fault:
-        raise _Refused(fault)
-    pinned = _read_pin(pin) if pin else None
-    if pinned is not None and digest != pinned:
-        raise _Refused(
-            f"its sha256 is {digest}, but {pinned} was pinned when it was first downloaded; "
-            f"if the change is meant, delete the pin {pin}"
-        )
-    return digest
-
-
-def _looks_wrong(path: Path, file: WeightsFile) -> str | None:
-    """Say what is wrong at first sight, if anything is."""
-    size = path.stat().st_size
-    if size == 0:
-        return "it is empty"
-    with path.open("rb") as stream:
-        start = stream.read(512).lstrip(b"\xef\xbb\xbf \t\r\n")
-    if start.startswith(b"<"):
-        return (
-            "it is a web page (HTML or XML), as proxies, logins and error pages send, not weights"
-        )
-    if file.size is not None and size != file.size:
-        return f"it has {size} bytes, expected {file.size}"
-    return None
-
-
-def _wrong_format(path: Path, suffix: str) -> str | None:
-    """Say why the content is not what the suffix promises; unknown suffixes may hold anything."""
-    if suffix == ".json":
-        try:
-            json.loads(path.read_bytes())
-        except ValueError:
-            return "it is not readable as JSON"
-    elif suffix in _TORCH_SUFFIXES and not _is_torch_file(path):
-        return "it is not a whole file as written by torch.save"
-    return None
-
-
-def _is_torch_file(path: Path) -> bool:
-    with path.open("rb") as stream:
-        header = stream.read(512)
-    if header.startswith(_LEGACY_TORCH) or header[257:262] == _TAR_MAGIC:
-        return True
-    if not zipfile.is_zipfile(path):
-        return False
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return any(name.endswith("/data.pkl") for name in archive.namelist())
-    except zipfile.BadZipFile:
-        return False
-
-
 def _remove_parts(folder: Path) -> None:
     for part in folder.glob("*.part"):
         part.unlink()
-
-
-def _pin_of(path: Path) -> Path:
-    return path.with_name(f"{path.name}.sha256")
-
-
-def _read_pin(pin: Path) -> str | None:
-    try:
-        return pin.read_text(encoding="utf-8", errors="replace")[:64].strip().lower()
-    except FileNotFoundError:
-        return None
-
-
-def _write_pin(pin: Path, name: str, digest: str) -> None:
-    """Write a pin in the form that ``sha256sum --check`` reads, whole or not at all."""
-    part = pin.with_name(f"{pin.name}.part")
-    part.write_text(f"{digest}  {name}\n", encoding="utf-8")
-    os.replace(part, pin)
 
 
 def _root_cause(error: BaseException, outer: BaseException | None) -> str:

@@ -1,0 +1,105 @@
+"""Whether a file is the weights it should be: published hash, or shape and the hash first seen."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zipfile
+from pathlib import Path
+
+from umlip_bench.potentials.card import WeightsFile
+
+_TORCH_SUFFIXES = frozenset({".ckpt", ".model", ".pt", ".pth", ".tar"})
+# First bytes of what torch.save wrote before 1.6: pickle protocol 2 and torch's magic number.
+_LEGACY_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+# At byte 257 of a tar archive, as torch wrote in its first releases.
+_TAR_MAGIC = b"ustar"
+
+
+class Refused(Exception):
+    """Says in one line why a file is not the weights that it should be."""
+
+
+def check(path: Path, file: WeightsFile, pin: Path | None) -> str:
+    """Return the file's sha256, or refuse the file; `pin` is where its first sha256 may be kept."""
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    if file.sha256 is not None:
+        if digest == file.sha256.lower():
+            return digest
+        hint = _looks_wrong(path, file)
+        raise Refused(
+            f"its sha256 is {digest}, expected {file.sha256}" + (f" ({hint})" if hint else "")
+        )
+    fault = _looks_wrong(path, file) or _wrong_format(path, Path(file.name).suffix)
+    if fault:
+        raise Refused(fault)
+    pinned = _read_pin(pin) if pin else None
+    if pinned is not None and digest != pinned:
+        raise Refused(
+            f"its sha256 is {digest}, but {pinned} was pinned when it was first downloaded; "
+            f"if the change is meant, delete the pin {pin}"
+        )
+    return digest
+
+
+def _looks_wrong(path: Path, file: WeightsFile) -> str | None:
+    """Say what is wrong at first sight, if anything is."""
+    size = path.stat().st_size
+    if size == 0:
+        return "it is empty"
+    with path.open("rb") as stream:
+        start = stream.read(512).lstrip(b"\xef\xbb\xbf \t\r\n")
+    if start.startswith(b"<"):
+        return (
+            "it is a web page (HTML or XML), as proxies, logins and error pages send, not weights"
+        )
+    if file.size is not None and size != file.size:
+        return f"it has {size} bytes, expected {file.size}"
+    return None
+
+
+def _wrong_format(path: Path, suffix: str) -> str | None:
+    """Say why the content is not what the suffix promises; unknown suffixes may hold anything."""
+    if suffix == ".json":
+        try:
+            json.loads(path.read_bytes())
+        except ValueError:
+            return "it is not readable as JSON"
+    elif suffix in _TORCH_SUFFIXES and not _is_torch_file(path):
+        return "it is not a whole file as written by torch.save"
+    return None
+
+
+def _is_torch_file(path: Path) -> bool:
+    with path.open("rb") as stream:
+        header = stream.read(512)
+    if header.startswith(_LEGACY_TORCH) or header[257:262] == _TAR_MAGIC:
+        return True
+    if not zipfile.is_zipfile(path):
+        return False
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith("/data.pkl") for name in archive.namelist())
+    except zipfile.BadZipFile:
+        return False
+
+
+def pin_of(path: Path) -> Path:
+    """Return where the first digest of a file without a published one is kept."""
+    return path.with_name(f"{path.name}.sha256")
+
+
+def _read_pin(pin: Path) -> str | None:
+    try:
+        return pin.read_text(encoding="utf-8", errors="replace")[:64].strip().lower()
+    except FileNotFoundError:
+        return None
+
+
+def write_pin(pin: Path, name: str, digest: str) -> None:
+    """Write a pin in the form that ``sha256sum --check`` reads, whole or not at all."""
+    part = pin.with_name(f"{pin.name}.part")
+    part.write_text(f"{digest}  {name}\n", encoding="utf-8")
+    os.replace(part, pin)
