@@ -97,10 +97,13 @@ def make_periodic(atoms: Atoms, vacuum: float) -> Atoms:
     Raises
     ------
     StructureError
-        If `vacuum` is not positive, or a periodic direction has no lattice vector.
+        If `vacuum` is not positive and finite, a periodic direction has no lattice vector, or there are
+        no atoms.
     """
-    if not vacuum > 0:
-        raise StructureError(f"vacuum is {vacuum} Å; it must be positive, e.g. 10.0")
+    if len(atoms) == 0:
+        raise StructureError("the structure has no atoms")
+    if not 0 < vacuum < np.inf:
+        raise StructureError(f"vacuum is {vacuum} Å; it must be positive and finite, e.g. 10.0")
     out = Atoms(
         numbers=atoms.numbers,
         positions=atoms.positions,

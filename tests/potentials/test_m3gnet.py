@@ -125,7 +125,7 @@ def test_local_copy_is_recognised_and_others_must_say_their_age(load_model, tmp_
     assert umlip_bench.potential(str(folder), device="cpu").card.name == M3GNET
 
     (folder / "model.json").write_text((folder / "model.json").read_text() + "\n")
-    with pytest.raises(WeightsError, match="matgl2:.* if before"):
+    with pytest.raises(WeightsError, match=r"matgl2:.* if before"):
         umlip_bench.potential(str(folder), device="cpu")
     old = umlip_bench.potential(f"matgl2:{folder}", device="cpu").predict(salt())[0]
     new = umlip_bench.potential(f"matgl:{folder}", device="cpu").predict(salt())[0]
