@@ -312,7 +312,7 @@ def mixed_run(cli, tmp_path_factory):
         frames += spoilt(system, spoil)
     ase.io.write(folder / "data.xyz", frames, format="extxyz")
     bad = folder / "bad[red].pth.tar"
-    bad.write_bytes(os.urandom(1000))
+    torch.save({"a": torch.ones(3)}, bad)
     out = folder / "run"
     done = cli(
         *("run", "--model", bad, "--model", CHGNET, "--data", folder / "data.xyz"),
@@ -369,14 +369,18 @@ def test_files_that_are_no_weights(cli, tmp_path):
     for name in ("model.json", "model.pt", "state.pt"):
         (three / name).write_bytes(garbage)
     (tmp_path / "four.pth.tar").write_bytes(b"")
-    models = ("one.model", "two.pth.tar", "three", "four.pth.tar")
-    options = [option for name in models for option in ("--model", tmp_path / name)]
+    # Whole files of torch.save, but not what the families need.
+    for name in ("five.model", "six.pth.tar"):
+        torch.save({"a": torch.ones(3)}, tmp_path / name)
+    models = ["one.model", "two.pth.tar", "four.pth.tar", "five.model", "six.pth.tar"]
+    names = [str(tmp_path / name) for name in models] + [f"matgl:{three}"]
+    options = [option for name in names for option in ("--model", name)]
     done = cli("run", *options, "--out", tmp_path / "run", "--device", "cpu")
     assert done.returncode == 1
-    for name in models:
-        label = name.split(".")[0]
-        (line,) = [x for x in done.stderr.splitlines() if x.startswith(f"{label} was left out")]
-        assert str(tmp_path / name) in line
+    reasons = [line for line in done.stderr.splitlines() if "was left out" in line]
+    assert len(reasons) == len(names)
+    for name in names:
+        assert any(name.removeprefix("matgl:") in reason for reason in reasons)
     assert "nothing succeeded" in done.stderr
     assert read_rows(tmp_path / "run") == []
 
@@ -399,7 +403,7 @@ def test_a_model_more_in_the_same_folder(cli, tmp_path):
 def test_two_weights_of_one_name_are_kept_apart(cli, tmp_path):
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
-        (tmp_path / folder / "x.model").write_bytes(folder.encode())
+        torch.save(folder, tmp_path / folder / "x.model")
     options = ("--model", tmp_path / "a" / "x.model", "--model", tmp_path / "b" / "x.model")
     message = refused(cli("run", *options, "--out", tmp_path / "run"))
     assert str(tmp_path / "a" / "x.model") in message

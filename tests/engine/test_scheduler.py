@@ -288,6 +288,16 @@ def test_graphs_are_made_when_they_are_needed():
     assert model.prepared <= 11
 
 
+def test_nothing_is_computed_for_a_list_that_has_failed():
+    def measure():
+        yield [Static(unpreparable()), *(Static(chain(1)) for _ in range(50))]
+
+    model = Wells(edges_per_cpu_batch=10)
+    (outcome,) = run_tasks(model, [("a", measure())])
+    assert isinstance(outcome, Failed)
+    assert (model.calls, model.prepared) == ([], 1)
+
+
 def test_outcomes_come_in_the_order_in_which_measurements_end():
     lengths = {"long": 4, "short": 1, "middle": 2}
     tasks = [(key, walk(chain(1), n)) for key, n in lengths.items()]

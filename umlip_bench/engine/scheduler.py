@@ -127,6 +127,7 @@ def _take_call(packer: Packer, waiting: deque[_Waiting]) -> list[_Waiting]:
     """
     call: list[_Waiting] = []
     filled = 0.0
+    stress: bool | None = None
     while waiting:
         head = waiting[0]
         if head.round.error is None and head.graph is None:
@@ -136,12 +137,11 @@ def _take_call(packer: Packer, waiting: deque[_Waiting]) -> list[_Waiting]:
                 head.round.error = error
         if head.graph is not None and head.round.error is None:
             weight = packer.weight(head.graph)
-            members = [w for w in call if w.graph is not None]
-            if members and (
-                filled + weight > packer.budget or head.request.stress != members[0].request.stress
-            ):
+            full = filled > 0 and filled + weight > packer.budget
+            if full or stress not in (None, head.request.stress):
                 break
             filled += weight
+            stress = head.request.stress
         call.append(waiting.popleft())
     return call
 

@@ -221,18 +221,18 @@ class Potential(ABC):
         StructureError
             If one of them cannot be evaluated; nothing has been computed then.
         """
+        # The engine is built on this module.
         from umlip_bench.engine.packing import Packer
 
         if isinstance(structures, Atoms):
             structures = [structures]
         graphs = [self.prepare(atoms) for atoms in structures]
         packer = Packer(self)
-        results: list[Prediction | None] = [None] * len(graphs)
-        for members in packer.partition(graphs):
-            predictions = packer.evaluate([graphs[k] for k in members], stress=stress)
-            for k, prediction in zip(members, predictions, strict=True):
-                results[k] = prediction
-        return [r for r in results if r is not None]
+        return [
+            prediction
+            for members in packer.partition(graphs)
+            for prediction in packer.evaluate([graphs[k] for k in members], stress=stress)
+        ]
 
 
 class DifferentiablePotential(Potential):
