@@ -385,7 +385,6 @@ def test_files_that_are_no_weights(cli, tmp_path):
     assert read_rows(tmp_path / "run") == []
 
 
-@pytest.mark.xfail(strict=True, reason="summary.json holds only the models of the last command")
 def test_a_model_more_in_the_same_folder(cli, tmp_path):
     ase.io.write(tmp_path / "data.xyz", frames_of("MgO") + frames_of("Si"), format="extxyz")
     common = ("--data", tmp_path / "data.xyz", "--out", tmp_path / "run", "--device", "cpu")
@@ -399,7 +398,6 @@ def test_a_model_more_in_the_same_folder(cli, tmp_path):
     assert len([row for row in rows if row["model"] == morse]) == len(first)
 
 
-@pytest.mark.xfail(strict=True, reason="the second takes the name of the first")
 def test_two_weights_of_one_name_are_kept_apart(cli, tmp_path):
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()

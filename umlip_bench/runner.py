@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -63,19 +63,22 @@ class Outcome:
     Parameters
     ----------
     rows
-        The summary.
+        The summary, over all models of the folder.
     failed
-        Cases that ended with an error, of all models.
+        Cases of the models asked for that ended with an error.
     unusable
         Models that could not be loaded, with the reason.
+    levels
+        Level of theory of every model in the folder.
     n_done
-        Cases with a result, of all models.
+        Cases of the models asked for that have a result.
     """
 
     rows: Sequence[Any]
     failed: Sequence[CaseRecord]
-    unusable: dict[str, str] = field(default_factory=dict)
-    n_done: int = 0
+    unusable: Mapping[str, str]
+    levels: Mapping[str, LevelOfTheory]
+    n_done: int
 
 
 def run_suite(
@@ -129,42 +132,58 @@ def run_suite(
     }
     config = RunConfig(identity, _provenance(device), {w.card.name: _card(w) for w in models})
     with RunFolder(out, config) as folder:
-        unusable = {}
-        rows: list[Any] = []
-        records: list[CaseRecord] = []
-        for weights in models:
-            keys = {
+
+        def keys_of(sha256: str) -> dict[str, CaseKey]:
+            return {
                 case.name: CaseKey(
                     suite=suite.name,
                     suite_version=suite.version,
                     settings=settings,
                     case=case.name,
                     structures=case.fingerprint,
-                    model=weights.sha256,
+                    model=sha256,
                     data=data.sha256,
                 )
                 for case in cases
             }
+
+        unusable = {}
+        for weights in models:
+            keys = keys_of(weights.sha256)
             left = [case for case in cases if folder.record(keys[case.name]) is None]
             progress.start(weights.card.name, len(cases), len(cases) - len(left))
-            if left:
-                try:
-                    potential = family(weights.card.family)(weights, device=device, dtype=dtype)
-                except UmlipBenchError as error:
-                    unusable[weights.card.name] = str(error)
-                    continue
-                tasks = ((case.name, suite.measure(case)) for case in left)
-                for record, arrays in _measure(suite, potential, tasks, keys, data.id):
-                    folder.add(record, arrays)
-                    progress.advance()
-            finished = [r for case in cases if (r := folder.record(keys[case.name])) is not None]
-            records += finished
-            done = [r for r in finished if r.status == "done"]
-            results = [suite.from_arrays(r.case, folder.arrays(r)) for r in done]
-            rows += suite.rows(weights.card.name, data.id, results, len(finished) - len(done))
+            if not left:
+                continue
+            try:
+                potential = family(weights.card.family)(weights, device=device, dtype=dtype)
+            except UmlipBenchError as error:
+                unusable[weights.card.name] = str(error)
+                continue
+            tasks = ((case.name, suite.measure(case)) for case in left)
+            for record, arrays in _measure(suite, potential, tasks, keys, data.id):
+                folder.add(record, arrays)
+                progress.advance()
+
+        # The summary is the folder's: models of earlier commands stay in it.
+        rows: list[Any] = []
+        records: list[CaseRecord] = []
+        for name, card in folder.config.models.items():
+            found = (folder.record(key) for key in keys_of(card["sha256"]).values())
+            finished = [record for record in found if record is not None]
+            done = [record for record in finished if record.status == "done"]
+            if finished:
+                results = [suite.from_arrays(r.case, folder.arrays(r)) for r in done]
+                rows += suite.rows(name, data.id, results, len(finished) - len(done))
+                records += finished
         folder.write_summary(rows)
-    failed = [r for r in records if r.status == "failed"]
-    return Outcome(rows, failed, unusable, len(records) - len(failed))
+        levels = {
+            name: LevelOfTheory(**card["level_of_theory"])
+            for name, card in folder.config.models.items()
+        }
+    asked = {weights.card.name for weights in models}
+    mine = [record for record in records if record.model in asked]
+    failed = [record for record in mine if record.status == "failed"]
+    return Outcome(rows, failed, unusable, levels, n_done=len(mine) - len(failed))
 
 
 def _measure(

@@ -284,8 +284,13 @@ def read_config(path: Path) -> RunConfig:
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return RunConfig(content["identity"], content["provenance"], content["models"])
-    except (yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError) as error:
+        if content["schema"] != SCHEMA:
+            raise RunFolderError(
+                f"{path} has schema {content['schema']!r}, this version reads {SCHEMA}; "
+                "choose another --out"
+            )
+        return RunConfig(content["identity"], content["provenance"], dict(content["models"]))
+    except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
         raise RunFolderError(f"{path} is damaged ({error}); choose another --out") from error
 
 

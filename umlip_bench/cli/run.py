@@ -96,11 +96,13 @@ def _run(options: argparse.Namespace) -> int:
             dtype=dtype,
             progress=bars,
         )
-    _report(console.output(), outcome, models, level, dataset.manifest.caveats)
+    _report(console.output(), outcome, level, dataset.manifest.caveats)
     # Names and reasons are the user's, and may hold brackets that rich would take for markup.
     for name, reason in {**missing, **outcome.unusable}.items():
         text = f"[yellow]{escape(name)} was left out:[/] {escape(reason)}"
         errors.print(text, highlight=False, soft_wrap=True)
+    if options.model is None:
+        errors.print(_others(models, missing), markup=False, highlight=False, soft_wrap=True)
     for record in outcome.failed:
         where = escape(f"{record.model}, {record.case}: {record.reason}")
         errors.print(f"[red]failed:[/] {where}", highlight=False, soft_wrap=True)
@@ -119,7 +121,7 @@ def _locate(
     A name that stands for no model is an error at once; weights that are not to be had leave a model
     out.
     """
-    from umlip_bench.errors import WeightsError
+    from umlip_bench.errors import UmlipBenchError, WeightsError
     from umlip_bench.loading import locate
     from umlip_bench.potentials.catalogue import catalogue
 
@@ -128,16 +130,25 @@ def _locate(
     missing: dict[str, str] = {}
     for name in wanted:
         try:
-            found.append(locate(name, store))
+            weights = locate(name, store)
         except WeightsError as error:
             missing[name] = str(error)
+            continue
+        namesake = next((w for w in found if w.card.name == weights.card.name), None)
+        if namesake is None:
+            found.append(weights)
+        elif namesake.sha256 != weights.sha256:
+            raise UmlipBenchError(
+                f"{namesake.paths[0]} and {weights.paths[0]} are different weights that both go by the "
+                f"name {weights.card.name}; rename one of them"
+            )
     if names is None:
         for card in catalogue().values():
             same = card.level_of_theory.functional == data.functional
             if card.name not in wanted and (same or data.functional == "unknown"):
-                weights = _if_here(card, store, missing)
-                if weights is not None:
-                    found.append(weights)
+                here = _if_here(card, store, missing)
+                if here is not None:
+                    found.append(here)
     return found, missing
 
 
@@ -164,25 +175,20 @@ def _others(models: list[Weights], missing: dict[str, str]) -> str:
 
 
 def _report(
-    console: Console,
-    outcome: Outcome,
-    models: list[Weights],
-    data: LevelOfTheory,
-    caveats: tuple[str, ...],
+    console: Console, outcome: Outcome, data: LevelOfTheory, caveats: tuple[str, ...]
 ) -> None:
     from umlip_bench.analysis.tables import print_table
     from umlip_bench.runner import differs, level_warning
 
-    warnings = {w.card.name: level_warning(w.card.level_of_theory, data) for w in models}
-    other = {w.card.name for w in models if differs(w.card.level_of_theory, data)}
+    other = {name for name, level in outcome.levels.items() if differs(level, data)}
     print_table([row for row in outcome.rows if row.model not in other], console)
-    if other:
+    if any(row.model in other for row in outcome.rows):
         console.print("[yellow]Not comparable: trained on another functional than the data's[/]")
         print_table([row for row in outcome.rows if row.model in other], console)
     for name in dict.fromkeys(row.model for row in outcome.rows):
-        if warnings.get(name):
-            text = f"{name}: {warnings[name]}."
-            console.print(text, style="yellow", markup=False, highlight=False)
+        warning = level_warning(outcome.levels[name], data)
+        if warning:
+            console.print(f"{name}: {warning}.", style="yellow", markup=False, highlight=False)
     for caveat in caveats:
         console.print(f"Note: {caveat}", style="dim", markup=False, highlight=False)
 

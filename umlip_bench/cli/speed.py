@@ -61,7 +61,11 @@ def _run(options: argparse.Namespace) -> int:
     structures = small_cells(options.structures or STRUCTURES[kind])
     batches = options.batch or BATCHES[kind]
     result = compare_static(potential, structures, batches, options.repeats)
-    device = torch.cuda.get_device_name() if kind == "cuda" else f"CPU, {options.threads} thread(s)"
+    device = (
+        torch.cuda.get_device_name(potential.device)
+        if kind == "cuda"
+        else f"CPU, {options.threads} thread(s)"
+    )
     if options.json:
         content = {
             "model": potential.card.name,

@@ -72,7 +72,13 @@ class ForeignPotential(Potential):
             raise UnknownModelError(
                 f"{name!r}: {error}; write ase:module.path:ClassName of an installed package"
             ) from error
-        calculator = factory()
+        try:
+            calculator = factory()
+        except Exception as error:  # someone else's constructor
+            raise UnknownModelError(
+                f"{name!r} cannot be constructed without arguments ({type(error).__name__}: {error}); "
+                "wrap it in a class of your own that needs none"
+            ) from error
         if not hasattr(calculator, "get_potential_energy"):
             raise UnknownModelError(f"{name!r} is not an ASE calculator but {type(calculator)}")
         return cls(weights, calculator)
