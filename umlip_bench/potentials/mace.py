@@ -76,6 +76,7 @@ class MacePotential(DifferentiablePotential):
     """
 
     footprint = Footprint(per_atom=1.2e6, per_edge=20.6e3, per_angle=0.0)
+    edges_per_cpu_batch = 1000  # a few small cells fill the cache
 
     def __init__(self, weights: Weights, module: mace.modules.MACE) -> None:
         self.weights = weights
