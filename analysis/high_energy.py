@@ -57,7 +57,7 @@ class FrameComparison:
         Key of the composition, e.g. the reduced formula; energies are compared only among equal
         keys, per atom.
     energy_reference, energy_model
-        Energies of the cell in eV.
+        Energies of the cell in eV; a reference of nan means that DFT's is not known.
     forces_reference, forces_model
         Shape (n_atoms, 3), in eV/Å.
     stress_reference, stress_model
@@ -186,10 +186,12 @@ def material_metrics(material: MaterialComparison) -> MaterialMetrics:
             np.concatenate([frame.forces_reference for frame in frames]),
             np.concatenate([frame.forces_model for frame in frames]),
         )
+        # Some published sets have forces only: their energies are nan.
+        known = [frame for frame in frames if not np.isnan(frame.energy_reference)]
         energies = energy_slope(
-            [frame.energy_reference / frame.n_atoms for frame in frames],
-            [frame.energy_model / frame.n_atoms for frame in frames],
-            [frame.composition for frame in frames],
+            [frame.energy_reference / frame.n_atoms for frame in known],
+            [frame.energy_model / frame.n_atoms for frame in known],
+            [frame.composition for frame in known],
         )
         stress_slope, stress_mae = _stress(frames)
     except DataError as error:

@@ -21,6 +21,7 @@ from umlip_bench.analysis.high_energy import (
 )
 from umlip_bench.analysis.summary import Row
 from umlip_bench.datasets import Dataset, Frame
+from umlip_bench.datasets.cases import FramesCase
 from umlip_bench.engine.requests import Static, Task
 from umlip_bench.potentials.protocol import Prediction
 
@@ -72,8 +73,12 @@ class HighEnergySuite:
     version: ClassVar[int] = 1
 
     def cases(self, dataset: Dataset) -> Sequence[HighEnergyCase]:
-        """One case for each material of the set."""
-        return [HighEnergyCase(name, frames) for name, frames in dataset.by_system().items()]
+        """One case for each usable material of the set."""
+        return [
+            HighEnergyCase(case.name, case.frames)
+            for case in dataset.of_task(self.name)
+            if isinstance(case, FramesCase)
+        ]
 
     def measure(self, case: HighEnergyCase) -> Task[MaterialComparison]:
         """See `measure`."""

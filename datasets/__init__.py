@@ -1,10 +1,10 @@
-"""Reference data: `load` gives a data set by id or from a user's own file."""
+"""Reference data: `load` gives a data set by id or from a user's own files."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from umlip_bench.datasets import embedded, extxyz
+from umlip_bench.datasets import embedded, userfiles
 from umlip_bench.datasets.dataset import Dataset, Frame, Manifest
 from umlip_bench.errors import DataError
 
@@ -17,7 +17,8 @@ def load(name: str) -> Dataset:
     Parameters
     ----------
     name
-        Id of an embedded set (``pbe-mini``), or a path to an extended XYZ file with ``REF_`` keys.
+        Id of an embedded set (``pbe-mini``), or a path to one's own data: extended XYZ with ``REF_``
+        keys, an ASE database, VASP's vasprun.xml, or a folder of them.
 
     Raises
     ------
@@ -30,6 +31,6 @@ def load(name: str) -> Dataset:
     if not path.exists() and not path.suffix:
         raise DataError(
             f"{name!r} is neither a data set ({', '.join(embedded.names())}) nor an existing file; "
-            f"a file must be {extxyz.FORMAT}"
+            f"expected {userfiles.allowed()}"
         )
-    return extxyz.read(path)
+    return userfiles.read(path)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from ase import Atoms
 
 from umlip_bench.potentials.card import LevelOfTheory
+
+if TYPE_CHECKING:
+    from umlip_bench.datasets.cases import ReferenceCase
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,7 +23,7 @@ class Frame:
     atoms
         The geometry; ``info`` and ``arrays`` carry no labels.
     energy
-        Total energy in eV.
+        Total energy in eV; nan where the source has none.
     forces
         Shape (N, 3), eV/Å.
     stress
@@ -75,25 +79,41 @@ class Manifest:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A set of labelled frames.
+    """The cases of one data set.
 
     Parameters
     ----------
     manifest
         What it is.
-    frames
-        In the order of the source.
+    cases
+        Of all tasks, in the order of the source.
     sha256
-        Of the file the frames were read from.
+        Of the files that the cases were read from.
     """
 
     manifest: Manifest
-    frames: tuple[Frame, ...]
+    cases: tuple[ReferenceCase, ...]
     sha256: str
 
+    def of_task(self, task: str) -> tuple[ReferenceCase, ...]:
+        """Usable cases of one task, e.g. ``"surfaces"``."""
+        return tuple(c for c in self.cases if c.task == task and c.unusable is None)
+
+    def unusable(self, task: str) -> tuple[ReferenceCase, ...]:
+        """Cases of one task that must not enter statistics; each says why."""
+        return tuple(c for c in self.cases if c.task == task and c.unusable is not None)
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Tasks that the set has usable cases for."""
+        return tuple(dict.fromkeys(str(c.task) for c in self.cases if c.unusable is None))
+
+    @property
+    def frames(self) -> tuple[Frame, ...]:
+        """All labelled frames of the task ``high-energy``, in the order of the source."""
+        found = [frame for frames in self.by_system().values() for frame in frames]
+        return tuple(sorted(found, key=lambda frame: frame.index))
+
     def by_system(self) -> dict[str, tuple[Frame, ...]]:
-        """Frames of each material, materials in order of first appearance."""
-        groups: dict[str, list[Frame]] = {}
-        for frame in self.frames:
-            groups.setdefault(frame.system, []).append(frame)
-        return {system: tuple(frames) for system, frames in groups.items()}
+        """Labelled frames of each usable material."""
+        return {case.name: getattr(case, "frames", ()) for case in self.of_task("high-energy")}

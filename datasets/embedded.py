@@ -9,6 +9,7 @@ import yaml
 
 from umlip_bench.datasets import extxyz
 from umlip_bench.datasets.dataset import Dataset, Manifest
+from umlip_bench.datasets.labels import frames_cases
 from umlip_bench.errors import DataError
 from umlip_bench.potentials.card import LevelOfTheory
 
@@ -50,4 +51,5 @@ def read(name: str) -> Dataset:
         caveats=tuple(entry["caveats"]),
     )
     with as_file(resource) as path:
-        return extxyz.read(path, manifest)
+        frames = list(extxyz.read_frames(path))
+    return Dataset(manifest, frames_cases(frames, manifest.level_of_theory), digest)

@@ -238,7 +238,7 @@ def test_a_file_cut_short(tmp_path):
 def test_missing_files_and_folders(tmp_path):
     assert "no such file" in refusal(tmp_path / "absent.xyz")
     assert "pbe-mini" in refusal(tmp_path / "absent")
-    assert "no such file" in refusal(tmp_path)
+    assert "holds no file to read" in refusal(tmp_path)
 
 
 def test_a_molecule_without_a_cell_is_read(tmp_path):

@@ -109,13 +109,13 @@ def _why_unknown(name: str, wanted: str, cards: Mapping[str, ModelCard]) -> str:
 
 
 def _parse_card(entry: object, where: str) -> ModelCard:
-    values = _fields_of(ModelCard, entry, where)
+    values = fields_of(ModelCard, entry, where)
     values["level_of_theory"] = LevelOfTheory(
-        **_fields_of(LevelOfTheory, values["level_of_theory"], f"{where}, level_of_theory")
+        **fields_of(LevelOfTheory, values["level_of_theory"], f"{where}, level_of_theory")
     )
     values["elements"] = _parse_elements(str(values["elements"]), where)
     values["files"] = tuple(
-        WeightsFile(**_fields_of(WeightsFile, file, f"{where}, files[{index}]"))
+        WeightsFile(**fields_of(WeightsFile, file, f"{where}, files[{index}]"))
         for index, file in enumerate(values.get("files", ()))
     )
     values["package_path"] = tuple(values.get("package_path", ()))
@@ -127,7 +127,7 @@ def _parse_card(entry: object, where: str) -> ModelCard:
     return ModelCard(**values)
 
 
-def _fields_of(kind: type, entry: object, where: str) -> dict[str, Any]:
+def fields_of(kind: type, entry: object, where: str) -> dict[str, Any]:
     """Return the entry as keyword arguments of the dataclass `kind`, which it has to match."""
     if not isinstance(entry, dict):
         raise ValueError(f"{where}: expected fields, found {entry!r}")

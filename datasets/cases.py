@@ -1,0 +1,313 @@
+"""What a data set holds for each task: typed cases with their DFT values.
+
+A case says how its geometry was prepared, since a model's value may only be compared with DFT prepared
+the same way, and whether it is usable: known bad parts of published sets are marked with the reason, not
+deleted. Energies are totals in eV unless a name says per atom; see `umlip_bench.datasets.dataset.Frame`
+for labelled frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar
+
+import numpy as np
+from ase import Atoms
+
+from umlip_bench.datasets.dataset import Frame
+from umlip_bench.datasets.tasks import Task as Task
+from umlip_bench.potentials.card import LevelOfTheory
+
+
+class Preparation(StrEnum):
+    """How the geometry that the DFT value belongs to came about."""
+
+    AS_BUILT = "as built"
+    """Ideal sites, nothing relaxed."""
+    RELAXED = "relaxed with DFT"
+    SAMPLED = "sampled"
+    """A frame of molecular dynamics or a distortion."""
+    NOT_STORED = "relaxed with DFT, geometry not stored"
+    """Only the value is known: a model has to relax as DFT did."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ReferenceCase:
+    """What all cases have in common.
+
+    Parameters
+    ----------
+    name
+        Unique within the data set and task.
+    system
+        The material.
+    level_of_theory
+        Of the DFT values.
+    preparation
+        How the geometry was prepared.
+    unusable
+        Why the case must not enter statistics; ``None`` for a usable one.
+    """
+
+    task: ClassVar[Task]
+
+    name: str
+    system: str
+    level_of_theory: LevelOfTheory
+    preparation: Preparation
+    unusable: str | None = None
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FramesCase(ReferenceCase):
+    """Labelled frames of one material (task ``high-energy``).
+
+    Parameters
+    ----------
+    frames
+        With energies, forces and, where the source has it, stress. An energy of nan means that the
+        source has forces only.
+    """
+
+    task: ClassVar[Task] = Task.HIGH_ENERGY
+
+    frames: tuple[Frame, ...]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SurfaceCase(ReferenceCase):
+    """A slab and the bulk it was cut from.
+
+    Parameters
+    ----------
+    slab
+        Periodic in all directions, with vacuum.
+    bulk
+        Bulk cell of the same material.
+    miller_index
+        Three integers, or four for hexagonal (Miller-Bravais) axes.
+    area
+        Area of one face in Å².
+    surface_energy
+        (E_slab - N e_bulk) / (2 area) in eV/Å².
+    slab_energy, bulk_energy
+        Totals of `slab` and `bulk` in eV; ``None`` where only the surface energy is published.
+    reconstructed
+        Whether the surface is reconstructed.
+    """
+
+    task: ClassVar[Task] = Task.SURFACES
+
+    slab: Atoms
+    bulk: Atoms
+    miller_index: tuple[int, ...]
+    area: float
+    surface_energy: float
+    slab_energy: float | None = None
+    bulk_energy: float | None = None
+    reconstructed: bool = False
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class DefectCase(ReferenceCase):
+    """A point defect, or several that together keep the composition.
+
+    Parameters
+    ----------
+    host
+        Pristine supercell.
+    defective
+        Supercell with the defect, at ideal or relaxed sites as `preparation` says.
+    kind
+        ``"vacancy"``, ``"interstitial"`` or ``"antisite"``.
+    site
+        Fractional coordinates of the defect in `host`, shape (3,).
+    energy
+        E_defective - E_host in eV, without chemical potentials.
+    exchanged
+        Atoms added (positive) or removed (negative) by element.
+    chemical_potentials
+        In eV/atom by element, where the source has them; empty otherwise.
+    """
+
+    task: ClassVar[Task] = Task.DEFECTS
+
+    host: Atoms
+    defective: Atoms
+    kind: str
+    site: np.ndarray
+    energy: float
+    exchanged: Mapping[str, int]
+    chemical_potentials: Mapping[str, float]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SolidSolutionCase(ReferenceCase):
+    """One ordering of a binary solution A_x B_(1-x).
+
+    Parameters
+    ----------
+    atoms
+        The ordering.
+    energy
+        Total in eV.
+    fraction
+        x, the atomic fraction of the first end member.
+    end_members
+        Names of A and B.
+    end_member_energies
+        Energies per atom of A and B in eV/atom.
+    mixing_energy
+        energy/N - x e_A - (1 - x) e_B in eV/atom.
+    decoration
+        Identifies the ordering; equal for its relaxed and unrelaxed geometry.
+    forces, stress
+        Shapes (N, 3) in eV/Å and (3, 3) in eV/Å³, or ``None``.
+    """
+
+    task: ClassVar[Task] = Task.SOLID_SOLUTIONS
+
+    atoms: Atoms
+    energy: float
+    fraction: float
+    end_members: tuple[str, str]
+    end_member_energies: tuple[float, float]
+    mixing_energy: float
+    decoration: str
+    forces: np.ndarray | None = None
+    stress: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PhononCase(ReferenceCase):
+    """Force sets of displaced supercells.
+
+    Parameters
+    ----------
+    unitcell
+        The cell that `supercell_matrix` and `primitive_matrix` refer to.
+    supercell_matrix
+        Shape (3, 3), integers.
+    primitive_matrix
+        Shape (3, 3), or ``None`` for phonopy's own choice.
+    displaced_atoms
+        Shape (D,), index of the displaced atom in phonopy's supercell.
+    displacements
+        Shape (D, 3), Å.
+    forces
+        Shape (D, N, 3), eV/Å, N atoms of phonopy's supercell.
+    """
+
+    task: ClassVar[Task] = Task.PHONONS
+
+    unitcell: Atoms
+    supercell_matrix: np.ndarray
+    primitive_matrix: np.ndarray | None
+    displaced_atoms: np.ndarray
+    displacements: np.ndarray
+    forces: np.ndarray
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class HeatCapacityCase(ReferenceCase):
+    """Heat capacity from DFT phonons (task ``phonons``).
+
+    Parameters
+    ----------
+    atoms
+        The cell.
+    temperatures
+        Shape (T,), K.
+    heat_capacity
+        Shape (T,), J/(mol K) of the cell's formula unit as the source counts it.
+    """
+
+    task: ClassVar[Task] = Task.PHONONS
+
+    atoms: Atoms
+    temperatures: np.ndarray
+    heat_capacity: np.ndarray
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class EosCase(ReferenceCase):
+    """A Birch-Murnaghan equation of state (third order).
+
+    Parameters
+    ----------
+    atoms
+        At the equilibrium volume.
+    volume
+        Equilibrium volume of `atoms` in Å³.
+    bulk_modulus
+        eV/Å³.
+    bulk_modulus_derivative
+        Dimensionless.
+    """
+
+    task: ClassVar[Task] = Task.EOS
+
+    atoms: Atoms
+    volume: float
+    bulk_modulus: float
+    bulk_modulus_derivative: float
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ElasticCase(ReferenceCase):
+    """Polycrystalline moduli, Voigt-Reuss-Hill averages.
+
+    Parameters
+    ----------
+    atoms
+        The cell.
+    bulk_modulus, shear_modulus
+        eV/Å³.
+    """
+
+    task: ClassVar[Task] = Task.ELASTIC
+
+    atoms: Atoms
+    bulk_modulus: float
+    shear_modulus: float
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class MigrationCase(ReferenceCase):
+    """Images along the path of a migrating ion.
+
+    Parameters
+    ----------
+    images
+        In order, with the atoms in the same order in each.
+    energies
+        Shape (images,), totals in eV.
+    forces
+        Shape (images, N, 3), eV/Å, or ``None``.
+    moving_ion
+        Index of the migrating atom.
+    """
+
+    task: ClassVar[Task] = Task.MIGRATION
+
+    images: tuple[Atoms, ...]
+    energies: np.ndarray
+    forces: np.ndarray | None
+    moving_ion: int
+
+    @property
+    def forward_barrier(self) -> float:
+        """Highest image over the first, in eV."""
+        return float(self.energies.max() - self.energies[0])
+
+    @property
+    def backward_barrier(self) -> float:
+        """Highest image over the last, in eV."""
+        return float(self.energies.max() - self.energies[-1])
+
+    @property
+    def kinetically_resolved_barrier(self) -> float:
+        """E_max - (E_first + E_last) / 2, in eV."""
+        return float(self.energies.max() - 0.5 * (self.energies[0] + self.energies[-1]))

@@ -1,0 +1,42 @@
+"""Readers of published data sets, in the form their authors gave them, as typed cases.
+
+An importer is a generator function ``cases(folder, level)``: it reads the files below `folder` one by one
+and yields `umlip_bench.datasets.cases.ReferenceCase` objects whose DFT values are at `level`. What must not
+enter statistics is yielded too, marked with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+
+from umlip_bench.datasets.cases import ReferenceCase
+from umlip_bench.errors import DataError
+from umlip_bench.potentials.card import LevelOfTheory
+
+Importer = Callable[[Path, LevelOfTheory], Iterator[ReferenceCase]]
+
+IMPORTERS: dict[str, str] = {
+    "mattersim-tp": "umlip_bench.datasets.importers.mattersim:cases",
+    "mlearn": "umlip_bench.datasets.importers.mlearn:cases",
+    "monbtaw": "umlip_bench.datasets.importers.monbtaw:cases",
+    "monbtaw-aimd": "umlip_bench.datasets.importers.monbtaw:aimd_cases",
+    "wbm-high-energy-states": "umlip_bench.datasets.importers.wbm:cases",
+}
+"""``"module:function"`` by id of the data set; imported only when asked for."""
+
+
+def importer(id: str) -> Importer:
+    """Reader of a data set.
+
+    Raises
+    ------
+    DataError
+        If no data set goes by this id.
+    """
+    if id not in IMPORTERS:
+        raise DataError(f"no importer for {id!r}; there are {', '.join(sorted(IMPORTERS))}")
+    module, function = IMPORTERS[id].split(":")
+    found: Importer = getattr(import_module(module), function)
+    return found

@@ -1,0 +1,135 @@
+"""DFT labels as they travel with an ASE structure, and how they become a `Frame`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from ase import Atoms
+from ase.stress import voigt_6_to_full_3x3_stress
+
+from umlip_bench.datasets.cases import FramesCase, Preparation
+from umlip_bench.datasets.dataset import Frame
+from umlip_bench.errors import DataError
+from umlip_bench.potentials.card import LevelOfTheory
+
+ENERGY, FORCES, STRESS, SYSTEM = "REF_energy", "REF_forces", "REF_stress", "system"
+
+FORMAT = (
+    f"extended XYZ with {ENERGY} (eV, total) and optionally {STRESS} (eV/Å³; 3x3, nine numbers or six "
+    f"in Voigt order) and {SYSTEM} (name of the material) in the comment line, and {FORCES} (eV/Å) "
+    "as a column"
+)
+
+
+def frames_cases(frames: Iterable[Frame], level: LevelOfTheory) -> tuple[FramesCase, ...]:
+    """One case for each material, in order of first appearance."""
+    groups: dict[str, list[Frame]] = {}
+    for each in frames:
+        groups.setdefault(each.system, []).append(each)
+    return tuple(
+        FramesCase(
+            name=system,
+            system=system,
+            level_of_theory=level,
+            preparation=Preparation.SAMPLED,
+            frames=tuple(members),
+        )
+        for system, members in groups.items()
+    )
+
+
+def from_calculator(atoms: Atoms, system: str | None = None) -> Atoms:
+    """Copy with the results of its calculator as labels, energy extrapolated to zero smearing.
+
+    Parameters
+    ----------
+    atoms
+        With a calculator that holds results, as ASE's readers of DFT output and databases give it.
+    system
+        Name of the material, or ``None`` for the one in ``info``, if any.
+    """
+    out = atoms.copy()
+    if atoms.calc is not None:
+        results = atoms.calc.results
+        if "energy" in results:
+            out.info[ENERGY] = float(results["energy"])
+        if "forces" in results:
+            # Without constraints applied: those belong to the relaxation, not to the surface.
+            out.arrays[FORCES] = np.array(results["forces"], dtype=float)
+        if "stress" in results:
+            out.info[STRESS] = np.array(results["stress"], dtype=float)
+    if system is not None:
+        out.info[SYSTEM] = system
+    return out
+
+
+def frame(where: str, index: int, atoms: Atoms) -> Frame:
+    """Check the labels of a structure and take them out of it.
+
+    Parameters
+    ----------
+    where
+        Names the structure in messages, e.g. file and frame.
+    index
+        Position in the source.
+    atoms
+        With labels in ``info`` and ``arrays`` as `FORMAT` says. Without ``system`` it belongs to the
+        material of its reduced formula.
+
+    Raises
+    ------
+    DataError
+        If labels are missing, of the wrong shape or not finite.
+    """
+    for key, container in ((ENERGY, atoms.info), (FORCES, atoms.arrays)):
+        if key not in container:
+            raise DataError(f"{where}: {key} is missing; {_present(atoms)}; expected {FORMAT}")
+    energy = atoms.info[ENERGY]
+    if not isinstance(energy, int | float | np.number) or not np.isfinite(energy):
+        raise DataError(f"{where}: {ENERGY} is {energy!r}; it must be a finite number in eV")
+    forces = np.asarray(atoms.arrays[FORCES])
+    if forces.shape != (len(atoms), 3) or forces.dtype.kind not in "fi":
+        raise DataError(
+            f"{where}: {FORCES} has shape {forces.shape}; needed are 3 columns of numbers"
+        )
+    if not np.isfinite(forces).all():
+        atom = int(np.flatnonzero(~np.isfinite(forces).all(axis=1))[0])
+        raise DataError(f"{where}: {FORCES} of atom {atom} is {forces[atom]}; it must be finite")
+    geometry = Atoms(
+        numbers=atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc
+    )
+    system = str(atoms.info.get(SYSTEM) or geometry.symbols.formula.reduce()[0].format("metal"))
+    geometry.info["system"] = f"{system}, frame {index}"
+    return Frame(
+        atoms=geometry,
+        energy=float(energy),
+        forces=forces.astype(float),
+        stress=_stress(where, atoms),
+        system=system,
+        index=index,
+    )
+
+
+def _stress(where: str, atoms: Atoms) -> np.ndarray | None:
+    if STRESS not in atoms.info:
+        return None
+    try:
+        stress = np.asarray(atoms.info[STRESS], dtype=float)
+    except (TypeError, ValueError):
+        raise DataError(f"{where}: {STRESS} is {atoms.info[STRESS]!r}, not numbers") from None
+    if stress.shape == (6,):
+        stress = voigt_6_to_full_3x3_stress(stress)
+    if stress.size != 9 or not np.isfinite(stress).all():
+        raise DataError(
+            f"{where}: {STRESS} has {stress.size} numbers; needed are 3x3, nine, or six in Voigt "
+            "order (xx yy zz yz xz xy), finite, in eV/Å³"
+        )
+    return stress.reshape(3, 3)
+
+
+def _present(atoms: Atoms) -> str:
+    keys = [*atoms.info, *(k for k in atoms.arrays if k not in ("numbers", "positions"))]
+    if atoms.calc is not None:
+        keys += list(atoms.calc.results)
+    return f"the frame has {', '.join(map(str, keys)) or 'no other keys'}"
