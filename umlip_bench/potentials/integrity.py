@@ -1,4 +1,4 @@
-"""Whether a file is the weights it should be: published hash, or shape and the hash first seen."""
+"""Whether a file is what it should be: published hash, or shape and the hash first seen."""
 
 from __future__ import annotations
 
@@ -7,21 +7,41 @@ import json
 import os
 import zipfile
 from pathlib import Path
-
-from umlip_bench.potentials.card import WeightsFile
+from typing import Protocol
 
 _TORCH_SUFFIXES = frozenset({".ckpt", ".model", ".pt", ".pth", ".tar"})
 # First bytes of what torch.save wrote before 1.6: pickle protocol 2 and torch's magic number.
 _LEGACY_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 # At byte 257 of a tar archive, as torch wrote in its first releases.
 _TAR_MAGIC = b"ustar"
+_HTML = b"<html"
+
+
+class PublishedFile(Protocol):
+    """What has to be known of a file to fetch and to check it."""
+
+    @property
+    def name(self) -> str:
+        """Its name, or its path inside the folder that it belongs to."""
+
+    @property
+    def url(self) -> str:
+        """Where it is published."""
+
+    @property
+    def sha256(self) -> str | None:
+        """Hex digest, or ``None`` where none is published."""
+
+    @property
+    def size(self) -> int | None:
+        """Size in bytes, if known."""
 
 
 class Refused(Exception):
-    """Says in one line why a file is not the weights that it should be."""
+    """Says in one line why a file is not the one that it should be."""
 
 
-def check(path: Path, file: WeightsFile, pin: Path | None) -> str:
+def check(path: Path, file: PublishedFile, pin: Path | None) -> str:
     """Return the file's sha256, or refuse the file; `pin` is where its first sha256 may be kept."""
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -32,11 +52,13 @@ def check(path: Path, file: WeightsFile, pin: Path | None) -> str:
         raise Refused(
             f"its sha256 is {digest}, expected {file.sha256}" + (f" ({hint})" if hint else "")
         )
+    pinned = _read_pin(pin) if pin else None
+    if digest == pinned:
+        return digest
     fault = _looks_wrong(path, file) or _wrong_format(path, Path(file.name).suffix)
     if fault:
         raise Refused(fault)
-    pinned = _read_pin(pin) if pin else None
-    if pinned is not None and digest != pinned:
+    if pinned is not None:
         raise Refused(
             f"its sha256 is {digest}, but {pinned} was pinned when it was first downloaded; "
             f"if the change is meant, delete the pin {pin}"
@@ -44,17 +66,15 @@ def check(path: Path, file: WeightsFile, pin: Path | None) -> str:
     return digest
 
 
-def _looks_wrong(path: Path, file: WeightsFile) -> str | None:
+def _looks_wrong(path: Path, file: PublishedFile) -> str | None:
     """Say what is wrong at first sight, if anything is."""
     size = path.stat().st_size
     if size == 0:
         return "it is empty"
     with path.open("rb") as stream:
         start = stream.read(512).lstrip(b"\xef\xbb\xbf \t\r\n")
-    if start.startswith(b"<"):
-        return (
-            "it is a web page (HTML or XML), as proxies, logins and error pages send, not weights"
-        )
+    if start.startswith(b"<") and (_HTML in start.lower() or not file.name.endswith(".xml")):
+        return "it is a web page (HTML or XML), as proxies, logins and error pages send"
     if file.size is not None and size != file.size:
         return f"it has {size} bytes, expected {file.size}"
     return None

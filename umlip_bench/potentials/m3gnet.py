@@ -24,7 +24,8 @@ from torch import Tensor
 
 from umlip_bench.errors import WeightsError
 from umlip_bench.potentials.gated import Part, two_branches
-from umlip_bench.potentials.matgl import MatglPotential, SecondAtomConv
+from umlip_bench.potentials.matgl_base import MatglPotential
+from umlip_bench.potentials.matgl_mending import SecondAtomConv
 from umlip_bench.potentials.protocol import Batch, Energies, Footprint
 from umlip_bench.potentials.store import Weights
 

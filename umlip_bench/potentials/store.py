@@ -11,24 +11,27 @@ import hashlib
 import importlib.util
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-import platformdirs
 from filelock import FileLock
 
 from umlip_bench.errors import WeightsError
 from umlip_bench.potentials.card import ModelCard, WeightsFile
 from umlip_bench.potentials.download import receive
 from umlip_bench.potentials.integrity import Refused, check, pin_of, write_pin
+from umlip_bench.potentials.places import (
+    LOCK_TIMEOUT,
+    cache_folder,
+    folder_of_user,
+    listing,
+    lock_of,
+    root_cause,
+)
 
 MODELS_VARIABLE = "UMLIP_BENCH_MODELS"
-CACHE_VARIABLE = "UMLIP_BENCH_CACHE"
-
-# Longer than any download that another process may be busy with, shorter than for ever.
-LOCK_TIMEOUT = 3600.0
 
 
 class Origin(StrEnum):
@@ -78,7 +81,7 @@ class WeightsStore:
     """
 
     def __init__(self, root: Path | None = None) -> None:
-        self.root = _default_root() if root is None else root
+        self.root = cache_folder("models") if root is None else root
 
     def locate(self, card: ModelCard) -> Weights | None:
         """Find a model's weights on this machine; the network is not touched.
@@ -110,7 +113,7 @@ class WeightsStore:
                     f"{missing[0].parent}, in ${MODELS_VARIABLE}, has only some of the files of "
                     f"{card.name}: {', '.join(path.name for path in missing)} is not there.\n"
                     "Add what is missing, or remove the others to have the model looked for "
-                    f"elsewhere.\n{_listing(card.files)}"
+                    f"elsewhere.\n{listing(card.files)}"
                 )
         return None
 
@@ -144,20 +147,19 @@ class WeightsStore:
         outer = sys.exception()
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            # The lock lies beside the folder, so that the folder holds weights and nothing else.
-            with FileLock(folder.with_name(f"{folder.name}.lock"), timeout=LOCK_TIMEOUT):
+            with FileLock(lock_of(folder), timeout=LOCK_TIMEOUT):
                 # Another process may have brought the files while this one waited.
                 return self.locate(card) or self._download(card)
         except Refused as refusal:
             raise WeightsError(self._how_to_get(card, str(refusal))) from None
         except OSError as error:  # takes in a full disk and all that requests raises
-            raise WeightsError(self._how_to_get(card, _root_cause(error, outer))) from error
+            raise WeightsError(self._how_to_get(card, root_cause(error, outer))) from error
 
     def _folder(self, card: ModelCard) -> Path:
         return self.root / _folder_name(card)
 
     def _places(self, card: ModelCard) -> Iterator[tuple[Origin, tuple[Path, ...]]]:
-        models = _models_folder()
+        models = folder_of_user(MODELS_VARIABLE, "one folder of weights per model", WeightsError)
         if models is not None:
             yield Origin.MODELS, _in_folder(card, models / _folder_name(card))
         packaged = _in_package(card)
@@ -195,7 +197,7 @@ class WeightsStore:
         lacking = [file for file in card.files if not (folder / file.name).is_file()]
         return (
             f"The weights of {card.name} are not on this machine and could not be downloaded: "
-            f"{reason}\n{_listing(lacking)}\n"
+            f"{reason}\n{listing(lacking)}\n"
             f"Try again with a connection, or put {'it' if len(lacking) == 1 else 'them'} by hand "
             f"into {folder}{os.sep} or ${MODELS_VARIABLE}/{_folder_name(card)}/."
         )
@@ -241,26 +243,6 @@ def weights_at(card: ModelCard, path: Path) -> Weights:
             f"that holds {', '.join(file.name for file in files)}."
         )
     return _checked_weights(card, files, paths, Origin.GIVEN)
-
-
-def _default_root() -> Path:
-    folder = os.environ.get(CACHE_VARIABLE)
-    if folder:
-        return Path(folder).expanduser() / "models"
-    return platformdirs.user_cache_path("umlip_bench", appauthor=False) / "models"
-
-
-def _models_folder() -> Path | None:
-    value = os.environ.get(MODELS_VARIABLE)
-    if not value:
-        return None
-    folder = Path(value).expanduser()
-    if not folder.is_dir():
-        raise WeightsError(
-            f"{MODELS_VARIABLE} is '{value}', which is not a folder. It has to name the folder "
-            "that holds one folder of weights per model; mend it or unset it."
-        )
-    return folder
 
 
 def _folder_name(card: ModelCard) -> str:
@@ -327,25 +309,6 @@ def _remedy(file: WeightsFile, origin: Origin) -> str:
             return f"Delete the file; it is then fetched anew{source}."
 
 
-def _listing(files: Iterable[WeightsFile]) -> str:
-    return "\n".join(
-        f"  file: {file.name}\n  url: {file.url}\n  sha256: {file.sha256 or 'not published'}"
-        for file in files
-    )
-
-
 def _remove_parts(folder: Path) -> None:
     for part in folder.glob("*.part"):
         part.unlink()
-
-
-def _root_cause(error: BaseException, outer: BaseException | None) -> str:
-    """Return the innermost reason in one line.
-
-    What requests raises wraps the one telling line ("Connection refused") in several layers.
-    `outer` is what was being handled before, which is no part of it.
-    """
-    while error.__context__ is not None and error.__context__ is not outer:
-        error = error.__context__
-    lines = str(error).splitlines()
-    return lines[0] if lines else type(error).__name__

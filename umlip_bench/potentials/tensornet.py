@@ -19,7 +19,8 @@ from matgl.utils.cutoff import cosine_cutoff
 from torch import Tensor, nn
 
 from umlip_bench.errors import WeightsError
-from umlip_bench.potentials.matgl import MatglPotential, SecondAtomEmbedding
+from umlip_bench.potentials.matgl_base import MatglPotential
+from umlip_bench.potentials.matgl_mending import SecondAtomEmbedding
 from umlip_bench.potentials.protocol import Batch, Energies, Footprint
 from umlip_bench.potentials.store import Weights
 

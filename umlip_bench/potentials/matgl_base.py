@@ -1,0 +1,78 @@
+"""What matgl's architectures have in common."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from ase import Atoms
+from ase.calculators.calculator import Calculator
+from ase.data import atomic_numbers
+from matgl.apps.pes import Potential as MatglPotentialModule
+from matgl.ext.ase import PESCalculator
+from torch import Tensor
+
+from umlip_bench.potentials.collate import Concatenation, sum_per_structure
+from umlip_bench.potentials.neighbors import pair_graph
+from umlip_bench.potentials.protocol import Batch, DifferentiablePotential, Graph
+from umlip_bench.potentials.store import Weights
+from umlip_bench.structures import check_structure
+
+
+class MatglPotential(DifferentiablePotential):
+    """A matgl potential.
+
+    Parameters
+    ----------
+    weights
+        Located weights.
+    module
+        The library's potential, mended where needed, on its device, frozen.
+    """
+
+    def __init__(self, weights: Weights, module: MatglPotentialModule) -> None:
+        self.weights = weights
+        self.module = module
+        self.model = module.model
+        self.device, self.dtype = module.data_mean.device, module.data_mean.dtype
+        self.card = replace(
+            weights.card,
+            elements=tuple(self.model.element_types),
+            n_parameters=sum(p.numel() for p in module.parameters()),
+        )
+        self.cutoff = float(self.model.cutoff)
+        numbers = [atomic_numbers[symbol] for symbol in self.model.element_types]
+        self._type_of_number = np.full(max(numbers) + 1, -1)
+        self._type_of_number[numbers] = np.arange(len(numbers))
+        references = module.element_refs
+        offsets = torch.zeros(len(numbers)) if references is None else references.property_offset
+        self._references = offsets.detach().double().reshape(-1).to(self.device)
+
+    def reference_calculator(self) -> Calculator:
+        """Matgl's own calculator, mended, with its parameters as the library leaves them."""
+        module = copy.deepcopy(self.module).requires_grad_(True)
+        return PESCalculator(module, stress_unit="eV/A3")
+
+    def prepare(self, atoms: Atoms) -> Graph:
+        """Neighbour list."""
+        check_structure(atoms, self.card.elements)
+        return pair_graph(atoms, self.cutoff)
+
+    def collate(self, graphs: Sequence[Graph]) -> Batch:
+        """One set of tensors; `numbers` holds matgl's element index instead of atomic numbers."""
+        cat = Concatenation(graphs, self.device, self.dtype, torch.int32)
+        numbers = np.concatenate([g.numbers for g in graphs])
+        return replace(cat.batch(), numbers=cat.index(self._type_of_number[numbers]))
+
+    def total(self, scaled_site_energies: Tensor, batch: Batch) -> Tensor:
+        """Energies (B,) in eV from the model's site energies (N,), with element references."""
+        mean = self.module.data_mean.double() / torch.bincount(
+            batch.structure_of_atom, minlength=batch.n_structures
+        ).clamp(min=1)
+        sites = self.module.data_std * scaled_site_energies.reshape(-1).double()
+        return sum_per_structure(
+            sites + mean[batch.structure_of_atom] + self._references[batch.numbers], batch
+        )
