@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from umlip_bench.datasets import embedded, userfiles
+from umlip_bench.datasets import embedded, published, userfiles
 from umlip_bench.datasets.dataset import Dataset, Frame, Manifest
 from umlip_bench.errors import DataError
 
@@ -17,8 +17,9 @@ def load(name: str) -> Dataset:
     Parameters
     ----------
     name
-        Id of an embedded set (``pbe-mini``), or a path to one's own data: extended XYZ with ``REF_``
-        keys, an ASE database, VASP's vasprun.xml, or a folder of them.
+        Id of the embedded set (``pbe-mini``) or of a published one (``umlip-bench data list``), or a
+        path to one's own data: extended XYZ with ``REF_`` keys, an ASE database, VASP's vasprun.xml,
+        or a folder of them.
 
     Raises
     ------
@@ -27,10 +28,13 @@ def load(name: str) -> Dataset:
     """
     if name in embedded.names():
         return embedded.read(name)
+    if name in published.names():
+        return published.read(name)
     path = Path(name)
     if not path.exists() and not path.suffix:
+        known = ", ".join([*embedded.names(), *published.names()])
         raise DataError(
-            f"{name!r} is neither a data set ({', '.join(embedded.names())}) nor an existing file; "
+            f"{name!r} is neither a data set ({known}) nor an existing file; "
             f"expected {userfiles.allowed()}"
         )
     return userfiles.read(path)

@@ -18,10 +18,19 @@ from umlip_bench.potentials.card import LevelOfTheory
 Importer = Callable[[Path, LevelOfTheory], Iterator[ReferenceCase]]
 
 IMPORTERS: dict[str, str] = {
+    "acwf-pbe-ae": "umlip_bench.datasets.importers.acwf:cases",
+    "ase-dcdft": "umlip_bench.datasets.importers.dcdft:cases",
+    "atomate2-approxneb": "umlip_bench.datasets.importers.approxneb:cases",
+    "matcalc-elasticity": "umlip_bench.datasets.importers.mp_elasticity:cases",
+    "matcalc-phonon": "umlip_bench.datasets.importers.alexandria_phonons:cases",
     "mattersim-tp": "umlip_bench.datasets.importers.mattersim:cases",
     "mlearn": "umlip_bench.datasets.importers.mlearn:cases",
+    "mlip-arena-bazro3": "umlip_bench.datasets.importers.bazro3:cases",
     "monbtaw": "umlip_bench.datasets.importers.monbtaw:cases",
     "monbtaw-aimd": "umlip_bench.datasets.importers.monbtaw:aimd_cases",
+    "phonopy-examples": "umlip_bench.datasets.importers.phonopy_examples:cases",
+    "pymatgen-gaas": "umlip_bench.datasets.importers.gaas_defects:cases",
+    "pymatgen-wulff": "umlip_bench.datasets.importers.wulff:cases",
     "wbm-high-energy-states": "umlip_bench.datasets.importers.wbm:cases",
 }
 """``"module:function"`` by id of the data set; imported only when asked for."""

@@ -1,4 +1,4 @@
-"""The mlearn set (Zuo et al. 2020): surfaces, vacancies, molecular dynamics and strained cells of six elements.
+"""The mlearn set (Zuo et al. 2020): surfaces, vacancies, dynamics and strained cells of six elements.
 
 Every element has ``training.json`` and ``test.json``; Cu and Ni may have the latter only. Who trained on
 which part is of no concern here: both are read as one source, training first.
@@ -26,10 +26,12 @@ GROUND_STATE = "Ground state crystal"
 higher; it is an elastic frame and no reference."""
 
 FOREIGN_BULK = (
-    "the only Ge bulk was computed with another PAW potential than the slabs: with it surface energies "
-    "come out too low by up to two thirds"
+    "the only Ge bulk belongs to another PAW potential than the slabs: with it surface energies come out "
+    "far too low"
 )
-NO_BULK = "relaxed slabs without a bulk reference: neither a surface energy nor forces worth comparing"
+NO_BULK = (
+    "relaxed slabs without a bulk reference: neither a surface energy nor forces worth comparing"
+)
 
 _MILLER = re.compile(r"_\(([-\d_]+)\)(_reconstructed)?")
 

@@ -53,9 +53,10 @@ PREPARATIONS = {"unrelax": Preparation.AS_BUILT, "relax": Preparation.RELAXED}
 def cases(folder: Path, level: LevelOfTheory) -> Iterator[ReferenceCase]:
     """Strained cells and surfaces of each element, then the orderings of each alloy, file by file.
 
-    The orderings before relaxation are on the lattice of an end member and far from their own volume.
-    Mixing energies of Nb-Ta and Mo-W lie within 11 meV/atom of zero: errors of a model are as meaningful
-    there as elsewhere, a slope is not.
+    The orderings before relaxation are on the lattice of the end member that makes up more of them, and
+    far from their own volume: their mixing energies jump at the middle of the composition. Mixing energies
+    of Nb-Ta and Mo-W lie within 11 meV/atom of zero: errors of a model are as meaningful there as
+    elsewhere, a slope is not.
 
     Parameters
     ----------

@@ -73,20 +73,19 @@ def elements(path: Path) -> Iterator[Any]:
     DataError
         If the file is missing or not a JSON list; possibly after some elements.
     """
-    return (value for _, value in _walk(path, "[]"))
+    return (value for _, value in _walk(path, "[", "]"))
 
 
 def members(path: Path) -> Iterator[tuple[str, Any]]:
     """Pairs of key and value of a file that holds one JSON object; see `elements`."""
-    return _walk(path, "{}")
+    return _walk(path, "{", "}")
 
 
 _DECODER = json.JSONDecoder()
 _SPACE = re.compile(r"[ \t\n\r]*")
 
 
-def _walk(path: Path, brackets: str) -> Iterator[tuple[str, Any]]:
-    opening, closing = brackets
+def _walk(path: Path, opening: str, closing: str) -> Iterator[tuple[str, Any]]:
     text = _text(path)
     try:
         at = _token(text, 0, opening)

@@ -1,4 +1,4 @@
-"""High-energy states of WBM materials (Deng et al. 2025): DFT forces far from equilibrium, and nothing else."""
+"""High-energy states of WBM materials (Deng et al. 2025): DFT forces far from equilibrium, no energies."""
 
 from __future__ import annotations
 

@@ -14,12 +14,13 @@ from importlib import import_module
 from umlip_bench import __version__
 from umlip_bench.errors import UmlipBenchError
 
-COMMANDS = ("run", "models", "speed")
+COMMANDS = ("run", "models", "data", "speed")
 
 EXAMPLES = """\
 examples:
   umlip-bench run high-energy --model chgnet-0.3.0 --out runs/first
   umlip-bench models
+  umlip-bench data list
   umlip-bench speed --model chgnet-0.3.0
 """
 
