@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from umlip_bench.cli.data_user import add_check, add_export
 from umlip_bench.cli.options import Subparsers, add_command
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ EXAMPLES = """\
   umlip-bench data show mlearn                  everything about one
   umlip-bench data fetch mlearn                 download its files, hash-checked
   umlip-bench data verify                       check all files that are here
+  umlip-bench data check my.xyz                 look for mistakes in one's own labels
+  umlip-bench data export mlearn out.xyz        write labelled frames in the standard form
 """
 
 ALWAYS_HERE = "part of the package"
@@ -96,6 +99,8 @@ def add_parser(commands: Subparsers) -> None:
     )
     show.add_argument("id", metavar="ID")
     show.set_defaults(run=_show)
+    add_check(actions)
+    add_export(actions)
 
 
 def _embedded_cards() -> Iterator[DatasetCard]:
@@ -235,7 +240,7 @@ def _fetch(options: argparse.Namespace) -> int:
         except DataError as error:
             faults.append(str(error))
         else:
-            print(f"{card.id}: {len(located.paths)} files checked, {located.folder}")
+            print(f"{card.id}: here and checked, {located.folder}")
     if faults:
         raise DataError("\n".join(faults))
     return 0
@@ -283,6 +288,7 @@ def _verify(options: argparse.Namespace) -> int:
 
 def _show(options: argparse.Namespace) -> int:
     from rich.table import Table
+    from rich.text import Text
 
     from umlip_bench.cli.console import output
     from umlip_bench.datasets.store import DataStore
@@ -297,10 +303,10 @@ def _show(options: argparse.Namespace) -> int:
         "elements": f"{len(card.elements)}: {' '.join(card.elements)}" if card.elements else "",
         "size": _size(card),
         "here": "yes" if entry["here"] else "no",
-        "missing": "",
+        "missing": "",  # the files below say so
         "caveats": "\n".join(f"- {caveat}" for caveat in card.caveats),
     }
-    if entry["here"]:
+    if not card.files or (located is not None and located.complete):
         entry["cases"] = _case_counts(card, located)
     states = {each.path: each for each in store.verify(card)}
     for file in card.files:
@@ -314,13 +320,13 @@ def _show(options: argparse.Namespace) -> int:
     for key, value in entry.items():
         if value not in ("", None):
             name = key if key.startswith("file ") else key.replace("_", " ")
-            table.add_row(name, str(value))
-    output().print(table, markup=False)
+            table.add_row(name, Text(str(value)))
+    output().print(table)
     return 0
 
 
 def _case_counts(card: DatasetCard, located: LocatedData | None) -> str:
-    """Cases per task; empty where there is no reader for the set."""
+    """Return usable and unusable cases per task; nothing where there is no reader for the set."""
     from umlip_bench.errors import DataError
 
     try:
@@ -337,13 +343,10 @@ def _case_counts(card: DatasetCard, located: LocatedData | None) -> str:
 
 def _cases(card: DatasetCard, located: LocatedData | None) -> Iterable[ReferenceCase]:
     from umlip_bench.datasets import embedded
+    from umlip_bench.datasets.importers import IMPORTERS, importer
 
     if located is None:
         return embedded.read(card.id).cases
-    try:
-        from umlip_bench.datasets.importers import IMPORTERS, importer
-    except ModuleNotFoundError:
-        return ()
     if card.id not in IMPORTERS:
         return ()
     return importer(card.id)(located.folder, card.level_of_theory)

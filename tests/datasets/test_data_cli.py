@@ -1,0 +1,157 @@
+"""``umlip-bench data`` as a user meets it: real processes, their exit status, stdout and stderr."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from umlip_bench.datasets.catalogue import card, catalogue
+from umlip_bench.datasets.store import DataStore
+
+SMALL = "pymatgen-gaas"
+DEAD_PROXY = "http://127.0.0.1:9"
+
+
+@pytest.fixture
+def cli(tmp_path):
+    """Run the command with an empty cache and no way to the network."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("UMLIP_BENCH_")}
+    environment |= {"UMLIP_BENCH_CACHE": str(tmp_path / "cache"), "COLUMNS": "200"}
+    environment |= {"HTTPS_PROXY": DEAD_PROXY, "https_proxy": DEAD_PROXY, "NO_PROXY": ""}
+
+    def run(*arguments, data=None):
+        command = [sys.executable, "-m", "umlip_bench", "data", *map(str, arguments)]
+        more = {} if data is None else {"UMLIP_BENCH_DATA": str(data)}
+        done = subprocess.run(
+            command, env=environment | more, capture_output=True, text=True, timeout=300
+        )
+        assert "Traceback" not in done.stderr, done.stderr
+        return done
+
+    return run
+
+
+@pytest.fixture
+def gaas():
+    """The folder above a published set that is on this machine."""
+    located = DataStore().locate(card(SMALL))
+    if located is None:
+        pytest.skip(
+            f"{SMALL} is not on this machine: run `umlip-bench data fetch {SMALL}` or set "
+            "UMLIP_BENCH_DATA"
+        )
+    return located.folder.parent
+
+
+def refused(done):
+    assert done.returncode == 2
+    return done.stderr
+
+
+@pytest.mark.parametrize("command", [[], ["list"], ["fetch"], ["verify"], ["show"]])
+def test_every_help_has_an_example(cli, command):
+    done = cli(*command, "--help")
+    assert done.returncode == 0
+    examples = done.stdout.split("examples:")[1]
+    assert " ".join(["umlip-bench", "data", *command]) in examples
+
+
+def test_list(cli):
+    done = cli("list")
+    assert done.returncode == 0
+    for id in ("pbe-mini", *catalogue()):
+        assert id in done.stdout
+    assert done.stdout == cli().stdout
+    (mini,) = (line for line in done.stdout.splitlines() if "pbe-mini" in line)
+    (wbm,) = (line for line in done.stdout.splitlines() if "wbm" in line)
+    assert mini.split()[-1] == "here"
+    assert wbm.split()[-3:] == ["unknown", "not", "here"]
+
+
+def test_list_as_json(cli):
+    entries = {entry["id"]: entry for entry in json.loads(cli("list", "--json").stdout)}
+    assert list(entries) == ["pbe-mini", *catalogue()]
+    mini = entries["pbe-mini"]
+    assert (mini["here"], mini["n_structures"], mini["tasks"]) == (True, 42, ["high-energy"])
+    gaas = entries[SMALL]
+    assert gaas["here"] is False
+    assert gaas["missing"] == ["GaAs_test_defentries.json"]
+    assert gaas["size"] == 248906
+
+
+def test_show(cli):
+    done = cli("show", "mlearn")
+    assert done.returncode == 0
+    for text in (card("mlearn").citation, card("mlearn").commit, "discard its surface energies"):
+        assert text in done.stdout
+    assert "missing" in done.stdout
+    assert "not here, optional" in done.stdout
+    assert "high-energy: 15" in cli("show", "pbe-mini").stdout
+
+
+def test_show_counts_the_cases_of_what_is_here(cli, gaas):
+    assert "defects: 8" in cli("show", SMALL, data=gaas).stdout
+    assert "defects: 8" not in cli("show", SMALL).stdout
+
+
+def test_unknown_names(cli):
+    assert "Nearest ids: mlearn" in refused(cli("show", "mlern"))
+    assert "Nearest ids: mlearn" in refused(cli("verify", "mlern"))
+    assert "'eos-elastic' is no task; allowed: high-energy" in refused(
+        cli("fetch", "--task", "eos-elastic")
+    )
+
+
+@pytest.mark.parametrize("arguments", [[], ["mlearn", "--all"], ["--all", "--task", "eos"]])
+def test_fetch_needs_one_choice(cli, arguments):
+    assert "ids, or --task TASK, or --all" in refused(cli("fetch", *arguments))
+
+
+def test_fetch_of_a_file_needs_its_set(cli):
+    message = refused(cli("fetch", "--task", "eos", "--file", "a.json"))
+    assert "--file a.json needs exactly one ID" in message
+    message = refused(cli("fetch", SMALL, "--file", "a.json"))
+    assert f"{SMALL} has no file 'a.json'" in message
+
+
+def test_fetch_offline(cli):
+    done = cli("fetch", "pbe-mini", SMALL, "pymatgen-wulff")
+    message = refused(done)
+    assert "pbe-mini: part of the package" in done.stdout
+    for id in (SMALL, "pymatgen-wulff"):
+        (file,) = card(id).files
+        assert f"{id}: 1 file is not on this machine" in message
+        assert file.url in message
+        assert file.sha256 in message
+        assert f"$UMLIP_BENCH_DATA/{id}/" in message
+
+
+def test_fetch_by_task_finds_what_is_here(cli, gaas):
+    done = cli("fetch", "--task", "defects", data=gaas)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{SMALL}: here and checked, {gaas / SMALL}\n"
+
+
+def test_verify(cli, tmp_path):
+    done = cli("verify")
+    assert done.returncode == 0
+    assert done.stdout == "pbe-mini: ok, part of the package\n"
+
+    (tmp_path / SMALL).mkdir()
+    (tmp_path / SMALL / "GaAs_test_defentries.json").write_bytes(b"{}")
+    done = cli("verify", data=tmp_path)
+    assert done.returncode == 1
+    assert f"{SMALL}: 1 wrong hash" in done.stdout
+    assert hashlib.sha256(b"{}").hexdigest() in done.stdout
+
+    done = cli("verify", "pymatgen-wulff")
+    assert done.returncode == 1
+    assert "surface_samples.json: missing" in done.stdout
+
+
+def test_verify_of_a_published_set(cli, gaas):
+    done = cli("verify", SMALL, data=gaas)
+    assert (done.returncode, done.stdout) == (0, f"{SMALL}: 1 ok\n")

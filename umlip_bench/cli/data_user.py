@@ -1,0 +1,77 @@
+"""``umlip-bench data check`` and ``data export``: looking at labels, and writing the standard form."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from umlip_bench.cli.options import Subparsers, add_command
+
+SHOWN = 8
+"""Frames named for each finding; the rest are counted."""
+
+
+def add_check(actions: Subparsers) -> None:
+    """Add ``data check``."""
+    check = add_command(
+        actions,
+        "check",
+        help="look for mistakes in one's own labels",
+        description=(
+            "Look for the usual mistakes: stress in GPa or kbar or of the wrong sign, energies per atom,\n"
+            "forces that do not sum to zero, missing stress, duplicates."
+        ),
+        examples="  umlip-bench data check my.xyz\n  umlip-bench data check folder_of_vaspruns\n",
+    )
+    check.add_argument("data", metavar="ID|FILE|FOLDER")
+    check.set_defaults(run=_check)
+
+
+def add_export(actions: Subparsers) -> None:
+    """Add ``data export``."""
+    export = add_command(
+        actions,
+        "export",
+        help="write labelled frames in the standard form",
+        description=(
+            "Write the labelled frames of a set as extended XYZ with REF_energy (eV), REF_forces (eV/Å)\n"
+            "and REF_stress (eV/Å³), which `run --data` takes back."
+        ),
+        examples="  umlip-bench data export pbe-mini out.xyz\n",
+    )
+    export.add_argument("data", metavar="ID|FILE|FOLDER")
+    export.add_argument("out", type=Path, metavar="OUT.xyz")
+    export.set_defaults(run=_export)
+
+
+def _check(options: argparse.Namespace) -> int:
+    from umlip_bench import datasets
+    from umlip_bench.datasets.checks import check_frames
+
+    frames = datasets.load(options.data).frames
+    systems = len({frame.system for frame in frames})
+    print(f"{options.data}: {len(frames)} frames of {systems} materials")
+    findings = check_frames(frames)
+    for finding in findings:
+        named = ", ".join(map(str, finding.frames[:SHOWN]))
+        more = len(finding.frames) - SHOWN
+        print(f"- {finding.message} (frames {named}{f' and {more} more' if more > 0 else ''})")
+    if not findings:
+        print("Nothing looks suspicious.")
+    return 1 if findings else 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    from umlip_bench import datasets
+    from umlip_bench.datasets.extxyz import write_frames
+    from umlip_bench.errors import DataError
+
+    if options.out.exists():
+        raise DataError(f"{options.out} exists; give another name or remove it")
+    dataset = datasets.load(options.data)
+    if not dataset.frames:
+        tasks = ", ".join(dataset.tasks) or "none"
+        raise DataError(f"{options.data} has no labelled frames to export; it has cases for {tasks}")
+    count = write_frames(options.out, dataset.frames)
+    print(f"{options.out}: {count} frames")
+    return 0
