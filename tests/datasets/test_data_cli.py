@@ -120,7 +120,7 @@ def test_fetch_of_a_file_needs_its_set(cli):
 def test_fetch_offline(cli):
     done = cli("fetch", "pbe-mini", SMALL, "pymatgen-wulff")
     message = refused(done)
-    assert "pbe-mini: part of the package" in done.stdout
+    assert "pbe-mini: comes with an installed package" in done.stdout
     for id in (SMALL, "pymatgen-wulff"):
         (file,) = card(id).files
         assert f"{id}: 1 file is not on this machine" in message
@@ -138,7 +138,10 @@ def test_fetch_by_task_finds_what_is_here(cli, gaas):
 def test_verify(cli, tmp_path):
     done = cli("verify")
     assert done.returncode == 0
-    assert done.stdout == "pbe-mini: ok, part of the package\n"
+    assert done.stdout == (
+        "pbe-mini: ok, comes with an installed package\n"
+        "ase-dcdft: ok, comes with an installed package\n"
+    )
 
     (tmp_path / SMALL).mkdir()
     (tmp_path / SMALL / "GaAs_test_defentries.json").write_bytes(b"{}")

@@ -6,6 +6,7 @@ import argparse
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from umlip_bench.cli.data_user import add_check, add_export
@@ -25,7 +26,7 @@ EXAMPLES = """\
   umlip-bench data export mlearn out.xyz        write labelled frames in the standard form
 """
 
-ALWAYS_HERE = "part of the package"
+ALWAYS_HERE = "comes with an installed package"
 
 WRONG = 1
 """Exit status of ``verify`` where a file is missing or not the published one."""
@@ -345,8 +346,10 @@ def _cases(card: DatasetCard, located: LocatedData | None) -> Iterable[Reference
     from umlip_bench.datasets import embedded
     from umlip_bench.datasets.importers import IMPORTERS, importer
 
-    if located is None:
+    if card.id in embedded.names():
         return embedded.read(card.id).cases
     if card.id not in IMPORTERS:
         return ()
-    return importer(card.id)(located.folder, card.level_of_theory)
+    # A set that an installed package carries has no folder.
+    folder = Path() if located is None else located.folder
+    return importer(card.id)(folder, card.level_of_theory)

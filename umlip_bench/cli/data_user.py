@@ -71,7 +71,9 @@ def _export(options: argparse.Namespace) -> int:
     dataset = datasets.load(options.data)
     if not dataset.frames:
         tasks = ", ".join(dataset.tasks) or "none"
-        raise DataError(f"{options.data} has no labelled frames to export; it has cases for {tasks}")
+        raise DataError(
+            f"{options.data} has no labelled frames to export; it has cases for {tasks}"
+        )
     count = write_frames(options.out, dataset.frames)
     print(f"{options.out}: {count} frames")
     return 0
