@@ -166,7 +166,7 @@ def _caveat(slope: Row, inverse: Row) -> str:
     # log(slope) = log(r2) - log(inverse): noise and softening. Here r2 holds half of it or more.
     if slope.value <= 0.0 or inverse.value <= slope.value**-0.5:
         if lowest > 1.0:
-            return f"; mostly noise: slope is close to r2, {factor}"
+            return f"; much of it is noise: slope is close to r2, {factor}"
         return f"; not a correctable softening: slope is about r2, {factor}"
     return "" if lowest > 1.0 else f"; {factor}, not resolved from 1"
 

@@ -12,7 +12,8 @@ from umlip_bench.datasets import extxyz
 def test_export_and_read_back(tmp_path, capsys):
     out = tmp_path / "out.xyz"
     assert main(["data", "export", "pbe-mini", str(out)]) == 0
-    assert "42 frames" in capsys.readouterr().out
+    n = len(datasets.load("pbe-mini").frames)
+    assert f"{n} frames" in capsys.readouterr().out
     back, frames = datasets.load(str(out)).frames, datasets.load("pbe-mini").frames
     assert [f.system for f in back] == [f.system for f in frames]
     assert [f.energy for f in back] == pytest.approx([f.energy for f in frames])
@@ -33,5 +34,5 @@ def test_check_of_sound_and_of_spoilt_data(tmp_path, capsys):
     extxyz.write_frames(tmp_path / "gpa.xyz", spoilt)
     assert main(["data", "check", str(tmp_path / "gpa.xyz")]) == 1
     text = capsys.readouterr().out
-    assert "42 frames of 15 materials" in text
-    assert "and 34 more" in text
+    assert f"{len(frames)} frames of 15 materials" in text
+    assert f"and {len(frames) - 8} more" in text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -96,7 +97,11 @@ def _run(options: argparse.Namespace) -> int:
             dtype=dtype,
             progress=bars,
         )
-    _report(console.output(), outcome, level, dataset.manifest.caveats)
+    left_out = Counter(case.unusable for case in dataset.unusable(suite.name))
+    notes = [
+        f"{n} cases of the data are left out: {reason}." for reason, n in left_out.most_common()
+    ]
+    _report(console.output(), outcome, level, [*notes, *dataset.manifest.caveats])
     # Names and reasons are the user's, and may hold brackets that rich would take for markup.
     for name, reason in {**missing, **outcome.unusable}.items():
         text = f"[yellow]{escape(name)} was left out:[/] {escape(reason)}"
@@ -174,9 +179,7 @@ def _others(models: list[Weights], missing: dict[str, str]) -> str:
     )
 
 
-def _report(
-    console: Console, outcome: Outcome, data: LevelOfTheory, caveats: tuple[str, ...]
-) -> None:
+def _report(console: Console, outcome: Outcome, data: LevelOfTheory, notes: list[str]) -> None:
     from umlip_bench.analysis.tables import print_table
     from umlip_bench.runner import differs, level_warning
 
@@ -189,8 +192,8 @@ def _report(
         warning = level_warning(outcome.levels[name], data)
         if warning:
             console.print(f"{name}: {warning}.", style="yellow", markup=False, highlight=False)
-    for caveat in caveats:
-        console.print(f"Note: {caveat}", style="dim", markup=False, highlight=False)
+    for note in notes:
+        console.print(f"Note: {note}", style="dim", markup=False, highlight=False)
 
 
 class _Bars:
