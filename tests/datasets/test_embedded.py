@@ -26,7 +26,7 @@ def test_the_counts_are_those_of_the_readme(dataset):
     found = {name: len(frames) for name, frames in dataset.by_system().items()}
     assert found == expected
     assert len(found) == 15
-    assert len(dataset.frames) == sum(expected.values()) == 42
+    assert len(dataset.frames) == sum(expected.values()) == 73
 
 
 def test_every_frame_is_usable(dataset):
