@@ -6,6 +6,19 @@ from ase.build import bulk
 
 from umlip_bench import datasets
 
+PBE_MINI = (
+    ("Al", 0),
+    ("CaF2", 0),
+    ("GaAs", 2),
+    ("LiF", 1),
+    ("MgO", 2),
+    ("NaCl", 0),
+    ("SiC", 1),
+    ("SrTiO3", 2),
+    ("ZnS", 0),
+)
+"""Frames of the embedded set, by material and number."""
+
 
 def rattled(atoms: Atoms, seed: int, amplitude: float = 0.05) -> Atoms:
     """Copy with displaced atoms and a strained, sheared cell."""
@@ -24,12 +37,14 @@ def one_atom_cells() -> list[Atoms]:
 
 def mixed(n: int, largest: int = 100) -> list[Atoms]:
     """`n` distorted structures of 1 to about `largest` atoms."""
-    frames = datasets.load("pbe-mini").frames
+    # Named, so that the structures stay the same when the data set grows.
+    groups = datasets.load("pbe-mini").by_system()
+    frames = [groups[system][frame] for system, frame in PBE_MINI]
     seeds = [
         *one_atom_cells(),
         bulk("Si"),
         bulk("NaCl", "rocksalt", a=5.64, cubic=True),
-        *(frame.atoms for frame in frames[::5]),
+        *(frame.atoms for frame in frames),
         bulk("MgO", "rocksalt", a=4.21, cubic=True).repeat((2, 2, 1)),
         bulk("Al", cubic=True).repeat((3, 3, 2)),
         bulk("GaAs", "zincblende", a=5.65).repeat((4, 4, 3)),
