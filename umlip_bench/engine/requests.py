@@ -3,32 +3,50 @@
 A measurement is a generator: it yields a request, or a list of requests, and is sent the results.
 It sees one structure at a time; batches are the scheduler's business.
 
->>> def energy_difference(a, b):
-...     first, second = yield [Static(a), Static(b)]
-...     return second.energy - first.energy
+>>> def vacancy_energy(host, vacancy):
+...     perfect, defective = yield [Static(host), Relax(vacancy, fmax=0.05)]
+...     n = len(host)
+...     return defective.energy - (n - 1) / n * perfect.energy
+
+`Static` is the only request that reaches the model. Everything longer (a relaxation, a band, a
+trajectory) is a `Procedure`: itself a measurement, made of requests, of which any number are under way
+at once. A new kind of work is a new `Procedure`; the scheduler does not change.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from ase import Atoms
 
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 
 
 @dataclass(frozen=True, eq=False)
 class Static:
-    """Energy and forces, and stress if asked for, at a fixed geometry; answered by a `Prediction`."""
+    """Energy and forces, and stress if asked for, at a fixed geometry; answered by a `Prediction`.
+
+    The structure must not be changed before the answer has come.
+    """
 
     atoms: Atoms
     stress: bool = False
 
 
-Request = Static
-"""All kinds of request; relaxations and bands join here."""
+class Procedure(ABC, Generic[R_co]):
+    """A request that takes more than one call to the model, answered by what its task returns."""
+
+    @abstractmethod
+    def task(self) -> Generator[Request | Sequence[Request], Any, R_co]:
+        """The steps, as a measurement of its own; a new one at every call."""
+
+
+Request = Static | Procedure[Any]
+"""Anything a measurement can ask for."""
 
 Task = Generator[Request | Sequence[Request], Any, R]
 """A measurement that ends with a result of type R. A list of requests is answered by a list."""

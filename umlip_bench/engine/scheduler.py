@@ -1,20 +1,22 @@
 """Running many measurements at once: their requests share calls to the model.
 
 The scheduler keeps a bounded number of measurements in flight, collects the requests they wait for,
-and calls the model whenever a call can be filled. It knows nothing of what is measured.
+and calls the model whenever a call can be filled. Measurements that started earlier go first, so
+that they end early and no more are under way than a call needs. It knows nothing of what is measured.
 """
 
 from __future__ import annotations
 
+import heapq
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from umlip_bench.engine.packing import Packer
-from umlip_bench.engine.requests import Request, Task
+from umlip_bench.engine.requests import Procedure, Request, Static, Task
 from umlip_bench.errors import StructureError, UmlipBenchError
 from umlip_bench.potentials.protocol import Graph, Potential, Prediction
 from umlip_bench.structures import describe
@@ -39,36 +41,6 @@ class Failed(Generic[K]):
     error: UmlipBenchError
 
 
-@dataclass
-class _Round:
-    """What one measurement waits for since it last yielded.
-
-    Requests refer to their round, not to their measurement: when one of a list fails, the rest of
-    that list must not be taken for answers to what the measurement asks next.
-    """
-
-    key: Any
-    task: Task[Any]
-    wants_list: bool
-    answers: list[Prediction | None]
-    error: UmlipBenchError | None = None
-    handed_back: bool = False
-
-    @property
-    def complete(self) -> bool:
-        return self.error is not None or all(answer is not None for answer in self.answers)
-
-
-@dataclass
-class _Waiting:
-    """One request in the queue; its graph is made when it is about to be evaluated."""
-
-    round: _Round
-    slot: int
-    request: Request
-    graph: Graph | None = None
-
-
 def run_tasks(
     potential: Potential,
     tasks: Iterable[tuple[K, Task[R]]],
@@ -88,7 +60,7 @@ def run_tasks(
         Keys and measurements, taken one by one as there is room, so that their number does not
         matter to memory.
     in_flight
-        Most measurements under way at once.
+        Most measurements under way at once; fewer are if they fill a call.
 
     Yields
     ------
@@ -97,119 +69,252 @@ def run_tasks(
     """
     if in_flight < 1:
         raise ValueError(f"in_flight is {in_flight}; no measurement would ever start")
-    packer = Packer(potential)
     source = iter(tasks)
-    waiting: deque[_Waiting] = deque()
-    active = 0
-    while True:
-        while active < in_flight and len(waiting) < in_flight:
-            item = next(source, None)
-            if item is None:
-                break
-            outcome = _start(*item, waiting)
-            if outcome is None:
-                active += 1
-            else:
-                yield outcome
-        if not waiting:
-            return
-        for finished in _answer(packer, _take_call(packer, waiting)):
-            outcome = _resume(finished, waiting)
-            if outcome is not None:
-                active -= 1
-                yield outcome
+    engine = _Engine(Packer(potential))
+    started = 0
+    exhausted = False
+    while engine.active or not exhausted:
+        engine.prepare()
+        yield from engine.outcomes()
+        if exhausted or engine.is_full or engine.active == in_flight:
+            engine.call()
+            yield from engine.outcomes()
+            continue
+        item = next(source, None)
+        exhausted = item is None
+        if item is not None:
+            engine.start(*item, order=started)
+            started += 1
 
 
-def _take_call(packer: Packer, waiting: deque[_Waiting]) -> list[_Waiting]:
-    """Take the longest-waiting requests that fit one call and want the same properties.
+def run_requests(
+    potential: Potential, requests: Iterable[Request], *, in_flight: int = 1024
+) -> Iterator[Done[int, Any] | Failed[int]]:
+    """Answer requests that do not depend on each other, keyed by their position.
 
-    Requests whose structure cannot be evaluated are taken along, with the error in their round.
+    Parameters
+    ----------
+    potential, in_flight
+        As for `run_tasks`.
+    requests
+        Taken as there is room.
+
+    Yields
+    ------
+    Done or Failed
+        In the order in which they end.
+
+    Examples
+    --------
+    >>> for outcome in run_requests(model, (Relax(atoms, cell=True) for atoms in structures)):
+    ...     if isinstance(outcome, Done):
+    ...         print(outcome.key, outcome.result.energy)
     """
-    call: list[_Waiting] = []
-    filled = 0.0
-    stress: bool | None = None
-    while waiting:
-        head = waiting[0]
-        if head.round.error is None and head.graph is None:
+    tasks = ((k, _ask(request)) for k, request in enumerate(requests))
+    return run_tasks(potential, tasks, in_flight=in_flight)
+
+
+def _ask(request: Request) -> Task[Any]:
+    answer = yield request
+    return answer
+
+
+@dataclass(eq=False)
+class _Running:
+    """A measurement or procedure under way.
+
+    `asked_in` is the round that waits for its result at place `slot`; ``None`` for a measurement, which
+    has a key instead.
+    """
+
+    task: Generator[Any, Any, Any]
+    order: int
+    key: Any = None
+    asked_in: _Round | None = None
+    slot: int = 0
+
+
+@dataclass(eq=False)
+class _Round:
+    """What a running task waits for since it last yielded.
+
+    Requests refer to their round, not to their task: when one of a list fails, the rest of that
+    list must not be taken for answers to what the task asks next.
+    """
+
+    owner: _Running
+    wants_list: bool
+    answers: list[Any]
+    missing: int
+    over: bool = False
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether nobody waits for it any more: it failed, or one that its owner is part of did."""
+        asked_in = self.owner.asked_in
+        return self.over or (asked_in is not None and asked_in.abandoned)
+
+
+@dataclass(order=True)
+class _Waiting:
+    """One evaluation in the queue; its graph is made when it is about to be evaluated."""
+
+    priority: tuple[int, int]
+    round: _Round = field(compare=False)
+    slot: int = field(compare=False)
+    request: Static = field(compare=False)
+
+
+class _Engine:
+    """The state of `run_tasks`."""
+
+    def __init__(self, packer: Packer) -> None:
+        self.packer = packer
+        self.active = 0
+        self._queue: list[_Waiting] = []
+        self._n_queued = 0
+        self._ready: deque[tuple[_Waiting, Graph]] = deque()
+        self._filled = 0.0
+        self._outcomes: deque[Done | Failed] = deque()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether what is ready fills a call."""
+        return self._filled >= self.packer.budget
+
+    def outcomes(self) -> Iterator[Done | Failed]:
+        """What ended since it was last asked."""
+        while self._outcomes:
+            yield self._outcomes.popleft()
+
+    def start(self, key: Any, task: Task[Any], *, order: int) -> None:
+        """Take up a measurement."""
+        self.active += 1
+        running = _Running(task, order, key)
+        self._advance(running, lambda: next(task))
+
+    def call(self) -> None:
+        """Make one call to the model and hand out its answers."""
+        call = self._take_call()
+        for (waiting, _), answer in zip(call, self._evaluate(call), strict=True):
+            if isinstance(answer, UmlipBenchError):
+                self._fail(waiting.round, answer)
+            else:
+                self._answer(waiting.round, waiting.slot, answer)
+
+    def prepare(self) -> None:
+        """Make graphs of the first in the queue until a call is full."""
+        while self._queue and not self.is_full:
+            waiting = heapq.heappop(self._queue)
+            if waiting.round.abandoned:
+                continue
             try:
-                head.graph = packer.potential.prepare(head.request.atoms)
+                graph = self.packer.potential.prepare(waiting.request.atoms)
             except UmlipBenchError as error:
-                head.round.error = error
-        if head.graph is not None and head.round.error is None:
-            weight = packer.weight(head.graph)
-            full = filled > 0 and filled + weight > packer.budget
-            if full or stress not in (None, head.request.stress):
+                self._fail(waiting.round, error)
+            else:
+                self._ready.append((waiting, graph))
+                self._filled += self.packer.weight(graph)
+
+    def _take_call(self) -> list[tuple[_Waiting, Graph]]:
+        """The first that are ready, as many as fit one call."""
+        call: list[tuple[_Waiting, Graph]] = []
+        filled = 0.0
+        while self._ready:
+            waiting, graph = self._ready[0]
+            weight = self.packer.weight(graph)
+            wanted = not waiting.round.abandoned
+            if wanted and call and filled + weight > self.packer.budget:
                 break
-            filled += weight
-            stress = head.request.stress
-        call.append(waiting.popleft())
-    return call
+            self._ready.popleft()
+            self._filled -= weight
+            if wanted:
+                call.append((waiting, graph))
+                filled += weight
+        if not self._ready:
+            self._filled = 0.0  # free of what subtraction left behind
+        return call
 
+    def _evaluate(
+        self, call: Sequence[tuple[_Waiting, Graph]]
+    ) -> list[Prediction | UmlipBenchError]:
+        if not call:
+            return []
+        # The strain derivative costs little beside the forces, so one call serves both kinds.
+        stress = any(waiting.request.stress for waiting, _ in call)
+        try:
+            predictions = self.packer.evaluate([graph for _, graph in call], stress=stress)
+        except UmlipBenchError as error:
+            if len(call) == 1:
+                return [error]
+            # Find out whose fault it was; the others shall not suffer.
+            return [answer for one in call for answer in self._evaluate([one])]
+        return [
+            _checked(prediction, waiting.request)
+            for prediction, (waiting, _) in zip(predictions, call, strict=True)
+        ]
 
-def _answer(packer: Packer, call: Sequence[_Waiting]) -> list[_Round]:
-    """Evaluate a call, hand out the answers and return the rounds that are complete now."""
-    live = [w for w in call if w.round.error is None]
-    for w, answer in zip(live, _evaluate(packer, live), strict=True):
-        if isinstance(answer, UmlipBenchError):
-            w.round.error = answer
+    def _advance(self, running: _Running, step: Callable[[], Any]) -> None:
+        """Take a task to its next request, or to its end."""
+        try:
+            wanted = step()
+            while isinstance(wanted, Sequence) and not wanted:
+                wanted = running.task.send([])
+        except StopIteration as stop:
+            self._end(running, Done(running.key, stop.value))
+        except UmlipBenchError as error:
+            self._end(running, Failed(running.key, error))
         else:
-            w.round.answers[w.slot] = answer
-    rounds = {id(w.round): w.round for w in call}.values()
-    return [r for r in rounds if r.complete and not r.handed_back]
+            wants_list = isinstance(wanted, Sequence)
+            requests = list(wanted) if wants_list else [wanted]
+            n = len(requests)
+            round_ = _Round(running, wants_list, [None] * n, n)
+            for slot, request in enumerate(requests):
+                self._ask(round_, slot, request)
+
+    def _ask(self, round_: _Round, slot: int, request: Request) -> None:
+        if round_.abandoned:  # an earlier one of the list has failed already
+            return
+        order = round_.owner.order
+        if isinstance(request, Procedure):
+            task = request.task()
+            part = _Running(task, order, asked_in=round_, slot=slot)
+            self._advance(part, lambda: next(task))
+        else:
+            self._n_queued += 1
+            heapq.heappush(self._queue, _Waiting((order, self._n_queued), round_, slot, request))
+
+    def _end(self, running: _Running, outcome: Done | Failed) -> None:
+        if running.asked_in is None:
+            self.active -= 1
+            self._outcomes.append(outcome)
+        elif isinstance(outcome, Failed):
+            self._fail(running.asked_in, outcome.error)
+        else:
+            self._answer(running.asked_in, running.slot, outcome.result)
+
+    def _answer(self, round_: _Round, slot: int, answer: Any) -> None:
+        if round_.abandoned:
+            return
+        round_.answers[slot] = answer
+        round_.missing -= 1
+        if round_.missing == 0:
+            round_.over = True
+            answers: Any = round_.answers if round_.wants_list else round_.answers[0]
+            self._advance(round_.owner, lambda: round_.owner.task.send(answers))
+
+    def _fail(self, round_: _Round, error: UmlipBenchError) -> None:
+        if not round_.abandoned:
+            round_.over = True
+            self._advance(round_.owner, lambda: round_.owner.task.throw(error))
 
 
-def _evaluate(packer: Packer, call: Sequence[_Waiting]) -> list[Prediction | UmlipBenchError]:
-    if not call:
-        return []
-    try:
-        predictions = packer.evaluate(
-            [w.graph for w in call if w.graph is not None], stress=call[0].request.stress
-        )
-    except UmlipBenchError as error:
-        if len(call) == 1:
-            return [error]
-        # Find out whose fault it was; the others shall not suffer.
-        return [answer for w in call for answer in _evaluate(packer, [w])]
-    return [_finite(p, w.request) for p, w in zip(predictions, call, strict=True)]
-
-
-def _finite(prediction: Prediction, request: Request) -> Prediction | StructureError:
+def _checked(prediction: Prediction, request: Static) -> Prediction | StructureError:
+    """What was asked for, if it is finite."""
     values = (prediction.energy, prediction.forces, prediction.stress)
-    if all(np.isfinite(value).all() for value in values if value is not None):
-        return prediction
-    return StructureError(
-        f"{describe(request.atoms)}: the model returned values that are not finite (energy "
-        f"{prediction.energy} eV); the geometry may be far outside what it was trained on"
-    )
-
-
-def _start(key: K, task: Task[R], waiting: deque[_Waiting]) -> Done[K, R] | Failed[K] | None:
-    return _advance(key, task, lambda: next(task), waiting)
-
-
-def _resume(finished: _Round, waiting: deque[_Waiting]) -> Done | Failed | None:
-    finished.handed_back = True
-    task, error = finished.task, finished.error
-    if error is not None:
-        return _advance(finished.key, task, lambda: task.throw(error), waiting)
-    answer: Any = finished.answers if finished.wants_list else finished.answers[0]
-    return _advance(finished.key, task, lambda: task.send(answer), waiting)
-
-
-def _advance(
-    key: K, task: Task[R], step: Callable[[], Any], waiting: deque[_Waiting]
-) -> Done[K, R] | Failed[K] | None:
-    """Take a measurement to its next request, or to its end."""
-    try:
-        wanted = step()
-        while not isinstance(wanted, Request) and len(wanted) == 0:
-            wanted = task.send([])
-    except StopIteration as stop:
-        return Done(key, stop.value)
-    except UmlipBenchError as error:
-        return Failed(key, error)
-    wants_list = not isinstance(wanted, Request)
-    requests = list(wanted) if wants_list else [wanted]
-    round_ = _Round(key, task, wants_list, [None] * len(requests))
-    waiting.extend(_Waiting(round_, slot, request) for slot, request in enumerate(requests))
-    return None
+    if not all(np.isfinite(value).all() for value in values if value is not None):
+        return StructureError(
+            f"{describe(request.atoms)}: the model returned values that are not finite (energy "
+            f"{prediction.energy} eV); the geometry may be far outside what it was trained on"
+        )
+    return prediction if request.stress else replace(prediction, stress=None)
