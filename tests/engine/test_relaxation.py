@@ -1,0 +1,367 @@
+import numpy as np
+import pytest
+import torch
+from ase import Atoms
+from ase.build import bulk, fcc111
+from ase.constraints import FixAtoms, FixBondLength, FixCartesian
+from ase.filters import FrechetCellFilter
+from ase.optimize import FIRE
+
+from umlip_bench.calculator import PotentialCalculator
+from umlip_bench.engine.relaxation import Relax, Relaxed, _FreeCell
+from umlip_bench.engine.requests import Static
+from umlip_bench.engine.scheduler import Done, Failed, run_requests, run_tasks
+from umlip_bench.errors import StructureError
+from umlip_bench.loading import potential
+from umlip_bench.potentials.chgnet import ChgnetPotential
+from umlip_bench.structures import make_periodic
+
+from .toy import Wells, chain
+
+SAME = 1e-8
+"""Å, eV, eV/Å: float64 results that differ by no more are the same steps."""
+
+
+@pytest.fixture(scope="module")
+def chgnet():
+    return potential("chgnet-0.3.0", device="cpu", dtype="float64")
+
+
+@pytest.fixture(scope="module")
+def argon():
+    return potential("ase:ase.calculators.lj:LennardJones", device="cpu")
+
+
+def rattled(atoms, seed=0, amplitude=0.08):
+    atoms = atoms.copy()
+    atoms.rattle(amplitude, seed=seed)
+    return atoms
+
+
+def sheared(atoms):
+    """Every strain component, none of them commuting with the others."""
+    atoms = atoms.copy()
+    strain = np.array([[0.03, 0.02, -0.01], [0.02, -0.02, 0.03], [-0.01, 0.03, 0.01]])
+    atoms.set_cell(atoms.cell.array @ (np.eye(3) + strain), scale_atoms=True)
+    return atoms
+
+
+def cells():
+    return [
+        rattled(bulk("Si", "diamond", a=5.43)),
+        rattled(bulk("NaCl", "rocksalt", a=5.5, cubic=True), seed=1),
+        rattled(bulk("Mg", "hcp", a=3.2, c=5.2).repeat((2, 1, 1)), seed=2),
+        rattled(sheared(bulk("MgO", "rocksalt", a=4.3)), seed=3),
+    ]
+
+
+def run(model, requests, **options):
+    found = {}
+    for outcome in run_requests(model, requests, **options):
+        assert isinstance(outcome, Done), outcome
+        found[outcome.key] = outcome.result
+    return [found[k] for k in range(len(found))]
+
+
+def path_of(model, request):
+    """Every geometry a relaxation asks for, and its result."""
+    path = []
+
+    def spy():
+        task = request.task()
+        answer = None
+        while True:
+            try:
+                static = task.send(answer)
+            except StopIteration as stop:
+                return stop.value
+            path.append(static.atoms)
+            answer = yield static
+
+    (outcome,) = run_tasks(model, [("a", spy())])
+    return path, outcome.result
+
+
+def path_of_ase(model, atoms, *, cell=False, fmax=0.05, steps=500):
+    atoms = atoms.copy()
+    atoms.calc = PotentialCalculator(model)
+    path = []
+    optimiser = FIRE(FrechetCellFilter(atoms) if cell else atoms, logfile=None)
+    optimiser.attach(lambda: path.append(atoms.copy()))
+    converged = optimiser.run(fmax=fmax, steps=steps)
+    return path, converged
+
+
+@pytest.mark.parametrize("k", range(4))
+def test_fixed_cells_take_the_steps_of_ase(chgnet, k):
+    atoms = cells()[k]
+    ours, result = path_of(chgnet, Relax(atoms, fmax=0.02))
+    theirs, converged = path_of_ase(chgnet, atoms, fmax=0.02)
+    assert result.converged and converged
+    assert len(ours) == len(theirs) == result.steps + 1 > 5
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a.positions, b.positions, atol=SAME)
+
+
+@pytest.mark.parametrize("k", range(4))
+def test_free_cells_reach_the_minima_of_ase(chgnet, k):
+    atoms = sheared(cells()[k])
+    (result,) = run(chgnet, [Relax(atoms, cell=True, fmax=0.002)])
+    theirs, converged = path_of_ase(chgnet, atoms, cell=True, fmax=0.002)
+    assert result.converged and converged
+    # The minimum is the same to what fmax leaves open; the cells may be rotated to each other.
+    np.testing.assert_allclose(result.atoms.cell.cellpar(), theirs[-1].cell.cellpar(), atol=5e-3)
+    theirs[-1].calc = PotentialCalculator(chgnet)
+    assert result.energy == pytest.approx(theirs[-1].get_potential_energy(), abs=2e-5)
+
+
+def test_free_cells_take_the_steps_of_ase_where_the_strain_does_not_rotate(chgnet):
+    atoms = bulk("Mg", "hcp", a=3.1, c=5.3)
+    ours, _ = path_of(chgnet, Relax(atoms, cell=True, fmax=0.01))
+    theirs, _ = path_of_ase(chgnet, atoms, cell=True, fmax=0.01)
+    assert len(ours) == len(theirs) > 5
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a.cell.array, b.cell.array, atol=SAME)
+        np.testing.assert_allclose(a.positions, b.positions, atol=SAME)
+
+
+def test_forces_on_a_free_cell_are_minus_the_gradient_of_the_enthalpy(argon):
+    pressure = 0.05
+    template = sheared(rattled(bulk("Ar", "fcc", a=1.62, cubic=True)))
+    mask = np.ones((3, 3))
+    mask[0, 1] = mask[1, 0] = 0
+    rng = np.random.default_rng(0)
+    start = 0.1 * rng.standard_normal((len(template) + 3, 3))
+    start[-3:] = len(template) * 0.5 * (start[-3:] + start[-3:].T)
+
+    def at(displacement):
+        coordinates = _FreeCell(template, np.ones((len(template), 3)), mask, pressure)
+        coordinates.move(displacement)
+        return coordinates
+
+    def enthalpy(displacement):
+        atoms = at(displacement).atoms()
+        (prediction,) = argon.predict(atoms)
+        return prediction.energy + pressure * atoms.get_volume()
+
+    coordinates = at(start)
+    (prediction,) = argon.predict(coordinates.atoms())
+    forces = coordinates.forces(prediction)
+    assert forces[-3, 1] == forces[-2, 0] == 0
+    h = 1e-5
+    for _ in range(6):
+        direction = rng.standard_normal(start.shape)
+        direction[-3:] = 0.5 * (direction[-3:] + direction[-3:].T) * mask
+        slope = (enthalpy(start + h * direction) - enthalpy(start - h * direction)) / (2 * h)
+        assert -np.vdot(forces, direction) == pytest.approx(slope, rel=1e-6)
+
+
+@pytest.mark.parametrize("pressure", [-0.02, 0.06])
+def test_under_pressure_the_stress_balances_it(chgnet, pressure):
+    start = rattled(bulk("NaCl", "rocksalt", a=5.5))
+    (result,) = run(chgnet, [Relax(start, cell=True, pressure=pressure, fmax=1e-3, steps=1000)])
+    assert result.converged
+    np.testing.assert_allclose(result.stress, -pressure * np.eye(3), atol=1e-4)
+
+
+def test_masked_strain_components_stay(chgnet):
+    start = sheared(bulk("Mg", "hcp", a=3.1, c=5.3))
+    only_c = np.zeros((3, 3), dtype=bool)
+    only_c[2, 2] = True
+    (result,) = run(chgnet, [Relax(start, cell=only_c, fmax=0.01)])
+    deformation = np.linalg.solve(start.cell.array, result.atoms.cell.array)
+    expected = np.eye(3)
+    expected[2, 2] = deformation[2, 2]
+    np.testing.assert_allclose(deformation, expected, atol=1e-12)
+    assert abs(deformation[2, 2] - 1) > 1e-3
+    assert abs(result.stress[2, 2]) < 2e-3 < abs(result.stress).max()
+
+
+@pytest.mark.parametrize("by_mask", [True, False])
+def test_fixed_atoms_and_components_stay_as_in_ase(chgnet, by_mask):
+    slab = make_periodic(fcc111("Al", (1, 1, 4), a=4.1), vacuum=8.0)
+    slab = rattled(slab)
+    slab.set_constraint([FixAtoms([0]), FixCartesian([1], (True, True, False))])
+    theirs, _ = path_of_ase(chgnet, slab, fmax=0.02)
+    if by_mask:
+        slab.set_constraint()
+        fixed = np.zeros((4, 3), dtype=bool)
+        fixed[0], fixed[1, :2] = True, True
+        request = Relax(slab, fmax=0.02, fixed=fixed)
+    else:
+        request = Relax(slab, fmax=0.02)
+    ours, result = path_of(chgnet, request)
+    assert result.converged
+    np.testing.assert_array_equal(result.atoms.positions[0], slab.positions[0])
+    np.testing.assert_array_equal(result.atoms.positions[1, :2], slab.positions[1, :2])
+    assert np.abs(result.forces[0]).max() > 0.02  # the model's force, not the constraint's
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a.positions, b.positions, atol=SAME)
+
+
+def pool():
+    """Structures of equal and unequal size, with unlike neighbours, and one that runs out of steps."""
+    requests = []
+    for k, atoms in enumerate([*cells(), *map(sheared, cells())]):
+        requests.append(Relax(rattled(atoms, seed=k), cell=k % 2 == 0, fmax=0.05))
+    requests += [
+        Relax(rattled(bulk("Al", "fcc", a=4.4)), cell=True, fmax=0.05),
+        Relax(bulk("Al", "fcc", a=3.7), cell=True, fmax=0.05),
+        Relax(rattled(bulk("C", "diamond", a=3.4)), cell=True, fmax=0.01, steps=3),
+        Static(cells()[0], stress=True),
+    ]
+    return requests
+
+
+@pytest.fixture(scope="module")
+def one_by_one(chgnet):
+    return [run(chgnet, [request])[0] for request in pool()]
+
+
+def assert_same(found, expected):
+    assert abs(found.energy - expected.energy) < SAME
+    np.testing.assert_allclose(found.forces, expected.forces, atol=SAME)
+    assert (found.stress is None) == (expected.stress is None)
+    if isinstance(found, Relaxed):
+        assert found.steps == expected.steps and found.converged == expected.converged
+        np.testing.assert_allclose(found.atoms.positions, expected.atoms.positions, atol=SAME)
+        np.testing.assert_allclose(found.atoms.cell.array, expected.atoms.cell.array, atol=SAME)
+
+
+class Fussy(ChgnetPotential):
+    """Runs out of memory above a number of structures, and says how many it was given."""
+
+    @classmethod
+    def of(cls, model, capacity, edges_per_cpu_batch):
+        fussy = cls(model.weights, model.module)
+        fussy.capacity, fussy.calls = capacity, []
+        fussy.edges_per_cpu_batch = edges_per_cpu_batch
+        return fussy
+
+    def evaluate(self, graphs, *, stress=True):
+        self.calls.append(len(graphs))
+        if len(graphs) > self.capacity:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory (injected)")
+        return super().evaluate(graphs, stress=stress)
+
+
+@pytest.mark.parametrize(
+    ("in_flight", "edges", "capacity", "reverse"),
+    [
+        (1, 10**9, 64, False),
+        (7, 10**9, 64, True),
+        (64, 10**9, 64, False),
+        (64, 10**9, 3, True),
+        (64, 700, 64, False),
+    ],
+)
+def test_relaxations_do_not_depend_on_the_batch(
+    chgnet, one_by_one, in_flight, edges, capacity, reverse
+):
+    model = Fussy.of(chgnet, capacity, edges)
+    requests = pool()
+    expected = one_by_one[::-1] if reverse else one_by_one
+    found = run(model, requests[::-1] if reverse else requests, in_flight=in_flight)
+    for a, b in zip(found, expected, strict=True):
+        assert_same(a, b)
+    if capacity < 64:
+        assert max(model.calls) > capacity >= model.calls[-1]
+
+
+def test_energy_forces_and_stress_belong_to_the_geometry(chgnet, one_by_one):
+    for request, result in zip(pool(), one_by_one, strict=True):
+        if isinstance(request, Relax):
+            (fresh,) = chgnet.predict(result.atoms)
+            assert abs(fresh.energy - result.energy) < SAME
+            np.testing.assert_allclose(fresh.forces, result.forces, atol=SAME)
+            if result.stress is not None:
+                np.testing.assert_allclose(fresh.stress, result.stress, atol=SAME)
+
+
+def test_a_relaxation_out_of_steps_says_so(one_by_one):
+    result = one_by_one[-2]
+    assert not result.converged and result.steps == 3 and result.fmax > 0.01
+    assert all(r.converged for r in one_by_one[:-2])
+
+
+def test_single_precision_reaches_the_same_minima(one_by_one):
+    """Stated tolerances: 1 meV/atom, 0.02 Å and 0.5 % in cell lengths at fmax 0.05 eV/Å."""
+    model = potential("chgnet-0.3.0", device="cpu", dtype="float32")
+    for found, expected in zip(run(model, pool()[:-2]), one_by_one, strict=False):
+        assert abs(found.energy - expected.energy) < 1e-3 * len(found.atoms)
+        np.testing.assert_allclose(found.atoms.positions, expected.atoms.positions, atol=0.02)
+        np.testing.assert_allclose(
+            found.atoms.cell.lengths(), expected.atoms.cell.lengths(), rtol=5e-3
+        )
+
+
+def test_a_slot_is_refilled_when_its_relaxation_ends():
+    model = Wells()
+    short = [Relax(chain(1, x), fmax=0.1) for x in (0.05, 0.5, 2.0, 0.05, 0.05)]
+    run(model, short, in_flight=2)
+    lengths = [r.steps + 1 for r in run(Wells(), short)]
+    assert sum(model.calls) == sum(lengths)
+    # Two at a time until the last one is alone: no call waits for the slowest of its batch.
+    assert model.calls.count(2) >= sum(lengths) - max(lengths) - 2
+
+
+def test_failures_on_the_way_say_when(argon):
+    class Blinded(Wells):
+        def _one(self, graph, stress):
+            prediction = super()._one(graph, stress)
+            if np.abs(graph.positions).max() < 0.5:
+                prediction.forces[0, 0] = np.nan
+            return prediction
+
+    good, bad = run_requests(
+        Blinded(), [Relax(chain(1, 2.0), fmax=1.5, steps=1), Relax(chain(1, 2.0))]
+    )
+    assert isinstance(good, Done) and isinstance(bad, Failed)
+    assert "steps of relaxation: Al: the model returned values that are not finite" in str(
+        bad.error
+    )
+
+
+def test_a_cell_that_runs_away_is_stopped():
+    class Repelling(Wells):
+        def _one(self, graph, stress):
+            prediction = super()._one(graph, stress)
+            prediction.stress[:] = -10 * np.eye(3)
+            return prediction
+
+    (outcome,) = run_requests(Repelling(), [Relax(chain(1), cell=True)])
+    assert isinstance(outcome, Failed)
+    assert "the cell changed by a factor of 2" in str(outcome.error)
+
+
+def test_unknown_constraints_are_refused():
+    atoms = chain(2)
+    atoms.set_constraint(FixBondLength(0, 1))
+    (outcome,) = run_requests(Wells(), [Relax(atoms)])
+    assert isinstance(outcome, Failed) and isinstance(outcome.error, StructureError)
+    assert "FixBondLength" in str(outcome.error) and "FixCartesian can" in str(outcome.error)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"fmax": 0.0}, "fmax is 0.0"),
+        ({"fmax": float("nan")}, "fmax is nan"),
+        ({"steps": -1}, "steps is -1"),
+        ({"pressure": 0.1}, "set cell=True"),
+        ({"cell": np.ones((2, 3), dtype=bool)}, "of shape (3, 3)"),
+        ({"cell": np.triu(np.ones((3, 3), dtype=bool))}, "must be symmetric"),
+        ({"fixed": [True]}, "for 2 atoms it must be (2,) or (2, 3)"),
+    ],
+)
+def test_arguments_that_make_no_sense(options, reason):
+    with pytest.raises(ValueError, match=reason.replace("(", r"\(").replace(")", r"\)")):
+        Relax(chain(2), **options)
+
+
+def test_the_start_is_not_changed(chgnet):
+    atoms = sheared(bulk("Si", "diamond", a=5.5))
+    before = atoms.copy()
+    (result,) = run(chgnet, [Relax(atoms, cell=True, steps=5)])
+    assert atoms == before and result.atoms != before
+    assert isinstance(result.atoms, Atoms) and result.atoms.calc is None
