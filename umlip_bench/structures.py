@@ -38,36 +38,37 @@ def check_structure(atoms: Atoms, elements: Collection[str]) -> None:
     """
     if len(atoms) == 0:
         raise StructureError("the structure has no atoms")
-    name = describe(atoms)
     bad = np.flatnonzero(~np.isfinite(atoms.positions).all(axis=1))
     if len(bad):
         raise StructureError(
-            f"{name}: the position of atom {bad[0]} is {atoms.positions[bad[0]]}; "
+            f"{describe(atoms)}: the position of atom {bad[0]} is {atoms.positions[bad[0]]}; "
             f"positions must be finite ({len(bad)} of {len(atoms)} atoms are affected)"
         )
     if not np.isfinite(atoms.cell.array).all():
-        raise StructureError(f"{name}: the cell is not finite: {atoms.cell.array.tolist()}")
+        raise StructureError(
+            f"{describe(atoms)}: the cell is not finite: {atoms.cell.array.tolist()}"
+        )
     if not atoms.pbc.all():
         periodic = "".join("T" if p else "F" for p in atoms.pbc)
         raise StructureError(
-            f"{name}: periodicity is {periodic}, but it must be TTT: several potentials treat anything "
-            "else as a molecule without saying so. For a slab or a molecule use "
+            f"{describe(atoms)}: periodicity is {periodic}, but it must be TTT: several potentials treat "
+            "anything else as a molecule without saying so. For a slab or a molecule use "
             "umlip_bench.make_periodic(atoms, vacuum=10.0), which adds vacuum in the open directions"
         )
     # Relative to the edges, so that neither tiny nor huge cells are misjudged.
     volume = abs(np.linalg.det(atoms.cell.array))
     if volume < 1e-6 * np.prod(atoms.cell.lengths()) or volume == 0:
         raise StructureError(
-            f"{name}: the cell has no volume (lengths {atoms.cell.lengths().tolist()} Å); all three "
-            "lattice vectors are needed. For a slab or a molecule use "
+            f"{describe(atoms)}: the cell has no volume (lengths {atoms.cell.lengths().tolist()} Å); all "
+            "three lattice vectors are needed. For a slab or a molecule use "
             "umlip_bench.make_periodic(atoms, vacuum=10.0)"
         )
     if elements:
-        unknown = sorted(set(atoms.get_chemical_symbols()) - set(elements))
+        unknown = sorted(set(atoms.symbols) - set(elements))
         if unknown:
             where = [i for i, s in enumerate(atoms.get_chemical_symbols()) if s == unknown[0]]
             raise StructureError(
-                f"{name}: the potential was not trained on {', '.join(unknown)} "
+                f"{describe(atoms)}: the potential was not trained on {', '.join(unknown)} "
                 f"({unknown[0]} is atom {', '.join(map(str, where[:5]))}"
                 f"{' ...' if len(where) > 5 else ''}); it knows {len(elements)} elements, "
                 "listed by `umlip-bench models`"
