@@ -158,8 +158,8 @@ def test_no_place_to_write(cli, tmp_path):
     "options",
     [
         ["--repeats", "1"],
-        ["--batch", "0"],
-        ["--batch", "-4"],
+        ["--in-flight", "0"],
+        ["--in-flight", "-4"],
         ["--structures", "0"],
         ["--structures", "-1"],
         ["--threads", "0"],
@@ -413,18 +413,18 @@ def test_two_weights_of_one_name_are_kept_apart(cli, tmp_path):
 
 def test_speed_as_json(cli):
     done = cli(
-        *("speed", "--model", CHGNET, "--structures", "2", "--batch", "2"),
-        *("--repeats", "5", "--json", "--device", "cpu"),
+        *("speed", "--model", CHGNET, "--work", "static", "--structures", "2"),
+        *("--in-flight", "2", "--device", "cpu"),
+        *("--repeats", "5", "--json"),
     )
     assert done.returncode == 0
     content = json.loads(done.stdout)
     assert content["model"] == CHGNET
-    assert content["n_structures"] == 2
-    assert set(content["deviation"]) == {"energy", "forces", "stress"}
-    assert content["deviation"]["forces"] < 1e-3
     (result,) = content["results"]
-    assert result["work"] == "static"
-    assert (result["batch"], result["repeats"]) == (2, 5)
-    assert result["library_per_s"] > 0
-    assert result["ours_per_s"] > 0
-    assert 0 < result["ratio_low"] <= result["ratio"] <= result["ratio_high"]
+    assert (result["work"], result["unit"], result["n"]) == ("static", "structures", 2)
+    assert result["difference"]["energy"] < 1e-6
+    (timing,) = result["timings"]
+    assert (timing["in_flight"], timing["repeats"]) == (2, 5)
+    assert timing["library_per_s"] > 0
+    assert timing["ours_per_s"] > 0
+    assert 0 < timing["ratio_low"] <= timing["ratio"] <= timing["ratio_high"]

@@ -31,3 +31,7 @@ class DeviceError(UmlipBenchError):
 
 class RunFolderError(UmlipBenchError):
     """A run folder that is damaged, in use, or holds another run."""
+
+
+class CorrectionError(UmlipBenchError):
+    """Labels that no correction can be fitted to, or a corrected model that cannot be written."""

@@ -6,10 +6,17 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from umlip_bench.errors import UnknownModelError, WeightsError
+from umlip_bench.errors import UmlipBenchError, UnknownModelError, WeightsError
 from umlip_bench.potentials.card import LevelOfTheory, ModelCard, WeightsFile
 from umlip_bench.potentials.catalogue import card as card_by_name
 from umlip_bench.potentials.catalogue import catalogue
+from umlip_bench.potentials.correction import (
+    CARD,
+    FAMILY,
+    corrected_weights,
+    is_corrected,
+    read_correction,
+)
 from umlip_bench.potentials.families import families, family
 from umlip_bench.potentials.store import Origin, Weights, WeightsStore, weights_at
 
@@ -24,8 +31,9 @@ def load(name: str, *, device: str = "auto", dtype: str = "float32") -> Potentia
     Parameters
     ----------
     name
-        A model by name (``umlip-bench models`` lists them), a path to weights, ``family:path``, or
-        ``ase:module.path:ClassName`` for any installed ASE calculator.
+        A model by name (``umlip-bench models`` lists them), a path to weights or to the folder of a
+        corrected model, ``family:path``, or ``ase:module.path:ClassName`` for any installed ASE
+        calculator.
     device
         ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
     dtype
@@ -91,9 +99,13 @@ def locate(name: str, store: WeightsStore) -> Weights:
     if prefix == "ase" and colon:
         digest = hashlib.sha256(name.encode()).hexdigest()
         return Weights(_unlisted(name, "ase"), paths=(), origin=Origin.GIVEN, sha256=digest)
+    if colon and prefix == FAMILY:
+        return _corrected(Path(target), store)
     if colon and prefix in families():
         return _given(Path(target), prefix)
     path = Path(name)
+    if is_corrected(path):
+        return _corrected(path, store)
     if path.exists():
         return _given(path, None)
     # Versions put dots into names (chgnet-0.3.0); only separators and known endings mean a file.
@@ -103,6 +115,18 @@ def locate(name: str, store: WeightsStore) -> Weights:
             "`umlip-bench models` lists the names"
         )
     return store.fetch(card_by_name(name))
+
+
+def _corrected(folder: Path, store: WeightsStore) -> Weights:
+    """A corrected model and the parent that its folder names or holds."""
+    correction = read_correction(folder)
+    try:
+        parent = locate(correction.parent.reference(folder), store)
+    except UmlipBenchError as error:
+        raise WeightsError(
+            f"{folder} corrects {correction.parent.name}, which cannot be had: {error}"
+        ) from error
+    return corrected_weights(folder, correction, parent)
 
 
 def _given(path: Path, family_name: str | None) -> Weights:
@@ -133,7 +157,8 @@ def _family_of(path: Path) -> str:
         )
     raise WeightsError(
         f"{path}: cannot tell which family these weights are of; expected a *.model file (mace), a "
-        "*.pth.tar file (chgnet) or a folder with model.json (matgl). To name the family write "
+        f"*.pth.tar file (chgnet), a folder with model.json (matgl) or one with {CARD} (a corrected "
+        "model). To name the family write "
         f"FAMILY:{path} with one of {', '.join(sorted(families()))}"
     )
 

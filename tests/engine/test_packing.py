@@ -1,12 +1,18 @@
 import random
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 
+from umlip_bench.engine import packing
+from umlip_bench.engine.memory import memory_ran_out
 from umlip_bench.engine.packing import Packer
 from umlip_bench.errors import DeviceError, StructureError
+from umlip_bench.potentials.protocol import Footprint
 
+from ..conftest import SMALL_MACE
+from ..potentials.structures import mixed
 from .toy import Wells, chain
 
 
@@ -62,6 +68,28 @@ def test_out_of_memory_halves_the_call_and_gives_the_same():
     assert [p.energy for p in found] == [Wells().predict(a)[0].energy for a in structures]
 
 
+def test_halves_of_a_real_model_s_call_are_the_whole(load_model, monkeypatch):
+    model = load_model(SMALL_MACE, dtype="float64")
+    structures = mixed(10, largest=10)
+    whole = model.predict(structures)
+    evaluate = model.evaluate
+
+    def evaluate_few(graphs, *, stress=True):
+        if sum(len(graph.numbers) for graph in graphs) > 12:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory (injected)")
+        return evaluate(graphs, stress=stress)
+
+    monkeypatch.setattr(model, "evaluate", evaluate_few)
+    monkeypatch.setattr(model, "memory_limit", float("inf"))  # and back at the end
+    packer = Packer(model)
+    halved = packer.evaluate([model.prepare(atoms) for atoms in structures])
+    assert packer.budget < model.edges_per_cpu_batch
+    for a, b in zip(whole, halved, strict=True):
+        assert a.energy == pytest.approx(b.energy, abs=1e-9)
+        np.testing.assert_allclose(a.forces, b.forces, atol=1e-9)
+        np.testing.assert_allclose(a.stress, b.stress, atol=1e-11)
+
+
 def test_the_halved_budget_is_remembered():
     model = Wells(capacity=10)
     packer = Packer(model)
@@ -84,16 +112,83 @@ def test_the_budget_is_not_halved_where_memory_suffices():
     assert packer.budget == before
 
 
-def test_a_single_structure_too_large_says_what_it_needs():
-    model = Wells(capacity=10)
+class Large(Wells):
+    """1 GB for each atom and each edge."""
+
+    footprint = Footprint(per_atom=1e9, per_edge=1e9, per_angle=0.0)
+    peak_over_saved = 1.5
+
+
+def test_a_single_structure_too_large_says_what_it_needs(monkeypatch):
+    monkeypatch.setattr(packing, "free_memory", lambda device: 50e9)
+    model = Large()
     with pytest.raises(DeviceError) as caught:
         model.predict([chain(1), chain(64), chain(1)])
     message = str(caught.value)
-    assert "64 atoms" in message
-    # 1 GB for each atom and each edge, and what autograd needs beside what it saves.
-    need = float(message.split("about ")[1].split(" GB")[0])
-    assert 128 <= need <= 384
-    assert "--device cpu" in message
+    assert "64 atoms and 64 edges" in message
+    assert "needs about 192.0 GB" in message
+    assert "50.0 GB are free" in message
+    assert "--dtype float32" in message
+    # The system would have ended the process.
+    assert model.calls == [1]
+
+
+def test_a_structure_too_large_for_the_device_alone_is_refused_after_the_attempt():
+    model = Wells(capacity=10)
+    with pytest.raises(DeviceError, match="64 atoms and 64 edges does not fit") as caught:
+        model.predict([chain(1), chain(64), chain(1)])
+    cause = caught.value.__cause__
+    assert isinstance(cause, torch.cuda.OutOfMemoryError)
+    # Frames of the failed call would keep its tensors in memory as long as the error lives.
+    assert cause.__traceback__ is None
+
+
+def test_a_call_that_would_not_fit_is_halved_before_it_is_made(monkeypatch):
+    monkeypatch.setattr(packing, "free_memory", lambda device: 8e9)
+    model = Large()
+    found = model.predict([chain(1, 0.1 * k) for k in range(9)])
+    assert [p.energy for p in found] == [
+        Wells().predict(chain(1, 0.1 * k))[0].energy for k in range(9)
+    ]
+    # 3 GB each.
+    assert max(model.calls) == 2
+
+
+def test_what_was_learned_lasts_for_the_process(monkeypatch):
+    model = Wells(capacity=10)
+    structures = [chain(2)] * 20
+    model.predict(structures)
+    model.calls.clear()
+    model.predict(structures)
+    assert sum(model.calls) == 20, "it ran out of memory again"
+    assert Packer(Wells(capacity=10)).budget > Packer(model).budget
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (torch.cuda.OutOfMemoryError("CUDA out of memory"), True),
+        (MemoryError(), True),
+        (
+            RuntimeError(
+                "[enforce fail at alloc_cpu.cpp:115] DefaultCPUAllocator: can't allocate memory"
+            ),
+            True,
+        ),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`"), True),
+        (RuntimeError("CUDA error: device-side assert triggered"), False),
+        (ValueError("not enough memory"), False),
+    ],
+)
+def test_how_libraries_say_that_memory_ran_out(error, expected):
+    assert memory_ran_out(error) is expected
+
+
+def test_a_cpu_that_refuses_memory_is_understood():
+    size = 2**62
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(size, dtype=torch.uint8)
+    assert memory_ran_out(caught.value)
 
 
 def test_other_errors_are_not_taken_for_lack_of_memory():
@@ -118,4 +213,4 @@ def test_on_a_gpu_the_budget_is_bytes_of_free_memory():
     free, _ = torch.cuda.mem_get_info()
     assert 0 < packer.budget < free
     (graph,) = graphs_of(model, [3])
-    assert packer.weight(graph) == model.footprint.bytes(graph.cost)
+    assert packer.weight(graph) == model.peak_over_saved * model.footprint.added_by(graph.cost)

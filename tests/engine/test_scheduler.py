@@ -1,3 +1,5 @@
+import multiprocessing
+
 import numpy as np
 import pytest
 from ase.build import bulk
@@ -327,3 +329,43 @@ def test_one_structure_too_large_for_the_device():
     assert "50 atoms" in str(found[50].error)
     for n in (3, 4, 5, 6):
         assert found[n] == Done(n, energy(chain(n)))
+
+
+def test_workers_make_the_same_graphs():
+    def tasks():
+        yield from walks()
+        yield "bad", walk(unpreparable(), 2)
+
+    expected = outcomes(Wells(), tasks())
+    for budget in (3, 4000):
+        found = outcomes(Wells(budget), tasks(), workers=2)
+        assert isinstance(found.pop("bad"), Failed)
+        assert found == {key: value for key, value in expected.items() if key != "bad"}
+
+
+def test_workers_run_ahead_of_the_model():
+    """While a call is computed, the graphs of the next are in the making, and no more than those."""
+    model = Wells(edges_per_cpu_batch=200)
+    taken = 0
+
+    def tasks():
+        nonlocal taken
+        for k in range(2000):
+            taken += 1
+            yield k, walk(chain(1), 0)
+
+    # Each is two evaluations of weight 1, so that a call takes a hundred.
+    run = run_tasks(model, tasks(), workers=2)
+    for _ in range(500):
+        next(run)
+    assert model.calls[-1] == 200
+    assert 100 < taken - 500 <= 100 + 100 + 100 + 16
+    run.close()
+    assert not multiprocessing.active_children()
+
+
+def test_nothing_is_taken_up_without_a_budget():
+    model = Wells(edges_per_cpu_batch=0)
+    found = results(model, [(k, walk(chain(2, float(k)), 2)) for k in range(3)])
+    assert len(found) == 3
+    assert max(model.calls) == 1

@@ -4,8 +4,10 @@ import numpy as np
 import torch
 from ase import Atoms
 
+from umlip_bench.engine.scheduler import Done, run_requests
 from umlip_bench.errors import StructureError
 from umlip_bench.potentials.card import LevelOfTheory, ModelCard
+from umlip_bench.potentials.chgnet import ChgnetPotential
 from umlip_bench.potentials.protocol import Footprint, Graph, Potential, Prediction
 from umlip_bench.structures import check_structure
 
@@ -31,7 +33,7 @@ class Wells(Potential):
         citation="none",
     )
     device, dtype = torch.device("cpu"), torch.float64
-    footprint = Footprint(per_atom=1e9, per_edge=1e9, per_angle=0.0)
+    footprint = Footprint(per_atom=1e3, per_edge=1e3, per_angle=0.0)
 
     def __init__(self, edges_per_cpu_batch=4000, capacity=10**9):
         self.edges_per_cpu_batch = edges_per_cpu_batch
@@ -80,3 +82,29 @@ def chain(n, x=0.0, symbol="Al"):
 def unpreparable():
     """A structure that is refused before it is evaluated."""
     return chain(2, x=np.nan)
+
+
+class Fussy(ChgnetPotential):
+    """Runs out of memory above a number of structures, and says how many it was given."""
+
+    @classmethod
+    def of(cls, model, capacity, edges_per_cpu_batch):
+        fussy = cls(model.weights, model.module)
+        fussy.capacity, fussy.calls = capacity, []
+        fussy.edges_per_cpu_batch = edges_per_cpu_batch
+        return fussy
+
+    def evaluate(self, graphs, *, stress=True):
+        self.calls.append(len(graphs))
+        if len(graphs) > self.capacity:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory (injected)")
+        return super().evaluate(graphs, stress=stress)
+
+
+def run(model, requests, **options):
+    """Answers to requests, in their order."""
+    found = {}
+    for outcome in run_requests(model, requests, **options):
+        assert isinstance(outcome, Done), outcome
+        found[outcome.key] = outcome.result
+    return [found[k] for k in range(len(found))]

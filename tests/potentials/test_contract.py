@@ -12,8 +12,7 @@ from scipy.spatial.transform import Rotation
 import umlip_bench
 from umlip_bench import datasets
 from umlip_bench.errors import StructureError
-from umlip_bench.potentials.agreement import TOLERANCES, deviation
-from umlip_bench.speed import call_calculator
+from umlip_bench.potentials.agreement import TOLERANCES, call_calculator, deviation
 
 from ..conftest import FOREIGN, SMALL_MACE
 from .structures import isolated, mixed, one_atom_cells, rattled

@@ -15,10 +15,10 @@ from scipy.special import eval_legendre
 import umlip_bench
 from umlip_bench.calculator import PotentialCalculator
 from umlip_bench.errors import WeightsError
+from umlip_bench.potentials.agreement import call_calculator
 from umlip_bench.potentials.m3gnet import harmonics
 from umlip_bench.potentials.matgl import read_potential
 from umlip_bench.potentials.matgl_mending import mend_message_direction
-from umlip_bench.speed import call_calculator
 
 M3GNET = "m3gnet-mp-2021.2.8"
 OLD = [M3GNET, "m3gnet-matpes-pbe-2025.1", "tensornet-matpes-pbe-2025.1"]

@@ -14,11 +14,12 @@ from importlib import import_module
 from umlip_bench import __version__
 from umlip_bench.errors import UmlipBenchError
 
-COMMANDS = ("run", "models", "data", "speed")
+COMMANDS = ("run", "relax", "models", "data", "speed", "calibrate")
 
 EXAMPLES = """\
 examples:
   umlip-bench run high-energy --model chgnet-0.3.0 --out runs/first
+  umlip-bench relax structures.xyz --model chgnet-0.3.0 --cell --out relaxed.xyz
   umlip-bench models
   umlip-bench data list
   umlip-bench speed --model chgnet-0.3.0
@@ -49,15 +50,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0 if something was achieved, 1 if nothing was, 2 for input that a user can mend.
     """
-    options = build_parser().parse_args(arguments)
+    return run_command(
+        "umlip-bench",
+        build_parser(),
+        arguments,
+        after_interrupt="the same command goes on from here",
+    )
+
+
+def run_command(
+    program: str,
+    parser: argparse.ArgumentParser,
+    arguments: Sequence[str] | None,
+    *,
+    after_interrupt: str,
+) -> int:
+    """Parse and run any command of the package; exit status and errors as in `main`."""
+    options = parser.parse_args(arguments)
     _log_to_stderr(options.verbose)
     try:
         return options.run(options)
     except UmlipBenchError as error:
-        print(f"umlip-bench: {error}", file=sys.stderr)
+        print(f"{program}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("umlip-bench: interrupted; the same command goes on from here", file=sys.stderr)
+        print(f"{program}: interrupted; {after_interrupt}", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         # The reader of a pipe, `head` say, has seen enough.

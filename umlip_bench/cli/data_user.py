@@ -37,10 +37,21 @@ def add_export(actions: Subparsers) -> None:
             "Write the labelled frames of a set as extended XYZ with REF_energy (eV), REF_forces (eV/Å)\n"
             "and REF_stress (eV/Å³), which `run --data` takes back."
         ),
-        examples="  umlip-bench data export pbe-mini out.xyz\n",
+        examples=(
+            "  umlip-bench data export pbe-mini out.xyz\n"
+            "  umlip-bench data export pbe-mini one.xyz --material SiC --frame 0\n"
+        ),
     )
     export.add_argument("data", metavar="ID|FILE|FOLDER")
     export.add_argument("out", type=Path, metavar="OUT.xyz")
+    export.add_argument("--material", metavar="NAME", help="only this material's frames")
+    export.add_argument(
+        "--frame",
+        type=int,
+        action="append",
+        metavar="N",
+        help="only the N-th frame, from 0, of what is left; may be given several times",
+    )
     export.set_defaults(run=_export)
 
 
@@ -74,6 +85,19 @@ def _export(options: argparse.Namespace) -> int:
         raise DataError(
             f"{options.data} has no labelled frames to export; it has cases for {tasks}"
         )
-    count = write_frames(options.out, dataset.frames)
-    print(f"{options.out}: {count} frames")
+    frames = dataset.frames
+    if options.material is not None:
+        systems = dataset.by_system()
+        if options.material not in systems:
+            raise DataError(
+                f"{options.data} has no material {options.material!r}; it has {', '.join(systems)}"
+            )
+        frames = systems[options.material]
+    if options.frame is not None:
+        beyond = [k for k in options.frame if not 0 <= k < len(frames)]
+        if beyond:
+            raise DataError(f"there is no frame {beyond[0]}; there are 0 to {len(frames) - 1}")
+        frames = tuple(frames[k] for k in options.frame)
+    count = write_frames(options.out, frames)
+    print(f"{options.out}: {count} frame{'' if count == 1 else 's'}")
     return 0

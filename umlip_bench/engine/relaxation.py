@@ -8,8 +8,8 @@ from typing import Protocol
 
 import numpy as np
 from ase import Atoms
-from ase.constraints import FixAtoms, FixCartesian
 
+from umlip_bench.engine.constraints import check_fixed, free_components
 from umlip_bench.engine.fire import Fire
 from umlip_bench.engine.requests import Procedure, Static
 from umlip_bench.errors import StructureError
@@ -107,11 +107,7 @@ class Relax(Procedure[Relaxed]):
             raise ValueError(
                 f"a pressure of {self.pressure} eV/Å³ acts on a free cell: set cell=True"
             )
-        n = len(self.atoms)
-        if self.fixed is not None and np.shape(self.fixed) not in ((n,), (n, 3)):
-            raise ValueError(
-                f"fixed has shape {np.shape(self.fixed)}; for {n} atoms it must be ({n},) or ({n}, 3)"
-            )
+        check_fixed(self.fixed, len(self.atoms))
 
     def task(self) -> Generator[Static, Prediction, Relaxed]:
         """Evaluate and step until the forces are small.
@@ -122,7 +118,7 @@ class Relax(Procedure[Relaxed]):
             If the start has constraints of another kind, a geometry on the way cannot be evaluated, or
             the cell leaves a factor of two.
         """
-        free = _free_components(self.atoms, self.fixed)
+        free = free_components(self.atoms, self.fixed)
         coordinates: _Coordinates
         if np.any(self.cell):
             coordinates = _FreeCell(self.atoms, free, np.ones((3, 3)) * self.cell, self.pressure)
@@ -245,21 +241,3 @@ def _divided_exp(x: np.ndarray) -> np.ndarray:
     near = np.abs(half) < 1e-4
     safe = np.where(near, 1.0, half)
     return np.exp(mean) * np.where(near, 1 + half**2 / 6, np.sinh(safe) / safe)
-
-
-def _free_components(atoms: Atoms, fixed: np.ndarray | None) -> np.ndarray:
-    """Shape (N, 3): 1 for Cartesian components that may move, 0 for fixed ones."""
-    free = np.ones((len(atoms), 3))
-    if fixed is not None:
-        free[np.asarray(fixed, dtype=bool)] = 0
-    for constraint in atoms.constraints:
-        if isinstance(constraint, FixAtoms):
-            free[constraint.index] = 0
-        elif isinstance(constraint, FixCartesian):
-            free[constraint.index] *= ~np.broadcast_to(constraint.mask, (len(constraint.index), 3))
-        else:
-            raise StructureError(
-                f"{describe(atoms)}: the constraint {type(constraint).__name__} cannot be kept while "
-                "relaxing; FixAtoms and FixCartesian can. Remove it with atoms.set_constraint()"
-            )
-    return free

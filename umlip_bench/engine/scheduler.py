@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from umlip_bench.engine.packing import Packer
+from umlip_bench.engine.preparation import Made, Preparation, preparation
 from umlip_bench.engine.requests import Procedure, Request, Static, Task
 from umlip_bench.errors import StructureError, UmlipBenchError
 from umlip_bench.potentials.protocol import Graph, Potential, Prediction
@@ -46,6 +47,7 @@ def run_tasks(
     tasks: Iterable[tuple[K, Task[R]]],
     *,
     in_flight: int = 1024,
+    workers: int | None = None,
 ) -> Iterator[Done[K, R] | Failed[K]]:
     """Run measurements on one potential and yield each outcome as it comes.
 
@@ -61,6 +63,9 @@ def run_tasks(
         matter to memory.
     in_flight
         Most measurements under way at once; fewer are if they fill a call.
+    workers
+        Processes that make graphs ahead of the model (0: none); by default none for a CPU, whose cores
+        the model needs, and for a GPU the cores beyond the first, up to eight.
 
     Yields
     ------
@@ -70,31 +75,36 @@ def run_tasks(
     if in_flight < 1:
         raise ValueError(f"in_flight is {in_flight}; no measurement would ever start")
     source = iter(tasks)
-    engine = _Engine(Packer(potential))
     started = 0
     exhausted = False
-    while engine.active or not exhausted:
-        engine.prepare()
-        yield from engine.outcomes()
-        if exhausted or engine.is_full or engine.active == in_flight:
-            engine.call()
+    with preparation(potential, workers) as making:
+        engine = _Engine(Packer(potential), making)
+        while engine.active or not exhausted:
+            engine.submit()
+            if exhausted or not engine.has_room or engine.active == in_flight:
+                engine.call()
+                yield from engine.outcomes()
+                continue
             yield from engine.outcomes()
-            continue
-        item = next(source, None)
-        exhausted = item is None
-        if item is not None:
-            engine.start(*item, order=started)
-            started += 1
+            item = next(source, None)
+            exhausted = item is None
+            if item is not None:
+                engine.start(*item, order=started)
+                started += 1
 
 
 def run_requests(
-    potential: Potential, requests: Iterable[Request], *, in_flight: int = 1024
+    potential: Potential,
+    requests: Iterable[Request],
+    *,
+    in_flight: int = 1024,
+    workers: int | None = None,
 ) -> Iterator[Done[int, Any] | Failed[int]]:
     """Answer requests that do not depend on each other, keyed by their position.
 
     Parameters
     ----------
-    potential, in_flight
+    potential, in_flight, workers
         As for `run_tasks`.
     requests
         Taken as there is room.
@@ -111,7 +121,7 @@ def run_requests(
     ...         print(outcome.key, outcome.result.energy)
     """
     tasks = ((k, _ask(request)) for k, request in enumerate(requests))
-    return run_tasks(potential, tasks, in_flight=in_flight)
+    return run_tasks(potential, tasks, in_flight=in_flight, workers=workers)
 
 
 def _ask(request: Request) -> Task[Any]:
@@ -166,21 +176,35 @@ class _Waiting:
 
 
 class _Engine:
-    """The state of `run_tasks`."""
+    """The state of `run_tasks`.
 
-    def __init__(self, packer: Packer) -> None:
+    An evaluation goes from the queue, in the order of its measurement, to those whose graphs are being
+    made, to those that are ready, and into a call.
+    """
+
+    def __init__(self, packer: Packer, making: Preparation) -> None:
         self.packer = packer
         self.active = 0
+        self._preparation = making
         self._queue: list[_Waiting] = []
         self._n_queued = 0
+        self._making: deque[tuple[list[_Waiting], Callable[[], Sequence[Made]]]] = deque()
+        self._n_making = 0
         self._ready: deque[tuple[_Waiting, Graph]] = deque()
         self._filled = 0.0
+        # Of all graphs so far; a guess that soon does not matter.
+        self._weighed, self._n_weighed = packer.budget / 64, 1
         self._outcomes: deque[Done | Failed] = deque()
 
     @property
-    def is_full(self) -> bool:
-        """Whether what is ready fills a call."""
-        return self._filled >= self.packer.budget
+    def has_room(self) -> bool:
+        """Whether more could be taken up ahead of the next calls."""
+        return self._ahead(self._n_making + len(self._queue)) < self._preparation.calls_ahead
+
+    def _ahead(self, n_unweighed: int) -> float:
+        """Calls that are ready, with so many others of average weight; 0 for nothing at all."""
+        mean = self._weighed / self._n_weighed
+        return (self._filled + n_unweighed * mean) / max(self.packer.budget, 1.0)
 
     def outcomes(self) -> Iterator[Done | Failed]:
         """What ended since it was last asked."""
@@ -193,8 +217,33 @@ class _Engine:
         running = _Running(task, order, key)
         self._advance(running, lambda: next(task))
 
+    def submit(self) -> None:
+        """Have graphs made of the first in the queue, in whole chunks, as far ahead as pays."""
+        size = self._preparation.chunk
+        while len(self._queue) >= size and (
+            self._ahead(self._n_making) < self._preparation.calls_ahead
+        ):
+            self._submit(size)
+
+    def _submit(self, size: int) -> None:
+        chunk: list[_Waiting] = []
+        while self._queue and len(chunk) < size:
+            waiting = heapq.heappop(self._queue)
+            if not waiting.round.abandoned:
+                chunk.append(waiting)
+        if chunk:
+            made = self._preparation.submit([waiting.request.atoms for waiting in chunk])
+            self._making.append((chunk, made))
+            self._n_making += len(chunk)
+
     def call(self) -> None:
         """Make one call to the model and hand out its answers."""
+        while not self._ready or self._filled < self.packer.budget:
+            if not self._making:
+                self._submit(self._preparation.chunk)  # what does not make a whole chunk
+            if not self._making:
+                break
+            self._fetch()
         call = self._take_call()
         for (waiting, _), answer in zip(call, self._evaluate(call), strict=True):
             if isinstance(answer, UmlipBenchError):
@@ -202,19 +251,21 @@ class _Engine:
             else:
                 self._answer(waiting.round, waiting.slot, answer)
 
-    def prepare(self) -> None:
-        """Make graphs of the first in the queue until a call is full."""
-        while self._queue and not self.is_full:
-            waiting = heapq.heappop(self._queue)
-            if waiting.round.abandoned:
-                continue
-            try:
-                graph = self.packer.potential.prepare(waiting.request.atoms)
-            except UmlipBenchError as error:
-                self._fail(waiting.round, error)
+    def _fetch(self) -> None:
+        """Take over the graphs that have been in the making for longest."""
+        chunk, made = self._making.popleft()
+        self._n_making -= len(chunk)
+        if all(waiting.round.abandoned for waiting in chunk):
+            return
+        for waiting, graph in zip(chunk, made(), strict=True):
+            if isinstance(graph, UmlipBenchError):
+                self._fail(waiting.round, graph)
             else:
+                weight = self.packer.weight(graph)
                 self._ready.append((waiting, graph))
-                self._filled += self.packer.weight(graph)
+                self._filled += weight
+                self._weighed += weight
+                self._n_weighed += 1
 
     def _take_call(self) -> list[tuple[_Waiting, Graph]]:
         """The first that are ready, as many as fit one call."""
@@ -317,4 +368,6 @@ def _checked(prediction: Prediction, request: Static) -> Prediction | StructureE
             f"{describe(request.atoms)}: the model returned values that are not finite (energy "
             f"{prediction.energy} eV); the geometry may be far outside what it was trained on"
         )
-    return prediction if request.stress else replace(prediction, stress=None)
+    if request.stress or prediction.stress is None:
+        return prediction
+    return replace(prediction, stress=None)

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from ase import Atoms
+from ase.calculators.calculator import Calculator
+from ase.stress import voigt_6_to_full_3x3_stress
 
 from umlip_bench.potentials.protocol import Prediction
 
@@ -54,3 +57,16 @@ def deviation(a: Prediction, b: Prediction) -> Deviation:
         forces=float(np.abs(a.forces - b.forces).max()),
         stress=stress,
     )
+
+
+def call_calculator(calculator: Calculator, atoms: Atoms) -> Prediction:
+    """Energy, forces and stress of a structure from an ASE calculator, as a `Prediction`."""
+    atoms = atoms.copy()
+    calculator.reset()  # it would answer from memory if it had just seen this structure
+    atoms.calc = calculator
+    energy, forces = atoms.get_potential_energy(), atoms.get_forces()
+    # Not get_stress: matgl's calculator stores a matrix where ASE expects Voigt order.
+    stress = np.array(calculator.results["stress"], dtype=float)
+    if stress.shape == (6,):
+        stress = voigt_6_to_full_3x3_stress(stress)
+    return Prediction(float(energy), np.array(forces, dtype=float), stress, None)

@@ -94,6 +94,8 @@ class ModelCard:
         order of `files`; empty otherwise.
     note
         A caveat that a user should see.
+    parent
+        For a corrected model, the name of the model that was corrected.
     """
 
     name: str
@@ -111,3 +113,4 @@ class ModelCard:
     files: tuple[WeightsFile, ...] = ()
     package_path: tuple[str, ...] = ()
     note: str | None = None
+    parent: str | None = None

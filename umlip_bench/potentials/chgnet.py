@@ -21,12 +21,14 @@ import numpy as np
 import torch
 from ase import Atoms
 from ase.calculators.calculator import Calculator
+from ase.data import chemical_symbols
 from chgnet.model.dynamics import CHGNetCalculator
 from chgnet.model.functions import GatedMLP
 from chgnet.model.layers import AngleUpdate, AtomConv, BondConv
 from chgnet.model.model import CHGNet
 from torch import Tensor
 
+from umlip_bench.elements import SYMBOLS
 from umlip_bench.errors import WeightsError
 from umlip_bench.potentials.collate import Concatenation, sum_per_structure
 from umlip_bench.potentials.gated import Part, two_branches
@@ -35,8 +37,8 @@ from umlip_bench.potentials.protocol import (
     Batch,
     DifferentiablePotential,
     Energies,
-    Footprint,
     Graph,
+    by_atomic_number,
 )
 from umlip_bench.potentials.store import Weights
 from umlip_bench.structures import check_structure
@@ -81,7 +83,7 @@ class ChgnetPotential(DifferentiablePotential):
         The library's model, on its device, frozen.
     """
 
-    footprint = Footprint(per_atom=0.0, per_edge=14.6e3, per_angle=14.2e3)
+    peak_over_saved = 1.2
 
     def __init__(self, weights: Weights, module: CHGNet) -> None:
         parameter = next(module.parameters())
@@ -106,6 +108,15 @@ class ChgnetPotential(DifferentiablePotential):
         module = read_checkpoint(weights.paths[0]).to(device=device, dtype=dtype)
         module.eval().requires_grad_(False)
         return cls(weights, module)
+
+    def element_references(self) -> np.ndarray:
+        """The composition model: a linear fit of CHGNet's training energies, not isolated atoms."""
+        energies = self._reference_energies.cpu().numpy()
+        known = by_atomic_number(SYMBOLS[: len(energies)], energies)
+        # A file that is no listed model does not say which elements it was trained on.
+        if self.card.elements:
+            known[~np.isin(chemical_symbols, self.card.elements)] = np.nan
+        return known
 
     def reference_calculator(self) -> Calculator:
         """CHGNet's own calculator, with its parameters as the library leaves them."""

@@ -109,7 +109,9 @@ class ForeignPotential(Potential):
         atoms = atoms.copy()
         atoms.calc = self.calculator
         try:
-            energy, forces = atoms.get_potential_energy(), atoms.get_forces()
+            energy = atoms.get_potential_energy()
+            # The calculator's forces, not what constraints of the structure leave of them.
+            forces = atoms.get_forces(apply_constraint=False)
         except (
             Exception
         ) as error:  # someone else's code: whatever it raises is this structure's failure
@@ -126,6 +128,6 @@ class ForeignPotential(Potential):
     def _stress(self, atoms: Atoms) -> np.ndarray | None:
         """The stress, or ``None`` from calculators that have none."""
         try:
-            return np.array(atoms.get_stress(voigt=False), dtype=float)
+            return np.array(atoms.get_stress(voigt=False, apply_constraint=False), dtype=float)
         except (PropertyNotImplementedError, NotImplementedError):
             return None

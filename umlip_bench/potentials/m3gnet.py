@@ -26,7 +26,7 @@ from umlip_bench.errors import WeightsError
 from umlip_bench.potentials.gated import Part, two_branches
 from umlip_bench.potentials.matgl_base import MatglPotential
 from umlip_bench.potentials.matgl_mending import SecondAtomConv
-from umlip_bench.potentials.protocol import Batch, Energies, Footprint
+from umlip_bench.potentials.protocol import Batch, Energies
 from umlip_bench.potentials.store import Weights
 
 MAX_L = 3
@@ -43,7 +43,7 @@ class M3gnetPotential(MatglPotential):
         orders than `MAX_L`; no published M3GNet potential does.
     """
 
-    footprint = Footprint(per_atom=0.0, per_edge=32e3, per_angle=0.0)
+    peak_over_saved = 1.2
 
     def __init__(self, weights: Weights, module: MatglPotentialModule) -> None:
         super().__init__(weights, module)

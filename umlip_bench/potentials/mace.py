@@ -30,8 +30,8 @@ from umlip_bench.potentials.protocol import (
     Batch,
     DifferentiablePotential,
     Energies,
-    Footprint,
     Graph,
+    by_atomic_number,
 )
 from umlip_bench.potentials.store import Weights
 from umlip_bench.structures import check_structure
@@ -75,7 +75,7 @@ class MacePotential(DifferentiablePotential):
         The library's model, on its device, frozen.
     """
 
-    footprint = Footprint(per_atom=1.2e6, per_edge=20.6e3, per_angle=0.0)
+    peak_over_saved = 3.0  # where edges are many, the convolution holds more than it saves
     edges_per_cpu_batch = 1000  # a few small cells fill the cache
 
     def __init__(self, weights: Weights, module: mace.modules.MACE) -> None:
@@ -106,6 +106,12 @@ class MacePotential(DifferentiablePotential):
         module = read_model(weights.paths[0]).to(device=device, dtype=dtype)
         module.eval().requires_grad_(False)
         return cls(weights, module)
+
+    def element_references(self) -> np.ndarray:
+        """The isolated-atom energies E0 of the model's head."""
+        energies = self.module.atomic_energies_fn.atomic_energies.detach().double().cpu().numpy()
+        # Older models have one row of elements, newer ones a row for each head.
+        return by_atomic_number(self.card.elements, np.atleast_2d(energies)[self._head])
 
     def reference_calculator(self) -> Calculator:
         """Mace's own calculator."""

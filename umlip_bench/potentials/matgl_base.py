@@ -17,7 +17,12 @@ from torch import Tensor
 
 from umlip_bench.potentials.collate import Concatenation, sum_per_structure
 from umlip_bench.potentials.neighbors import pair_graph
-from umlip_bench.potentials.protocol import Batch, DifferentiablePotential, Graph
+from umlip_bench.potentials.protocol import (
+    Batch,
+    DifferentiablePotential,
+    Graph,
+    by_atomic_number,
+)
 from umlip_bench.potentials.store import Weights
 from umlip_bench.structures import check_structure
 
@@ -50,6 +55,13 @@ class MatglPotential(DifferentiablePotential):
         references = module.element_refs
         offsets = torch.zeros(len(numbers)) if references is None else references.property_offset
         self._references = offsets.detach().double().reshape(-1).to(self.device)
+
+    def element_references(self) -> np.ndarray:
+        """Matgl's element references.
+
+        `data_mean`, a constant per structure that is zero in every published model, is not one.
+        """
+        return by_atomic_number(self.card.elements, self._references.cpu().numpy())
 
     def reference_calculator(self) -> Calculator:
         """Matgl's own calculator, mended, with its parameters as the library leaves them."""

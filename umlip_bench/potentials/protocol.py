@@ -7,19 +7,25 @@ written once. A correction is a wrapper around any of them, not a variant per fa
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 from ase import Atoms
 from ase.calculators.calculator import Calculator
+from ase.data import atomic_numbers, chemical_symbols
 from torch import Tensor
 
 from umlip_bench.errors import UmlipBenchError
 from umlip_bench.potentials.card import ModelCard
 from umlip_bench.potentials.store import Weights
+
+N_ELEMENTS = len(chemical_symbols)
+"""Length of an array by atomic number: 118 elements, and nothing at 0."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +53,22 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Cost:
-    """Size of a graph, from which memory is predicted."""
+    """Size of a graph, or of all graphs of a call, from which memory and time are predicted.
+
+    Parameters
+    ----------
+    atoms, edges
+        Their numbers; every pair of neighbours is two edges.
+    angles
+        What `Graph.n_angles` counts; 0 for models that form none.
+    """
 
     atoms: int
     edges: int
     angles: int
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(self.atoms + other.atoms, self.edges + other.edges, self.angles + other.angles)
 
 
 @dataclass(frozen=True)
@@ -142,18 +159,55 @@ class Energies:
 
 
 @dataclass(frozen=True)
-class Footprint:
-    """Bytes that autograd saves for one evaluation, per atom, edge and angle, in float32."""
+class Linear:
+    """A quantity of a call that is linear in the size of its graphs.
+
+    Parameters
+    ----------
+    per_atom, per_edge, per_angle
+        What each adds.
+    per_call
+        What a call takes whatever its size.
+    per_call_with_angles
+        What it takes beyond that as soon as there is one angle: models skip their angular layers,
+        with the matrices that these make of their weights, where there is none.
+    """
 
     per_atom: float
     per_edge: float
     per_angle: float
+    per_call: float = 0.0
+    per_call_with_angles: float = 0.0
 
-    def bytes(self, cost: Cost) -> float:
-        """Predicted bytes for a graph of that cost."""
+    def added_by(self, cost: Cost) -> float:
+        """What graphs of this cost add to a call."""
         return (
             self.per_atom * cost.atoms + self.per_edge * cost.edges + self.per_angle * cost.angles
         )
+
+    def of_call(self, cost: Cost) -> float:
+        """What a whole call takes, from the cost of all its graphs together."""
+        fixed = self.per_call + (self.per_call_with_angles if cost.angles else 0.0)
+        return fixed + self.added_by(cost)
+
+
+class Footprint(Linear):
+    """Bytes of memory that a call takes, in the potential's own number format.
+
+    Whose bytes is said where one is kept: those that autograd saves for the backward pass
+    (`Potential.footprint`), or all that are in use at the peak of the call.
+    """
+
+    def scaled(self, factor: float) -> Footprint:
+        """All terms multiplied by a factor."""
+        return Footprint(**{name: factor * value for name, value in vars(self).items()})
+
+
+def by_atomic_number(symbols: Sequence[str], values: Sequence[float] | np.ndarray) -> np.ndarray:
+    """Spread one value per element into an array of shape (119,), nan for the others."""
+    spread = np.full(N_ELEMENTS, np.nan)
+    spread[[atomic_numbers[symbol] for symbol in symbols]] = values
+    return spread
 
 
 class Potential(ABC):
@@ -165,6 +219,16 @@ class Potential(ABC):
         The card and where the weights came from.
     card
         Completed with what only shows once the weights are read (elements, parameter count).
+    footprint
+        Bytes that autograd saves in a call with stress, in `dtype`.
+    peak_over_saved
+        At most this many times as much is in use at the peak of a call.
+    edges_per_cpu_batch
+        What a CPU is handed at once where nothing is calibrated: larger batches leave the cache
+        and are slower, not faster.
+    memory_limit
+        Set by the engine when a call runs out of memory: the budget it has gone down to, which
+        this object keeps for the rest of the process.
     """
 
     weights: Weights
@@ -172,8 +236,9 @@ class Potential(ABC):
     device: torch.device
     dtype: torch.dtype
     footprint: Footprint
+    peak_over_saved: float = 2.0
     edges_per_cpu_batch: int = 4000
-    """Larger CPU batches leave the cache and are slower, not faster."""
+    memory_limit: float = math.inf
 
     @abstractmethod
     def prepare(self, atoms: Atoms) -> Graph:
@@ -188,6 +253,17 @@ class Potential(ABC):
     @abstractmethod
     def evaluate(self, graphs: Sequence[Graph], *, stress: bool = True) -> list[Prediction]:
         """Evaluate all graphs in one call to the model; the caller keeps it within memory."""
+
+    def element_references(self) -> np.ndarray:
+        """Energy that the model adds for every atom of an element, whatever surrounds it.
+
+        Returns
+        -------
+        ndarray
+            Shape (119,), eV, by atomic number; nan for elements that the model does not know. Zero
+            throughout for a model that has no such references, as here.
+        """
+        return np.zeros(N_ELEMENTS)
 
     def reference_calculator(self) -> Calculator:
         """The library's own ASE calculator of the same weights, to check and time against.
@@ -237,6 +313,18 @@ class Potential(ABC):
 
 class DifferentiablePotential(Potential):
     """A potential whose energy torch can differentiate; families implement these three methods."""
+
+    @cached_property
+    def footprint(self) -> Footprint:  # type: ignore[override]
+        """Bytes that autograd saves, measured on this very model when first asked for.
+
+        A constant per family would not do: models of one family differ by factors. What is saved
+        is the same on every device, and linear, so that calls of a few atoms settle it exactly.
+        """
+        # The engine is built on this module.
+        from umlip_bench.engine.memory import probe_footprint
+
+        return probe_footprint(self)
 
     @abstractmethod
     def collate(self, graphs: Sequence[Graph]) -> Batch:

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from umlip_bench.errors import WeightsError
 from umlip_bench.potentials.matgl_base import MatglPotential
 from umlip_bench.potentials.matgl_mending import SecondAtomEmbedding
-from umlip_bench.potentials.protocol import Batch, Energies, Footprint
+from umlip_bench.potentials.protocol import Batch, Energies
 from umlip_bench.potentials.store import Weights
 
 PART_OF_COMPONENT = (0, 1, 1, 1, 2, 2, 2, 2, 2)
@@ -49,7 +49,7 @@ class TensornetPotential(MatglPotential):
         If the model has an intensive readout, which no published potential has.
     """
 
-    footprint = Footprint(per_atom=0.0, per_edge=51e3, per_angle=0.0)
+    peak_over_saved = 1.3
     edges_per_cpu_batch = 500
 
     def __init__(self, weights: Weights, module: MatglPotentialModule) -> None:

@@ -1,0 +1,122 @@
+"""The physics of the sets that pbe-mini's single points make up."""
+
+import numpy as np
+import pytest
+from ase.collections import dcdft
+from ase.units import GPa
+
+from umlip_bench import datasets
+from umlip_bench.datasets import birch_murnaghan
+from umlip_bench.errors import DataError
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    return datasets.load("pbe-mini")
+
+
+@pytest.fixture(scope="module")
+def of(dataset):
+    """Cases of a task by name."""
+    return lambda task: {case.name: case for case in dataset.of_task(task)}
+
+
+def test_a_curve_is_recovered_from_its_points():
+    volume, modulus, derivative = 19.2, 0.93, 4.1
+    volumes = volume * np.linspace(0.94, 1.06, 7)
+    strain = (volume / volumes) ** (2 / 3) - 1
+    energies = -12.0 + 9 / 16 * volume * modulus * (
+        strain**3 * derivative + strain**2 * (6 - 4 * (strain + 1))
+    )
+    found = birch_murnaghan.fit(volumes, energies)
+    assert found == pytest.approx((volume, modulus, derivative, -12.0), rel=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("volumes", "energies", "message"),
+    [
+        ([18, 19, 20], [1, 0, 1], "needs at least 4"),
+        ([18, 19, 20, 21], [4, 3, 2, 1], "no minimum between 18 and 21"),
+    ],
+)
+def test_a_curve_without_a_minimum_is_refused(volumes, energies, message):
+    with pytest.raises(DataError, match=message):
+        birch_murnaghan.fit(np.array(volumes), np.array(energies))
+
+
+# All-electron PBE: volume per atom in Å³, bulk modulus in GPa, its derivative. Si and Al: WIEN2k, as ASE
+# has it (Lejaeghere et al., Science 351, aad3000, 2016). MgO: the average of FLEUR and WIEN2k of Bosoni et
+# al., Nat. Rev. Phys. 6, 45 (2024).
+ALL_ELECTRON = {
+    "Si": (20.4530, 88.545, 4.31),
+    "Al": (16.4796, 78.077, 4.57),
+    "MgO": (9.6245, 148.98, 4.09),
+}
+
+# PBE lattice constants in Å, to the digits given: Paier et al., J. Chem. Phys. 124, 154709 (2006).
+LATTICE_CONSTANTS = {
+    "Al": 4.04,
+    "GaAs": 5.75,
+    "MgO": 4.26,
+    "NaCl": 5.70,
+    "Si": 5.47,
+    "SiC": 4.38,
+}
+
+
+def test_equations_of_state_are_those_of_all_electron_codes(of):
+    cases = of("eos")
+    for name, (volume, modulus, derivative) in ALL_ELECTRON.items():
+        case = cases[name]
+        assert case.volume / len(case.atoms) == pytest.approx(volume, rel=0.005)
+        assert case.bulk_modulus / GPa == pytest.approx(modulus, rel=0.03)
+        assert case.bulk_modulus_derivative == pytest.approx(derivative, abs=0.4)
+    for element in set(ALL_ELECTRON) & set(dcdft.names):
+        assert dcdft.data[element]["wien2k_volume"] == pytest.approx(
+            ALL_ELECTRON[element][0], abs=1e-3
+        )
+
+
+def test_equations_of_state_are_at_published_lattice_constants(of):
+    cases = of("eos")
+    for name, constant in LATTICE_CONSTANTS.items():
+        found = (4 * cases[name].volume) ** (1 / 3)
+        assert found == pytest.approx(constant, rel=0.005), name
+
+
+def test_equations_of_state_hold_their_points(of):
+    cases = of("eos")
+    assert len(cases) == 8
+    for case in cases.values():
+        assert case.atoms.get_volume() == pytest.approx(case.volume)
+        assert case.volumes.shape == case.energies.shape == (7,)
+        assert case.volumes[0] < case.volume < case.volumes[-1]
+        np.testing.assert_allclose(np.diff(case.volumes), case.volumes.mean() * 0.02, rtol=1e-3)
+        curve = birch_murnaghan.fit(case.volumes, case.energies)
+        assert curve.volume == case.volume
+        # A curve through points that are smooth to a tenth of a meV loses little with one of them.
+        fewer = birch_murnaghan.fit(case.volumes[1:], case.energies[1:])
+        assert fewer.bulk_modulus == pytest.approx(case.bulk_modulus, rel=0.02)
+
+
+def test_slabs_are_symmetric_and_stoichiometric(of):
+    for case in of("surfaces").values():
+        slab, bulk = case.slab, case.bulk
+        assert slab.symbols.formula.reduce()[0] == bulk.symbols.formula.reduce()[0]
+        assert np.abs(slab.cell[2][:2]).max() == 0
+        np.testing.assert_allclose(slab.cell[:2], bulk.cell[:2])
+        fractional = slab.get_scaled_positions()[:, 2]
+        heights = np.sort(slab.cell.lengths()[2] * (fractional - np.round(fractional)))
+        np.testing.assert_allclose(heights, -heights[::-1], atol=1e-6)
+        assert slab.cell.lengths()[2] - np.ptp(heights) == pytest.approx(10.0)
+        assert case.surface_energy == pytest.approx(
+            (case.slab_energy - len(slab) / len(bulk) * case.bulk_energy) / (2 * case.area)
+        )
+
+
+def test_surface_energies_are_near_published_ones(of):
+    cases = of("surfaces")
+    assert set(cases) == {"Al (1 1 1)", "LiF (1 0 0)", "MgO (1 0 0)", "NaCl (1 0 0)"}
+    # PBE is at the lower end of 9 to 15 meV/Å² from three functionals: Li, Michaelides, Scheffler, Phys.
+    # Rev. B 76, 075401 (2007).
+    assert 0.008 < cases["NaCl (1 0 0)"].surface_energy < 0.011

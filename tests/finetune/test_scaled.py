@@ -1,0 +1,249 @@
+"""What scaling the energy surface does, and what it must not do."""
+
+import numpy as np
+import pytest
+import torch
+from ase import Atoms
+from ase.build import bulk
+
+from umlip_bench.calculator import PotentialCalculator
+from umlip_bench.engine.relaxation import Relax
+from umlip_bench.engine.requests import Request
+from umlip_bench.engine.scheduler import Done, run_requests
+from umlip_bench.errors import StructureError, UmlipBenchError
+from umlip_bench.potentials.correction import ScalarCorrection
+from umlip_bench.potentials.protocol import DifferentiablePotential
+from umlip_bench.potentials.scaled import scaled
+
+from ..conftest import FOREIGN, SMALL_MACE
+from ..potentials.structures import isolated, rattled
+
+C = 1.3
+FAMILIES = [
+    "chgnet-0.3.0",
+    "m3gnet-mp-2021.2.8",
+    "tensornet-matpes-pbe-2025.1",
+    SMALL_MACE,
+    FOREIGN,
+]
+
+
+def scale(parent, factor=C, references=None):
+    return scaled(parent.weights, parent, ScalarCorrection(factor, references))
+
+
+@pytest.fixture(params=FAMILIES)
+def parent(request, load_model):
+    return load_model(request.param, dtype="float64")
+
+
+@pytest.fixture
+def chgnet(load_model):
+    return load_model("chgnet-0.3.0", dtype="float64")
+
+
+def structures():
+    return [rattled(bulk("Al", cubic=True), seed=1), rattled(bulk("MgO", "rocksalt", a=4.2), 2)]
+
+
+def reference(parent, atoms):
+    return parent.element_references()[atoms.numbers].sum()
+
+
+def test_energies_scale_about_the_references_and_forces_and_stress_about_zero(parent):
+    corrected = scale(parent)
+    for atoms, before, after in zip(
+        structures(), parent.predict(structures()), corrected.predict(structures()), strict=True
+    ):
+        e_ref = reference(parent, atoms)
+        assert after.energy - e_ref == pytest.approx(C * (before.energy - e_ref), rel=1e-12)
+        np.testing.assert_allclose(after.forces, C * before.forces, rtol=1e-12)
+        np.testing.assert_allclose(after.stress, C * before.stress, rtol=1e-12)
+        if before.magmoms is not None:
+            np.testing.assert_array_equal(after.magmoms, before.magmoms)
+
+
+def test_a_factor_of_one_changes_nothing(parent):
+    for before, after in zip(
+        parent.predict(structures()), scale(parent, 1.0).predict(structures()), strict=True
+    ):
+        assert after.energy == pytest.approx(before.energy, abs=1e-12)
+        np.testing.assert_array_equal(after.forces, before.forces)
+
+
+def test_energy_differences_do_not_depend_on_the_references(parent):
+    """At equal composition; that is all that a label's zero of energy may be compared by."""
+    one, two = rattled(bulk("Al", cubic=True), seed=1), rattled(bulk("Al", cubic=True), seed=2)
+    for references in (None, {"Al": 7.0}):
+        a, b = scale(parent, references=references).predict([one, two])
+        c, d = parent.predict([one, two])
+        assert a.energy - b.energy == pytest.approx(C * (c.energy - d.energy), abs=1e-9)
+
+
+def test_derivatives(chgnet, load_model):
+    atoms = rattled(bulk("Al", cubic=True), seed=3)
+    for parent in (chgnet, load_model("ase:ase.calculators.emt:EMT")):
+        corrected = scale(parent)
+        (at,) = corrected.predict(atoms)
+        h = 1e-4
+        moved = []
+        for sign in (1, -1):
+            copy = atoms.copy()
+            copy.positions[1, 2] += sign * h
+            moved.append(copy)
+        strain = np.zeros((3, 3))
+        strain[0, 1] = strain[1, 0] = h / 2
+        for sign in (1, -1):
+            copy = atoms.copy()
+            copy.set_cell(copy.cell.array @ (np.eye(3) + sign * strain), scale_atoms=True)
+            moved.append(copy)
+        up, down, strained, compressed = (p.energy for p in corrected.predict(moved))
+        assert -(up - down) / (2 * h) == pytest.approx(at.forces[1, 2], abs=2e-6)
+        derivative = (strained - compressed) / (2 * h) / atoms.get_volume()
+        assert derivative == pytest.approx(at.stress[0, 1], abs=2e-7)
+
+
+def test_torch_differentiates_what_evaluate_returns(parent):
+    corrected = scale(parent)
+    if not isinstance(parent, DifferentiablePotential):
+        assert not isinstance(corrected, DifferentiablePotential)
+        return
+    assert isinstance(corrected, DifferentiablePotential)
+    graphs = [corrected.prepare(atoms) for atoms in structures()]
+    fast = corrected.evaluate(graphs)
+    slow = DifferentiablePotential.evaluate(corrected, graphs)
+    for a, b in zip(fast, slow, strict=True):
+        assert a.energy == pytest.approx(b.energy, abs=1e-9)
+        np.testing.assert_allclose(a.forces, b.forces, atol=1e-9)
+        np.testing.assert_allclose(a.stress, b.stress, atol=1e-9)
+    batch = corrected.collate(graphs)
+    energies = corrected.energies(batch)
+    assert energies.descriptors is not None
+    assert energies.energy.dtype == torch.float64
+
+
+def test_the_parent_is_called_once(chgnet, monkeypatch):
+    calls = []
+    evaluate = chgnet.evaluate
+    monkeypatch.setattr(
+        chgnet, "evaluate", lambda graphs, **kw: calls.append(len(graphs)) or evaluate(graphs, **kw)
+    )
+    corrected = scale(chgnet)
+    corrected.evaluate([corrected.prepare(atoms) for atoms in structures()])
+    assert calls == [2]
+
+
+def test_corrections_stack(chgnet):
+    twice = scale(scale(chgnet, 1.25), 0.8)
+    assert isinstance(twice, DifferentiablePotential)
+    for a, b in zip(twice.predict(structures()), chgnet.predict(structures()), strict=True):
+        assert a.energy == pytest.approx(b.energy, abs=1e-9)
+        np.testing.assert_allclose(a.forces, b.forces, atol=1e-12)
+
+
+# ---- the references themselves
+
+
+def test_references_are_what_the_library_adds(load_model):
+    chgnet = load_model("chgnet-0.3.0")
+    weights = chgnet.module.composition_model.fc.weight.detach().numpy().ravel()
+    assert chgnet.element_references()[8] == pytest.approx(float(weights[7]))
+
+    m3gnet = load_model("m3gnet-mp-2021.2.8")
+    number = list(m3gnet.model.element_types).index("O")
+    offset = m3gnet.module.element_refs.property_offset[number]
+    assert m3gnet.element_references()[8] == pytest.approx(float(offset))
+
+
+def test_mace_s_references_are_its_isolated_atoms(load_model):
+    mace = load_model(SMALL_MACE, dtype="float64")
+    symbol = mace.card.elements[0]
+    alone = isolated(symbol)
+    (prediction,) = mace.predict(alone)
+    e0 = mace.element_references()[alone.numbers[0]]
+    (corrected,) = scale(mace).predict(alone)
+    assert corrected.energy - e0 == pytest.approx(C * (prediction.energy - e0), abs=1e-9)
+
+
+def test_elements_that_a_model_does_not_know_have_no_reference(parent):
+    known = ~np.isnan(parent.element_references())
+    assert known.shape == (119,)
+    if parent.card.elements:
+        assert known.sum() == len(parent.card.elements)
+        assert np.isnan(parent.element_references()[0])
+    else:
+        assert not parent.element_references().any()
+
+
+def test_given_references(load_model):
+    parent = load_model(FOREIGN)
+    corrected = scale(parent, references={"Ar": -0.5})
+    atoms = bulk("Ar", "fcc", a=1.7, cubic=True)
+    (before,), (after,) = parent.predict(atoms), corrected.predict(atoms)
+    assert after.energy == pytest.approx(-2.0 + C * (before.energy + 2.0))
+    assert corrected.card.elements == ("Ar",)
+    with pytest.raises(StructureError, match="without a reference energy of Ne"):
+        corrected.predict(bulk("Ne", "fcc", a=1.7))
+
+
+@pytest.mark.parametrize("factor", [0.0, -1.0, float("nan"), float("inf")])
+def test_factors_that_are_none(load_model, factor):
+    with pytest.raises(UmlipBenchError, match="must be positive and finite"):
+        scale(load_model(FOREIGN), factor)
+
+
+# ---- what stays where it is
+
+
+def relaxed(potential, *requests: Request):
+    outcomes = list(run_requests(potential, requests))
+    assert all(isinstance(o, Done) for o in outcomes)
+    return [o.result for o in sorted(outcomes, key=lambda o: o.key)]
+
+
+def test_relaxed_cells_are_the_parent_s(chgnet):
+    atoms = rattled(bulk("MgO", "rocksalt", a=4.3), seed=4)
+    request = Relax(atoms, cell=True, fmax=1e-4, steps=400)
+    (before,) = relaxed(chgnet, request)
+    (after,) = relaxed(scale(chgnet), request)
+    assert before.converged
+    assert after.converged
+    np.testing.assert_allclose(after.atoms.cell.lengths(), before.atoms.cell.lengths(), atol=1e-4)
+    np.testing.assert_allclose(after.atoms.cell.angles(), before.atoms.cell.angles(), atol=1e-2)
+    assert after.atoms.get_distance(0, 1, mic=True) == pytest.approx(
+        before.atoms.get_distance(0, 1, mic=True), abs=1e-4
+    )
+
+
+def dynamical_matrix(potential, atoms: Atoms):
+    """At Gamma, from finite differences."""
+    h = 1e-3
+    moved = []
+    for k in range(3 * len(atoms)):
+        for sign in (1, -1):
+            copy = atoms.copy()
+            copy.positions.flat[k] += sign * h
+            moved.append(copy)
+    forces = np.array([p.forces.ravel() for p in potential.predict(moved, stress=False)])
+    hessian = -(forces[::2] - forces[1::2]) / (2 * h)
+    root = np.sqrt(np.repeat(atoms.get_masses(), 3))
+    return 0.5 * (hessian + hessian.T) / np.outer(root, root)
+
+
+def test_frequencies_grow_with_the_root_and_eigenvectors_stay(chgnet):
+    atoms = bulk("GaAs", "zincblende", a=5.7)
+    before, after = (dynamical_matrix(p, atoms) for p in (chgnet, scale(chgnet)))
+    np.testing.assert_allclose(after, C * before, atol=1e-9 * np.abs(before).max())
+    frequencies = [np.sqrt(np.linalg.eigvalsh(matrix)[3:]) for matrix in (before, after)]
+    np.testing.assert_allclose(frequencies[1], np.sqrt(C) * frequencies[0], rtol=1e-8)
+    _, modes = np.linalg.eigh(before)
+    turned = modes.T @ after @ modes
+    np.testing.assert_allclose(turned, np.diag(np.diag(turned)), atol=1e-9 * np.abs(turned).max())
+
+
+def test_an_ase_calculator(chgnet):
+    atoms = structures()[0]
+    atoms.calc = PotentialCalculator(scale(chgnet))
+    (expected,) = scale(chgnet).predict(atoms)
+    assert atoms.get_potential_energy() == pytest.approx(expected.energy)
+    assert atoms.get_magnetic_moments().shape == (4,)

@@ -1,0 +1,183 @@
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+
+import ase.io
+import numpy as np
+import pytest
+from ase.build import bulk
+from ase.optimize import FIRE
+from ase.units import GPa
+
+from umlip_bench.cli import main
+from umlip_bench.loading import load
+
+CHGNET = "chgnet-0.3.0"
+
+
+@dataclass
+class Ended:
+    returncode: int
+    stderr: str
+
+
+@pytest.fixture
+def umlip_bench(capfd):
+    """The command line in this process, which saves the imports."""
+
+    def run(*arguments):
+        try:
+            code = main([str(a) for a in arguments])
+        except SystemExit as stop:  # argparse
+            code = stop.code
+        return Ended(code, capfd.readouterr().err)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def structures():
+    cells = [bulk("Si", "diamond", a=5.43), bulk("NaCl", "rocksalt", a=5.5, cubic=True)]
+    found = []
+    for k in range(6):
+        atoms = cells[k % 2].copy()
+        atoms.rattle(0.1, seed=k)
+        found.append(atoms)
+    return found
+
+
+@pytest.fixture
+def source(tmp_path, structures):
+    path = tmp_path / "in.xyz"
+    ase.io.write(path, structures)
+    return path
+
+
+def test_relaxed_structures_come_in_the_order_of_the_input(
+    umlip_bench, tmp_path, source, structures
+):
+    out = tmp_path / "out.xyz"
+    done = umlip_bench("relax", source, "--model", CHGNET, "--dtype", "float64", "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert "6 of 6 structures" in done.stderr
+    found = ase.io.read(out, ":")
+    assert [atoms.info["index"] for atoms in found] == list(range(6))
+    for start, atoms in zip(structures, found, strict=True):
+        expected = start.copy()
+        expected.calc = load(CHGNET, device="cpu", dtype="float64")
+        optimiser = FIRE(expected, logfile=None)
+        optimiser.run(fmax=0.05)
+        assert atoms.info["converged"]
+        assert atoms.info["steps"] == optimiser.nsteps
+        np.testing.assert_allclose(atoms.positions, expected.positions, atol=1e-6)
+        assert atoms.get_potential_energy() == pytest.approx(
+            expected.get_potential_energy(), abs=1e-6
+        )
+        np.testing.assert_allclose(atoms.get_forces(), expected.get_forces(), atol=1e-6)
+
+
+def test_cell_and_pressure(umlip_bench, tmp_path):
+    source, out = tmp_path / "Si.cif", tmp_path / "out.xyz"
+    bulk("Si", "diamond", a=5.5).write(source)
+    options = ("--cell", "--pressure", "10", "--fmax", "0.005", "--out", out)
+    done = umlip_bench("relax", source, "--model", CHGNET, *options)
+    assert done.returncode == 0, done.stderr
+    atoms = ase.io.read(out)
+    np.testing.assert_allclose(-atoms.get_stress()[:3] / GPa, 10, atol=0.2)
+
+
+def test_a_failure_leaves_the_others(umlip_bench, tmp_path, source, structures):
+    bad = structures[0].copy()
+    bad.positions[0] = bad.positions[1]
+    ase.io.write(source, [structures[0], bad, structures[1]])
+    out = tmp_path / "out.xyz"
+    done = umlip_bench("relax", source, "--model", CHGNET, "--out", out)
+    assert done.returncode == 0
+    assert "structure 1: after 0 steps of relaxation" in done.stderr
+    assert "coincide" in done.stderr
+    assert "2 of 3 structures" in done.stderr
+    assert "1 failed" in done.stderr
+    assert [atoms.info["index"] for atoms in ase.io.read(out, ":")] == [0, 2]
+
+
+def test_a_killed_run_goes_on(tmp_path, source, structures):
+    out = tmp_path / "out.xyz"
+    command = [
+        sys.executable,
+        "-m",
+        "umlip_bench",
+        "relax",
+        source,
+        "--model",
+        CHGNET,
+        "--out",
+        out,
+    ]
+    ase.io.write(source, structures * 20)
+    with subprocess.Popen(list(map(str, command)), stderr=subprocess.DEVNULL) as process:
+        while not (out.exists() and out.stat().st_size > 3000):
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+    before = out.read_bytes()
+    out.write_bytes(before[: len(before) - 40])  # torn in the middle of a line
+    survivors = before[: before.rfind(b"\n", 0, len(before) - 40)].count(b"index=")
+    assert 0 < survivors < 120
+    ase.io.write(
+        source, structures * 2
+    )  # fewer, so that the test is short: the first twelve are done or not
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    indices = [atoms.info["index"] for atoms in ase.io.read(out, ":")]
+    assert indices == sorted(set(indices))
+    assert set(range(12)) <= set(indices)
+    first_frame = before[: before.index(b"index=")]
+    assert first_frame.splitlines()[0] in out.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["--fmax", "0"], "--fmax is 0.0"),
+        (["--fmax", "nan"], "--fmax is nan"),
+        (["--pressure", "5"], "give --cell too"),
+        (["--steps", "0"], "at least 1"),
+    ],
+)
+def test_options_that_make_no_sense(umlip_bench, tmp_path, source, options, reason):
+    done = umlip_bench("relax", source, "--model", CHGNET, "--out", tmp_path / "x.xyz", *options)
+    assert done.returncode == 2
+    assert reason in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_other_settings_do_not_mix(umlip_bench, tmp_path, source):
+    out = tmp_path / "out.xyz"
+    common = ("relax", source, "--model", CHGNET, "--out", out)
+    assert umlip_bench(*common, "--steps", "2").returncode == 0
+    before = out.read_bytes()
+    done = umlip_bench(*common, "--steps", "3")
+    assert done.returncode == 2
+    assert "holds relaxations with most_steps 2, asked for is 3" in done.stderr
+    assert out.read_bytes() == before
+
+
+@pytest.mark.parametrize("content", ["some notes\n", "2\nno relaxation\nSi 0 0 0\nSi 1 1 1\n"])
+def test_a_foreign_file_is_not_overwritten(umlip_bench, tmp_path, source, content):
+    out = tmp_path / "out.xyz"
+    out.write_text(content)
+    done = umlip_bench("relax", source, "--model", CHGNET, "--out", out)
+    assert done.returncode == 2
+    assert "name another one" in done.stderr
+    assert out.read_text() == content
+
+
+def test_unreadable_input(umlip_bench, tmp_path):
+    path = tmp_path / "a.cif"
+    path.write_text("nonsense")
+    done = umlip_bench("relax", path, "--model", CHGNET, "--out", tmp_path / "x.xyz")
+    assert done.returncode == 2
+    assert "a.cif" in done.stderr
+    assert "Traceback" not in done.stderr

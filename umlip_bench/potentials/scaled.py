@@ -1,0 +1,190 @@
+"""Any potential with its energy surface steepened by one factor.
+
+    E' = E_ref + c (E - E_ref),  F' = c F,  σ' = c σ
+
+E_ref is the sum of the model's own element references, a constant for a composition: what scales are
+energy differences, and with them formation energies, barriers, elastic constants and squared phonon
+frequencies. Stationary points at zero pressure, minimum energy paths and eigenvectors stay where they
+were. Magnetic moments are left alone.
+
+B. Deng et al., npj Comput. Mater. 11, 9 (2025), scale forces with the inverse of their slope; here the
+whole surface is scaled, so that forces remain its gradient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+import torch
+from ase import Atoms
+from ase.calculators.calculator import Calculator
+from ase.data import chemical_symbols
+from torch import Tensor
+
+from umlip_bench.errors import StructureError, UmlipBenchError
+from umlip_bench.potentials.correction import ScalarCorrection
+from umlip_bench.potentials.protocol import (
+    Batch,
+    DifferentiablePotential,
+    Energies,
+    Footprint,
+    Graph,
+    Potential,
+    Prediction,
+    by_atomic_number,
+)
+from umlip_bench.potentials.store import Weights
+from umlip_bench.structures import describe
+
+
+@dataclass
+class ScaledBatch(Batch):
+    """The parent's batch, its tensors shared, and E_ref of every structure, shape (B,), eV."""
+
+    parent: Batch
+    references: Tensor
+
+
+def scale_prediction(prediction: Prediction, factor: float, reference: float) -> Prediction:
+    """The scaled model's prediction from its parent's; `reference` is E_ref of the cell in eV."""
+    return Prediction(
+        energy=reference + factor * (prediction.energy - reference),
+        forces=factor * prediction.forces,
+        stress=None if prediction.stress is None else factor * prediction.stress,
+        magmoms=prediction.magmoms,
+    )
+
+
+class ScaledPotential(Potential):
+    """A potential scaled by one factor; the parent may be anything, foreign calculators included.
+
+    Parameters
+    ----------
+    weights
+        The card of the scaled model, and where it was read from.
+    parent
+        The potential to scale.
+    correction
+        Factor and, where given, element references in place of the parent's.
+    """
+
+    def __init__(self, weights: Weights, parent: Potential, correction: ScalarCorrection) -> None:
+        self.weights = weights
+        self.parent = parent
+        self.factor = correction.factor
+        self.references = _references(parent, correction)
+        known = parent.card.elements
+        if correction.references is not None:
+            known = tuple(s for s in correction.references if not known or s in known)
+        self.card = replace(weights.card, elements=known, n_parameters=parent.card.n_parameters)
+        self.device, self.dtype = parent.device, parent.dtype
+        self.peak_over_saved = parent.peak_over_saved
+        self.edges_per_cpu_batch = parent.edges_per_cpu_batch
+
+    @property
+    def footprint(self) -> Footprint:  # type: ignore[override]
+        """The parent's: two numbers per structure come on top."""
+        return self.parent.footprint
+
+    def prepare(self, atoms: Atoms) -> Graph:
+        """As the parent does, if every element has a reference energy.
+
+        Raises
+        ------
+        StructureError
+            As the parent's, and for elements without a reference energy.
+        """
+        graph = self.parent.prepare(atoms)
+        unknown = np.unique(graph.numbers[np.isnan(self.references[graph.numbers])])
+        if len(unknown):
+            names = ", ".join(chemical_symbols[z] for z in unknown)
+            raise StructureError(
+                f"{describe(atoms)}: {self.card.name} was fitted without a reference energy of {names}; "
+                f"fit again with --reference {chemical_symbols[unknown[0]]}=EV, or without --reference"
+            )
+        return graph
+
+    def evaluate(self, graphs: Sequence[Graph], *, stress: bool = True) -> list[Prediction]:
+        """The parent's predictions, scaled; no further pass through the model."""
+        predictions = self.parent.evaluate(graphs, stress=stress)
+        return [
+            scale_prediction(prediction, self.factor, self._reference(graph))
+            for prediction, graph in zip(predictions, graphs, strict=True)
+        ]
+
+    def element_references(self) -> np.ndarray:
+        """Those that E_ref is the sum of; scaling leaves them as they are."""
+        return self.references.copy()
+
+    def reference_calculator(self) -> Calculator:
+        """There is none: no library scales.
+
+        Raises
+        ------
+        UmlipBenchError
+            Always.
+        """
+        raise UmlipBenchError(
+            f"{self.card.name}: no library has a calculator of it to compare with; it is as fast as "
+            f"{self.parent.card.name}, which it scales"
+        )
+
+    def _reference(self, graph: Graph) -> float:
+        return float(self.references[graph.numbers].sum())
+
+
+class ScaledDifferentiable(ScaledPotential, DifferentiablePotential):
+    """A scaled potential that torch can differentiate, as its parent is."""
+
+    def __init__(
+        self, weights: Weights, parent: DifferentiablePotential, correction: ScalarCorrection
+    ) -> None:
+        super().__init__(weights, parent, correction)
+        self._differentiable = parent
+
+    def collate(self, graphs: Sequence[Graph]) -> ScaledBatch:
+        """The parent's tensors and E_ref."""
+        batch = self._differentiable.collate(graphs)
+        references = torch.tensor(
+            [self._reference(graph) for graph in graphs], dtype=torch.float64, device=self.device
+        )
+        common = {field.name: getattr(batch, field.name) for field in fields(Batch)}
+        return ScaledBatch(**common, parent=batch, references=references)
+
+    def energies(self, batch: Batch) -> Energies:
+        """Scaled energies in eV; magnetic moments and descriptors are the parent's."""
+        assert isinstance(batch, ScaledBatch)
+        result = self._differentiable.energies(batch.parent)
+        energy = batch.references + self.factor * (result.energy - batch.references)
+        return replace(result, energy=energy)
+
+
+def scaled(weights: Weights, parent: Potential, correction: ScalarCorrection) -> ScaledPotential:
+    """Scale a potential; what the parent can do, the result can.
+
+    Parameters
+    ----------
+    weights, parent, correction
+        As of `ScaledPotential`.
+
+    Raises
+    ------
+    UmlipBenchError
+        If the factor is not positive and finite.
+    """
+    if not (np.isfinite(correction.factor) and correction.factor > 0):
+        raise UmlipBenchError(
+            f"a factor of {correction.factor} would turn the energy surface over or flatten it; "
+            "it must be positive and finite"
+        )
+    if isinstance(parent, DifferentiablePotential):
+        return ScaledDifferentiable(weights, parent, correction)
+    return ScaledPotential(weights, parent, correction)
+
+
+def _references(parent: Potential, correction: ScalarCorrection) -> np.ndarray:
+    if correction.references is None:
+        return parent.element_references()
+    return by_atomic_number(tuple(correction.references), tuple(correction.references.values()))
