@@ -245,6 +245,9 @@ class EosCase(ReferenceCase):
         eV/Å³.
     bulk_modulus_derivative
         Dimensionless.
+    volumes, energies
+        Shapes (P,): the points that the curve was fitted to, of cells like `atoms` with its fractional
+        coordinates, in Å³ and as totals in eV; ``None`` where only the fit is published.
     """
 
     task: ClassVar[Task] = Task.EOS
@@ -253,6 +256,8 @@ class EosCase(ReferenceCase):
     volume: float
     bulk_modulus: float
     bulk_modulus_derivative: float
+    volumes: np.ndarray | None = None
+    energies: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

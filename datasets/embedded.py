@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from importlib.resources import as_file, files
 
 import yaml
 
-from umlip_bench.datasets import extxyz
+from umlip_bench.datasets import pbe_mini_cases
 from umlip_bench.datasets.dataset import Dataset, Manifest
-from umlip_bench.datasets.labels import frames_cases
 from umlip_bench.errors import DataError
 from umlip_bench.potentials.card import LevelOfTheory
 
@@ -24,22 +24,22 @@ def names() -> tuple[str, ...]:
 
 
 def read(name: str) -> Dataset:
-    """Read an embedded set and check it against the hash in its manifest.
+    """Read an embedded set and check its files against the hashes in its manifest.
 
     Raises
     ------
     DataError
-        If the installed file is not the one that was published.
+        If an installed file is not the one that was published.
     """
     folder = files("umlip_bench.datasets") / _FOLDERS[name]
     entry = yaml.safe_load((folder / "manifest.yaml").read_text(encoding="utf-8"))
-    resource = folder / entry["file"]
-    digest = hashlib.sha256(resource.read_bytes()).hexdigest()
-    if digest != entry["sha256"]:
-        raise DataError(
-            f"the installed file of {name} has sha256 {digest}, published was {entry['sha256']}; "
-            "reinstall umlip-bench"
-        )
+    for file, published in entry["files"].items():
+        digest = hashlib.sha256((folder / file).read_bytes()).hexdigest()
+        if digest != published:
+            raise DataError(
+                f"the installed file {file} of {name} has sha256 {digest}, published was {published}; "
+                "reinstall umlip-bench"
+            )
     manifest = Manifest(
         id=entry["id"],
         title=entry["title"],
@@ -50,6 +50,12 @@ def read(name: str) -> Dataset:
         citation=entry["citation"],
         caveats=tuple(entry["caveats"]),
     )
-    with as_file(resource) as path:
-        frames = list(extxyz.read_frames(path))
-    return Dataset(manifest, frames_cases(frames, manifest.level_of_theory), digest)
+    with as_file(folder) as path:
+        found = tuple(pbe_mini_cases.cases(path, entry["files"], manifest.level_of_theory))
+    return Dataset(manifest, found, _digest(entry["files"]))
+
+
+def _digest(published: Mapping[str, str]) -> str:
+    """One digest over all files: that of lines as ``sha256sum`` writes them."""
+    lines = [f"{digest}  {file}\n" for file, digest in published.items()]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()

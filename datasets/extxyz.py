@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import ase.io
 from ase import Atoms
@@ -27,6 +28,15 @@ def read_frames(path: Path) -> Iterator[Frame]:
         If the file is missing, empty or unreadable, or a label is not as it should be; names the frame
         and what is expected.
     """
+    for labelled, _ in read_described(path):
+        yield labelled
+
+
+def read_described(path: Path) -> Iterator[tuple[Frame, dict[str, Any]]]:
+    """Read labelled frames one by one, each with all that its comment line says.
+
+    Parameters, errors: as `read_frames`.
+    """
     if not path.is_file():
         raise DataError(f"{path}: no such file; expected {FORMAT}")
     with path.open("rb") as stream:
@@ -34,7 +44,7 @@ def read_frames(path: Path) -> Iterator[Frame]:
             raise DataError(f"{path} is empty; expected {FORMAT}")
     index = -1
     for index, atoms in enumerate(_read_atoms(path)):
-        yield frame(f"{path}, frame {index}", index, atoms)
+        yield frame(f"{path}, frame {index}", index, atoms), atoms.info
     if index < 0:
         raise DataError(f"{path} holds no frame; expected {FORMAT}")
 

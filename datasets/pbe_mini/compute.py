@@ -3,152 +3,206 @@
 Not needed to use the data. In an environment of its own:
 
     apt install libxc-dev libopenblas-dev
-    pip install gpaw==25.7.0 gpaw-data
-    python compute.py reproduce           # stored frames again, with the differences
-    python compute.py run --hours 2       # what is missing, cheapest first, into computed/
-    python compute.py collect             # computed/ into pbe_mini.xyz
+    pip install gpaw==25.7.0 gpaw-data phonopy
+    python compute.py reproduce                 # stored frames again, with the differences
+    python compute.py run --hours 2             # what is missing, into computed/
+    python compute.py run --hours 2 eos frames  # of these groups, in this order
+    python compute.py run --only '*-Al*'        # whose names match
+    python compute.py collect                   # computed/ into the files of labels and manifest.yaml
 
-Settings are those of README.md beside this file. A run that is stopped goes on where it was: each
-single point is written under its own name when it is done, and never computed twice.
+Groups are ``frames`` (high-energy states, geometries in structures.xyz) and those of structures.py, which
+builds their geometries. Settings are those of README.md beside this file. A run that is stopped goes on
+where it was: each single point is written under its own name when it is done, and never computed twice.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
+import re
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 
 import ase.io
 import numpy as np
 from ase import Atoms
+from structures import GROUPS, Point, point  # type: ignore[import-not-found]
 
 HERE = Path(__file__).parent
 STRUCTURES = HERE / "structures.xyz"
 LABELS = HERE / "pbe_mini.xyz"
+MANIFEST = HERE / "manifest.yaml"
 COMPUTED = HERE / "computed"
 
-METALS = ("Al", "Mg", "Mo")
-REPRODUCED = (("MgO", 0), ("Si", 1), ("LiF", 2))
+REPRODUCED = ("MgO-0", "Si-1", "LiF-2")
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What GPAW is told.
-
-    Parameters
-    ----------
-    cutoff
-        Plane-wave cutoff, eV.
-    kpoint_density
-        k-points per Å⁻¹, in Å.
-    smearing
-        Width of the Fermi-Dirac distribution, eV.
-    """
-
-    cutoff: float
-    kpoint_density: float
-    smearing: float
+def frames() -> Iterator[Point]:
+    """High-energy states."""
+    for atoms in ase.io.read(STRUCTURES, ":"):
+        yield point(frame_name(atoms), atoms, **atoms.info)
 
 
-def settings_of(system: str) -> Settings:
-    """Settings of the published frames."""
-    if system in METALS:
-        return Settings(cutoff=500.0, kpoint_density=2.5, smearing=0.1)
-    return Settings(cutoff=800.0, kpoint_density=2.0, smearing=0.05)
+def frame_name(atoms: Atoms) -> str:
+    """Name of a high-energy state's single point."""
+    return f"{atoms.info['system']}-{atoms.info['frame']}"
 
 
-def single_point(atoms: Atoms, settings: Settings, log: Path) -> Atoms:
+def points(group: str) -> list[Point]:
+    """Single points of a group."""
+    return list(frames() if group == "frames" else GROUPS[group]())
+
+
+def single_point(target: Point, log: Path) -> Atoms:
     """Copy of a structure with its PBE labels under ``REF_`` keys, as in pbe_mini.xyz."""
     from gpaw import GPAW, PW, FermiDirac
 
-    out = atoms.copy()
-    labelled = atoms.copy()
+    out = target.atoms.copy()
+    labelled = target.atoms.copy()
     labelled.calc = GPAW(
-        mode=PW(settings.cutoff),
+        mode=PW(target.settings.cutoff),
         xc="PBE",
-        kpts={"density": settings.kpoint_density, "gamma": True},
-        occupations=FermiDirac(settings.smearing),
+        kpts={"size": target.mesh, "gamma": True},
+        occupations=FermiDirac(target.settings.smearing),
         convergence={"energy": 1e-5},
         txt=str(log),
     )
+    out.info |= conditions(target)
     out.info["REF_energy"] = labelled.get_potential_energy()
     out.info["REF_free_energy"] = labelled.get_potential_energy(force_consistent=True)
     out.arrays["REF_forces"] = labelled.get_forces()
-    out.info["REF_stress"] = labelled.get_stress(voigt=False)
+    out.info["REF_stress"] = labelled.get_stress(voigt=False).ravel()
     return out
 
 
-def key(atoms: Atoms) -> tuple[str, int]:
-    """Name and number of a frame."""
-    return atoms.info["system"], int(atoms.info["frame"])
+def conditions(target: Point) -> dict[str, float | str]:
+    """What the labels depend on besides the geometry."""
+    settings = target.settings
+    mesh = " x ".join(map(str, target.mesh))
+    return {"cutoff": settings.cutoff, "smearing": settings.smearing, "kpoints": mesh}
 
 
-def expected_cost(atoms: Atoms) -> float:
-    """Relative cost: cubic in the valence electrons, and metals need more k-points."""
-    electrons = float(np.sum(np.minimum(atoms.numbers, 12)))
-    return electrons**3 * (3.0 if atoms.info["system"] in METALS else 1.0)
+def expected_cost(target: Point) -> float:
+    """Relative cost: cubic in the size, linear in the k-points."""
+    electrons = float(np.sum(np.minimum(target.atoms.numbers, 12)))
+    return electrons**2 * target.atoms.get_volume() * float(np.prod(target.mesh))
 
 
-def missing() -> list[Atoms]:
-    """Frames without labels, the cheapest first."""
-    done = {key(atoms) for atoms in ase.io.read(LABELS, ":")}
-    done |= {key(ase.io.read(path)) for path in COMPUTED.glob("*.xyz")}
-    frames = ase.io.read(STRUCTURES, ":")
-    return sorted((a for a in frames if key(a) not in done), key=expected_cost)
+def done() -> dict[str, Path]:
+    """Results by name of the single point."""
+    return {path.stem: path for path in COMPUTED.glob("*.xyz")}
 
 
-def run(hours: float, systems: list[str]) -> None:
-    """Compute missing frames until the time is up."""
+def missing(group: str) -> list[Point]:
+    """Single points of a group without labels, the cheapest first."""
+    have = set(done())
+    if group == "frames":
+        have |= {frame_name(atoms) for atoms in ase.io.read(LABELS, ":")}
+    return sorted((p for p in points(group) if p.name not in have), key=expected_cost)
+
+
+def run(hours: float, groups: Iterable[str], pattern: str) -> None:
+    """Compute missing single points whose names match until the time is up."""
     COMPUTED.mkdir(exist_ok=True)
     stop = time.monotonic() + 3600 * hours
-    frames = [atoms for atoms in missing() if not systems or atoms.info["system"] in systems]
-    for atoms in frames:
-        if time.monotonic() > stop:
-            break
-        system, frame = key(atoms)
-        start = time.monotonic()
-        labelled = single_point(atoms, settings_of(system), COMPUTED / f"{system}-{frame}.log")
-        part = COMPUTED / f"{system}-{frame}.part"
-        ase.io.write(part, labelled, format="extxyz")
-        part.rename(COMPUTED / f"{system}-{frame}.xyz")
-        print(f"{system} {frame}: {time.monotonic() - start:.0f} s", flush=True)
-    print(f"{len(missing())} frames are left")
+    for group in groups:
+        for target in missing(group):
+            if not fnmatch(target.name, pattern):
+                continue
+            if time.monotonic() > stop:
+                return
+            start = time.monotonic()
+            labelled = single_point(target, COMPUTED / f"{target.name}.log")
+            part = COMPUTED / f"{target.name}.part"
+            ase.io.write(part, labelled, format="extxyz")
+            part.rename(COMPUTED / f"{target.name}.xyz")
+            print(f"{target.name}: {time.monotonic() - start:.0f} s", flush=True)
 
 
 def reproduce() -> None:
     """Compute stored frames again and print the differences."""
-    stored = {key(atoms): atoms for atoms in ase.io.read(LABELS, ":")}
+    stored = {frame_name(atoms): atoms for atoms in ase.io.read(LABELS, ":")}
     COMPUTED.mkdir(exist_ok=True)
-    for name in REPRODUCED:
-        before = stored[name]
-        log = COMPUTED / f"{name[0]}-{name[1]}-again.log"
-        after = single_point(before, settings_of(name[0]), log)
+    for target in (p for p in frames() if p.name in REPRODUCED):
+        before = stored[target.name]
+        after = single_point(target, COMPUTED / f"{target.name}-again.log")
         energy = abs(after.info["REF_energy"] - before.info["REF_energy"]) / len(before)
         forces = np.abs(after.arrays["REF_forces"] - before.arrays["REF_forces"]).max()
-        stress = np.abs(
-            np.reshape(after.info["REF_stress"], 9) - np.reshape(before.info["REF_stress"], 9)
-        ).max()
+        stress = np.abs(after.info["REF_stress"] - before.info["REF_stress"]).max()
         print(
-            f"{name[0]} {name[1]}: {1000 * energy:.4f} meV/atom, {1000 * forces:.3f} meV/Å, "
+            f"{target.name}: {1000 * energy:.4f} meV/atom, {1000 * forces:.3f} meV/Å, "
             f"{stress:.1e} eV/Å³",
             flush=True,
         )
 
 
 def collect() -> None:
-    """Add the computed frames to the labels, in the order of the structures."""
-    labelled = {key(atoms): atoms for atoms in ase.io.read(LABELS, ":")}
-    for path in sorted(COMPUTED.glob("*.xyz")):
-        atoms = ase.io.read(path)
-        labelled[key(atoms)] = atoms
-    order = [key(atoms) for atoms in ase.io.read(STRUCTURES, ":")]
-    frames = [labelled[name] for name in order if name in labelled]
-    ase.io.write(LABELS, frames, format="extxyz")
-    print(
-        f"{LABELS.name}: {len(frames)} of {len(order)} frames; its sha256 goes into manifest.yaml"
-    )
+    """Write the computed labels of every group, and the hashes of the files into manifest.yaml."""
+    collect_frames()
+    for group in GROUPS:
+        collect_group(group)
+
+
+def collect_frames() -> None:
+    """Add computed high-energy states to those that are there, in the order of the structures."""
+    labelled = {frame_name(atoms): atoms for atoms in ase.io.read(LABELS, ":")}
+    order = [target.name for target in frames()]
+    have = done()
+    labelled |= {name: ase.io.read(have[name]) for name in order if name in have}
+    found = [labelled[name] for name in order if name in labelled]
+    for atoms in found:
+        for key in ("point", "cutoff", "smearing", "kpoints"):
+            atoms.info.pop(key, None)
+        atoms.info["REF_stress"] = np.ravel(atoms.info["REF_stress"])
+    write(LABELS, found)
+    print(f"frames: {len(found)} of {len(order)}")
+
+
+def collect_group(group: str) -> None:
+    """Write a group's labels beside this file.
+
+    A system of which a point is missing is left out, but orderings and checks stand for themselves.
+    """
+    have, targets = done(), points(group)
+    absent = {each.atoms.info["system"] for each in targets if each.name not in have}
+    if group in ("solid_solutions", "convergence"):
+        absent = set()
+    found = [
+        labelled_point(each, ase.io.read(have[each.name]))
+        for each in targets
+        if each.name in have and each.atoms.info["system"] not in absent
+    ]
+    if found:
+        write(HERE / f"{group}.xyz", found)
+    print(f"{group}: {len(found)} of {len(targets)}")
+
+
+def labelled_point(target: Point, result: Atoms) -> Atoms:
+    """Geometry and description of a point with the labels of its result."""
+    changed = {name for name, value in conditions(target).items() if result.info[name] != value}
+    if changed or not np.allclose(target.atoms.positions, result.positions, atol=1e-6):
+        raise ValueError(
+            f"{target.name} was computed otherwise; remove its file from {COMPUTED.name}/"
+        )
+    out = target.atoms.copy()
+    out.info |= conditions(target)
+    out.info |= {name: value for name, value in result.info.items() if name.startswith("REF_")}
+    out.info["REF_stress"] = np.ravel(out.info["REF_stress"])
+    out.arrays["REF_forces"] = result.arrays["REF_forces"]
+    return out
+
+
+def write(path: Path, labelled: list[Atoms]) -> None:
+    """Write a file of labels, and its hash where the manifest has one."""
+    ase.io.write(path, labelled, format="extxyz")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    entry = f"  {path.name}: "
+    manifest = MANIFEST.read_text(encoding="utf-8")
+    manifest = re.sub(f"{re.escape(entry)}.*", f"{entry}{digest}", manifest)
+    MANIFEST.write_text(manifest, encoding="utf-8")
 
 
 def main() -> int:
@@ -158,13 +212,17 @@ def main() -> int:
     actions.add_parser("reproduce", help="compute stored frames again")
     runner = actions.add_parser("run", help="compute what is missing")
     runner.add_argument("--hours", type=float, default=10.0)
-    runner.add_argument("systems", nargs="*", metavar="SYSTEM", help="only these compounds")
-    actions.add_parser("collect", help="merge what was computed into pbe_mini.xyz")
+    runner.add_argument("--only", default="*", metavar="PATTERN")
+    names = ["frames", *GROUPS]
+    runner.add_argument("groups", nargs="*", metavar="GROUP", help=f"of {', '.join(names)}")
+    actions.add_parser("collect", help="write what was computed into the files of labels")
     options = parser.parse_args()
     if options.action == "reproduce":
         reproduce()
     elif options.action == "run":
-        run(options.hours, options.systems)
+        if unknown := set(options.groups) - set(names):
+            parser.error(f"no such group: {', '.join(unknown)}; there are {', '.join(names)}")
+        run(options.hours, options.groups or names, options.only)
     else:
         collect()
     return 0

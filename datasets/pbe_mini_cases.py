@@ -1,0 +1,286 @@
+"""Typed cases from the single points of pbe-mini.
+
+Energy differences are of energies extrapolated to zero smearing; forces are gradients of the free energy at
+the smearing that was used (`datasets/pbe_mini/README.md`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from ase import Atoms
+
+from umlip_bench.datasets import birch_murnaghan, extxyz
+from umlip_bench.datasets.cases import (
+    DefectCase,
+    EosCase,
+    FramesCase,
+    MigrationCase,
+    PhononCase,
+    Preparation,
+    ReferenceCase,
+    SolidSolutionCase,
+    SurfaceCase,
+)
+from umlip_bench.datasets.dataset import Frame
+from umlip_bench.datasets.labels import frames_cases
+from umlip_bench.errors import DataError
+from umlip_bench.potentials.card import LevelOfTheory
+
+END_MEMBERS = ("CaO", "MgO")
+
+
+class Point(NamedTuple):
+    """A single point.
+
+    Parameters
+    ----------
+    frame
+        Geometry and labels.
+    info
+        What it is part of, as ``pbe_mini/structures.py`` wrote it.
+    """
+
+    frame: Frame
+    info: dict[str, Any]
+
+    @property
+    def atoms(self) -> Atoms:
+        """The geometry."""
+        return self.frame.atoms
+
+    @property
+    def energy(self) -> float:
+        """Total in eV."""
+        return self.frame.energy
+
+    @property
+    def energy_per_atom(self) -> float:
+        """In eV/atom."""
+        return self.frame.energy / len(self.frame.atoms)
+
+
+def cases(folder: Path, files: Iterable[str], level: LevelOfTheory) -> Iterator[ReferenceCase]:
+    """Cases of all tasks.
+
+    Parameters
+    ----------
+    folder
+        With the files of labels.
+    files
+        Names of those to read, out of `READERS`.
+    level
+        Of the labels.
+    """
+    for file in files:
+        points = [Point(*each) for each in extxyz.read_described(folder / file)]
+        yield from READERS[file](points, level)
+
+
+def frames(points: Sequence[Point], level: LevelOfTheory) -> Iterator[FramesCase]:
+    """High-energy states."""
+    yield from frames_cases((each.frame for each in points), level)
+
+
+def eos(points: Sequence[Point], level: LevelOfTheory) -> Iterator[EosCase]:
+    """One curve for each crystal."""
+    for system, members in _by("system", points):
+        volumes = np.array([each.atoms.get_volume() for each in members])
+        energies = np.array([each.energy for each in members])
+        curve = birch_murnaghan.fit(volumes, energies)
+        first = members[0].atoms
+        scale = (curve.volume / first.get_volume()) ** (1 / 3)
+        atoms = _named(first, f"{system} at the equilibrium")
+        atoms.set_cell(first.cell * scale, scale_atoms=True)
+        yield EosCase(
+            name=system,
+            system=system,
+            level_of_theory=level,
+            preparation=Preparation.RELAXED,
+            atoms=atoms,
+            volume=curve.volume,
+            bulk_modulus=curve.bulk_modulus,
+            bulk_modulus_derivative=curve.bulk_modulus_derivative,
+            volumes=volumes,
+            energies=energies,
+        )
+
+
+def surfaces(points: Sequence[Point], level: LevelOfTheory) -> Iterator[SurfaceCase]:
+    """Slabs as cut from the bulk."""
+    for system, members in _by("system", points):
+        slab, bulk = _role(members, "slab"), _role(members, "bulk")
+        first, second, _ = slab.atoms.cell
+        area = float(np.linalg.norm(np.cross(first, second)))
+        excess = slab.energy - len(slab.atoms) * bulk.energy_per_atom
+        miller_index = tuple(int(digit) for digit in str(slab.info["miller"]))
+        name = f"{system} ({' '.join(map(str, miller_index))})"
+        yield SurfaceCase(
+            name=name,
+            system=system,
+            level_of_theory=level,
+            preparation=Preparation.AS_BUILT,
+            slab=_named(slab.atoms, name),
+            bulk=_named(bulk.atoms, f"{system} bulk"),
+            miller_index=miller_index,
+            area=area,
+            surface_energy=excess / (2 * area),
+            slab_energy=slab.energy,
+            bulk_energy=bulk.energy,
+        )
+
+
+def defects(points: Sequence[Point], level: LevelOfTheory) -> Iterator[DefectCase]:
+    """Vacancies at ideal sites.
+
+    Chemical potentials are those of the elements' bulk: there is none for oxygen.
+    """
+    for system, members in _by("system", points):
+        host, defective = _role(members, "host"), _role(members, "defective")
+        removed = str(host.info["removed"])
+        name = f"{system} vacancy of {removed}"
+        potentials = {system: host.energy_per_atom} if system == removed else {}
+        yield DefectCase(
+            name=name,
+            system=system,
+            level_of_theory=level,
+            preparation=Preparation.AS_BUILT,
+            host=_named(host.atoms, f"{system} host"),
+            defective=_named(defective.atoms, name),
+            kind="vacancy",
+            site=np.zeros(3),
+            energy=defective.energy - host.energy,
+            exchanged={removed: -1},
+            chemical_potentials=potentials,
+        )
+
+
+def migration(points: Sequence[Point], level: LevelOfTheory) -> Iterator[MigrationCase]:
+    """Hops into a vacancy on a straight line, five images of which the file holds the first three."""
+    for system, members in _by("system", points):
+        first, second, middle = sorted(members, key=lambda each: each.info["image"])
+        moving, path = int(first.info["moving"]), np.array(first.info["path"])
+        images = [each.atoms for each in (first, second, middle)]
+        forces = [each.frame.forces for each in (first, second, middle)]
+        for number, half in ((3, second), (4, first)):
+            image = first.atoms.copy()
+            image.positions[moving] += path * number / 4
+            images.append(image)
+            centre = first.atoms.positions[moving] + path / 2
+            forces.append(_mirrored_forces(half, image, centre, path))
+        energies = [each.energy for each in (first, second, middle, second, first)]
+        name = f"{system} vacancy hop"
+        yield MigrationCase(
+            name=name,
+            system=system,
+            level_of_theory=level,
+            preparation=Preparation.AS_BUILT,
+            images=tuple(_named(atoms, f"{name}, image {i}") for i, atoms in enumerate(images)),
+            energies=np.array(energies),
+            forces=np.array(forces),
+            moving_ion=moving,
+        )
+
+
+def _mirrored_forces(
+    source: Point, target: Atoms, centre: np.ndarray, normal: np.ndarray
+) -> np.ndarray:
+    """Forces on a structure that is the mirror image of another, in its own order of atoms.
+
+    Parameters
+    ----------
+    source
+        The other, with forces.
+    target
+        The mirror image.
+    centre, normal
+        A point of the mirror plane and a vector across it, shapes (3,), Å.
+    """
+    unit = normal / np.linalg.norm(normal)
+    mirror = np.eye(3) - 2 * np.outer(unit, unit)
+    mirrored = centre + (source.atoms.positions - centre) @ mirror
+    apart = (target.positions[:, None] - mirrored) @ np.linalg.inv(target.cell)
+    distance = np.abs(apart - np.round(apart)).max(axis=2)
+    if distance.min(axis=1).max() > 1e-5:
+        raise DataError(f"{source.info['point']}: the hop has no mirror plane half-way")
+    forces: np.ndarray = (source.frame.forces @ mirror)[distance.argmin(axis=1)]
+    return forces
+
+
+def solid_solutions(points: Sequence[Point], level: LevelOfTheory) -> Iterator[SolidSolutionCase]:
+    """Orderings, and the end members with their mixing energy of zero."""
+    named = {str(each.info["decoration"]): each for each in points}
+    first, second = (named[end].energy_per_atom for end in END_MEMBERS)
+    for name, each in named.items():
+        fraction = float(each.info["fraction"])
+        yield SolidSolutionCase(
+            name=name,
+            system="CaO-MgO",
+            level_of_theory=level,
+            preparation=Preparation.AS_BUILT,
+            atoms=_named(each.atoms, name),
+            energy=each.energy,
+            fraction=fraction,
+            end_members=END_MEMBERS,
+            end_member_energies=(first, second),
+            mixing_energy=each.energy_per_atom - fraction * first - (1 - fraction) * second,
+            decoration=name,
+            forces=each.frame.forces,
+            stress=each.frame.stress,
+        )
+
+
+def phonons(points: Sequence[Point], level: LevelOfTheory) -> Iterator[PhononCase]:
+    """Displaced supercells of primitive cells."""
+    for system, members in _by("system", points):
+        unitcell = _role(members, "unitcell").atoms
+        displaced = [each for each in members if each.info["role"] == "displaced"]
+        # phonopy's matrix has the vectors of the supercell as columns.
+        supercell = displaced[0].atoms.cell
+        supercell_matrix = np.round(supercell @ np.linalg.inv(unitcell.cell)).astype(int).T
+        yield PhononCase(
+            name=system,
+            system=system,
+            level_of_theory=level,
+            preparation=Preparation.AS_BUILT,
+            unitcell=_named(unitcell, f"{system} unit cell"),
+            supercell_matrix=supercell_matrix,
+            primitive_matrix=np.eye(3),
+            displaced_atoms=np.array([int(each.info["displaced"]) for each in displaced]),
+            displacements=np.array([each.info["displacement"] for each in displaced], dtype=float),
+            forces=np.array([each.frame.forces for each in displaced]),
+        )
+
+
+READERS: dict[str, Callable[[Sequence[Point], LevelOfTheory], Iterator[ReferenceCase]]] = {
+    "pbe_mini.xyz": frames,
+    "eos.xyz": eos,
+    "surfaces.xyz": surfaces,
+    "defects.xyz": defects,
+    "migration.xyz": migration,
+    "solid_solutions.xyz": solid_solutions,
+    "phonons.xyz": phonons,
+}
+"""By name of the file."""
+
+
+def _by(key: str, points: Sequence[Point]) -> Iterator[tuple[str, list[Point]]]:
+    """Points by what ``info`` says, in order of first appearance."""
+    groups: dict[str, list[Point]] = {}
+    for each in points:
+        groups.setdefault(str(each.info[key]), []).append(each)
+    yield from groups.items()
+
+
+def _role(members: Sequence[Point], role: str) -> Point:
+    return next(each for each in members if each.info["role"] == role)
+
+
+def _named(atoms: Atoms, name: str) -> Atoms:
+    """Copy that says in messages what it is."""
+    out = atoms.copy()
+    out.info["system"] = name
+    return out

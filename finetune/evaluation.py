@@ -1,0 +1,332 @@
+"""How well few labels correct a model: every choice of the labels is tried, and judged by the rest.
+
+Within a material the frames are split in every way into labels and held-out frames (or in `MOST_CHOICES`
+ways, drawn with a fixed seed). The model is evaluated once per frame; all else is arithmetic on what it
+gave. Per material stands what is to be expected of labels taken at random, the mean over choices; over
+materials the median with its interval, since materials, not choices, are independent.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from typing import Any, TypeVar
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from umlip_bench.analysis.high_energy import FrameComparison, MaterialComparison
+from umlip_bench.analysis.intervals import SEED, Estimate, median_estimate
+from umlip_bench.analysis.softening import SUM_XX, SUM_XY
+from umlip_bench.errors import CorrectionError
+
+from .comparison import force_sums, stresses, with_forces
+from .factors import Estimator, FloatArray, LogFactor
+from .report import GPA
+from .scalar import label_factor, reference_without
+from .usual import UsualFactor
+
+T = TypeVar("T")
+
+MOST_CHOICES = 200
+COUNTS = ("1", "2", "4", "all but one")
+"""Numbers of labels tried."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One material, number of labels and estimator, over the choices of labels.
+
+    Parameters
+    ----------
+    material
+        The material.
+    labels
+        One of `COUNTS`.
+    estimator
+        The estimator.
+    n_frames
+        Frames with forces, labels and held-out ones together.
+    n_choices
+        Choices of the labels that were tried.
+    n_refused
+        Choices without a positive factor; they do not enter the other numbers.
+    miss
+        Median over choices of abs(c / c_held - 1), c_held being what the held-out frames ask for by the
+        same closed form.
+    miss_90
+        Its 90th percentile over choices.
+    covered
+        Share of choices whose 95 % interval holds c_held, which has a scatter of its own.
+    worse
+        Share of choices after which the held-out force MAE is larger.
+    slope_before, slope_after
+        Force slope of the held-out frames; this and what follows is the mean over choices, what is to be
+        expected of labels taken at random.
+    force_before, force_after
+        Their force MAE in eV/Å.
+    energy_before, energy_after
+        MAE of their energies relative to the labels' mean, in eV/atom; nan if compositions differ.
+    stress_before, stress_after
+        Their stress MAE in eV/Å³; nan without stresses.
+    """
+
+    material: str
+    labels: str
+    estimator: str
+    n_frames: int
+    n_choices: int
+    n_refused: int
+    miss: float
+    miss_90: float
+    covered: float
+    worse: float
+    slope_before: float
+    slope_after: float
+    force_before: float
+    force_after: float
+    energy_before: float
+    energy_after: float
+    stress_before: float
+    stress_after: float
+
+    @property
+    def force_ratio(self) -> float:
+        """Held-out force MAE after over before; dimensionless."""
+        return self.force_after / self.force_before
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All outcomes of one model on one data set."""
+
+    model: str
+    data: str
+    outcomes: tuple[Outcome, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON object; not-a-number becomes ``None``."""
+        rows = [
+            {
+                name: None if isinstance(value, float) and not math.isfinite(value) else value
+                for name, value in asdict(outcome).items()
+            }
+            for outcome in self.outcomes
+        ]
+        return {"schema": 1, "model": self.model, "data": self.data, "outcomes": rows}
+
+
+def evenly(items: Sequence[T], most: int) -> list[T]:
+    """At most so many of them, evenly spaced."""
+    picks = np.linspace(0, len(items) - 1, min(most, len(items))).round().astype(int)
+    return [items[k] for k in picks]
+
+
+def evaluate(
+    model: str,
+    data: str,
+    materials: Sequence[MaterialComparison],
+    reference: Sequence[MaterialComparison],
+) -> Evaluation:
+    """Try every choice of labels.
+
+    Parameters
+    ----------
+    model, data
+        Names.
+    materials
+        The model on its frames.
+    reference
+        The model on the reference set; each material's own composition is left out of its usual factor.
+
+    Raises
+    ------
+    CorrectionError
+        If the model's usual factor is not known.
+    """
+    outcomes: list[Outcome] = []
+    for material in materials:
+        frames = with_forces(material.frames)
+        if len(frames) > 1:
+            own = {frame.composition for frame in frames}
+            usual = reference_without(reference, own).usual
+            outcomes += _of_material(material.name, frames, usual)
+    return Evaluation(model, data, tuple(outcomes))
+
+
+def choices(n: int, n_labels: int) -> list[tuple[int, ...]]:
+    """Ways to choose the labels among n frames: all, or `MOST_CHOICES` of them."""
+    if math.comb(n, n_labels) <= MOST_CHOICES:
+        return list(combinations(range(n), n_labels))
+    rng = np.random.default_rng(SEED)
+    return [
+        tuple(sorted(rng.choice(n, n_labels, replace=False).tolist())) for _ in range(MOST_CHOICES)
+    ]
+
+
+def _of_material(
+    name: str, frames: Sequence[FrameComparison], usual: UsualFactor
+) -> Iterator[Outcome]:
+    table = _Frames(frames)
+    n = len(frames)
+    for count in COUNTS:
+        n_labels = n - 1 if count == "all but one" else int(count)
+        if n_labels >= n:
+            continue
+        tried = choices(n, n_labels)
+        for estimator in Estimator:
+            fit: Callable[[LogFactor], LogFactor] = (
+                usual.shrink if estimator is Estimator.SHRUNK else lambda label: label
+            )
+            trials = [t for labels in tried if (t := table.trial(labels, estimator, fit))]
+            if not trials:
+                continue
+            columns = np.array(trials)
+            _, covered, worse, *pairs = map(float, columns.mean(axis=0))
+            yield Outcome(
+                name,
+                count,
+                str(estimator),
+                n,
+                len(tried),
+                len(tried) - len(trials),
+                float(np.median(columns[:, 0])),
+                float(np.quantile(columns[:, 0], 0.9)),
+                covered,
+                worse,
+                *pairs,
+            )
+
+
+class _Frames:
+    """The frames of one material as arrays, of which labels and held-out frames are picked."""
+
+    def __init__(self, frames: Sequence[FrameComparison]) -> None:
+        self.sums = force_sums(frames)
+        self.x = np.concatenate([frame.forces_reference.ravel() for frame in frames])
+        self.y = np.concatenate([frame.forces_model.ravel() for frame in frames])
+        sizes = [frame.forces_reference.size for frame in frames]
+        self.frame_of_component = np.repeat(np.arange(len(frames)), sizes)
+        self.energies = np.array(
+            [(f.energy_reference / f.n_atoms, f.energy_model / f.n_atoms) for f in frames]
+        )
+        if len({frame.composition for frame in frames}) > 1:
+            self.energies[:] = np.nan
+        self.stress_x, self.stress_y = stresses(frames)
+        if len(self.stress_x) < len(frames):
+            self.stress_x = self.stress_y = np.full((len(frames), 6), np.nan)
+
+    def trial(
+        self,
+        labels: tuple[int, ...],
+        estimator: Estimator,
+        fit: Callable[[LogFactor], LogFactor],
+    ) -> tuple[float, ...] | None:
+        """Miss, coverage, worse, then before and after of `Outcome`; ``None`` if refused."""
+        chosen = list(labels)
+        held = np.setdiff1d(np.arange(len(self.sums)), chosen)
+        try:
+            result = fit(label_factor(estimator, [self.sums[chosen]]))
+            asked = label_factor(estimator, [self.sums[held]]).factor
+        except CorrectionError:
+            return None
+        factor = result.factor
+        low, high = result.interval
+        slope = float(self.sums[held, SUM_XY].sum() / self.sums[held, SUM_XX].sum())
+        components = np.isin(self.frame_of_component, held)
+        x, y = self.x[components], self.y[components]
+        forces = _errors(x, y, factor)
+        differences = self.energies[held] - self.energies[chosen].mean(axis=0)
+        return (
+            abs(factor / asked - 1.0),
+            float(low <= asked <= high),
+            float(forces[1] > forces[0]),
+            slope,
+            factor * slope,
+            *forces,
+            *_errors(differences[:, 0], differences[:, 1], factor),
+            *_errors(self.stress_x[held], self.stress_y[held], factor),
+        )
+
+
+def _errors(x: FloatArray, y: FloatArray, factor: float) -> tuple[float, float]:
+    """Mean absolute error before and after."""
+    return float(np.abs(y - x).mean()), float(np.abs(factor * y - x).mean())
+
+
+def print_evaluation(evaluation: Evaluation, console: Console) -> None:
+    """Print one table per number of labels, and the materials that get worse."""
+    found = {(o.labels, o.estimator) for o in evaluation.outcomes}
+    for count in COUNTS:
+        if not any(labels == count for labels, _ in found):
+            continue
+        plural = "" if count == "1" else "s"
+        title = f"{evaluation.model} on {evaluation.data}: {count} label{plural}"
+        table = Table(title=Text(title), title_justify="left")
+        table.add_column("held-out frames")
+        table.add_column("uncorrected", justify="right")
+        columns = [
+            [o for o in evaluation.outcomes if (o.labels, o.estimator) == (count, estimator)]
+            for estimator in Estimator
+        ]
+        for estimator in Estimator:
+            table.add_column(str(estimator), justify="right")
+        for label, before, after, unit, digits in _METRICS:
+            first = "" if before is None else _cell(columns[0], before, unit, digits)
+            cells = (_cell(column, after, unit, digits) for column in columns)
+            table.add_row(label, first, *cells)
+        table.add_section()
+        table.add_row("materials", "", *(str(len(column)) for column in columns))
+        table.add_row("made worse", "", *(str(len(worsened(column))) for column in columns))
+        console.print(table)
+        for estimator, column in zip(Estimator, columns, strict=True):
+            names = ", ".join(worsened(column)) or "none"
+            console.print(Text(f"made worse by {estimator}: {names}"))
+        console.print()
+    console.print(
+        Text(
+            "Medians over materials of means over the choices of the labels (|c / c_held - 1|: of medians); "
+            "brackets: 95 % intervals over materials by order statistics (from 6 materials on). Made worse: "
+            "materials whose held-out force MAE is larger after than before.",
+            style="dim",
+        )
+    )
+
+
+def worsened(outcomes: Sequence[Outcome]) -> list[str]:
+    """Materials whose held-out force MAE is larger after than before."""
+    return [o.material for o in outcomes if o.force_after > o.force_before]
+
+
+_METRICS = (
+    ("|c / c_held - 1|", None, "miss", 1.0, 3),
+    ("its 90th percentile", None, "miss_90", 1.0, 3),
+    ("interval holds c_held", None, "covered", 1.0, 2),
+    ("force slope", "slope_before", "slope_after", 1.0, 3),
+    ("force MAE (eV/Å)", "force_before", "force_after", 1.0, 3),
+    ("force MAE, after / before", None, "force_ratio", 1.0, 3),
+    ("energy differences MAE (meV/atom)", "energy_before", "energy_after", 1000.0, 1),
+    ("stress MAE (GPa)", "stress_before", "stress_after", GPA, 2),
+    ("choices made worse", None, "worse", 1.0, 2),
+)
+"""Label, field before, field after, factor to the unit shown, digits."""
+
+
+def over_materials(outcomes: Sequence[Outcome], field: str) -> Estimate:
+    """Median over materials of one number, with its interval."""
+    values = [getattr(outcome, field) for outcome in outcomes]
+    return median_estimate([value for value in values if not math.isnan(value)])
+
+
+def _cell(outcomes: Sequence[Outcome], field: str, unit: float, digits: int) -> str:
+    estimate = over_materials(outcomes, field)
+    if math.isnan(estimate.value):
+        return "-"
+    text = f"{unit * estimate.value:.{digits}f}"
+    if estimate.low is None or estimate.high is None:
+        return text
+    return f"{text} [{unit * estimate.low:.{digits}f}, {unit * estimate.high:.{digits}f}]"

@@ -1,0 +1,179 @@
+"""Writing a corrected model as a folder that loads anywhere.
+
+What it must hold to be loaded is in `umlip_bench.potentials.correction`.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from umlip_bench import __version__
+from umlip_bench.errors import CorrectionError
+from umlip_bench.potentials.catalogue import catalogue
+from umlip_bench.potentials.correction import (
+    CARD,
+    FAMILY,
+    PARENT,
+    SCHEMA,
+    CorrectedWeights,
+    Correction,
+    ParentModel,
+)
+from umlip_bench.potentials.protocol import Potential
+from umlip_bench.potentials.store import Weights
+
+from .scalar import ScalarFit
+
+HEADER = """\
+# A corrected model of umlip_bench: umlip_bench.load("this folder"), umlip-bench run --model "this folder".
+# parent and scalar are what it consists of; everything below them is a record.
+"""
+RECORDED_PACKAGES = ("ase", "numpy", "torch")
+
+
+@dataclass(frozen=True)
+class LabelSource:
+    """Where labels came from.
+
+    Parameters
+    ----------
+    name
+        File or data set.
+    sha256
+        Of the file.
+    """
+
+    name: str
+    sha256: str
+
+
+def save(
+    fit: ScalarFit, potential: Potential, out: Path | str, source: LabelSource | None = None
+) -> Path:
+    """Write a corrected model.
+
+    Parameters
+    ----------
+    fit
+        What to put on the model.
+    potential
+        The model that was fitted.
+    out
+        Folder to write, which must not exist; its name becomes the model's.
+    source
+        Where the labels came from, for the record.
+
+    Returns
+    -------
+    Path
+        The folder. It appears whole or not at all.
+
+    Raises
+    ------
+    CorrectionError
+        If `out` exists, bears the name of a published model, or cannot be written.
+    """
+    out = Path(out)
+    check_target(out)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
+        try:
+            parent = _keep_parent(potential.weights, part)
+            content = {
+                "schema": SCHEMA,
+                "name": out.name,
+                **Correction(parent, fit.correction).to_plain(),
+                "fit": _record(fit),
+                "labels": {
+                    **asdict(fit.labels),
+                    "source": None if source is None else asdict(source),
+                },
+                "made": _provenance(),
+            }
+            text = yaml.safe_dump(_plain(content), sort_keys=False, allow_unicode=True, width=100)
+            (part / CARD).write_text(HEADER + text, encoding="utf-8")
+            part.chmod(0o755)
+            os.rename(part, out)
+        except BaseException:
+            shutil.rmtree(part, ignore_errors=True)
+            raise
+    except OSError as error:
+        raise CorrectionError(f"{out} cannot be written ({error}); choose another --out") from error
+    return out
+
+
+def check_target(out: Path) -> None:
+    """Refuse a folder that exists or would hide a published model; to be asked before a long fit.
+
+    Raises
+    ------
+    CorrectionError
+    """
+    if out.exists():
+        raise CorrectionError(f"{out} exists; remove it or choose another --out")
+    if out.name.lower() in catalogue():
+        raise CorrectionError(
+            f"{out.name} is the name of a published model, and a corrected one must not pass for it; "
+            "choose another --out"
+        )
+
+
+def _keep_parent(weights: Weights, folder: Path) -> ParentModel:
+    """Name the parent if it can be had by name, else copy its weights."""
+    card = weights.card
+    by_name = catalogue().get(card.name) == card or not weights.paths
+    if by_name:
+        return ParentModel(card.name, card.family, weights.sha256)
+    target = folder / PARENT / card.name
+    if isinstance(weights, CorrectedWeights):
+        shutil.copytree(weights.paths[0].parent, target)
+        return ParentModel(card.name, FAMILY, weights.sha256, f"{PARENT}/{card.name}")
+    if card.files:  # a folder of weights
+        target.mkdir(parents=True)
+        for path in weights.paths:
+            shutil.copy2(path, target)
+        return ParentModel(card.name, card.family, weights.sha256, f"{PARENT}/{card.name}")
+    (file,) = weights.paths
+    (folder / PARENT).mkdir()
+    shutil.copy2(file, folder / PARENT)
+    return ParentModel(card.name, card.family, weights.sha256, f"{PARENT}/{file.name}")
+
+
+def _record(fit: ScalarFit) -> dict[str, Any]:
+    """The numbers of a fit without what stands elsewhere in the card."""
+    record = asdict(fit)
+    for stands_elsewhere in ("labels", "references"):
+        del record[stands_elsewhere]
+    return record
+
+
+def _provenance() -> dict[str, Any]:
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "umlip_bench": __version__,
+        "python": platform.python_version(),
+        **{package: version(package) for package in RECORDED_PACKAGES},
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Only what YAML's safe dumper knows."""
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, str):
+        return str(value)  # an enumeration's member is a string, but of another type
+    return value
