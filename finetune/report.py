@@ -11,7 +11,7 @@ from rich.text import Text
 
 from .comparison import BeforeAfter
 from .factors import Estimator
-from .scalar import IN_SAMPLE, REFERENCE_SET, ScalarFit
+from .scalar import ONE_FRAME, REFERENCE_SET, ScalarFit
 
 GPA = 160.21766
 """GPa in one eV/Å³."""
@@ -116,8 +116,9 @@ def support(fit: ScalarFit) -> str:
 
 
 def _rows(fit: ScalarFit) -> Iterator[tuple[str, BeforeAfter, int, str]]:
-    n = fit.labels.n_frames
-    split = f"{_frames(n)}, {fit.forces.split}" if fit.forces.split != IN_SAMPLE else IN_SAMPLE
+    split = f"{_frames(fit.labels.n_frames)}, {fit.forces.split}"
+    if fit.forces.split == ONE_FRAME:
+        split = ONE_FRAME
     yield "force slope", fit.forces.slope, 3, split
     yield "force MAE (eV/Å)", fit.forces.mae, 3, split
     if fit.energies is not None:

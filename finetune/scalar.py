@@ -42,7 +42,8 @@ DEFAULT_ESTIMATOR = Estimator.SHRUNK
 """The one with the smallest held-out error for every number of labels; see the README's table."""
 
 LEAVE_ONE_OUT = "leave one frame out"
-IN_SAMPLE = "in-sample, there is only one frame with forces"
+ONE_FRAME = "in-sample, there is only one frame with forces"
+UNDEFINED = "in-sample, since without one of the frames no positive factor helps"
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,8 @@ class ForceCheck:
     Parameters
     ----------
     split
-        `LEAVE_ONE_OUT`: each frame is judged with the factor of the others; or `IN_SAMPLE`.
+        `LEAVE_ONE_OUT`: each frame is judged with the factor of the others; or why they are judged with
+        their own, `ONE_FRAME` or `UNDEFINED`.
     slope
         Through the origin; dimensionless.
     mae
@@ -437,10 +439,12 @@ def _force_check(
 ) -> ForceCheck:
     """Forces before and after; `sums` are those of the frames, by material."""
     every = np.concatenate(sums)
+    split, factors = ONE_FRAME, [factor_from(sums)] * len(frames)
     if len(frames) > 1:
-        split, factors = LEAVE_ONE_OUT, [factor_from(rest) for rest in _leaving_one_out(sums)]
-    else:
-        split, factors = IN_SAMPLE, [factor_from(sums)]
+        try:
+            split, factors = LEAVE_ONE_OUT, [factor_from(rest) for rest in _leaving_one_out(sums)]
+        except CorrectionError:
+            split = UNDEFINED
     xx, xy = every[:, SUM_XX], every[:, SUM_XY]
     return ForceCheck(
         split=split,

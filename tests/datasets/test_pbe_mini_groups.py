@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from ase import Atoms
 from ase.collections import dcdft
 from ase.units import GPa
 
@@ -120,3 +121,58 @@ def test_surface_energies_are_near_published_ones(of):
     # PBE is at the lower end of 9 to 15 meV/Å² from three functionals: Li, Michaelides, Scheffler, Phys.
     # Rev. B 76, 075401 (2007).
     assert 0.008 < cases["NaCl (1 0 0)"].surface_energy < 0.011
+
+
+def test_vacancies_lie_where_the_case_says(of):
+    cases = of("defects")
+    for case in cases.values():
+        missing = case.host.cell.cartesian_positions(case.site)
+        ((removed, count),) = case.exchanged.items()
+        assert count == len(case.defective) - len(case.host) == -1
+        filled = case.defective + Atoms(removed, positions=[missing])
+        assert _same_sites(filled, case.host)
+        assert 8 <= len(case.host) <= 16
+
+
+def test_vacancies_cost_energy(of):
+    for case in of("defects").values():
+        formation = case.energy - sum(
+            count * case.chemical_potentials.get(element, np.nan)
+            for element, count in case.exchanged.items()
+        )
+        assert np.isnan(formation) == (case.system == "MgO")
+        if case.system != "MgO":
+            assert 0.5 < formation < 5.0
+
+
+def _same_sites(first, second):
+    """Whether two structures have the same atoms at the same sites of one cell, in any order."""
+    difference = first.get_scaled_positions()[:, None] - second.get_scaled_positions()[None]
+    distances = np.abs(difference - np.round(difference)).max(axis=2)
+    same = (distances < 1e-5) & (first.numbers[:, None] == second.numbers[None])
+    return (same.sum(axis=0) == 1).all() and (same.sum(axis=1) == 1).all()
+
+
+def test_calcium_oxide_and_magnesium_oxide_do_not_mix(of):
+    cases = of("solid-solutions")
+    for name, case in cases.items():
+        assert len(case.atoms) == 8
+        assert case.fraction == np.mean(case.atoms.numbers == 20) * 2
+        if name in case.end_members:
+            assert case.mixing_energy == pytest.approx(0.0, abs=1e-12)
+        else:
+            assert 0.0 < case.mixing_energy < 0.2
+    assert {"CaO", "MgO"} < set(cases)
+
+
+def test_orderings_are_rocksalt_and_distinct(of):
+    cases = of("solid-solutions").values()
+    for case in cases:
+        constant = (8 * case.atoms.get_volume() / len(case.atoms)) ** (1 / 3)
+        distances = case.atoms.get_all_distances(mic=True)
+        nearest = case.atoms.numbers == 8
+        assert distances[nearest][:, ~nearest].min() == pytest.approx(constant / 2)
+        assert distances[~nearest][:, ~nearest][distances[~nearest][:, ~nearest] > 0.1].min() == (
+            pytest.approx(constant / np.sqrt(2))
+        )
+    assert len({case.decoration for case in cases}) == len(cases)

@@ -4,9 +4,10 @@ from ase import Atoms
 from ase.build import bulk, fcc111
 from ase.constraints import FixAtoms, FixBondLength, FixCartesian
 from ase.filters import FrechetCellFilter
-from ase.optimize import FIRE
+from ase.optimize import FIRE, LBFGS
 
 from umlip_bench.calculator import PotentialCalculator
+from umlip_bench.engine.lbfgs import Lbfgs
 from umlip_bench.engine.relaxation import Relax, Relaxed, _FreeCell
 from umlip_bench.engine.requests import Static
 from umlip_bench.engine.scheduler import Done, Failed, run_requests, run_tasks
@@ -72,13 +73,13 @@ def path_of(model, request):
     return path, outcome.result
 
 
-def path_of_ase(model, atoms, *, cell=False, fmax=0.05, steps=500):
+def path_of_ase(model, atoms, *, cell=False, fmax=0.05, steps=500, optimiser=FIRE):
     atoms = atoms.copy()
     atoms.calc = PotentialCalculator(model)
     path = []
-    optimiser = FIRE(FrechetCellFilter(atoms) if cell else atoms, logfile=None)
-    optimiser.attach(lambda: path.append(atoms.copy()))
-    converged = optimiser.run(fmax=fmax, steps=steps)
+    run = optimiser(FrechetCellFilter(atoms) if cell else atoms, logfile=None)
+    run.attach(lambda: path.append(atoms.copy()))
+    converged = run.run(fmax=fmax, steps=steps)
     return path, converged
 
 
@@ -115,6 +116,34 @@ def test_free_cells_take_the_steps_of_ase_where_the_strain_does_not_rotate(chgne
     for a, b in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(a.cell.array, b.cell.array, atol=SAME)
         np.testing.assert_allclose(a.positions, b.positions, atol=SAME)
+
+
+@pytest.mark.parametrize("cell", [False, True])
+def test_lbfgs_takes_the_steps_of_ase(chgnet, cell):
+    atoms = bulk("Mg", "hcp", a=3.1, c=5.3) if cell else cells()[1]
+    ours, result = path_of(chgnet, Relax(atoms, cell=cell, fmax=0.01, minimiser=Lbfgs))
+    theirs, _ = path_of_ase(chgnet, atoms, cell=cell, fmax=0.01, optimiser=LBFGS)
+    assert result.converged
+    assert len(ours) == len(theirs) > 5
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a.positions, b.positions, atol=SAME)
+        np.testing.assert_allclose(a.cell.array, b.cell.array, atol=SAME)
+
+
+def test_lbfgs_finds_the_minimum_of_a_bowl_in_a_dozen_steps():
+    stiffness = np.array([[30.0, 70.0, 150.0]])
+    minimiser, position = Lbfgs(), np.array([[0.05, -0.08, 0.06]])
+    for _ in range(12):
+        position = position + minimiser.step(-stiffness * position)
+    np.testing.assert_allclose(position, 0, atol=1e-9)
+
+
+def test_lbfgs_does_not_learn_where_the_slope_does_not_rise():
+    """On E = cos x from near the maximum: down to the minimum, not back up."""
+    minimiser, position = Lbfgs(), np.array([[0.3, 0.0, 0.0]])
+    for _ in range(100):
+        position = position + minimiser.step(10 * np.sin(position))
+    np.testing.assert_allclose(position, [[np.pi, 0, 0]], atol=1e-6)
 
 
 def test_forces_on_a_free_cell_are_minus_the_gradient_of_the_enthalpy(argon):

@@ -14,7 +14,7 @@ from umlip_bench.errors import CorrectionError, StructureError
 from umlip_bench.finetune import Estimator, fit_scalar
 from umlip_bench.finetune.comparison import fingerprint
 from umlip_bench.finetune.report import explanations, print_report
-from umlip_bench.finetune.scalar import IN_SAMPLE, LEAVE_ONE_OUT, REFERENCE_SET
+from umlip_bench.finetune.scalar import LEAVE_ONE_OUT, ONE_FRAME, REFERENCE_SET, UNDEFINED
 from umlip_bench.potentials.correction import ScalarCorrection
 from umlip_bench.potentials.scaled import scaled
 
@@ -74,7 +74,7 @@ def test_a_model_that_is_soft_throughout_gets_one_over_its_softness(chgnet, esti
     assert fit.stress.slope.after == pytest.approx(1.0)
     assert fit.stress.mae.after < 1e-9
     if n == 1:
-        assert (fit.forces.split, fit.energies) == (IN_SAMPLE, None)
+        assert (fit.forces.split, fit.energies) == (ONE_FRAME, None)
     else:
         assert fit.forces.split == LEAVE_ONE_OUT
         assert fit.energies.mae.after < 1e-9 < 1e-4 < fit.energies.mae.before
@@ -137,6 +137,14 @@ def test_frames_at_rest_are_set_aside(chgnet):
     assert (fit.labels.n_frames, fit.labels.n_at_rest) == (2, 1)
     assert fit.energies.n_frames == 3
     assert "1 frame without forces set aside" in words(fit)
+
+
+def test_labels_that_cannot_spare_a_frame(chgnet):
+    good, bad = labelled(chgnet, cells(2))
+    bad = replace(bad, forces=-0.1 * bad.forces)
+    fit = fit_scalar(chgnet, [good, bad], estimator=Estimator.MSE)
+    assert fit.forces.split == UNDEFINED
+    assert fit.forces.slope.after == pytest.approx(fit.factor * fit.slope)
 
 
 def test_several_materials_get_one_factor_and_are_listed(chgnet):

@@ -28,7 +28,7 @@ def add_parser(commands: Subparsers) -> None:
         "relax",
         help="relax structures with a model",
         description=(
-            "Relax all structures of files that ASE reads with FIRE, many at once, and write them with\n"
+            "Relax all structures of files that ASE reads, many at once, and write them with\n"
             "energies, forces and stresses, in the order of the input, to an extended XYZ file."
         ),
         examples=EXAMPLES,
@@ -42,6 +42,12 @@ def add_parser(commands: Subparsers) -> None:
     )
     parser.add_argument(
         "--steps", type=positive, default=500, metavar="N", help="most steps (default: 500)"
+    )
+    parser.add_argument(
+        "--optimizer",
+        choices=("fire", "lbfgs"),
+        default="fire",
+        help="lbfgs takes half the steps where the start is near; fire (default) is the safer",
     )
     parser.add_argument(
         "--pressure", type=float, default=0.0, metavar="P", help="on the cell, GPa (default: 0)"
@@ -64,6 +70,8 @@ def _run(options: argparse.Namespace) -> int:
 
     from umlip_bench.cli import console
     from umlip_bench.cli.progress import progress_bar
+    from umlip_bench.engine.fire import Fire
+    from umlip_bench.engine.lbfgs import Lbfgs
     from umlip_bench.engine.relaxation import Relax
     from umlip_bench.engine.requests import Task
     from umlip_bench.engine.scheduler import Failed, run_tasks
@@ -79,7 +87,10 @@ def _run(options: argparse.Namespace) -> int:
         "fmax": options.fmax,
         "most_steps": options.steps,
         "pressure_GPa": options.pressure,
+        "optimizer": options.optimizer,
     }
+
+    minimiser = {"fire": Fire, "lbfgs": Lbfgs}[options.optimizer]
 
     def relax(atoms: Atoms) -> Task:
         relaxed = yield Relax(
@@ -88,6 +99,7 @@ def _run(options: argparse.Namespace) -> int:
             fmax=options.fmax,
             steps=options.steps,
             pressure=options.pressure * GPa,
+            minimiser=minimiser,
         )
         return relaxed
 

@@ -1,1 +1,38 @@
-"""Continuous batching: measurements are generators, the engine fills the model's calls."""
+"""Continuous batching: measurements are generators, the engine fills the model's calls.
+
+Ask for any number of things at once, or write a measurement as a generator:
+
+>>> from umlip_bench import engine
+>>> for outcome in engine.run_requests(model, [engine.Relax(a, cell=True) for a in structures]):
+...     if isinstance(outcome, engine.Done):
+...         print(outcome.key, outcome.result.energy)
+"""
+
+from umlip_bench.engine.bands import ApproxBand, ApproxBandResult, Band, BandResult
+from umlip_bench.engine.dynamics import Langevin, Trajectory
+from umlip_bench.engine.fire import Fire
+from umlip_bench.engine.lbfgs import Lbfgs
+from umlip_bench.engine.relaxation import Relax, Relaxed
+from umlip_bench.engine.requests import Procedure, Request, Static, Task
+from umlip_bench.engine.scheduler import Done, Failed, run_requests, run_tasks
+
+__all__ = [
+    "ApproxBand",
+    "ApproxBandResult",
+    "Band",
+    "BandResult",
+    "Done",
+    "Failed",
+    "Fire",
+    "Langevin",
+    "Lbfgs",
+    "Procedure",
+    "Relax",
+    "Relaxed",
+    "Request",
+    "Static",
+    "Task",
+    "Trajectory",
+    "run_requests",
+    "run_tasks",
+]
