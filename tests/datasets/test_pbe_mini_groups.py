@@ -3,11 +3,15 @@
 import numpy as np
 import pytest
 from ase import Atoms
+from ase.calculators.morse import MorsePotential
 from ase.collections import dcdft
 from ase.units import GPa
+from phonopy import Phonopy
+from phonopy.structure.atoms import PhonopyAtoms
 
 from umlip_bench import datasets
-from umlip_bench.datasets import birch_murnaghan
+from umlip_bench.datasets import birch_murnaghan, pbe_mini_cases
+from umlip_bench.datasets.dataset import Frame
 from umlip_bench.errors import DataError
 
 
@@ -125,6 +129,7 @@ def test_surface_energies_are_near_published_ones(of):
 
 def test_vacancies_lie_where_the_case_says(of):
     cases = of("defects")
+    assert {case.system for case in cases.values()} == {"Al"}
     for case in cases.values():
         missing = case.host.cell.cartesian_positions(case.site)
         ((removed, count),) = case.exchanged.items()
@@ -153,6 +158,80 @@ def _same_sites(first, second):
     return (same.sum(axis=0) == 1).all() and (same.sum(axis=1) == 1).all()
 
 
+def test_hops_are_straight_and_symmetric(of):
+    cases = of("migration")
+    assert {case.system for case in cases.values()} == {"Al"}
+    for case in cases.values():
+        assert len(case.images) == len(case.energies) == 5
+        assert case.energies.argmax() == 2
+        assert 0.3 < case.forward_barrier < 2.0
+        first = case.images[0]
+        for number, image in enumerate(case.images):
+            moved = image.positions - first.positions
+            np.testing.assert_allclose(np.delete(moved, case.moving_ion, axis=0), 0.0, atol=1e-9)
+            np.testing.assert_allclose(
+                moved[case.moving_ion],
+                number / 4 * (case.images[-1].positions - first.positions)[case.moving_ion],
+                atol=1e-6,
+            )
+        # Half-way, symmetry leaves no force along the path.
+        path = case.images[-1].positions[case.moving_ion] - first.positions[case.moving_ion]
+        along = case.forces[:, case.moving_ion] @ path / np.linalg.norm(path)
+        assert abs(along[2]) < 0.02
+        # Before it the atom is pushed back, behind it on.
+        assert along[1] < -0.1
+        assert along[3] == pytest.approx(-along[1])
+
+
+def test_mirrored_images_are_what_a_potential_gives(of):
+    """With any potential, the mirror gives the energies and forces of the images that are not stored."""
+    for case in of("migration").values():
+        path = (
+            case.images[-1].positions[case.moving_ion] - case.images[0].positions[case.moving_ion]
+        )
+        stored = [
+            pbe_mini_cases.Point(
+                _with_morse_labels(image),
+                {"system": case.system, "image": i, "moving": case.moving_ion, "path": path},
+            )
+            for i, image in enumerate(case.images[:3])
+        ]
+        (made,) = pbe_mini_cases.migration(stored, case.level_of_theory)
+        for image, energy, forces in zip(made.images, made.energies, made.forces, strict=True):
+            expected = _with_morse_labels(image)
+            assert energy == pytest.approx(expected.energy, abs=1e-9)
+            np.testing.assert_allclose(forces, expected.forces, atol=1e-9)
+
+
+def _with_morse_labels(atoms):
+    atoms = atoms.copy()
+    atoms.calc = MorsePotential(epsilon=0.2, r0=3.0, rho0=4.0)
+    return Frame(atoms, atoms.get_potential_energy(), atoms.get_forces(), None, "toy", 0)
+
+
+def test_a_hop_that_has_no_mirror_plane_is_refused(of):
+    case = of("migration")["Al vacancy hop"]
+    path = case.images[-1].positions[case.moving_ion] - case.images[0].positions[case.moving_ion]
+    crooked = case.images[1].copy()
+    crooked.positions[case.moving_ion - 1] += 0.1
+    stored = [
+        pbe_mini_cases.Point(
+            _with_morse_labels(image),
+            {"point": f"p{i}", "system": "Al", "image": i, "moving": case.moving_ion, "path": path},
+        )
+        for i, image in enumerate([case.images[0], crooked, case.images[2]])
+    ]
+    with pytest.raises(DataError, match="p1: the hop has no mirror plane"):
+        list(pbe_mini_cases.migration(stored, case.level_of_theory))
+
+
+def test_a_hop_starts_at_the_vacancy(of):
+    defects = {case.system: case for case in of("defects").values()}
+    for case in of("migration").values():
+        vacancy = defects[case.system]
+        np.testing.assert_array_equal(case.images[0].positions, vacancy.defective.positions)
+
+
 def test_calcium_oxide_and_magnesium_oxide_do_not_mix(of):
     cases = of("solid-solutions")
     for name, case in cases.items():
@@ -163,6 +242,7 @@ def test_calcium_oxide_and_magnesium_oxide_do_not_mix(of):
         else:
             assert 0.0 < case.mixing_energy < 0.2
     assert {"CaO", "MgO"} < set(cases)
+    assert len(cases) == 5
 
 
 def test_orderings_are_rocksalt_and_distinct(of):
@@ -176,3 +256,62 @@ def test_orderings_are_rocksalt_and_distinct(of):
             pytest.approx(constant / np.sqrt(2))
         )
     assert len({case.decoration for case in cases}) == len(cases)
+
+
+# PBE with VASP: frequencies in THz at the zone centre (without the splitting of longitudinal and transverse
+# modes) and at X, from the force sets in phonopy's examples.
+PUBLISHED_FREQUENCIES = {
+    "MgO": ([0, 0, 0, 11.19, 11.19, 11.19], [8.45, 8.45, 12.17, 12.74, 12.74, 15.85]),
+    "NaCl": ([0, 0, 0, 4.61, 4.61, 4.61], [2.41, 2.41, 4.07, 4.87, 4.87, 5.26]),
+    "Si": ([0, 0, 0, 15.11, 15.11, 15.11], [4.39, 4.39, 12.05, 12.05, 13.43, 13.43]),
+    # Measured at X at 80 K: Stedman and Nilsson, Phys. Rev. 145, 492 (1966).
+    "Al": ([0, 0, 0], [5.8, 5.8, 9.7]),
+}
+
+
+def test_phonons_are_those_of_other_codes(of):
+    cases = of("phonons")
+    assert set(cases) == {"Al"}
+    for name, case in cases.items():
+        centre, boundary = PUBLISHED_FREQUENCIES[name]
+        np.testing.assert_allclose(_frequencies(case, [0, 0, 0]), centre, rtol=0.05, atol=0.3)
+        np.testing.assert_allclose(_frequencies(case, [0.5, 0.5, 0]), boundary, rtol=0.05)
+
+
+def _frequencies(case, wave_vector):
+    """In THz; also checks that the supercell is phonopy's own."""
+    unitcell = case.unitcell
+    phonopy = Phonopy(
+        PhonopyAtoms(
+            symbols=unitcell.symbols,
+            cell=unitcell.cell,
+            scaled_positions=unitcell.get_scaled_positions(),
+        ),
+        supercell_matrix=case.supercell_matrix,
+        primitive_matrix=case.primitive_matrix,
+    )
+    assert len(phonopy.supercell) == case.forces.shape[1] >= 16
+    phonopy.dataset = {
+        "natom": len(phonopy.supercell),
+        "first_atoms": [
+            {"number": int(atom), "displacement": displacement, "forces": forces}
+            for atom, displacement, forces in zip(
+                case.displaced_atoms, case.displacements, case.forces, strict=True
+            )
+        ],
+    }
+    phonopy.produce_force_constants()
+    phonopy.run_qpoints([wave_vector])
+    return phonopy.qpoints.frequencies[0]
+
+
+def test_displaced_atoms_are_pulled_back(of):
+    for case in of("phonons").values():
+        np.testing.assert_allclose(np.linalg.norm(case.displacements, axis=1), 0.03)
+        for atom, displacement, forces in zip(
+            case.displaced_atoms, case.displacements, case.forces, strict=True
+        ):
+            assert forces[atom] @ displacement < 0
+            assert np.linalg.norm(forces[atom]) == np.linalg.norm(forces, axis=1).max()
+            # No net force, to the accuracy of the plane waves.
+            assert np.abs(forces.sum(axis=0)).max() < 0.05 * np.linalg.norm(forces[atom])

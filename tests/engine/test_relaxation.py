@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from ase import Atoms
@@ -310,6 +312,22 @@ def test_a_slot_is_refilled_when_its_relaxation_ends():
     assert sum(model.calls) == sum(lengths)
     # Two at a time until the last one is alone: no call waits for the slowest of its batch.
     assert model.calls.count(2) >= sum(lengths) - max(lengths) - 2
+
+
+def test_memory_does_not_grow_with_the_number_of_relaxations():
+    def requests():
+        for k in range(3000):
+            yield Relax(chain(1 + k % 20, 0.1 + 0.01 * (k % 50)), cell=k % 3 == 0, steps=5)
+
+    sizes = []
+    tracemalloc.start()
+    for n, _ in enumerate(run_requests(Wells(), requests())):
+        if n % 500 == 499:
+            sizes.append(tracemalloc.get_traced_memory()[0])
+    tracemalloc.stop()
+    assert len(sizes) == 6
+    # What is under way differs from one moment to the next; 2500 structures would be many MB.
+    assert max(sizes[1:]) - min(sizes[1:]) < 1e6
 
 
 def test_failures_on_the_way_say_when(argon):

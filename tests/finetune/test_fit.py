@@ -141,7 +141,7 @@ def test_frames_at_rest_are_set_aside(chgnet):
 
 def test_labels_that_cannot_spare_a_frame(chgnet):
     good, bad = labelled(chgnet, cells(2))
-    bad = replace(bad, forces=-0.1 * bad.forces)
+    bad = replace(bad, forces=-0.6 * bad.forces)
     fit = fit_scalar(chgnet, [good, bad], estimator=Estimator.MSE)
     assert fit.forces.split == UNDEFINED
     assert fit.forces.slope.after == pytest.approx(fit.factor * fit.slope)

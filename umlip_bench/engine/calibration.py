@@ -14,6 +14,7 @@ import torch
 
 from umlip_bench.potentials.places import cache_folder
 from umlip_bench.potentials.protocol import Cost, Footprint, Linear, Potential
+from umlip_bench.potentials.scaled import ScaledPotential
 from umlip_bench.runs import write_atomically
 
 logger = logging.getLogger(__name__)
@@ -66,7 +67,9 @@ class Key:
 
     @classmethod
     def of(cls, potential: Potential) -> Key:
-        """The key of a potential as it would run now."""
+        """The key of a potential as it would run now; scaling one adds nothing to its calls."""
+        while isinstance(potential, ScaledPotential):
+            potential = potential.parent
         on_gpu = potential.device.type == "cuda"
         card = potential.card
         return cls(

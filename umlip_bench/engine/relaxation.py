@@ -205,6 +205,7 @@ class _FreeCell:
         self._mask = mask
         self._pressure = pressure
         self._positions = atoms.positions.copy()
+        self._volume = abs(np.linalg.det(atoms.cell.array))
         self._log_strain = np.zeros((3, 3))
         self._decompose()
 
@@ -226,11 +227,12 @@ class _FreeCell:
 
     def forces(self, prediction: Prediction) -> np.ndarray:
         assert prediction.stress is not None
-        volume = abs(np.linalg.det(self._template.cell.array @ self._deformation))
+        basis, log_stretch = self._basis, self._eigenvalues
+        volume = self._volume * np.exp(log_stretch.sum())
         virial = -volume * (prediction.stress + self._pressure * np.eye(3))
-        basis = self._basis
-        rotated = basis.T @ (virial @ np.linalg.inv(self._deformation)) @ basis
-        on_log_strain = basis @ (_divided_exp(self._eigenvalues) * rotated) @ basis.T
+        # In the basis of eigenvectors, where the inverse of the deformation is diagonal.
+        on_deformation = basis.T @ virial @ basis * np.exp(-log_stretch)
+        on_log_strain = basis @ (_divided_exp(log_stretch) * on_deformation) @ basis.T
         on_log_strain = 0.5 * (on_log_strain + on_log_strain.T) * self._mask
         return np.vstack(
             [
