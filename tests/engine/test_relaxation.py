@@ -316,18 +316,18 @@ def test_a_slot_is_refilled_when_its_relaxation_ends():
 
 def test_memory_does_not_grow_with_the_number_of_relaxations():
     def requests():
-        for k in range(3000):
-            yield Relax(chain(1 + k % 20, 0.1 + 0.01 * (k % 50)), cell=k % 3 == 0, steps=5)
+        for k in range(1200):
+            yield Relax(chain(1 + k % 20, 0.1 + 0.01 * (k % 50)), cell=k % 3 == 0, steps=3)
 
     sizes = []
     tracemalloc.start()
-    for n, _ in enumerate(run_requests(Wells(), requests())):
-        if n % 500 == 499:
+    for n, _ in enumerate(run_requests(Wells(edges_per_cpu_batch=100), requests())):
+        if n % 200 == 199:
             sizes.append(tracemalloc.get_traced_memory()[0])
     tracemalloc.stop()
     assert len(sizes) == 6
-    # What is under way differs from one moment to the next; 2500 structures would be many MB.
-    assert max(sizes[1:]) - min(sizes[1:]) < 1e6
+    # What is under way, some ten structures, differs from moment to moment; a thousand are 5 MB.
+    assert max(sizes[1:]) - min(sizes[1:]) < 3e5, sizes
 
 
 def test_failures_on_the_way_say_when(argon):
