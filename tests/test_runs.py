@@ -10,7 +10,8 @@ import yaml
 
 from umlip_bench.analysis.summary import Row
 from umlip_bench.errors import RunFolderError
-from umlip_bench.runs import CaseKey, CaseRecord, RunConfig, RunFolder, write_atomically
+from umlip_bench.files import write_atomically
+from umlip_bench.runs import CaseKey, CaseRecord, RunConfig, RunFolder
 
 KEY = CaseKey(
     suite="high-energy",

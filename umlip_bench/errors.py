@@ -35,3 +35,7 @@ class RunFolderError(UmlipBenchError):
 
 class CorrectionError(UmlipBenchError):
     """Labels that no correction can be fitted to, or a corrected model that cannot be written."""
+
+
+class LabelError(UmlipBenchError):
+    """Frames to label that cannot be chosen, written, computed or read back."""

@@ -10,12 +10,14 @@ from umlip_bench.errors import UmlipBenchError, UnknownModelError, WeightsError
 from umlip_bench.potentials.card import LevelOfTheory, ModelCard, WeightsFile
 from umlip_bench.potentials.catalogue import card as card_by_name
 from umlip_bench.potentials.catalogue import catalogue
+from umlip_bench.potentials.changes import TrainedWeights
 from umlip_bench.potentials.correction import (
     CARD,
     FAMILY,
     corrected_weights,
     is_corrected,
     read_correction,
+    trained_weights,
 )
 from umlip_bench.potentials.families import families, family
 from umlip_bench.potentials.store import Origin, Weights, WeightsStore, weights_at
@@ -118,8 +120,10 @@ def locate(name: str, store: WeightsStore) -> Weights:
 
 
 def _corrected(folder: Path, store: WeightsStore) -> Weights:
-    """A corrected model and the parent that its folder names or holds."""
+    """A corrected model and the weights that its folder names or holds."""
     correction = read_correction(folder)
+    if isinstance(correction.change, TrainedWeights):
+        return trained_weights(folder, correction, correction.change)
     try:
         parent = locate(correction.parent.reference(folder), store)
     except UmlipBenchError as error:

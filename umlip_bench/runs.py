@@ -12,7 +12,6 @@ import hashlib
 import json
 import math
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ import yaml
 from filelock import FileLock, Timeout
 
 from umlip_bench.errors import RunFolderError
+from umlip_bench.files import write_atomically
 from umlip_bench.suite import SummaryRow
 
 SCHEMA = 1
@@ -292,22 +292,6 @@ def read_config(path: Path) -> RunConfig:
         return RunConfig(content["identity"], content["provenance"], dict(content["models"]))
     except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
         raise RunFolderError(f"{path} is damaged ({error}); choose another --out") from error
-
-
-def write_atomically(path: Path, write: Any) -> None:
-    """Write a file under another name and rename it, so that no reader ever sees half of it."""
-    with tempfile.NamedTemporaryFile(
-        dir=path.parent, prefix=f".{path.name}.", delete=False
-    ) as file:
-        try:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
-    os.replace(file.name, path)
-    path.chmod(0o644)
 
 
 def _plain(value: Any) -> Any:

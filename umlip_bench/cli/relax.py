@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,7 +72,7 @@ def _run(options: argparse.Namespace) -> int:
     from umlip_bench.cli.progress import progress_bar
     from umlip_bench.engine.fire import Fire
     from umlip_bench.engine.lbfgs import Lbfgs
-    from umlip_bench.engine.relaxation import Relax
+    from umlip_bench.engine.relaxation import Minimiser, Relax
     from umlip_bench.engine.requests import Task
     from umlip_bench.engine.scheduler import Failed, run_tasks
     from umlip_bench.loading import potential as load_potential
@@ -90,7 +90,8 @@ def _run(options: argparse.Namespace) -> int:
         "optimizer": options.optimizer,
     }
 
-    minimiser = {"fire": Fire, "lbfgs": Lbfgs}[options.optimizer]
+    minimisers: dict[str, Callable[[], Minimiser]] = {"fire": Fire, "lbfgs": Lbfgs}
+    minimiser = minimisers[options.optimizer]
 
     def relax(atoms: Atoms) -> Task:
         relaxed = yield Relax(

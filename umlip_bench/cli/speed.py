@@ -32,7 +32,7 @@ def add_parser(commands: Subparsers) -> None:
         help="time a model against its library's own calculator",
         description=(
             "Time the engine against the library's calculator under ASE, in turn and on the same\n"
-            "structures, which must come to the same end:\n\n"
+            "structures, which must come to the same end; relaxations against matcalc too, if installed:\n\n"
             "  static      energy, forces and stress of small cells\n"
             "  relax       FIRE, cell fixed\n"
             "  relax-cell  FIRE, cell free\n"
@@ -109,15 +109,18 @@ def _print(title: str, found: Sequence[Comparison], repeats: int) -> None:
     from umlip_bench.speed.comparison import ALL_AT_ONCE
 
     table = Table(title=title, title_justify="left")
-    for column in ("work", "in flight", "unit", "library, 1/s", "ours, 1/s", "ratio", "range"):
-        table.add_column(column, justify="left" if column in ("work", "unit") else "right")
+    for name in ("work", "against", "unit"):
+        table.add_column(name)
+    for name in ("in flight", "theirs, 1/s", "ours, 1/s", "ratio", "range"):
+        table.add_column(name, justify="right")
     for comparison in found:
         for t in comparison.timings:
             table.add_row(
                 comparison.work,
-                "all" if t.in_flight == ALL_AT_ONCE else str(t.in_flight),
+                t.against,
                 comparison.unit,
-                f"{t.library_per_s:.2f}",
+                "all" if t.in_flight == ALL_AT_ONCE else str(t.in_flight),
+                f"{t.theirs_per_s:.2f}",
                 f"{t.ours_per_s:.2f}",
                 f"{t.ratio:.2f}",
                 f"{t.ratio_low:.2f} to {t.ratio_high:.2f}",

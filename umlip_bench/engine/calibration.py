@@ -12,10 +12,10 @@ from pathlib import Path
 
 import torch
 
+from umlip_bench.files import write_atomically
 from umlip_bench.potentials.places import cache_folder
 from umlip_bench.potentials.protocol import Cost, Footprint, Linear, Potential
 from umlip_bench.potentials.scaled import ScaledPotential
-from umlip_bench.runs import write_atomically
 
 logger = logging.getLogger(__name__)
 

@@ -35,13 +35,16 @@ from umlip_bench.potentials.gated import Part, two_branches
 from umlip_bench.potentials.neighbors import angle_pairs, neighbors
 from umlip_bench.potentials.protocol import (
     Batch,
-    DifferentiablePotential,
     Energies,
     Graph,
     by_atomic_number,
 )
 from umlip_bench.potentials.store import Weights
+from umlip_bench.potentials.trainable import TrainablePotential
 from umlip_bench.structures import check_structure
+
+CHECKPOINT = "model.pth.tar"
+"""Name of a trained model's file."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ class ChgnetBatch(Batch):
     angles: Tensor
 
 
-class ChgnetPotential(DifferentiablePotential):
+class ChgnetPotential(TrainablePotential):
     """CHGNet in any of its published versions, or a model saved in its format.
 
     Parameters
@@ -84,6 +87,8 @@ class ChgnetPotential(DifferentiablePotential):
     """
 
     peak_over_saved = 1.2
+    head = ("readout_norm", "mlp")
+    apart = ("composition_model", "site_wise")
 
     def __init__(self, weights: Weights, module: CHGNet) -> None:
         parameter = next(module.parameters())
@@ -93,8 +98,7 @@ class ChgnetPotential(DifferentiablePotential):
         self.device, self.dtype = parameter.device, parameter.dtype
         self.edge_cutoff = float(module.graph_converter.atom_graph_cutoff)
         self.angle_cutoff = float(module.graph_converter.bond_graph_cutoff)
-        reference = module.composition_model.fc.weight.detach().double().reshape(-1)
-        self._reference_energies = reference.to(self.device)
+        self._reference_energies = _references(module)
 
     @classmethod
     def load(cls, weights: Weights, *, device: torch.device, dtype: torch.dtype) -> ChgnetPotential:
@@ -123,6 +127,30 @@ class ChgnetPotential(DifferentiablePotential):
         module = copy.deepcopy(self.module).requires_grad_(True)
         with contextlib.redirect_stdout(io.StringIO()):  # it prints
             return CHGNetCalculator(module, use_device=str(self.device))
+
+    def shift_references(self, shifts: np.ndarray) -> None:
+        """Add to the composition model."""
+        weight = self.module.composition_model.fc.weight
+        added = torch.as_tensor(shifts[1 : 1 + weight.numel()], device=weight.device)
+        weight.data.copy_((self._reference_energies + added).reshape(weight.shape))
+        self._reference_energies = _references(self.module)
+
+    def reinitialise(self, seed: int) -> None:
+        """Take the parameters of a newly made CHGNet; the composition model stays."""
+        with torch.random.fork_rng(devices=[]), contextlib.redirect_stdout(io.StringIO()):
+            torch.manual_seed(seed)
+            new = CHGNet(**self.module.model_args)
+        new.composition_model.load_state_dict(self.module.composition_model.state_dict())
+        self.module.load_state_dict(new.state_dict())
+
+    def save_weights(self, folder: Path) -> tuple[str, ...]:
+        """One checkpoint as CHGNet's trainer writes it, which ``CHGNet.from_file`` reads."""
+        module = copy.deepcopy(self.module).cpu().requires_grad_(True)
+        saved = module.as_dict()
+        # The name of the published version would pass for it.
+        saved["model_args"] = {**saved["model_args"], "version": None}
+        torch.save({"model": saved}, folder / CHECKPOINT)
+        return (CHECKPOINT,)
 
     def prepare(self, atoms: Atoms) -> ChgnetGraph:
         """Neighbour list, undirected bonds and angles."""
@@ -190,12 +218,14 @@ class ChgnetPotential(DifferentiablePotential):
                 bond_j=batch.bond_of_edge[second_edge],
             )
 
+        last = module.angle_layers[-1]
         for atom_layer, bond_layer, angle_layer in zip(
             module.atom_conv_layers[:-1], module.bond_conv_layers, module.angle_layers, strict=True
         ):
             atoms = _atom_convolution(atom_layer, atoms, bonds, atom_weights, batch)
             if has_angles:
                 bonds = _bond_convolution(bond_layer, atoms, bonds, bond_weights, angles, triplet)
+            if has_angles and angle_layer is not last:  # the last one's angles are never read
                 angles = _angle_update(angle_layer, atoms, bonds, angles, triplet)
         descriptors = atoms
         magmoms = module.site_wise(atoms).abs().reshape(-1)
@@ -206,6 +236,11 @@ class ChgnetPotential(DifferentiablePotential):
         site_energies = module.mlp(atoms).reshape(-1).double()
         site_energies = site_energies + self._reference_energies[batch.numbers - 1]
         return Energies(sum_per_structure(site_energies, batch), magmoms, descriptors)
+
+
+def _references(module: CHGNet) -> Tensor:
+    """Energies of the composition model in eV, shape (94,), float64, from hydrogen on."""
+    return module.composition_model.fc.weight.detach().double().reshape(-1)
 
 
 def read_checkpoint(path: Path) -> CHGNet:
@@ -220,8 +255,9 @@ def read_checkpoint(path: Path) -> CHGNet:
         saved = torch.load(path, map_location="cpu", weights_only=False)["model"]
         # 0.2.0 was trained with a bias that later versions dropped; the file does not say so.
         has_bias = "atom_conv_layers.0.mlp_out.layers.1.bias" in saved["state_dict"]
+        arguments = {**saved["model_args"], "mlp_out_bias": has_bias}
         with contextlib.redirect_stdout(io.StringIO()):  # the constructor prints
-            module = CHGNet.from_dict(saved, mlp_out_bias=has_bias)
+            module = CHGNet.from_dict({**saved, "model_args": arguments})
     except (
         OSError,
         EOFError,

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from umlip_bench.errors import WeightsError
+from umlip_bench.potentials.changes import ReferenceShift, ScalarCorrection, TrainedWeights
 from umlip_bench.potentials.correction import CARD, CorrectedWeights
 from umlip_bench.potentials.families import family
 from umlip_bench.potentials.protocol import Potential
 from umlip_bench.potentials.scaled import scaled
+from umlip_bench.potentials.shifted import shifted
 from umlip_bench.potentials.store import Weights
 
 
@@ -18,12 +22,24 @@ def load(weights: Weights, *, device: torch.device, dtype: torch.dtype) -> Poten
     Raises
     ------
     WeightsError
-        If the parent cannot be loaded, or `weights` were not located as a corrected model.
+        If the weights cannot be loaded, or `weights` were not located as a corrected model.
     """
     if not isinstance(weights, CorrectedWeights):
         raise WeightsError(
             f"{weights.card.name} is not the folder of a corrected model (a folder with {CARD})"
         )
-    loader = family(weights.parent.card.family)
-    parent = loader(weights.parent, device=device, dtype=dtype)
-    return scaled(weights, parent, weights.correction.scalar)
+    loader = family(weights.base.card.family)
+    potential = loader(weights.base, device=device, dtype=dtype)
+    match weights.correction.change:
+        case ScalarCorrection() as scalar:
+            return scaled(weights, potential, scalar)
+        case ReferenceShift() as shift:
+            return shifted(weights, potential, shift)
+        case TrainedWeights():
+            # The family's own potential, under the name of the folder.
+            found = potential.card
+            potential.weights = weights
+            potential.card = replace(
+                weights.card, elements=found.elements, n_parameters=found.n_parameters
+            )
+            return potential

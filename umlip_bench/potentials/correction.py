@@ -2,33 +2,36 @@
 
 Only what is needed to load the model is read here; how it was fitted stands in the same file, for
 people. A parent of the catalogue is named; any other is copied into the folder, so that the folder
-alone loads on another machine. Nothing here needs torch.
+alone loads on another machine. Where weights were trained the folder holds them, and no parent. Nothing here needs torch.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from umlip_bench.elements import SYMBOLS
 from umlip_bench.errors import WeightsError
 from umlip_bench.potentials.card import ModelCard
-from umlip_bench.potentials.store import Origin, Weights
+from umlip_bench.potentials.changes import (
+    WEIGHTS,
+    Change,
+    TrainedWeights,
+    damaged,
+    read_change,
+)
+from umlip_bench.potentials.changes import ScalarCorrection as ScalarCorrection
+from umlip_bench.potentials.store import Origin, Weights, weights_at
 
 CARD = "card.yaml"
 PARENT = "parent"
 """Subfolder of the parent's weights, where they are copied."""
 FAMILY = "corrected"
 SCHEMA = 1
-SCALAR = "scalar"
-METHODS = (SCALAR,)
 
 
 @dataclass(frozen=True)
@@ -58,23 +61,6 @@ class ParentModel:
 
 
 @dataclass(frozen=True)
-class ScalarCorrection:
-    """One factor on the energy surface.
-
-    Parameters
-    ----------
-    factor
-        c, dimensionless, positive.
-    references
-        Energies in eV by element in place of the parent's element references; ``None`` to take the
-        parent's.
-    """
-
-    factor: float
-    references: Mapping[str, float] | None = None
-
-
-@dataclass(frozen=True)
 class Correction:
     """What ``card.yaml`` says about how to rebuild the model.
 
@@ -82,53 +68,47 @@ class Correction:
     ----------
     parent
         The model that was corrected.
-    scalar
+    change
         What was done to it.
     """
 
     parent: ParentModel
-    scalar: ScalarCorrection
+    change: Change
 
     @property
     def sha256(self) -> str:
         """Digest of everything that predictions depend on: the parent's weights and the numbers."""
         numbers = {
-            "method": SCALAR,
+            "method": self.change.method,
             "parent": self.parent.sha256,
-            "factor": float(self.scalar.factor).hex(),
-            "references": None
-            if self.scalar.references is None
-            else {k: float(v).hex() for k, v in self.scalar.references.items()},
+            **self.change.numbers(),
         }
         return hashlib.sha256(json.dumps(numbers, sort_keys=True).encode()).hexdigest()
 
     def to_plain(self) -> dict[str, Any]:
         """As it stands in the file."""
-        references = self.scalar.references
         return {
-            "method": SCALAR,
+            "method": self.change.method,
             "parent": asdict(self.parent),
-            "scalar": {
-                "factor": float(self.scalar.factor),
-                "references": None if references is None else dict(references),
-            },
+            self.change.section: self.change.to_plain(),
         }
 
 
 @dataclass(frozen=True)
 class CorrectedWeights(Weights):
-    """A corrected model, located together with its parent.
+    """A corrected model, located together with the weights that its parent's family reads.
 
     Parameters
     ----------
     correction
         What the folder says.
-    parent
-        The parent's weights, which have the digest that the folder names.
+    base
+        The parent's weights, which have the digest that the folder names, or those in the folder if
+        weights were trained.
     """
 
     correction: Correction
-    parent: Weights
+    base: Weights
 
 
 def is_corrected(path: Path) -> bool:
@@ -154,12 +134,8 @@ def read_correction(folder: Path) -> Correction:
         ) from error
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
         found = content.get("schema") if isinstance(content, dict) else None
-        raise _damaged(path, f"schema is {found!r}, this version reads {SCHEMA}")
-    if content.get("method") not in METHODS:
-        raise _damaged(
-            path, f"method is {content.get('method')!r}, this version knows {', '.join(METHODS)}"
-        )
-    return Correction(_parent(path, content.get("parent")), _scalar(path, content.get(SCALAR)))
+        raise damaged(path, f"schema is {found!r}, this version reads {SCHEMA}")
+    return Correction(_parent(path, content.get("parent")), read_change(path, content))
 
 
 def corrected_weights(folder: Path, correction: Correction, parent: Weights) -> CorrectedWeights:
@@ -183,7 +159,29 @@ def corrected_weights(folder: Path, correction: Correction, parent: Weights) -> 
         origin=Origin.GIVEN,
         sha256=correction.sha256,
         correction=correction,
-        parent=parent,
+        base=parent,
+    )
+
+
+def trained_weights(
+    folder: Path, correction: Correction, change: TrainedWeights
+) -> CorrectedWeights:
+    """Put a model whose weights were trained together from its folder; the parent is not needed.
+
+    Raises
+    ------
+    WeightsError
+        If the weights in the folder are not those that were written.
+    """
+    base = weights_at(change.card, folder / WEIGHTS)
+    card = replace(corrected_card(folder.resolve().name, correction, change.card), head=None)
+    return CorrectedWeights(
+        card=card,
+        paths=(folder / CARD, *base.paths),
+        origin=Origin.GIVEN,
+        sha256=correction.sha256,
+        correction=correction,
+        base=base,
     )
 
 
@@ -193,8 +191,8 @@ def corrected_card(name: str, correction: Correction, parent: ModelCard) -> Mode
         parent,
         name=name,
         family=FAMILY,
-        parent=parent.name,
-        architecture=f"{parent.architecture}, scaled by {correction.scalar.factor:.4f}",
+        parent=correction.parent.name,
+        architecture=correction.change.describe(parent.architecture),
         folder=None,
         files=(),
         package_path=(),
@@ -203,53 +201,17 @@ def corrected_card(name: str, correction: Correction, parent: ModelCard) -> Mode
 
 def _parent(path: Path, entry: object) -> ParentModel:
     if not isinstance(entry, dict):
-        raise _damaged(path, f"parent is {entry!r}, not name, family and sha256")
+        raise damaged(path, f"parent is {entry!r}, not name, family and sha256")
     for key in ("name", "family", "sha256"):
         if not isinstance(entry.get(key), str):
-            raise _damaged(path, f"parent.{key} is {entry.get(key)!r}, not text")
+            raise damaged(path, f"parent.{key} is {entry.get(key)!r}, not text")
     inside = entry.get("path")
     if inside is not None:
         if not isinstance(inside, str) or Path(inside).is_absolute() or ".." in Path(inside).parts:
-            raise _damaged(path, f"parent.path is {inside!r}, not a path inside the folder")
+            raise damaged(path, f"parent.path is {inside!r}, not a path inside the folder")
         if not (path.parent / inside).exists():
             raise WeightsError(
                 f"{path.parent / inside}, the weights of {entry['name']} that {path} corrects, is not "
                 "there; copy the whole folder from where it was written"
             )
     return ParentModel(entry["name"], entry["family"], entry["sha256"], inside)
-
-
-def _scalar(path: Path, entry: object) -> ScalarCorrection:
-    if not isinstance(entry, dict):
-        raise _damaged(path, f"scalar is {entry!r}, not a factor")
-    factor = _number(entry.get("factor"))
-    if factor is None or factor <= 0:
-        raise _damaged(path, f"scalar.factor is {entry.get('factor')!r}, not a positive number")
-    references = entry.get("references")
-    if references is None:
-        return ScalarCorrection(factor)
-    if not isinstance(references, dict) or not references:
-        raise _damaged(path, f"scalar.references is {references!r}, not energies by element")
-    energies = {}
-    for symbol, value in references.items():
-        energy = _number(value)
-        if symbol not in SYMBOLS or energy is None:
-            raise _damaged(
-                path, f"scalar.references has {symbol!r}: {value!r}, not an element's energy in eV"
-            )
-        energies[symbol] = energy
-    return ScalarCorrection(factor, energies)
-
-
-def _number(value: object) -> float | None:
-    """A finite number, or ``None`` for anything else; YAML's booleans are integers to Python."""
-    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-        return float(value)
-    return None
-
-
-def _damaged(path: Path, fault: str) -> WeightsError:
-    return WeightsError(
-        f"{path}: {fault}; restore the file that `umlip-finetune fit` wrote, fit again, or update "
-        "umlip-bench if a newer version wrote it"
-    )

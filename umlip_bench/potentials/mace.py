@@ -8,6 +8,7 @@ reached, and a file that a user names is the user's to trust.
 from __future__ import annotations
 
 import contextlib
+import copy
 import io
 import os
 import pickle
@@ -28,13 +29,16 @@ from umlip_bench.potentials.collate import Concatenation
 from umlip_bench.potentials.neighbors import pair_graph
 from umlip_bench.potentials.protocol import (
     Batch,
-    DifferentiablePotential,
     Energies,
     Graph,
     by_atomic_number,
 )
 from umlip_bench.potentials.store import Weights
+from umlip_bench.potentials.trainable import TrainablePotential
 from umlip_bench.structures import check_structure
+
+MODEL_FILE = "trained.model"
+"""Name of a trained model's file."""
 
 _UNSAFE_LOAD = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
 
@@ -64,7 +68,7 @@ with contained_mace_import():
     import mace.modules
 
 
-class MacePotential(DifferentiablePotential):
+class MacePotential(TrainablePotential):
     """A MACE model.
 
     Parameters
@@ -77,6 +81,7 @@ class MacePotential(DifferentiablePotential):
 
     peak_over_saved = 3.0  # where edges are many, the convolution holds more than it saves
     edges_per_cpu_batch = 1000  # a few small cells fill the cache
+    head = ("readouts",)
 
     def __init__(self, weights: Weights, module: mace.modules.MACE) -> None:
         self.weights = weights
@@ -112,6 +117,30 @@ class MacePotential(DifferentiablePotential):
         energies = self.module.atomic_energies_fn.atomic_energies.detach().double().cpu().numpy()
         # Older models have one row of elements, newer ones a row for each head.
         return by_atomic_number(self.card.elements, np.atleast_2d(energies)[self._head])
+
+    def shift_references(self, shifts: np.ndarray) -> None:
+        """Add to the isolated-atom energies of the model's head."""
+        energies = self.module.atomic_energies_fn.atomic_energies
+        row = energies[self._head] if energies.dim() == 2 else energies
+        numbers = self.module.atomic_numbers.cpu().numpy()
+        row += torch.as_tensor(shifts[numbers], dtype=row.dtype, device=row.device)
+
+    def reinitialise(self, seed: int) -> None:
+        """Draw all parameters as e3nn and mace do: standard normal, and divided by their number in the
+        symmetric contractions, whose weights have shape (elements, parameters, features).
+        """
+        generator = torch.Generator().manual_seed(seed)
+        for name, parameter in self.trainable().items():
+            drawn = torch.randn(parameter.shape, generator=generator)
+            if "symmetric_contractions" in name:
+                drawn /= parameter.shape[1]
+            parameter.data.copy_(drawn)
+
+    def save_weights(self, folder: Path) -> tuple[str, ...]:
+        """The pickled module, as mace's training script writes it."""
+        module = copy.deepcopy(self.module).cpu().requires_grad_(True)
+        torch.save(module, folder / MODEL_FILE)
+        return (MODEL_FILE,)
 
     def reference_calculator(self) -> Calculator:
         """Mace's own calculator."""

@@ -12,13 +12,10 @@ from matgl.models import M3GNet, TensorNet
 
 from umlip_bench.errors import WeightsError
 from umlip_bench.potentials.m3gnet import M3gnetPotential
-from umlip_bench.potentials.matgl_base import MatglPotential
+from umlip_bench.potentials.matgl_base import FILES, MatglPotential
 from umlip_bench.potentials.matgl_mending import mend_message_direction
 from umlip_bench.potentials.store import Weights
 from umlip_bench.potentials.tensornet import TensornetPotential
-
-FILES = ("model.json", "model.pt", "state.pt")
-"""What a saved matgl model consists of."""
 
 
 def load(weights: Weights, *, device: torch.device, dtype: torch.dtype) -> MatglPotential:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,21 +14,25 @@ from ase.calculators.calculator import Calculator
 from ase.data import atomic_numbers
 from matgl.apps.pes import Potential as MatglPotentialModule
 from matgl.ext.ase import PESCalculator
+from matgl.layers._atom_ref import AtomRef
 from torch import Tensor
 
 from umlip_bench.potentials.collate import Concatenation, sum_per_structure
 from umlip_bench.potentials.neighbors import pair_graph
 from umlip_bench.potentials.protocol import (
     Batch,
-    DifferentiablePotential,
     Graph,
     by_atomic_number,
 )
 from umlip_bench.potentials.store import Weights
+from umlip_bench.potentials.trainable import TrainablePotential
 from umlip_bench.structures import check_structure
 
+FILES = ("model.json", "model.pt", "state.pt")
+"""What a saved matgl model consists of."""
 
-class MatglPotential(DifferentiablePotential):
+
+class MatglPotential(TrainablePotential):
     """A matgl potential.
 
     Parameters
@@ -37,6 +42,8 @@ class MatglPotential(DifferentiablePotential):
     module
         The library's potential, mended where needed, on its device, frozen.
     """
+
+    head = ("model.final_layer",)
 
     def __init__(self, weights: Weights, module: MatglPotentialModule) -> None:
         self.weights = weights
@@ -52,9 +59,9 @@ class MatglPotential(DifferentiablePotential):
         numbers = [atomic_numbers[symbol] for symbol in self.model.element_types]
         self._type_of_number = np.full(max(numbers) + 1, -1)
         self._type_of_number[numbers] = np.arange(len(numbers))
-        references = module.element_refs
-        offsets = torch.zeros(len(numbers)) if references is None else references.property_offset
-        self._references = offsets.detach().double().reshape(-1).to(self.device)
+        if module.element_refs is None:
+            module.element_refs = AtomRef(torch.zeros(len(numbers))).to(self.device, self.dtype)
+        self._references = module.element_refs.property_offset.detach().double().reshape(-1)
 
     def element_references(self) -> np.ndarray:
         """Matgl's element references.
@@ -67,6 +74,33 @@ class MatglPotential(DifferentiablePotential):
         """Matgl's own calculator, mended, with its parameters as the library leaves them."""
         module = copy.deepcopy(self.module).requires_grad_(True)
         return PESCalculator(module, stress_unit="eV/A3")
+
+    def shift_references(self, shifts: np.ndarray) -> None:
+        """Add to the element references."""
+        numbers = [atomic_numbers[symbol] for symbol in self.card.elements]
+        offsets = self.module.element_refs.property_offset
+        added = torch.as_tensor(shifts[numbers], device=offsets.device)
+        offsets.copy_((self._references + added).reshape(offsets.shape))
+        self._references = offsets.detach().double().reshape(-1)
+
+    def reinitialise(self, seed: int) -> None:
+        """Take the parameters of a newly made model; scale and element references stay."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            new = type(self.model)(**self.model._init_args)
+        self.model.load_state_dict(new.state_dict())
+
+    def save_weights(self, folder: Path) -> tuple[str, ...]:
+        """A model as ``Potential.save`` writes it.
+
+        matgl does not note how messages are summed (`umlip_bench.potentials.matgl_mending`): the card that
+        goes with the files has to keep `ModelCard.trained_with`.
+        """
+        module = copy.deepcopy(self.module).cpu()
+        # A model without references of its own was given zeros, which it has to be made with again.
+        module._init_args["element_refs"] = module.element_refs.property_offset.tolist()
+        module.save(folder)
+        return FILES
 
     def prepare(self, atoms: Atoms) -> Graph:
         """Neighbour list."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
 
 import numpy as np
@@ -25,21 +26,24 @@ class Timing:
 
     Parameters
     ----------
+    against
+        The other side: ``"ase"`` or ``"matcalc"``, both with the library's calculator.
     in_flight
         Most structures under way at once on our side, which still splits them into calls as suits
-        the device; the library always takes one.
-    library_per_s, ours_per_s
+        the device; the other side always takes one.
+    theirs_per_s, ours_per_s
         Structures, paths or steps per second (`Work.unit`), medians over the repeats.
     ratio
-        Median over the repeats of the library's time over ours.
+        Median over the repeats of their time over ours.
     ratio_low, ratio_high
         Smallest and largest ratio.
     repeats
         Number of paired repeats.
     """
 
+    against: str
     in_flight: int
-    library_per_s: float
+    theirs_per_s: float
     ours_per_s: float
     ratio: float
     ratio_low: float
@@ -56,7 +60,7 @@ class Comparison:
     work, description, unit, n
         What was done, on what, in which unit, and how many of them in a repeat.
     timings
-        One for each number in flight.
+        One for each other side and number in flight.
     difference, tolerance
         Largest differences between the ends of the two sides, and what was tolerated.
     """
@@ -92,25 +96,31 @@ def compare(work: Work, potential: Potential, in_flight: Sequence[int], repeats:
     if repeats < MIN_REPEATS:
         raise UmlipBenchError(f"{repeats} repeats are too few; at least {MIN_REPEATS} are needed")
     calculator = potential.reference_calculator()
-    expected = work.library(calculator)  # also warms up
+    sides = {name: partial(do, calculator) for name, do in work.others.items()}
+    expected = {name: side() for name, side in sides.items()}  # also warms up
     tolerance = work.tolerance(potential.dtype)
     worst = Difference(0.0, 0.0, 0.0)
     for n in in_flight:
-        found = difference(expected, run_work(work, potential, n))
-        if not found.within(tolerance):
-            raise UmlipBenchError(
-                f"{potential.card.name}, {work.name}: our results differ from the library's by {found}, "
-                f"tolerated are {tolerance}; the timing would mean nothing"
-            )
-        worst = worst.larger(found)
+        mine = run_work(work, potential, n)
+        for name, theirs in expected.items():
+            found = difference(theirs, mine)
+            if not found.within(tolerance):
+                raise UmlipBenchError(
+                    f"{potential.card.name}, {work.name}: our results differ from those of {name} by "
+                    f"{found}, tolerated are {tolerance}; the timing would mean nothing"
+                )
+            worst = worst.larger(found)
 
-    library_times: list[float] = []
-    our_times: dict[int, list[float]] = {n: [] for n in in_flight}
+    theirs_s: dict[str, list[float]] = {name: [] for name in sides}
+    ours_s: dict[int, list[float]] = {n: [] for n in in_flight}
     for _ in range(repeats):
-        library_times.append(_seconds(lambda: work.library(calculator)))
+        for name, side in sides.items():
+            theirs_s[name].append(_seconds(side))
         for n in in_flight:
-            our_times[n].append(_seconds(lambda n=n: run_work(work, potential, n)))  # type: ignore[misc]
-    timings = tuple(_timing(n, work.n, library_times, our_times[n]) for n in in_flight)
+            ours_s[n].append(_seconds(partial(run_work, work, potential, n)))
+    timings = tuple(
+        _timing(name, n, work.n, theirs_s[name], ours_s[n]) for name in sides for n in in_flight
+    )
     return Comparison(work.name, work.description, work.unit, work.n, timings, worst, tolerance)
 
 
@@ -131,11 +141,12 @@ def run_work(work: Work, potential: Potential, in_flight: int) -> list[End]:
     return [end for several in ends for end in several]
 
 
-def _timing(in_flight: int, n: int, library: list[float], ours: list[float]) -> Timing:
-    ratios = np.divide(library, ours)
+def _timing(against: str, in_flight: int, n: int, theirs: list[float], ours: list[float]) -> Timing:
+    ratios = np.divide(theirs, ours)
     return Timing(
+        against=against,
         in_flight=in_flight,
-        library_per_s=n / median(library),
+        theirs_per_s=n / median(theirs),
         ours_per_s=n / median(ours),
         ratio=float(np.median(ratios)),
         ratio_low=float(ratios.min()),

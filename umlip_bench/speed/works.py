@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,6 +21,7 @@ from ase.filters import FrechetCellFilter
 from ase.md.langevin import Langevin as AseLangevin
 from ase.mep import NEB
 from ase.optimize import FIRE
+from pymatgen.io.ase import AseAtomsAdaptor
 
 from umlip_bench.engine.bands import Band
 from umlip_bench.engine.dynamics import Langevin
@@ -105,6 +107,11 @@ class Work(ABC):
     def library(self, calculator: Calculator) -> list[End]:
         """Do it under ASE with the library's calculator."""
 
+    @property
+    def others(self) -> Mapping[str, Callable[[Calculator], list[End]]]:
+        """Who else does this work with a calculator, by name: ASE, and what is installed."""
+        return {"ase": self.library}
+
     @abstractmethod
     def requests(self) -> list[Request]:
         """The same work for the engine."""
@@ -181,6 +188,31 @@ class Relaxations(Work):
                 fmax=self.fmax, steps=self.steps
             )
             ends.append(_end(atoms))
+        return ends
+
+    @property
+    def others(self) -> Mapping[str, Callable[[Calculator], list[End]]]:
+        """ASE, and matcalc where it is installed."""
+        found = {"ase": self.library}
+        return found | {"matcalc": self.matcalc} if find_spec("matcalc") else found
+
+    def matcalc(self, calculator: Calculator) -> list[End]:
+        """Matcalc's relaxation, one structure after the other."""
+        from matcalc import RelaxCalc
+
+        relax = RelaxCalc(
+            calculator,
+            optimizer="FIRE",
+            max_steps=self.steps,
+            fmax=self.fmax,
+            relax_cell=self.cell,
+        )
+        ends = []
+        for start in self.structures:
+            calculator.reset()
+            found = relax.calc(start.copy())
+            atoms = AseAtomsAdaptor.get_atoms(found["final_structure"])
+            ends.append(End(atoms, float(found["energy"]), np.array(found["forces"])))
         return ends
 
     def requests(self) -> list[Request]:

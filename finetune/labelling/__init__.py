@@ -1,0 +1,1 @@
+"""Where labels come from: choosing frames, writing inputs, computing them here, reading them back."""
