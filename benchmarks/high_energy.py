@@ -19,11 +19,17 @@ from umlip_bench.analysis.high_energy import (
     high_energy_rows,
     material_metrics,
 )
+from umlip_bench.analysis.high_energy_table import HIGH_ENERGY
 from umlip_bench.analysis.summary import Row
+from umlip_bench.analysis.tables import Presentation
+from umlip_bench.benchmarks.selection import cheapest
 from umlip_bench.datasets import Dataset, Frame
 from umlip_bench.datasets.cases import FramesCase
 from umlip_bench.engine.requests import Static, Task
 from umlip_bench.potentials.protocol import Prediction
+from umlip_bench.suite import Mode
+
+QUICK_CASES = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,19 +72,25 @@ def _compare(frame: Frame, prediction: Prediction) -> FrameComparison:
     )
 
 
+def _n_atoms(case: HighEnergyCase) -> int:
+    return sum(len(frame.atoms) for frame in case.frames)
+
+
 class HighEnergySuite:
     """The suite ``high-energy``."""
 
     name: ClassVar[str] = "high-energy"
     version: ClassVar[int] = 1
+    presentation: ClassVar[Presentation] = HIGH_ENERGY
 
-    def cases(self, dataset: Dataset) -> Sequence[HighEnergyCase]:
-        """One case for each usable material of the set."""
-        return [
+    def cases(self, dataset: Dataset, mode: Mode) -> Sequence[HighEnergyCase]:
+        """One case for each usable material of the set; the cheapest in quick mode."""
+        cases = [
             HighEnergyCase(case.name, case.frames)
             for case in dataset.of_task(self.name)
             if isinstance(case, FramesCase)
         ]
+        return cheapest(cases, QUICK_CASES, _n_atoms) if mode is Mode.QUICK else cases
 
     def measure(self, case: HighEnergyCase) -> Task[MaterialComparison]:
         """See `measure`."""

@@ -5,12 +5,14 @@ What it must hold to be loaded is in `umlip_bench.potentials.correction`.
 
 from __future__ import annotations
 
+import hashlib
+import math
 import os
 import platform
 import shutil
 import tempfile
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -21,6 +23,7 @@ import yaml
 from umlip_bench import __version__
 from umlip_bench.errors import CorrectionError
 from umlip_bench.potentials.catalogue import catalogue
+from umlip_bench.potentials.changes import METHODS, WEIGHTS, TrainedWeights, with_files
 from umlip_bench.potentials.correction import (
     CARD,
     FAMILY,
@@ -33,13 +36,17 @@ from umlip_bench.potentials.correction import (
 from umlip_bench.potentials.protocol import Potential
 from umlip_bench.potentials.store import Weights
 
+from .references import ShiftFit
 from .scalar import ScalarFit
+from .training.fit import TrainedFit, Training
+from .training.plot import plot_history, write_history
 
 HEADER = """\
 # A corrected model of umlip_bench: umlip_bench.load("this folder"), umlip-bench run --model "this folder".
-# parent and scalar are what it consists of; everything below them is a record.
+# parent and what follows it, up to fit, are what it consists of; everything from there on is a record.
 """
-RECORDED_PACKAGES = ("ase", "numpy", "torch")
+PLOT, HISTORY = "training.png", "training.csv"
+RECORDED_PACKAGES = ("ase", "chgnet", "mace-torch", "matgl", "numpy", "torch")
 
 
 @dataclass(frozen=True)
@@ -84,22 +91,71 @@ def save(
     CorrectionError
         If `out` exists, bears the name of a published model, or cannot be written.
     """
-    out = Path(out)
+    labels = asdict(fit.labels)
+    return _write(
+        Path(out),
+        lambda part: Correction(_keep_parent(potential.weights, part), fit.correction),
+        _without(fit, "labels", "references"),
+        labels,
+        source,
+    )
+
+
+def save_shift(
+    fit: ShiftFit, potential: Potential, out: Path | str, source: LabelSource | None = None
+) -> Path:
+    """Write a model with shifted element references; parameters and errors are those of `save`."""
+    labels = {"sha256": fit.labels_sha256, "n_frames": fit.n_labels}
+    return _write(
+        Path(out),
+        lambda part: Correction(_keep_parent(potential.weights, part), fit.correction),
+        _without(fit, "labels_sha256", "n_labels"),
+        labels,
+        source,
+    )
+
+
+def save_training(training: Training, out: Path | str, source: LabelSource | None = None) -> Path:
+    """Write a model whose weights were trained, with the weights as its own library writes them.
+
+    Parameters and errors are those of `save`.
+    """
+    fit = training.fit
+    if fit.method not in METHODS:
+        raise CorrectionError(
+            f"a model trained from {fit.method} is for comparison only; no correction is left to keep"
+        )
+
+    def build(part: Path) -> Correction:
+        plot_history(training, part / PLOT)
+        write_history(training.fit.history, part / HISTORY)
+        return _keep_trained(training, part)
+
+    labels = {"sha256": fit.labels_sha256, "n_frames": fit.n_labels}
+    record = _without(fit, "method", "labels_sha256", "n_labels", "history")
+    record["epochs"] = {"trained": len(fit.history.epochs), "kept": fit.history.kept}
+    return _write(Path(out), build, record, labels, source)
+
+
+def _write(
+    out: Path,
+    build: Callable[[Path], Correction],
+    record: Mapping[str, Any],
+    labels: Mapping[str, Any],
+    source: LabelSource | None,
+) -> Path:
+    """Write a folder, whole or not at all; `build` puts into it what belongs beside the card."""
     check_target(out)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
         try:
-            parent = _keep_parent(potential.weights, part)
             content = {
                 "schema": SCHEMA,
                 "name": out.name,
-                **Correction(parent, fit.correction).to_plain(),
-                "fit": _record(fit),
-                "labels": {
-                    **asdict(fit.labels),
-                    "source": None if source is None else asdict(source),
-                },
+                **build(part).to_plain(),
+                "fit": record,
+                "labels": {**labels, "source": None if source is None else asdict(source)},
                 "made": _provenance(),
             }
             text = yaml.safe_dump(_plain(content), sort_keys=False, allow_unicode=True, width=100)
@@ -151,12 +207,27 @@ def _keep_parent(weights: Weights, folder: Path) -> ParentModel:
     return ParentModel(card.name, card.family, weights.sha256, f"{PARENT}/{file.name}")
 
 
-def _record(fit: ScalarFit) -> dict[str, Any]:
+def _keep_trained(training: Training, folder: Path) -> Correction:
+    """Write the trained weights and say what they are; the parent is named only."""
+    (folder / WEIGHTS).mkdir()
+    names = training.potential.save_weights(folder / WEIGHTS)
+    digests = {
+        name: hashlib.sha256((folder / WEIGHTS / name).read_bytes()).hexdigest() for name in names
+    }
+    parent = training.parent
+    weights = parent.weights
+    # A parent that was trained itself is read by the family of its weights, not as a corrected model.
+    read_as = weights.base if isinstance(weights, CorrectedWeights) else weights
+    card = replace(with_files(read_as.card, digests), n_parameters=parent.card.n_parameters)
+    return Correction(
+        ParentModel(parent.card.name, parent.card.family, weights.sha256),
+        TrainedWeights(training.fit.method, card),
+    )
+
+
+def _without(fit: ScalarFit | ShiftFit | TrainedFit, *elsewhere: str) -> dict[str, Any]:
     """The numbers of a fit without what stands elsewhere in the card."""
-    record = asdict(fit)
-    for stands_elsewhere in ("labels", "references"):
-        del record[stands_elsewhere]
-    return record
+    return {name: value for name, value in asdict(fit).items() if name not in elsewhere}
 
 
 def _provenance() -> dict[str, Any]:
@@ -174,6 +245,8 @@ def _plain(value: Any) -> Any:
         return {str(k): _plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(v) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
     if isinstance(value, str):
         return str(value)  # an enumeration's member is a string, but of another type
     return value

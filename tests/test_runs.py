@@ -27,7 +27,6 @@ ARRAYS = {"forces": np.arange(6.0).reshape(2, 3) / 3, "formula": np.array(["Si",
 
 def config(**changes):
     identity = {
-        "suite": "high-energy",
         "data": {"id": "pbe-mini", "sha256": "cc"},
         "settings": {"dtype": "float32"},
     }
@@ -36,6 +35,7 @@ def config(**changes):
         identity=identity | changes.get("identity", {}),
         provenance={"python": "3.11"},
         models=changes.get("models", models),
+        suites=changes.get("suites", ["high-energy"]),
     )
 
 
@@ -223,7 +223,7 @@ from pathlib import Path
 from umlip_bench.errors import RunFolderError
 from umlip_bench.runs import RunConfig, RunFolder
 try:
-    RunFolder(Path({str(tmp_path)!r}), RunConfig({config().identity!r}, {{}}, {{}}))
+    RunFolder(Path({str(tmp_path)!r}), RunConfig({config().identity!r}, {{}}, {{}}, []))
 except RunFolderError as error:
     sys.exit(str(error))
 """
@@ -240,7 +240,6 @@ except RunFolderError as error:
 @pytest.mark.parametrize(
     "identity",
     [
-        {"suite": "phonons"},
         {"data": {"id": "pbe-mini", "sha256": "other"}},
         {"data": {"id": "mine.xyz", "sha256": "cc"}},
         {"settings": {"dtype": "float64"}},
@@ -313,11 +312,31 @@ def test_a_damaged_run_yaml_is_named(tmp_path, text):
 # ---- files
 
 
+def test_a_folder_gathers_the_rows_of_several_suites(tmp_path):
+    def rows(suite, *values):
+        return [
+            Row("toy-1", "pbe-mini", suite, "v", "slope", value, "", None, None, 1, 0)
+            for value in values
+        ]
+
+    with RunFolder(tmp_path, config()) as folder:
+        folder.write_summary({"high-energy": rows("high-energy", 0.8, 0.9)})
+    with RunFolder(tmp_path, config(suites=["eos", "phonons"])) as folder:
+        folder.write_summary({"eos": rows("eos", 1.0), "phonons": rows("phonons", 0.7)})
+        folder.write_summary({"eos": rows("eos", 1.1)})
+    content = json.loads((tmp_path / "summary.json").read_text())
+    found = [(row["suite"], row["value"]) for row in content["rows"]]
+    assert found == [("high-energy", 0.8), ("high-energy", 0.9), ("eos", 1.1), ("phonons", 0.7)]
+    assert yaml.safe_load((tmp_path / "run.yaml").read_text())["suites"] == [
+        *("high-energy", "eos", "phonons")
+    ]
+
+
 def test_the_summary_is_json_without_not_a_number(tmp_path):
     row = Row("toy-1", "pbe-mini", "s", "v", "slope", math.nan, "", None, math.inf, 0, 1)
-    with RunFolder(tmp_path, config()) as folder:
-        folder.write_summary([row])
-        folder.write_summary([row, row])
+    with RunFolder(tmp_path, config(suites=["s"])) as folder:
+        folder.write_summary({"s": [row]})
+        folder.write_summary({"s": [row, row]})
     content = json.loads((tmp_path / "summary.json").read_text(), parse_constant=pytest.fail)
     assert content["schema"] == 1
     assert len(content["rows"]) == 2

@@ -9,7 +9,7 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, PropertyNotImplementedError, all_changes
 from ase.stress import full_3x3_to_voigt_6_stress
 
-from umlip_bench.potentials.protocol import Potential
+from umlip_bench.potentials.protocol import Potential, Prediction
 
 
 class PotentialCalculator(Calculator):
@@ -43,6 +43,13 @@ class PotentialCalculator(Calculator):
         super().calculate(atoms, properties, system_changes)
         graph = self.potential.prepare(self.atoms)
         (prediction,) = self.potential.evaluate([graph], stress=True)
+        self.results = self.results_of(prediction)
+        for wanted in properties:
+            if wanted not in self.results:
+                raise PropertyNotImplementedError(f"{self.potential.card.name} has no {wanted}")
+
+    def results_of(self, prediction: Prediction) -> dict[str, Any]:
+        """A prediction in ASE's terms."""
         results: dict[str, Any] = {
             "energy": prediction.energy,
             "free_energy": prediction.energy,
@@ -52,7 +59,4 @@ class PotentialCalculator(Calculator):
             results["stress"] = full_3x3_to_voigt_6_stress(prediction.stress)
         if prediction.magmoms is not None:
             results["magmoms"] = prediction.magmoms
-        self.results = results
-        for wanted in properties:
-            if wanted not in results:
-                raise PropertyNotImplementedError(f"{self.potential.card.name} has no {wanted}")
+        return results

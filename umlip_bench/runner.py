@@ -1,9 +1,9 @@
-"""Running a suite: models times cases into a run folder, going on where an earlier run stopped."""
+"""Running suites: models times cases into a run folder, going on where an earlier run stopped."""
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -13,14 +13,14 @@ from typing import Any, Protocol
 import torch
 
 from umlip_bench import __version__
-from umlip_bench.engine.requests import Task
 from umlip_bench.engine.scheduler import Done, run_tasks
 from umlip_bench.errors import UmlipBenchError
 from umlip_bench.potentials.card import LevelOfTheory
 from umlip_bench.potentials.families import family
+from umlip_bench.potentials.protocol import Potential
 from umlip_bench.potentials.store import Weights
 from umlip_bench.runs import CaseKey, CaseRecord, RunConfig, RunFolder
-from umlip_bench.suite import Suite
+from umlip_bench.suite import Case, Suite
 
 RECORDED_PACKAGES = ("ase", "chgnet", "e3nn", "mace-torch", "matgl", "numpy", "pymatgen", "torch")
 
@@ -56,35 +56,71 @@ class ProgressDisplay(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A suite and the cases of it that are to be run; at least one."""
+
+    suite: Suite
+    cases: Sequence[Case]
+
+
+@dataclass(frozen=True, eq=False)
+class SuiteOutcome:
+    """What came of one suite, over all models of the run folder.
+
+    Parameters
+    ----------
+    suite
+        The suite.
+    rows
+        Its part of the summary.
+    results
+        Results of the cases that succeeded, by model.
+    failed
+        Cases of the models asked for that ended with an error.
+    n_done
+        Cases of the models asked for that have a result.
+    """
+
+    suite: Suite
+    rows: Sequence[Any]
+    results: Mapping[str, Sequence[Any]]
+    failed: Sequence[CaseRecord]
+    n_done: int
+
+
+@dataclass(frozen=True, eq=False)
 class Outcome:
     """What came of a run.
 
     Parameters
     ----------
-    rows
-        The summary, over all models of the folder.
-    failed
-        Cases of the models asked for that ended with an error.
+    suites
+        One for each plan.
     unusable
         Models that could not be loaded, with the reason.
     levels
         Level of theory of every model in the folder.
-    n_done
-        Cases of the models asked for that have a result.
     """
 
-    rows: Sequence[Any]
-    failed: Sequence[CaseRecord]
+    suites: Sequence[SuiteOutcome]
     unusable: Mapping[str, str]
     levels: Mapping[str, LevelOfTheory]
-    n_done: int
+
+    @property
+    def failed(self) -> list[CaseRecord]:
+        """Cases of all suites that ended with an error."""
+        return [record for outcome in self.suites for record in outcome.failed]
+
+    @property
+    def n_done(self) -> int:
+        """Cases of all suites that have a result."""
+        return sum(outcome.n_done for outcome in self.suites)
 
 
-def run_suite(
-    suite: Suite,
+def run_suites(
+    plans: Sequence[Plan],
     models: Sequence[Weights],
-    dataset: Any,
     data: DataIdentity,
     out: Path,
     *,
@@ -92,16 +128,18 @@ def run_suite(
     dtype: torch.dtype,
     progress: ProgressDisplay,
 ) -> Outcome:
-    """Run one suite with several models and write the run folder.
+    """Run suites with several models and write the run folder.
+
+    All cases of a model, of whichever suite, are under way together.
 
     Parameters
     ----------
-    suite
+    plans
         What to measure.
     models
         Located weights; each model is loaded only if it has cases left to do.
-    dataset, data
-        The reference data and its identity.
+    data
+        Identity of the reference data that the cases are from.
     out
         Run folder, new or interrupted.
     device, dtype
@@ -118,40 +156,30 @@ def run_suite(
     ------
     RunFolderError
         If the folder holds another run or is in use.
-    UmlipBenchError
-        If the data set has no case for the suite.
     """
-    cases = suite.cases(dataset)
-    if not cases:
-        raise UmlipBenchError(f"data set {data.id} has no case for the suite {suite.name}")
     settings = {"dtype": str(dtype).removeprefix("torch.")}
-    identity = {
-        "suite": suite.name,
-        "data": {"id": data.id, "sha256": data.sha256},
-        "settings": settings,
-    }
-    config = RunConfig(identity, _provenance(device), {w.card.name: _card(w) for w in models})
+    identity = {"data": {"id": data.id, "sha256": data.sha256}, "settings": settings}
+    config = RunConfig(
+        identity,
+        _provenance(device),
+        {w.card.name: _card(w) for w in models},
+        [plan.suite.name for plan in plans],
+    )
+    asked = {weights.card.name for weights in models}
     with RunFolder(out, config) as folder:
-
-        def keys_of(sha256: str) -> dict[str, CaseKey]:
-            return {
-                case.name: CaseKey(
-                    suite=suite.name,
-                    suite_version=suite.version,
-                    settings=settings,
-                    case=case.name,
-                    structures=case.fingerprint,
-                    model=sha256,
-                    data=data.sha256,
-                )
-                for case in cases
-            }
-
         unusable = {}
         for weights in models:
-            keys = keys_of(weights.sha256)
-            left = [case for case in cases if folder.record(keys[case.name]) is None]
-            progress.start(weights.card.name, len(cases), len(cases) - len(left))
+            left = []
+            total = 0
+            for plan in plans:
+                keys = _keys(plan, weights.sha256, settings, data)
+                total += len(keys)
+                left += [
+                    _Left(plan.suite, case, keys[case.name])
+                    for case in plan.cases
+                    if folder.record(keys[case.name]) is None
+                ]
+            progress.start(weights.card.name, total, total - len(left))
             if not left:
                 continue
             try:
@@ -159,65 +187,105 @@ def run_suite(
             except UmlipBenchError as error:
                 unusable[weights.card.name] = str(error)
                 continue
-            tasks = ((case.name, suite.measure(case)) for case in left)
-            for record, arrays in _measure(suite, potential, tasks, keys, data.id):
+            for record, arrays in _measure(potential, left, data.id):
                 folder.add(record, arrays)
                 progress.advance()
 
         # The summary is the folder's: models of earlier commands stay in it.
-        rows: list[Any] = []
-        records: list[CaseRecord] = []
-        for name, card in folder.config.models.items():
-            found = (folder.record(key) for key in keys_of(card["sha256"]).values())
-            finished = [record for record in found if record is not None]
-            done = [record for record in finished if record.status == "done"]
-            if finished:
-                results = [suite.from_arrays(r.case, folder.arrays(r)) for r in done]
-                rows += suite.rows(name, data.id, results, len(finished) - len(done))
-                records += finished
-        folder.write_summary(rows)
+        outcomes = [_collect(folder, plan, settings, data, asked) for plan in plans]
+        folder.write_summary({outcome.suite.name: outcome.rows for outcome in outcomes})
         levels = {
             name: LevelOfTheory(**card["level_of_theory"])
             for name, card in folder.config.models.items()
         }
-    asked = {weights.card.name for weights in models}
-    mine = [record for record in records if record.model in asked]
-    failed = [record for record in mine if record.status == "failed"]
-    return Outcome(rows, failed, unusable, levels, n_done=len(mine) - len(failed))
+    return Outcome(outcomes, unusable, levels)
+
+
+@dataclass(frozen=True, eq=False)
+class _Left:
+    """A case that is still to be measured."""
+
+    suite: Suite
+    case: Case
+    key: CaseKey
+
+
+def _keys(
+    plan: Plan, weights: str, settings: Mapping[str, str], data: DataIdentity
+) -> dict[str, CaseKey]:
+    """Keys of a plan's cases for one model, by name of the case."""
+    return {
+        case.name: CaseKey(
+            suite=plan.suite.name,
+            suite_version=plan.suite.version,
+            settings=settings,
+            case=case.name,
+            structures=case.fingerprint,
+            model=weights,
+            data=data.sha256,
+        )
+        for case in plan.cases
+    }
 
 
 def _measure(
-    suite: Suite,
-    potential: Any,
-    tasks: Iterator[tuple[str, Task]],
-    keys: dict[str, CaseKey],
-    data: str,
+    potential: Potential, left: Sequence[_Left], data: str
 ) -> Iterator[tuple[CaseRecord, Any]]:
     """Records and arrays of cases as they end."""
+    tasks = ((one, one.suite.measure(one.case)) for one in left)
     for outcome in run_tasks(potential, tasks):
+        one = outcome.key
         error: UmlipBenchError | None = None
         metrics: Any = {}
         arrays = None
         if isinstance(outcome, Done):
             try:
-                metrics, arrays = suite.metrics(outcome.result), suite.to_arrays(outcome.result)
+                metrics = one.suite.metrics(outcome.result)
+                arrays = one.suite.to_arrays(outcome.result)
             except UmlipBenchError as caught:
                 error = caught
         else:
             error = outcome.error
         yield (
             CaseRecord(
-                key=keys[outcome.key].digest,
+                key=one.key.digest,
                 model=potential.card.name,
                 data=data,
-                suite=suite.name,
-                case=outcome.key,
+                suite=one.suite.name,
+                case=one.case.name,
                 status="done" if error is None else "failed",
                 reason=None if error is None else str(error),
                 metrics=metrics if error is None else {},
             ),
             arrays if error is None else None,
         )
+
+
+def _collect(
+    folder: RunFolder,
+    plan: Plan,
+    settings: Mapping[str, str],
+    data: DataIdentity,
+    asked: Collection[str],
+) -> SuiteOutcome:
+    """What the folder holds of a plan's cases, for all its models."""
+    suite = plan.suite
+    rows: list[Any] = []
+    results: dict[str, Sequence[Any]] = {}
+    failed: list[CaseRecord] = []
+    n_done = 0
+    for name, card in folder.config.models.items():
+        keys = _keys(plan, card["sha256"], settings, data)
+        finished = [r for r in map(folder.record, keys.values()) if r is not None]
+        if not finished:
+            continue
+        done = [record for record in finished if record.status == "done"]
+        results[name] = [suite.from_arrays(r.case, folder.arrays(r)) for r in done]
+        rows += suite.rows(name, data.id, results[name], len(finished) - len(done))
+        if name in asked:
+            failed += [record for record in finished if record.status == "failed"]
+            n_done += len(done)
+    return SuiteOutcome(suite, rows, results, failed, n_done)
 
 
 def differs(model: LevelOfTheory, data: LevelOfTheory) -> bool:

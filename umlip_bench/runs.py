@@ -26,7 +26,7 @@ from umlip_bench.errors import RunFolderError
 from umlip_bench.files import write_atomically
 from umlip_bench.suite import SummaryRow
 
-SCHEMA = 1
+SUMMARY_SCHEMA, CONFIG_SCHEMA = 1, 2
 CONFIG, CASES, PREDICTIONS, SUMMARY = "run.yaml", "cases.jsonl", "predictions", "summary.json"
 
 
@@ -117,16 +117,20 @@ class RunConfig:
     Parameters
     ----------
     identity
-        What must be the same for a run to be continued in the same folder (suite, data, settings).
+        What must be the same for a run to be continued in the same folder (data, settings).
     provenance
         What is only recorded: versions, host, device.
     models
-        Model cards by name, each with origin and digest of the weights.
+        Model cards by name, each with origin and digest of the weights; a folder gathers those of all
+        commands.
+    suites
+        Names of the suites, gathered likewise.
     """
 
     identity: Mapping[str, Any]
     provenance: Mapping[str, Any]
     models: Mapping[str, Mapping[str, Any]]
+    suites: Sequence[str]
 
 
 class RunFolder:
@@ -212,21 +216,39 @@ class RunFolder:
         with np.load(self._arrays_path(record.key), allow_pickle=False) as stored:
             return dict(stored)
 
-    def write_summary(self, rows: Sequence[SummaryRow]) -> None:
-        """Write summary.json."""
-        content = {"schema": SCHEMA, "rows": [row.to_json() for row in rows]}
+    def write_summary(self, rows: Mapping[str, Sequence[SummaryRow]]) -> None:
+        """Write the rows of some suites to summary.json; those of other suites in it stay.
+
+        Parameters
+        ----------
+        rows
+            By name of the suite.
+        """
+        by_suite = {name: [row.to_json() for row in several] for name, several in rows.items()}
+        for row in self._summary():
+            if row["suite"] not in rows:
+                by_suite.setdefault(row["suite"], []).append(row)
+        ordered = [row for name in self.config.suites for row in by_suite.get(name, [])]
+        content = {"schema": SUMMARY_SCHEMA, "rows": ordered}
         text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         write_atomically(self.path / SUMMARY, lambda file: file.write(text.encode()))
+
+    def _summary(self) -> list[dict[str, Any]]:
+        """Rows of the summary that is there."""
+        path = self.path / SUMMARY
+        return json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []
 
     def _arrays_path(self, key: str) -> Path:
         return self.path / PREDICTIONS / f"{key}.npz"
 
     def _merge(self, config: RunConfig) -> RunConfig:
-        """Agree with an earlier run.yaml, and write the union of the models."""
+        """Agree with an earlier run.yaml, and write the union of models and suites."""
         path = self.path / CONFIG
         models = dict(config.models)
+        suites = list(config.suites)
         if path.exists():
             before = read_config(path)
+            suites = list(dict.fromkeys([*before.suites, *suites]))
             for name, value in config.identity.items():
                 if before.identity.get(name) != value:
                     raise RunFolderError(
@@ -240,9 +262,9 @@ class RunFolder:
                         "choose another --out"
                     )
                 models.setdefault(name, card)
-        merged = RunConfig(config.identity, config.provenance, models)
+        merged = RunConfig(config.identity, config.provenance, models, suites)
         text = yaml.safe_dump(
-            {"schema": SCHEMA, **{k: _plain(v) for k, v in vars(merged).items()}},
+            {"schema": CONFIG_SCHEMA, **{k: _plain(v) for k, v in vars(merged).items()}},
             sort_keys=False,
             allow_unicode=True,
         )
@@ -284,12 +306,14 @@ def read_config(path: Path) -> RunConfig:
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        if content["schema"] != SCHEMA:
+        if content["schema"] != CONFIG_SCHEMA:
             raise RunFolderError(
-                f"{path} has schema {content['schema']!r}, this version reads {SCHEMA}; "
+                f"{path} has schema {content['schema']!r}, this version reads {CONFIG_SCHEMA}; "
                 "choose another --out"
             )
-        return RunConfig(content["identity"], content["provenance"], dict(content["models"]))
+        return RunConfig(
+            content["identity"], content["provenance"], dict(content["models"]), content["suites"]
+        )
     except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
         raise RunFolderError(f"{path} is damaged ({error}); choose another --out") from error
 

@@ -6,14 +6,50 @@ The suites themselves live in `umlip_bench.benchmarks`; nothing here knows their
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Protocol, TypeVar
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
+from ase import Atoms
 
 from umlip_bench.engine.requests import Task
 
 C = TypeVar("C", bound="Case")
 R = TypeVar("R")
+
+
+class Mode(StrEnum):
+    """How many cases are run; it never changes how one is measured."""
+
+    QUICK = "quick"
+    """A few cheap ones: minutes on a CPU."""
+    STANDARD = "standard"
+    """All usable ones, but those that take hours on a CPU."""
+    FULL = "full"
+    """All usable ones."""
+
+
+@dataclass(frozen=True, eq=False)
+class StructureRequest:
+    """A structure to be measured without reference values.
+
+    Parameters
+    ----------
+    atoms
+        The structure.
+    name
+        Its name.
+    max_index
+        Highest Miller index of surfaces.
+    ion
+        Chemical symbol of the ion that migrates; ``None`` if the user named none.
+    """
+
+    atoms: Atoms
+    name: str
+    max_index: int
+    ion: str | None
 
 
 class Case(Protocol):
@@ -51,9 +87,11 @@ class Suite(Protocol[C, R]):
 
     name: ClassVar[str]
     version: ClassVar[int]
+    presentation: ClassVar[Any]
+    """How its rows are shown, a `umlip_bench.analysis.tables.Presentation`."""
 
-    def cases(self, dataset: Any) -> Sequence[C]:
-        """The cases that a data set holds for this suite."""
+    def cases(self, dataset: Any, mode: Mode) -> Sequence[C]:
+        """The cases that a data set holds for this suite, or a few of them."""
         ...
 
     def measure(self, case: C) -> Task[R]:
@@ -74,4 +112,28 @@ class Suite(Protocol[C, R]):
 
     def rows(self, model: str, data: str, results: Sequence[R], n_failed: int) -> Sequence[Any]:
         """Summary over the cases that succeeded."""
+        ...
+
+
+@runtime_checkable
+class StructureSuite(Protocol[C]):
+    """A suite that also measures structures for which there are no reference values."""
+
+    def structure_cases(self, request: StructureRequest) -> Sequence[C]:
+        """The cases that follow from a structure.
+
+        Raises
+        ------
+        UmlipBenchError
+            If there are none, with the reason.
+        """
+        ...
+
+
+@runtime_checkable
+class TabulatedSuite(Protocol[R]):
+    """A suite whose cases can be shown one by one."""
+
+    def case_table(self, results: Sequence[R]) -> Any:
+        """A `umlip_bench.analysis.tables.CaseTable` of one model's results."""
         ...

@@ -67,7 +67,7 @@ def single_point(target: Point, log: Path) -> Atoms:
         xc="PBE",
         kpts={"size": target.mesh, "gamma": True},
         occupations=FermiDirac(target.settings.smearing),
-        convergence={"energy": 1e-5},
+        convergence={"energy": 1e-5, "density": target.settings.density},
         txt=str(log),
     )
     out.info |= conditions(target)

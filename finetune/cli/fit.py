@@ -4,16 +4,31 @@ from __future__ import annotations
 
 import argparse
 import math
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from umlip_bench.cli.options import Subparsers, add_command, add_device_options
+from umlip_bench.finetune.cli.training_options import (
+    NAMES,
+    add_training_options,
+    epochs_bar,
+    settings_of,
+)
 
-METHODS = ("scalar",)
+if TYPE_CHECKING:
+    from umlip_bench.datasets import Frame
+    from umlip_bench.finetune.folder import LabelSource
+    from umlip_bench.potentials.protocol import Potential
+
+METHODS = ("scalar", "e0", "head", "lora", "full")
 ESTIMATORS = ("rotate", "mse", "shrunk")
 
 EXAMPLES = """\
   umlip-finetune fit --model chgnet-0.3.0 --labels one.xyz --method scalar --out chgnet-mine
   umlip-finetune fit --model my.model --labels vasprun.xml --estimator mse --out mine
+  umlip-finetune fit --model chgnet-0.3.0 --labels many.xyz --method full --out chgnet-full
   umlip-finetune fit --model ase:ase.calculators.lj:LennardJones --labels ar.xyz --estimator mse
       --reference Ar=-0.05 --out lj-mine
 """
@@ -30,7 +45,11 @@ def add_parser(commands: Subparsers) -> None:
             "model as a folder that umlip_bench.load and --model take like any other.\n"
             "\n"
             "scalar: the energy surface times one factor c about the model's element references, so that\n"
-            "forces and stress are scaled by c. c is fitted on forces alone, in seconds."
+            "forces and stress are scaled by c. c is fitted on forces alone, in seconds.\n"
+            "e0: element references shifted to the labels' energies; forces and stress stay.\n"
+            "head, lora, full: weights trained on energies, forces and stress: those of the last layers,\n"
+            "low-rank updates of all matrices, or all of them. An interrupted training goes on when the\n"
+            "same command is given again."
         ),
         examples=EXAMPLES,
     )
@@ -48,10 +67,15 @@ def add_parser(commands: Subparsers) -> None:
         "--method", default="scalar", choices=METHODS, help="what to correct (default: scalar)"
     )
     parser.add_argument(
+        "--held-out",
+        metavar="FILE|ID",
+        help="further labelled frames, of which those of the labels' compositions are compared before and "
+        "after (e0, head, lora, full)",
+    )
+    parser.add_argument(
         "--estimator",
-        default="shrunk",
         choices=ESTIMATORS,
-        help="rotate: 1/slope; mse: least squared error; shrunk: mse drawn towards the factor that the model "
+        help="for scalar; rotate: 1/slope; mse: least squared error; shrunk: mse drawn towards the factor that the model "
         "needs on other materials, the more the fewer the labels (default)",
     )
     parser.add_argument(
@@ -59,7 +83,7 @@ def add_parser(commands: Subparsers) -> None:
         action="append",
         type=_reference,
         metavar="EL=EV",
-        help="energy of an element about which to scale, in place of the model's own references; once for "
+        help="for scalar; energy of an element about which to scale, in place of the model's own references; once for "
         "each element (a foreign calculator's are zero otherwise)",
     )
     parser.add_argument(
@@ -70,6 +94,7 @@ def add_parser(commands: Subparsers) -> None:
         help="folder to write; its name is the model's",
     )
     add_device_options(parser)
+    add_training_options(parser)
     parser.set_defaults(run=_run)
 
 
@@ -78,33 +103,35 @@ def _run(options: argparse.Namespace) -> int:
     from umlip_bench.cli import console
     from umlip_bench.errors import CorrectionError
 
+    _refuse_options_of_others(options)
     labels = datasets.load(options.labels)
     if not labels.frames:
         tasks = ", ".join(labels.tasks) or "none"
         raise CorrectionError(f"{options.labels} has no labelled frames; it has cases for {tasks}")
-    references = dict(options.reference) if options.reference else None
+    held_out = () if options.held_out is None else datasets.load(options.held_out).frames
 
     # Slow imports only after what a user can get wrong.
-    from umlip_bench.finetune.factors import Estimator
-    from umlip_bench.finetune.folder import LabelSource, check_target, save
-    from umlip_bench.finetune.report import print_report
-    from umlip_bench.finetune.scalar import fit_scalar
+    from umlip_bench.finetune.folder import LabelSource, check_target
+    from umlip_bench.finetune.measures import unseen
     from umlip_bench.loading import potential
     from umlip_bench.runner import level_warning
 
     check_target(options.out)
-    errors = console.errors()
-    with errors.status(f"fitting {options.model} to {options.labels}"):
-        model = potential(options.model, device=options.device, dtype=options.dtype)
-        fit = fit_scalar(
-            model, labels.frames, estimator=Estimator(options.estimator), references=references
+    held_out = unseen(held_out, labels.frames)
+    if options.held_out is not None and not held_out:
+        raise CorrectionError(
+            f"{options.held_out} has no frames of the labels' compositions beside the labels themselves; "
+            "give others, or leave --held-out away"
         )
+    errors = console.errors()
+    with errors.status(f"reading {options.model}"):
+        model = potential(options.model, device=options.device, dtype=options.dtype)
     output = console.output()
-    print_report(fit, model.card.name, output)
+    source = LabelSource(labels.manifest.id, labels.sha256)
+    _FITS[options.method](options, model, labels.frames, held_out, source)
     warning = level_warning(model.card.level_of_theory, labels.manifest.level_of_theory)
     if warning:
         output.print(f"Level of theory: {warning}.", style="yellow", markup=False, highlight=False)
-    save(fit, model, options.out, LabelSource(labels.manifest.id, labels.sha256))
     errors.print(
         f"Corrected model: {options.out}; use it as --model {options.out} or "
         f'umlip_bench.load("{options.out}")',
@@ -113,6 +140,101 @@ def _run(options: argparse.Namespace) -> int:
         soft_wrap=True,
     )
     return 0
+
+
+def _fit_scalar(
+    options: argparse.Namespace,
+    model: Potential,
+    frames: Sequence[Frame],
+    held_out: Sequence[Frame],
+    source: LabelSource,
+) -> None:
+    from umlip_bench.cli import console
+    from umlip_bench.finetune.factors import Estimator
+    from umlip_bench.finetune.folder import save
+    from umlip_bench.finetune.report import print_report
+    from umlip_bench.finetune.scalar import DEFAULT_ESTIMATOR, fit_scalar
+
+    estimator = DEFAULT_ESTIMATOR if options.estimator is None else Estimator(options.estimator)
+    references = dict(options.reference) if options.reference else None
+    with console.errors().status(f"fitting {options.model} to {options.labels}"):
+        fit = fit_scalar(model, frames, estimator=estimator, references=references)
+    print_report(fit, model.card.name, console.output())
+    save(fit, model, options.out, source)
+
+
+def _fit_references(
+    options: argparse.Namespace,
+    model: Potential,
+    frames: Sequence[Frame],
+    held_out: Sequence[Frame],
+    source: LabelSource,
+) -> None:
+    from umlip_bench.cli import console
+    from umlip_bench.finetune.folder import save_shift
+    from umlip_bench.finetune.references import fit_references
+    from umlip_bench.finetune.training_report import print_shift
+
+    with console.errors().status(f"fitting {options.model} to {options.labels}"):
+        fit = fit_references(model, frames, held_out=held_out)
+    print_shift(fit, model.card.name, console.output())
+    save_shift(fit, model, options.out, source)
+
+
+def _fit_trained(
+    options: argparse.Namespace,
+    model: Potential,
+    frames: Sequence[Frame],
+    held_out: Sequence[Frame],
+    source: LabelSource,
+) -> None:
+    from umlip_bench.cli import console
+    from umlip_bench.finetune.folder import save_training
+    from umlip_bench.finetune.training.fit import fit_trained
+    from umlip_bench.finetune.training_report import print_training
+
+    settings = settings_of(options)
+    # Beside the folder to come, under a name that nobody gives to a model.
+    scratch = options.out.parent / f".{options.out.name}.training"
+    with epochs_bar(settings.epochs, options.method) as on_epoch:
+        training = fit_trained(
+            model,
+            frames,
+            options.method,
+            settings,
+            held_out=held_out,
+            checkpoint=scratch / "checkpoint.pt",
+            on_epoch=on_epoch,
+        )
+    print_training(training.fit, model.card.name, console.output())
+    save_training(training, options.out, source)
+    shutil.rmtree(scratch, ignore_errors=True)
+
+
+_FITS = {
+    "scalar": _fit_scalar,
+    "e0": _fit_references,
+    "head": _fit_trained,
+    "lora": _fit_trained,
+    "full": _fit_trained,
+}
+
+
+def _refuse_options_of_others(options: argparse.Namespace) -> None:
+    """An option that the method does not know would be ignored without a word."""
+    from umlip_bench.errors import CorrectionError
+
+    own = {
+        "scalar": ("estimator", "reference"),
+        "e0": ("held_out",),
+    }.get(options.method, ("held_out", *NAMES))
+    every = ("estimator", "reference", "held_out", *NAMES)
+    foreign = [name for name in every if name not in own and getattr(options, name) is not None]
+    if foreign:
+        raise CorrectionError(
+            f"--{foreign[0].replace('_', '-')} is not an option of the method {options.method}; leave it "
+            "away, or choose a method that has it (see umlip-finetune fit --help)"
+        )
 
 
 def _reference(text: str) -> tuple[str, float]:

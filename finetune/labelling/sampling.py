@@ -11,11 +11,19 @@ from dataclasses import dataclass
 import numpy as np
 from ase import Atoms
 
-from umlip_bench.engine import Done, Failed, Langevin, Relax, Relaxed, Static, run_requests
-from umlip_bench.engine.requests import Request
-from umlip_bench.engine.scheduler import run_tasks
+from umlip_bench.engine import (
+    Failed,
+    Langevin,
+    Relax,
+    Relaxed,
+    Static,
+    Task,
+    Trajectory,
+    run_requests,
+    run_tasks,
+)
 from umlip_bench.errors import LabelError, UmlipBenchError
-from umlip_bench.potentials.protocol import Potential
+from umlip_bench.potentials.protocol import Potential, Prediction
 from umlip_bench.structures import describe
 
 TIMESTEP, TIMESTEP_WITH_HYDROGEN = 2.0, 0.5
@@ -256,9 +264,7 @@ def strained(atoms: Atoms, strain: float) -> Atoms:
 
 
 def _start(potential: Potential, atoms: Atoms, sampling: Sampling) -> tuple[Atoms, bool]:
-    start = Atoms(
-        numbers=atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc
-    )
+    start = Atoms(numbers=atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
     converged = True
     if sampling.relax:
         request = Relax(
@@ -267,7 +273,6 @@ def _start(potential: Potential, atoms: Atoms, sampling: Sampling) -> tuple[Atom
         (outcome,) = run_requests(potential, [request])
         if isinstance(outcome, Failed):
             raise outcome.error
-        assert isinstance(outcome, Done)
         relaxed: Relaxed = outcome.result
         start, converged = relaxed.atoms, relaxed.converged
     return repeated(start, sampling.enough_atoms, sampling.enough_length), converged
@@ -275,7 +280,7 @@ def _start(potential: Potential, atoms: Atoms, sampling: Sampling) -> tuple[Atom
 
 def _run(
     number: int, run: Langevin, strains: Sequence[float], tick: Callable[[], None]
-) -> Generator[Request | Sequence[Request], object, list[State]]:
+) -> Task[list[State]]:
     """One trajectory, and its states under their strains."""
     trajectory = yield from _counted(run, tick)
     applied = _strains(number, len(trajectory.frames), strains)
@@ -288,7 +293,6 @@ def _run(
         geometry.wrap()
         geometries.append(geometry)
     predictions = yield [Static(geometry) for geometry in geometries]
-    assert isinstance(predictions, list)
     return [
         State(
             atoms=geometry,
@@ -309,7 +313,7 @@ def _strains(run: int, n: int, strains: Sequence[float]) -> list[float]:
     return [pattern[(k + run) % len(pattern)] for k in range(n)]
 
 
-def _counted(run: Langevin, tick: Callable[[], None]) -> Generator[Static, object, object]:
+def _counted(run: Langevin, tick: Callable[[], None]) -> Generator[Static, Prediction, Trajectory]:
     """The steps of a trajectory, each reported."""
     task = run.task()
     request = next(task)
@@ -321,6 +325,7 @@ def _counted(run: Langevin, tick: Callable[[], None]) -> Generator[Static, objec
             continue
         tick()
         try:
-            request = task.send(answer)  # type: ignore[arg-type]
+            request = task.send(answer)
         except StopIteration as end:
-            return end.value
+            trajectory: Trajectory = end.value
+            return trajectory

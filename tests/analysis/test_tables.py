@@ -3,8 +3,9 @@ import io
 import pytest
 from rich.console import Console
 
+from umlip_bench.analysis.high_energy_table import HIGH_ENERGY, caption, verdict
 from umlip_bench.analysis.summary import Row
-from umlip_bench.analysis.tables import caption, print_table, verdict
+from umlip_bench.analysis.tables import CaseTable, print_cases, print_table
 from umlip_bench.errors import DataError
 
 
@@ -34,7 +35,7 @@ def rows(
 
 def printed(given: list[Row], width: int = 120) -> str:
     stream = io.StringIO()
-    print_table(given, Console(file=stream, width=width))
+    print_table(given, HIGH_ENERGY, Console(file=stream, width=width))
     return stream.getvalue()
 
 
@@ -133,3 +134,12 @@ def test_caption_names_the_method_in_use() -> None:
     both = caption(rows("m", n=12) + rows("k", n=40))
     assert "12 to 40 materials" in both
     assert "from 16 materials on" in both
+
+
+def test_cases_one_by_one() -> None:
+    stream = io.StringIO()
+    table = CaseTable("surfaces", ("case", "γ (J/m²)"), [("Mo [110]", "2.80")], ["one left out"])
+    print_cases(table, Console(file=stream, width=80))
+    # A bracket is text, not markup.
+    for text in ("surfaces", "γ (J/m²)", "Mo [110]", "2.80", "one left out"):
+        assert text in stream.getvalue()

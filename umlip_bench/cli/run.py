@@ -1,50 +1,61 @@
-"""``umlip-bench run``: run a suite with any number of models against one data set."""
+"""``umlip-bench run``: run suites with any number of models against one data set."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from umlip_bench.cli.options import Subparsers, add_command, add_device_options
+from umlip_bench.cli.options import Subparsers, add_command, add_device_options, positive
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from umlip_bench.potentials.card import LevelOfTheory
     from umlip_bench.potentials.store import Weights, WeightsStore
-    from umlip_bench.runner import Outcome
+    from umlip_bench.runner import DataIdentity, Outcome, Plan
 
 REFERENCE_MODELS = ("chgnet-0.3.0", "m3gnet-mp-2021.2.8", "mace-mp-0-medium")
 """One version of each potential of the paper; run when none is named, downloaded if need be."""
 
 EXAMPLES = """\
-  umlip-bench run high-energy --out runs/first
-      every model whose weights are here, on the embedded PBE set
-  umlip-bench run high-energy --model chgnet-0.3.0 --model m3gnet-mp-2021.2.8 --out runs/two
+  umlip-bench run --out runs/first
+      every suite that the embedded PBE set has data for, every model whose weights are here
+  umlip-bench run high-energy phonons --model chgnet-0.3.0 --model m3gnet-mp-2021.2.8 --out runs/two
   umlip-bench run high-energy --model my.model --data my.xyz --device cuda --out runs/mine
+  umlip-bench run surfaces --structure Cu.cif --max-index 2 --model chgnet-0.3.0 --out runs/Cu
 
 An interrupted run goes on where it was when the same command is given again.
 """
 
+FEW_CASES = 12
+"""So many are listed one by one below the table."""
+
 
 def add_parser(commands: Subparsers) -> None:
     """Add the command."""
+    from umlip_bench.benchmarks import SUITES
+
     parser = add_command(
         commands,
         "run",
-        help="run a benchmark suite",
+        help="run benchmark suites",
         description=(
-            "Run a suite and print how soft each model is, with 95 % intervals. The run folder keeps every\n"
+            "Run suites and print how soft each model is, with 95 % intervals. The run folder keeps every\n"
             "case (cases.jsonl), all predictions (predictions/) and the summary (summary.json)."
         ),
         examples=EXAMPLES,
     )
     parser.add_argument(
-        "suite", metavar="SUITE", nargs="?", default="high-energy", help="high-energy (default)"
+        "suites",
+        metavar="SUITE",
+        nargs="*",
+        help=f"{', '.join(SUITES)} (default: all that there is data for)",
     )
     parser.add_argument(
         "--model",
@@ -56,11 +67,32 @@ def add_parser(commands: Subparsers) -> None:
             "weights here and the functional of the data)"
         ),
     )
-    parser.add_argument(
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument(
         "--data",
         default="pbe-mini",
         metavar="ID|FILE",
-        help="pbe-mini (default), or an extended XYZ file with REF_energy, REF_forces, REF_stress",
+        help="pbe-mini (default), a set of `umlip-bench data list`, or a file with labels",
+    )
+    source.add_argument(
+        "--structure",
+        type=Path,
+        metavar="FILE",
+        help="measure this structure, without reference values",
+    )
+    parser.add_argument(
+        "--max-index",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="with --structure: highest Miller index of surfaces (default: 1)",
+    )
+    parser.add_argument("--ion", metavar="EL", help="with --structure: the ion that migrates")
+    parser.add_argument(
+        "--mode",
+        choices=("quick", "standard", "full"),
+        default="standard",
+        help="how many cases: a few, all but the dearest (default), all",
     )
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="the run folder")
     add_device_options(parser)
@@ -70,38 +102,30 @@ def add_parser(commands: Subparsers) -> None:
 def _run(options: argparse.Namespace) -> int:
     from rich.markup import escape
 
-    from umlip_bench import datasets
-    from umlip_bench.benchmarks import suite as suite_by_name
     from umlip_bench.cli import console
 
-    suite = suite_by_name(options.suite)
-    dataset = datasets.load(options.data)
-    level = dataset.manifest.level_of_theory
+    source = _structure(options) if options.structure else _dataset(options)
 
     # Slow imports only after what a user can get wrong.
     from umlip_bench.devices import resolve_device, resolve_dtype
     from umlip_bench.potentials.store import WeightsStore
-    from umlip_bench.runner import DataIdentity, run_suite
+    from umlip_bench.runner import run_suites
 
+    level = source.data.level_of_theory
     device, dtype = resolve_device(options.device), resolve_dtype(options.dtype)
     models, missing = _locate(options.model, level, WeightsStore())
     errors = console.errors()
     with _Bars(errors) as bars:
-        outcome = run_suite(
-            suite,
+        outcome = run_suites(
+            source.plans,
             models,
-            dataset,
-            DataIdentity(dataset.manifest.id, dataset.sha256, level),
+            source.data,
             options.out,
             device=device,
             dtype=dtype,
             progress=bars,
         )
-    left_out = Counter(case.unusable for case in dataset.unusable(suite.name))
-    notes = [
-        f"{n} cases of the data are left out: {reason}." for reason, n in left_out.most_common()
-    ]
-    _report(console.output(), outcome, level, [*notes, *dataset.manifest.caveats])
+    _report(console.output(), outcome, source, one_by_one=options.structure is not None)
     # Names and reasons are the user's, and may hold brackets that rich would take for markup.
     for name, reason in {**missing, **outcome.unusable}.items():
         text = f"[yellow]{escape(name)} was left out:[/] {escape(reason)}"
@@ -109,13 +133,93 @@ def _run(options: argparse.Namespace) -> int:
     if options.model is None:
         errors.print(_others(models, missing), markup=False, highlight=False, soft_wrap=True)
     for record in outcome.failed:
-        where = escape(f"{record.model}, {record.case}: {record.reason}")
+        where = escape(f"{record.model}, {record.suite}, {record.case}: {record.reason}")
         errors.print(f"[red]failed:[/] {where}", highlight=False, soft_wrap=True)
     if outcome.n_done == 0:
         print("umlip-bench: nothing succeeded", file=sys.stderr)
         return 1
     print(f"Run folder: {options.out}", file=sys.stderr)
     return 0
+
+
+@dataclass(frozen=True, eq=False)
+class _Source:
+    """What is run on, and what to say of it."""
+
+    data: DataIdentity
+    plans: Sequence[Plan]
+    notes: Sequence[str]
+
+
+def _dataset(options: argparse.Namespace) -> _Source:
+    """The cases of a data set, for the suites asked for or all that have any."""
+    from umlip_bench import datasets
+    from umlip_bench.benchmarks import SUITES
+    from umlip_bench.benchmarks import suite as suite_by_name
+    from umlip_bench.errors import UmlipBenchError
+    from umlip_bench.runner import DataIdentity, Plan
+    from umlip_bench.suite import Mode
+
+    wanted = [suite_by_name(name) for name in dict.fromkeys(options.suites)]
+    dataset = datasets.load(options.data)
+    plans = []
+    notes = []
+    for suite in wanted or map(suite_by_name, SUITES):
+        cases = suite.cases(dataset, Mode(options.mode))
+        if cases:
+            plans.append(Plan(suite, cases))
+        elif wanted:
+            raise UmlipBenchError(
+                f"data set {dataset.manifest.id} has no case for the suite {suite.name}; it has some for: "
+                f"{', '.join(dataset.tasks)}"
+            )
+        left_out = Counter(case.unusable for case in dataset.unusable(suite.name))
+        notes += [
+            f"{suite.name}: {n} cases of the data are left out: {reason}."
+            for reason, n in left_out.most_common()
+        ]
+    if not plans:
+        raise UmlipBenchError(f"data set {dataset.manifest.id} has no case for any suite")
+    level = dataset.manifest.level_of_theory
+    data = DataIdentity(dataset.manifest.id, dataset.sha256, level)
+    return _Source(data, plans, [*notes, *dataset.manifest.caveats])
+
+
+def _structure(options: argparse.Namespace) -> _Source:
+    """The cases that follow from a structure, for the suites asked for or all that can."""
+    import hashlib
+
+    import ase.io
+
+    from umlip_bench.benchmarks import SUITES
+    from umlip_bench.benchmarks import suite as suite_by_name
+    from umlip_bench.errors import DataError, UmlipBenchError
+    from umlip_bench.potentials.card import LevelOfTheory
+    from umlip_bench.runner import DataIdentity, Plan
+    from umlip_bench.suite import StructureRequest, StructureSuite
+
+    path: Path = options.structure
+    able = [s for s in map(suite_by_name, SUITES) if isinstance(s, StructureSuite)]
+    wanted = [suite_by_name(name) for name in dict.fromkeys(options.suites)]
+    for suite in wanted:
+        if not isinstance(suite, StructureSuite):
+            raise UmlipBenchError(
+                f"the suite {suite.name} needs reference data; without them there are "
+                f"{', '.join(s.name for s in able)}"
+            )
+    try:
+        content = path.read_bytes()
+        atoms = ase.io.read(path)
+    # What ASE's readers raise on content that is not what the file's name promises.
+    except (AssertionError, OSError, ValueError, KeyError, IndexError, TypeError) as error:
+        raise DataError(
+            f"{path} cannot be read as a structure ({type(error).__name__}: {error})"
+        ) from error
+    request = StructureRequest(atoms, path.stem, options.max_index, options.ion)
+    plans = [Plan(suite, suite.structure_cases(request)) for suite in wanted or able]
+    identity = f"{options.max_index} {options.ion} ".encode() + content
+    data = DataIdentity(path.name, hashlib.sha256(identity).hexdigest(), LevelOfTheory("unknown"))
+    return _Source(data, plans, [])
 
 
 def _locate(
@@ -179,20 +283,34 @@ def _others(models: list[Weights], missing: dict[str, str]) -> str:
     )
 
 
-def _report(console: Console, outcome: Outcome, data: LevelOfTheory, notes: list[str]) -> None:
-    from umlip_bench.analysis.tables import print_table
+def _report(console: Console, outcome: Outcome, source: _Source, *, one_by_one: bool) -> None:
+    from umlip_bench.analysis.tables import print_cases, print_table
     from umlip_bench.runner import differs, level_warning
+    from umlip_bench.suite import TabulatedSuite
 
+    data = source.data.level_of_theory
     other = {name for name, level in outcome.levels.items() if differs(level, data)}
-    print_table([row for row in outcome.rows if row.model not in other], console)
-    if any(row.model in other for row in outcome.rows):
-        console.print("[yellow]Not comparable: trained on another functional than the data's[/]")
-        print_table([row for row in outcome.rows if row.model in other], console)
-    for name in dict.fromkeys(row.model for row in outcome.rows):
+    for part in outcome.suites:
+        if not one_by_one:
+            shown = part.suite.presentation
+            print_table([row for row in part.rows if row.model not in other], shown, console)
+            if any(row.model in other for row in part.rows):
+                console.print(
+                    "[yellow]Not comparable: trained on another functional than the data's[/]"
+                )
+                print_table([row for row in part.rows if row.model in other], shown, console)
+        if isinstance(part.suite, TabulatedSuite):
+            for model, results in part.results.items():
+                if one_by_one or len(results) <= FEW_CASES:
+                    table = part.suite.case_table(results)
+                    print_cases(replace(table, title=f"{model}: {table.title}"), console)
+    if one_by_one:
+        return
+    for name in outcome.levels:
         warning = level_warning(outcome.levels[name], data)
         if warning:
             console.print(f"{name}: {warning}.", style="yellow", markup=False, highlight=False)
-    for note in notes:
+    for note in source.notes:
         console.print(f"Note: {note}", style="dim", markup=False, highlight=False)
 
 

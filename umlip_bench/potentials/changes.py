@@ -113,7 +113,7 @@ class TrainedWeights:
         for local in ("folder", "package_path", "parent"):
             del card[local]
         card["files"] = {file.name: file.sha256 for file in self.card.files}
-        card["elements"] = list(self.card.elements)
+        card["elements"] = " ".join(self.card.elements)
         return {"card": card}
 
     def numbers(self) -> dict[str, Any]:
@@ -194,7 +194,7 @@ def _trained(path: Path, content: Mapping[str, Any]) -> TrainedWeights:
         level = LevelOfTheory(**card["level_of_theory"])
         rest = {k: v for k, v in card.items() if k not in ("files", "level_of_theory", "elements")}
         whole = ModelCard(
-            **rest, level_of_theory=level, elements=tuple(map(str, card["elements"])), files=files
+            **rest, level_of_theory=level, elements=tuple(str(card["elements"]).split()), files=files
         )
     except (KeyError, TypeError, ValueError) as error:
         raise damaged(path, f"{TRAINED}.card cannot be read ({error})") from error

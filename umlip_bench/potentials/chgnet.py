@@ -132,7 +132,7 @@ class ChgnetPotential(TrainablePotential):
         """Add to the composition model."""
         weight = self.module.composition_model.fc.weight
         added = torch.as_tensor(shifts[1 : 1 + weight.numel()], device=weight.device)
-        weight.data.copy_((self._reference_energies + added).reshape(weight.shape))
+        weight.data.copy_((self._reference_energies + added).reshape(weight.shape).float())
         self._reference_energies = _references(self.module)
 
     def reinitialise(self, seed: int) -> None:

@@ -2,7 +2,8 @@
 
 Only what is needed to load the model is read here; how it was fitted stands in the same file, for
 people. A parent of the catalogue is named; any other is copied into the folder, so that the folder
-alone loads on another machine. Where weights were trained the folder holds them, and no parent. Nothing here needs torch.
+alone loads on another machine. Where weights were trained the folder holds them, and no parent.
+Nothing here needs torch.
 """
 
 from __future__ import annotations
@@ -174,9 +175,8 @@ def trained_weights(
         If the weights in the folder are not those that were written.
     """
     base = weights_at(change.card, folder / WEIGHTS)
-    card = replace(corrected_card(folder.resolve().name, correction, change.card), head=None)
     return CorrectedWeights(
-        card=card,
+        card=corrected_card(folder.resolve().name, correction, change.card),
         paths=(folder / CARD, *base.paths),
         origin=Origin.GIVEN,
         sha256=correction.sha256,

@@ -80,7 +80,7 @@ class MatglPotential(TrainablePotential):
         numbers = [atomic_numbers[symbol] for symbol in self.card.elements]
         offsets = self.module.element_refs.property_offset
         added = torch.as_tensor(shifts[numbers], device=offsets.device)
-        offsets.copy_((self._references + added).reshape(offsets.shape))
+        offsets.copy_((self._references + added).reshape(offsets.shape).float())
         self._references = offsets.detach().double().reshape(-1)
 
     def reinitialise(self, seed: int) -> None:

@@ -39,7 +39,7 @@ class TrainablePotential(DifferentiablePotential):
 
     @abstractmethod
     def shift_references(self, shifts: np.ndarray) -> None:
-        """Add to the element references, in place.
+        """Add to the element references, in place and in the precision that the library keeps them in.
 
         Parameters
         ----------
@@ -63,10 +63,7 @@ class TrainablePotential(DifferentiablePotential):
 
     def copy(self) -> Self:
         """An independent copy: training it leaves this one as it is."""
-        twin = copy.deepcopy(self)
-        # Measured on the original, and to be measured anew: training holds more than evaluation.
-        twin.__dict__.pop("footprint", None)
-        return twin
+        return copy.deepcopy(self)
 
     def trainable(self) -> dict[str, nn.Parameter]:
         """All parameters that training may change, by name."""

@@ -1,0 +1,193 @@
+"""Reading labels back: each result is found the frame that it was computed for, or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+
+from umlip_bench.datasets.labels import ENERGY, FORCES, STRESS, SYSTEM
+from umlip_bench.errors import LabelError
+
+from .geometry import TOLERANCE, Match, Mismatch, compare
+from .outputs import Code, Refused, Result, find_outputs, read_output
+from .suggested import FRAMES
+from .writing import FREE_ENERGY, write_labels
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What was read back.
+
+    Parameters
+    ----------
+    code
+        What wrote the results.
+    n_labels
+        Frames written.
+    n_frames
+        Frames that results were looked for; ``None`` where there were none to compare with.
+    missing
+        Those of them without a label, by their place.
+    refused
+        Results that became no label, and why.
+    """
+
+    code: Code
+    n_labels: int
+    n_frames: int | None
+    missing: tuple[int, ...]
+    refused: tuple[Refused, ...]
+
+
+def collect(
+    paths: Sequence[Path | str],
+    out: Path | str,
+    *,
+    frames: Sequence[Atoms] | None = None,
+    tolerance: float = TOLERANCE,
+) -> Collected:
+    """Read results of DFT codes into labels in the standard form.
+
+    With frames to compare with, each result must be one of them: of its composition, cell and positions, in
+    any order of atoms and up to lattice translations. Labels are written in the order of the frames, with
+    their geometry and order of atoms. Without, every result is taken as it is.
+
+    Parameters
+    ----------
+    paths
+        Files and folders, searched with all below them: vasprun.xml(.gz), output of pw.x, GPAW's text or
+        gpw, extended XYZ with labels.
+    out
+        Extended XYZ to write, which must not exist.
+    frames
+        What was to be labelled; `frames_beside` finds the file that `suggest` wrote.
+    tolerance
+        Å.
+
+    Returns
+    -------
+    Collected
+        A result that is refused does not keep the others from being read.
+
+    Raises
+    ------
+    LabelError
+        If `out` exists, nothing was found, results are of several codes, whose energies and settings
+        differ, or no result became a label.
+    """
+    out = Path(out)
+    if out.exists():
+        raise LabelError(f"{out} exists; remove it or choose another --out")
+    found = list(dict.fromkeys(each for path in paths for each in find_outputs(Path(path))))
+    if not found:
+        raise LabelError(
+            f"no results in {', '.join(map(str, paths))}: expected vasprun.xml(.gz), output of pw.x (*.out, "
+            "*.pwo), GPAW's text (*.txt) or *.gpw, or extended XYZ with labels"
+        )
+    read = [result for path, code in found for result in read_output(path, code)]
+    refused = [result for result in read if isinstance(result, Refused)]
+    results = [result for result in read if isinstance(result, Result)]
+    codes = {result.code: result.where for result in results}
+    if len(codes) > 1:
+        examples = "; ".join(f"{code}: {where}" for code, where in codes.items())
+        raise LabelError(
+            f"these are results of several codes ({examples}), whose energies do not go together; collect "
+            "those of one, e.g. suggested/vasp"
+        )
+    if frames is None:
+        labelled = [
+            _labelled(result.atoms, result, np.arange(len(result.atoms))) for result in results
+        ]
+        missing: tuple[int, ...] = ()
+    else:
+        matched, others = _match(results, frames, tolerance)
+        refused += others
+        labelled = [_labelled(frames[k], *matched[k]) for k in sorted(matched)]
+        missing = tuple(k for k in range(len(frames)) if k not in matched)
+    if not labelled:
+        reasons = "\n".join(f"{each.where}: {each.reason}" for each in refused)
+        raise LabelError(f"no label could be collected:\n{reasons}")
+    write_labels(out, labelled)
+    (code,) = codes
+    return Collected(
+        code=code,
+        n_labels=len(labelled),
+        n_frames=None if frames is None else len(frames),
+        missing=missing,
+        refused=tuple(refused),
+    )
+
+
+def frames_beside(paths: Sequence[Path | str]) -> Path | None:
+    """The frames that `suggest` wrote, if paths lie in one of its folders; else ``None``.
+
+    Raises
+    ------
+    LabelError
+        If they lie in several.
+    """
+    found = {
+        folder / FRAMES
+        for path in paths
+        for folder in (Path(path).resolve(), *list(Path(path).resolve().parents)[:3])
+        if (folder / FRAMES).is_file() and (folder / "suggestion.json").is_file()
+    }
+    if len(found) > 1:
+        raise LabelError(
+            f"these results belong to {' and '.join(map(str, sorted(found)))}; collect them one by one"
+        )
+    return found.pop() if found else None
+
+
+def _match(
+    results: Sequence[Result], frames: Sequence[Atoms], tolerance: float
+) -> tuple[dict[int, tuple[Result, np.ndarray]], list[Refused]]:
+    """The result of each frame with its order of atoms, and what belongs to none."""
+    matched: dict[int, tuple[Result, np.ndarray]] = {}
+    refused = []
+    for result in results:
+        compared = [compare(frame, result.atoms, tolerance) for frame in frames]
+        hits = [(k, each) for k, each in enumerate(compared) if isinstance(each, Match)]
+        free = [(k, each) for k, each in hits if k not in matched]
+        if free:
+            k, match = free[0]
+            matched[k] = (result, match.order)
+        elif hits:
+            k = hits[0][0]
+            refused.append(
+                Refused(result.where, f"frame {k} has its label already, of {matched[k][0].where}")
+            )
+        else:
+            misses = [(k, each) for k, each in enumerate(compared) if isinstance(each, Mismatch)]
+            k, nearest = min(misses, key=lambda pair: pair[1].deviation)
+            refused.append(
+                Refused(
+                    result.where,
+                    f"its geometry is that of no frame (nearest is frame {k}: {nearest.reason}); was it "
+                    "relaxed, or made of other frames?",
+                )
+            )
+    return matched, refused
+
+
+def _labelled(frame: Atoms, result: Result, order: np.ndarray) -> Atoms:
+    """A frame with a result's labels, in the frame's order of atoms."""
+    out = Atoms(numbers=frame.numbers, positions=frame.positions, cell=frame.cell, pbc=frame.pbc)
+    kept: dict[str, Any] = {
+        key: value
+        for key, value in frame.info.items()
+        if isinstance(value, str | int | float) and not key.startswith("REF_")
+    }
+    kept.setdefault(SYSTEM, frame.symbols.formula.reduce()[0].format("metal"))
+    out.info = {**kept, ENERGY: result.energy, "code": str(result.code), "source": result.where}
+    if result.free_energy is not None:
+        out.info[FREE_ENERGY] = result.free_energy
+    if result.stress is not None:
+        out.info[STRESS] = result.stress
+    out.arrays[FORCES] = result.forces[order]
+    return out

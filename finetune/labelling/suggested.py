@@ -1,0 +1,154 @@
+"""The folder of suggested frames: frames.xyz, why they were chosen, and inputs for DFT codes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import ase.io
+from ase import Atoms
+
+from umlip_bench import __version__
+from umlip_bench.errors import LabelError
+
+from . import espresso, gpaw_script, vasp
+from .settings import EspressoSettings, GpawSettings, VaspSettings, check_spin
+from .suggestion import Suggestion
+
+FRAMES = "frames.xyz"
+RECORD = "suggestion.json"
+FRAME = "frame"
+"""Key of a frame's number in ``info``."""
+
+CodeSettings = VaspSettings | EspressoSettings | GpawSettings
+
+
+def save_suggestion(
+    suggestion: Suggestion, out: Path | str, codes: Sequence[CodeSettings] = ()
+) -> Path:
+    """Write suggested frames and inputs to label them.
+
+    ``frames.xyz`` holds the frames in the order in which to label them, without labels; in ``vasp/``,
+    ``qe/`` and ``gpaw/`` is a folder of inputs for each of them; ``suggestion.json`` says why they were
+    chosen.
+
+    Parameters
+    ----------
+    suggestion
+        From `suggest`.
+    out
+        Folder to write, which must not exist.
+    codes
+        Settings of each code to write inputs for.
+
+    Returns
+    -------
+    Path
+        The folder. It appears whole or not at all.
+
+    Raises
+    ------
+    LabelError
+        If `out` exists or cannot be written, magnetic elements come without a decision on spin, or
+        pseudopotentials are not to be had.
+    """
+    out = Path(out)
+    check_out(out)
+    frames = frames_of(suggestion)
+    for code in codes:
+        if isinstance(code, GpawSettings | EspressoSettings):
+            check_spin(frames, code.spin)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
+        try:
+            ase.io.write(part / FRAMES, frames, format="extxyz")
+            (part / RECORD).write_text(_record(suggestion), encoding="utf-8")
+            digits = len(str(len(frames) - 1))
+            for code in codes:
+                for k, frame in enumerate(frames):
+                    folder = part / _name(code) / f"{FRAME}-{k:0{digits}}"
+                    folder.mkdir(parents=True)
+                    _write_inputs(folder, frame, code)
+            part.chmod(0o755)
+            part.rename(out)
+        except BaseException:
+            shutil.rmtree(part, ignore_errors=True)
+            raise
+    except OSError as error:
+        raise LabelError(f"{out} cannot be written ({error}); choose another --out") from error
+    return out
+
+
+def check_out(out: Path) -> None:
+    """Refuse a folder that exists; to be asked before long sampling.
+
+    Raises
+    ------
+    LabelError
+    """
+    if out.exists():
+        raise LabelError(f"{out} exists; remove it or choose another --out")
+
+
+def frames_of(suggestion: Suggestion) -> list[Atoms]:
+    """The frames as they stand in the file, with what a reader wants to know of them in ``info``."""
+    frames = []
+    for k, each in enumerate(suggestion.frames):
+        state = each.state
+        atoms = state.atoms.copy()
+        atoms.info = {
+            "system": suggestion.system,
+            FRAME: k,
+            "sampled_by": suggestion.models[0],
+            "run": state.run,
+            "time_fs": round(state.time, 6),
+            "temperature_K": round(state.temperature, 1),
+            "strain": state.strain,
+        }
+        frames.append(atoms)
+    return frames
+
+
+def _name(code: CodeSettings) -> str:
+    if isinstance(code, VaspSettings):
+        return "vasp"
+    return "qe" if isinstance(code, EspressoSettings) else "gpaw"
+
+
+def _write_inputs(folder: Path, frame: Atoms, code: CodeSettings) -> None:
+    if isinstance(code, VaspSettings):
+        vasp.write_inputs(folder, frame, code)
+    elif isinstance(code, EspressoSettings):
+        espresso.write_inputs(folder, frame, code)
+    else:
+        gpaw_script.write_inputs(folder, frame, code)
+
+
+def _record(suggestion: Suggestion) -> str:
+    content = {
+        "umlip_bench": __version__,
+        "system": suggestion.system,
+        "models": suggestion.models,
+        "sampling": asdict(suggestion.sampling),
+        "n_atoms": len(suggestion.start),
+        "relaxation_converged": suggestion.converged,
+        "n_states": suggestion.n_states,
+        "distances": suggestion.space,
+        "failures": suggestion.failures,
+        "frames": [
+            {
+                "run": each.state.run,
+                "time_fs": each.state.time,
+                "temperature_K": each.state.temperature,
+                "strain": each.state.strain,
+                **asdict(each.why),
+            }
+            for each in suggestion.frames
+        ],
+    }
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"

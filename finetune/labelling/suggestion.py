@@ -1,0 +1,257 @@
+"""Which frames to label: high-energy states of a material, far from each other and strong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from ase import Atoms
+
+from umlip_bench.errors import LabelError
+from umlip_bench.potentials.protocol import Potential
+
+from ..committee import Committee
+from .descriptors import Space, describe_states
+from .sampling import Sampling, State, sample
+from .selection import farthest_points
+
+STRAINED_SHARE = 0.4
+"""At most this share of the frames is strained: two of five, as in the paper's sampling."""
+
+
+@dataclass(frozen=True)
+class Why:
+    """What spoke for a frame when it was chosen.
+
+    Parameters
+    ----------
+    max_force, rms_force
+        Largest norm of a force, and the root mean square of the norms; the model's, eV/Å.
+    energy
+        The model's, above that of the same atoms as relaxed, eV/atom.
+    distance
+        To the nearest of the relaxed structure and the frames chosen before, in units of the median
+        distance of all states from the relaxed structure.
+    disagreement
+        Root mean square over atoms of the standard deviation of the force between the models, eV/Å;
+        ``None`` for one model.
+    force_rank, distance_rank, disagreement_rank
+        Share of the states that could still be chosen which it exceeds in `rms_force`, `distance` and
+        `disagreement`.
+    """
+
+    max_force: float
+    rms_force: float
+    energy: float
+    distance: float
+    disagreement: float | None
+    force_rank: float
+    distance_rank: float
+    disagreement_rank: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class SuggestedFrame:
+    """A frame worth labelling.
+
+    Parameters
+    ----------
+    state
+        The sampled state.
+    why
+        What spoke for it.
+    """
+
+    state: State
+    why: Why
+
+
+@dataclass(frozen=True, eq=False)
+class Suggestion:
+    """Frames worth labelling, in the order in which to label them.
+
+    Parameters
+    ----------
+    system
+        Name of the material.
+    models
+        That sampled, first, and that were asked besides.
+    sampling
+        How states were sampled.
+    start
+        Relaxed and repeated structure that they were sampled from.
+    converged
+        Whether its relaxation converged.
+    n_states
+        Number of states to choose from.
+    space
+        What distances were measured in.
+    failures
+        Why runs ended without states.
+    frames
+        The choice.
+    """
+
+    system: str
+    models: tuple[str, ...]
+    sampling: Sampling
+    start: Atoms
+    converged: bool
+    n_states: int
+    space: Space
+    failures: tuple[str, ...]
+    frames: tuple[SuggestedFrame, ...]
+
+
+def suggest(
+    potential: Potential,
+    atoms: Atoms,
+    n: int = 5,
+    *,
+    others: Sequence[Potential] = (),
+    sampling: Sampling | None = None,
+    system: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Suggestion:
+    """Sample high-energy states of a material and choose those worth a DFT label.
+
+    Frames are chosen one after the other. The next is the state with the largest product of three
+    numbers, each relative to the median over all states: the distance, among mean features of the atoms
+    of each element, to the nearest of the relaxed structure and the frames chosen before; the root mean
+    square force; and, with further models, the disagreement of their forces. At most two of five frames
+    are strained, equally many under each strain.
+
+    Parameters
+    ----------
+    potential
+        The model to correct: it relaxes and samples.
+    atoms
+        The material, fully periodic.
+    n
+        How many frames.
+    others
+        Further models whose disagreement with it counts: other families, or a committee's members.
+    sampling
+        How states are sampled; `Sampling` has the defaults.
+    system
+        Name of the material; by default the ``system`` of `atoms`, else the reduced formula.
+    progress
+        Told how many steps of dynamics of how many are done.
+
+    Returns
+    -------
+    Suggestion
+        The same for the same input on the same machine.
+
+    Raises
+    ------
+    LabelError
+        If there are fewer states than frames asked for, or every run failed.
+    StructureError
+        If a model cannot evaluate the structure.
+
+    Examples
+    --------
+    >>> model = umlip_bench.potential("chgnet-0.3.0")
+    >>> found = suggest(model, ase.io.read("my.cif"), n=5)
+    >>> [frame.state.atoms for frame in found.frames]
+    """
+    sampling = sampling or Sampling()
+    if n < 1:
+        raise LabelError(f"{n} frames make no sense; ask for at least 1")
+    n_states = sampling.runs * sampling.states_per_run
+    if n > n_states:
+        raise LabelError(
+            f"{n} frames cannot be chosen of {n_states} states; sample more runs or more states of each"
+        )
+    committee = Committee([potential, *others]) if others else None
+    if committee is not None:
+        committee.prepare(atoms)  # to fail before the dynamics, not after
+    samples = sample(potential, atoms, sampling, progress=progress)
+    states = samples.states
+    if n > len(states):
+        raise LabelError(
+            f"{n} frames cannot be chosen of {len(states)} states: {len(samples.failures)} of "
+            f"{sampling.runs} runs failed, the first with {samples.failures[0]}"
+        )
+    geometries = [state.atoms for state in states]
+    described = describe_states(potential, [samples.start, *geometries])
+    start, features = described.values[:1], described.values[1:]
+    rms = np.array([_rms(state.forces) for state in states])
+    weights = rms / np.median(rms)
+    disagreements = None
+    if committee is not None:
+        found = committee.predict(geometries, stress=False)
+        disagreements = np.array([prediction.disagreement for prediction in found])
+        weights = weights * disagreements / np.median(disagreements)
+    groups = [_group(state.strain) for state in states]
+    picks = farthest_points(
+        features, n, known=start, weights=weights, groups=groups, most=_most(n, sampling, groups)
+    )
+    if len(picks) < n:
+        raise LabelError(
+            f"only {len(picks)} of {n} frames could be chosen: {len(states)} states hold too few that are "
+            "not strained; sample more states, or without strain"
+        )
+    chosen = [pick.index for pick in picks]
+    spread = np.median(np.linalg.norm(features - start, axis=1))
+    equilibrium = potential.predict([samples.start], stress=False)[0].energy
+    frames = []
+    for k, pick in enumerate(picks):
+        left = np.setdiff1d(np.arange(len(states)), chosen[:k])
+        known = np.vstack([start, features[chosen[:k]]])
+        distances = np.linalg.norm(features[left][:, None] - known, axis=2).min(axis=1)
+        state = states[pick.index]
+        why = Why(
+            max_force=float(np.linalg.norm(state.forces, axis=1).max()),
+            rms_force=float(rms[pick.index]),
+            energy=(state.energy - equilibrium) / len(state.atoms),
+            distance=float(pick.distance / spread),
+            disagreement=None if disagreements is None else float(disagreements[pick.index]),
+            force_rank=_rank(rms[pick.index], rms[left]),
+            distance_rank=_rank(pick.distance, distances),
+            disagreement_rank=None
+            if disagreements is None
+            else _rank(disagreements[pick.index], disagreements[left]),
+        )
+        frames.append(SuggestedFrame(state, why))
+    return Suggestion(
+        system=system or _name(atoms),
+        models=tuple(model.card.name for model in (potential, *others)),
+        sampling=sampling,
+        start=samples.start,
+        converged=samples.converged,
+        n_states=len(states),
+        space=described.space,
+        failures=samples.failures,
+        frames=tuple(frames),
+    )
+
+
+def _rms(forces: np.ndarray) -> float:
+    return float(np.sqrt((forces**2).sum(axis=1).mean()))
+
+
+def _rank(value: float, among: np.ndarray) -> float:
+    """Share of the others that a value exceeds; 1 if it is alone."""
+    if len(among) < 2:
+        return 1.0
+    return float((among < value).sum() / (len(among) - 1))
+
+
+def _group(strain: float) -> str:
+    return f"{strain:+g}"
+
+
+def _most(n: int, sampling: Sampling, groups: Sequence[str]) -> dict[str, int]:
+    """How many frames each strain may have; without unstrained states there is no limit."""
+    strains = [_group(strain) for strain in sampling.strains if strain != 0]
+    if not strains or _group(0.0) not in groups:
+        return {}
+    each, left_over = divmod(int(STRAINED_SHARE * n), len(strains))
+    return {strain: each + (k < left_over) for k, strain in enumerate(strains)}
+
+
+def _name(atoms: Atoms) -> str:
+    return str(atoms.info.get("system") or atoms.symbols.formula.reduce()[0].format("metal"))

@@ -1,0 +1,96 @@
+"""What a suggestion tells the user: which frames, and what spoke for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from umlip_bench.structures import describe
+
+from .descriptors import Space
+from .suggestion import Suggestion, Why
+
+
+def print_suggestion(suggestion: Suggestion, console: Console) -> None:
+    """Print the choice as a table, and what its columns mean."""
+    committee = len(suggestion.models) > 1
+    table = Table(
+        title=Text(
+            f"{describe(suggestion.start)}: {len(suggestion.frames)} of {suggestion.n_states} states"
+        ),
+        title_justify="left",
+    )
+    for name in (
+        "frame",
+        "run",
+        "time (fs)",
+        "T (K)",
+        "strain",
+        "energy (meV/atom)",
+        "max force (eV/Å)",
+    ):
+        table.add_column(name, justify="right")
+    table.add_column("distance", justify="right")
+    if committee:
+        table.add_column("disagreement (eV/Å)", justify="right")
+    table.add_column("exceeds")
+    for k, frame in enumerate(suggestion.frames):
+        state, why = frame.state, frame.why
+        cells = [
+            str(k),
+            str(state.run),
+            f"{state.time:.0f}",
+            f"{state.temperature:.0f}",
+            f"{state.strain:+.0%}" if state.strain else "",
+            f"{1000 * why.energy:.0f}",
+            f"{why.max_force:.2f}",
+            f"{why.distance:.2f}",
+        ]
+        if why.disagreement is not None:
+            cells.append(f"{why.disagreement:.2f}")
+        table.add_row(*cells, Text(_exceeds(why)))
+    console.print(table)
+    for line in explanations(suggestion):
+        console.print(Text(line))
+
+
+def explanations(suggestion: Suggestion) -> Iterator[str]:
+    """Say in words how frames were chosen, and what a reader must know."""
+    sampled, *others = suggestion.models
+    product = "distance x root mean square force"
+    if others:
+        product += " x disagreement"
+    yield (
+        f"Each is the state with the largest {product} when it was chosen; exceeds: in what share of the other "
+        "states. Forces and energies (above the relaxed structure) are those of "
+        f"{sampled}."
+    )
+    yield (
+        "distance: to the nearest of the relaxed structure and the frames above, in units of the median "
+        f"distance of all states from the relaxed one, in {suggestion.space}."
+    )
+    if others:
+        yield (
+            "disagreement: sample standard deviation of the force over "
+            f"{', '.join(suggestion.models)}, root mean square over atoms; no error bar."
+        )
+    if suggestion.space is Space.RADIAL:
+        yield f"{sampled} has no features of its own to measure distances in."
+    if not suggestion.converged:
+        yield (
+            f"Warning: the relaxation did not reach {suggestion.sampling.fmax:g} eV/Å in "
+            f"{suggestion.sampling.relax_steps} steps; the runs started from where it ended."
+        )
+    if suggestion.failures:
+        yield f"Warning: {len(suggestion.failures)} of {suggestion.sampling.runs} runs failed:"
+        yield from suggestion.failures
+
+
+def _exceeds(why: Why) -> str:
+    text = f"{why.distance_rank:.0%} in distance, {why.force_rank:.0%} in force"
+    if why.disagreement_rank is not None:
+        text += f", {why.disagreement_rank:.0%} in disagreement"
+    return text

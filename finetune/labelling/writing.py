@@ -1,0 +1,23 @@
+"""Labels on disk in the standard form, each with what it was computed with."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from pathlib import Path
+
+import ase.io
+from ase import Atoms
+
+from umlip_bench.runs import write_atomically
+
+FREE_ENERGY = "REF_free_energy"
+"""Key of the energy whose gradient the forces are, eV, where a code gives it."""
+
+
+def write_labels(path: Path, labelled: Iterable[Atoms]) -> None:
+    """Write structures with labels in ``info`` and ``arrays``; the file appears whole or not at all."""
+    text = io.StringIO()
+    for atoms in labelled:
+        ase.io.write(text, atoms, format="extxyz")
+    write_atomically(path, lambda file: file.write(text.getvalue().encode()))

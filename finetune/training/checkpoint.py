@@ -1,0 +1,64 @@
+"""A file from which an interrupted training goes on to the result that it would have had."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from umlip_bench.errors import CorrectionError
+
+
+class Checkpoint:
+    """The state after some epoch.
+
+    Parameters
+    ----------
+    path
+        Of the file; its folder is made when it is first written.
+    key
+        Digest of all that the training depends on: a file of another training is refused.
+    every
+        Seconds between writes, since small models take less for an epoch than a write does.
+    """
+
+    def __init__(self, path: Path, key: str, every: float = 10.0) -> None:
+        self.path = path
+        self.key = key
+        self.every = every
+        self._written = time.monotonic()
+
+    def load(self) -> dict[str, Any] | None:
+        """The state, or ``None`` if there is none yet.
+
+        Raises
+        ------
+        CorrectionError
+            If it is another training's or cannot be read.
+        """
+        if not self.path.exists():
+            return None
+        remedy = f"remove {self.path.parent} to start over, or choose another --out"
+        try:
+            content = torch.load(self.path, map_location="cpu", weights_only=True)
+            key, state = content["key"], content["state"]
+        except (OSError, EOFError, RuntimeError, ValueError, KeyError, TypeError) as error:
+            raise CorrectionError(f"{self.path} cannot be read ({error}); {remedy}") from error
+        if key != self.key:
+            raise CorrectionError(
+                f"{self.path} is of a training with other settings, labels or model; {remedy}"
+            )
+        return state
+
+    def offer(self, state: dict[str, Any]) -> None:
+        """Write the state if it is time to; the file is replaced whole or not at all."""
+        if time.monotonic() - self._written < self.every:
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        part = self.path.with_suffix(".part")
+        torch.save({"key": self.key, "state": state}, part)
+        os.replace(part, self.path)
+        self._written = time.monotonic()

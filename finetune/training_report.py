@@ -1,0 +1,147 @@
+"""What a training, or a shift of element references, tells the user: a table and words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from .comparison import BeforeAfter
+from .references import ShiftFit
+from .report import GPA
+from .retention import REFERENCE_SET, Retention
+from .training.alignment import Alignment, EnergyUse
+from .training.fit import GroupCheck, TrainedFit
+
+ROWS = (
+    ("force slope", "force_slope", 1.0, 3),
+    ("force MAE (eV/Å)", "force_mae", 1.0, 3),
+    ("energy differences MAE (meV/atom)", "difference_mae", 1000.0, 2),
+    ("stress MAE (GPa)", "stress_mae", GPA, 2),
+)
+"""Label, field of `Measures`, factor to the unit shown, digits."""
+
+
+def print_training(fit: TrainedFit, model: str, console: Console) -> None:
+    """Print a training.
+
+    Parameters
+    ----------
+    fit
+        The record.
+    model
+        Name of the model that was trained.
+    console
+        Where to print.
+    """
+    title = (
+        f"{model}, {fit.method}: {fit.n_parameters} parameters, "
+        f"{_frames(len(fit.split.training))}, {fit.seconds:.0f} s"
+    )
+    table = _table(title)
+    for check in fit.checks:
+        for cells in _rows(check):
+            table.add_row(*cells)
+        table.add_section()
+    if fit.retention is not None:
+        for cells in _retention_rows(fit.retention):
+            table.add_row(*cells)
+    console.print(table)
+    for line in _words(fit):
+        console.print(Text(line))
+
+
+def print_shift(fit: ShiftFit, model: str, console: Console) -> None:
+    """Print fitted element references."""
+    table = _table(f"{model}, e0")
+    labels = "trained on"
+    for where, pair in ((labels, fit.energy_mae), ("held out", fit.held_out_mae)):
+        if pair is not None:
+            table.add_row("energy MAE (meV/atom)", *_cells(pair, 1000.0, 2), where)
+    console.print(table)
+    shifts = ", ".join(f"{symbol} {value:+.3f}" for symbol, value in fit.shifts.items())
+    console.print(Text(f"Shifts in eV: {shifts}."))
+    alignment = fit.alignment
+    if alignment.n_compositions < len(fit.shifts):
+        console.print(
+            Text(
+                f"The labels have {alignment.n_compositions} independent composition"
+                f"{'' if alignment.n_compositions == 1 else 's'} of {len(fit.shifts)} elements: the shifts "
+                "are right for these compositions and what is mixed of them, not element by element."
+            )
+        )
+    console.print(
+        Text("Forces, stress and energy differences within a composition are what they were.")
+    )
+
+
+def energy_words(alignment: Alignment) -> str:
+    """What became of the labels' energies."""
+    if alignment.use is EnergyUse.NONE:
+        return (
+            f"Energies: not trained on ({alignment.reason}). The model keeps its parent's energies of the "
+            "labelled frames."
+        )
+    return (
+        f"Energies: trained on, after {alignment.use} had been taken off the labels ({alignment.reason}). "
+        "The model keeps its parent's zero of energy; e0 on top would move it to the labels'."
+    )
+
+
+def _words(fit: TrainedFit) -> Iterator[str]:
+    yield energy_words(fit.energies)
+    history, n = fit.history, len(fit.split.validation)
+    if n:
+        yield (
+            f"Kept: epoch {history.kept} of {len(history.epochs)}, with the smallest force MAE on "
+            f"{_frames(n)} set apart."
+        )
+    else:
+        yield (
+            f"Kept: the last of {len(history.epochs)} epochs; too few labels to set some apart. Errors on "
+            "frames trained on say nothing about others: give --held-out."
+        )
+    if fit.retention is not None and fit.retention.worse:
+        kept = fit.retention
+        yield (
+            f"On {len(kept.worse)} of {len(kept.materials)} other materials the forces get worse: "
+            f"{', '.join(kept.worse)}."
+        )
+
+
+def _rows(check: GroupCheck) -> Iterator[tuple[str, str, str, str]]:
+    where = f"{check.group}, {_frames(check.after.n_frames)}"
+    for label, field, unit, digits in ROWS:
+        pair = BeforeAfter(getattr(check.before, field), getattr(check.after, field))
+        if math.isfinite(pair.after):
+            before, after = _cells(pair, unit, digits)
+            yield label, before, after, where
+
+
+def _retention_rows(found: Retention) -> Iterator[tuple[str, str, str, str]]:
+    where = f"{len(found.materials)} other materials ({REFERENCE_SET}), median"
+    if found.replayed:
+        where += f"; {len(found.replayed)} more replayed"
+    for label, pair in (("force slope", found.slope), ("force MAE (eV/Å)", found.mae)):
+        before, after = _cells(pair, 1.0, 3)
+        yield label, before, after, where
+
+
+def _table(title: str) -> Table:
+    table = Table(title=Text(title), title_justify="left")
+    table.add_column("")
+    for name in ("before", "after"):
+        table.add_column(name, justify="right")
+    table.add_column("on")
+    return table
+
+
+def _cells(pair: BeforeAfter, unit: float, digits: int) -> tuple[str, str]:
+    return f"{unit * pair.before:.{digits}f}", f"{unit * pair.after:.{digits}f}"
+
+
+def _frames(n: int) -> str:
+    return f"{n} frame{'' if n == 1 else 's'}"
