@@ -9,6 +9,7 @@ from umlip_bench.errors import UmlipBenchError
 
 SUITES = {
     "high-energy": "umlip_bench.benchmarks.high_energy:HighEnergySuite",
+    "eos": "umlip_bench.benchmarks.eos:EosSuite",
 }
 """Where each suite lives; imported when it is run."""
 

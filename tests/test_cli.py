@@ -337,7 +337,7 @@ def test_structures_that_cannot_be_evaluated_are_reported(mixed_run, system):
     assert FAULTS[system][1] in case["reason"]
     assert "frame" in case["reason"]
     assert case["metrics"] == {}
-    assert f"failed: {CHGNET}, {system}: {case['reason']}" in done.stderr
+    assert f"failed: {CHGNET}, high-energy, {system}: {case['reason']}" in done.stderr
 
 
 def test_structures_beside_bad_ones_are_measured(mixed_run):

@@ -9,9 +9,11 @@ import torch
 
 from umlip_bench.engine.calibrator import calibrate
 from umlip_bench.engine.memory import cost_of_call, peak_bytes
+from umlip_bench.engine import Done, Relax, run_requests
 from umlip_bench.engine.packing import Packer
 from umlip_bench.engine.trial_batches import trial_batches
 from umlip_bench.potentials.agreement import TOLERANCES, call_calculator, deviation
+from umlip_bench.speed.cells import small_cells
 
 from .conftest import SMALL_MACE
 from .potentials.structures import mixed
@@ -97,3 +99,23 @@ def test_running_out_of_memory_halves_and_gives_the_same(load_model):
     assert packer.budget < sum(map(packer.weight, graphs))
     for a, b in zip(found, expected, strict=True):
         assert deviation(a, b).within(TOLERANCES[model.dtype])
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("workers", [0, 4])
+def test_relaxations_end_where_they_do_on_the_cpu(load_model, name, workers):
+    requests = [
+        Relax(atoms, cell=k % 2 == 0) for k, atoms in enumerate(small_cells(32, largest=12))
+    ]
+    ends = {}
+    for device in ("cuda", "cpu"):
+        model = load_model(name, dtype="float64", device=device)
+        on_gpu = {"workers": workers} if device == "cuda" else {}
+        for outcome in run_requests(model, requests, **on_gpu):
+            assert isinstance(outcome, Done), outcome
+            ends[device, outcome.key] = outcome.result
+    for k in range(len(requests)):
+        gpu, cpu = ends["cuda", k], ends["cpu", k]
+        assert gpu.steps == cpu.steps
+        assert gpu.energy == pytest.approx(cpu.energy, abs=1e-6)
+        assert abs(gpu.atoms.positions - cpu.atoms.positions).max() < 1e-6

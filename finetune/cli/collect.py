@@ -22,10 +22,10 @@ def add_parser(commands: Subparsers) -> None:
         "collect",
         help="read results of DFT codes into labels",
         description=(
-            "Read vasprun.xml(.gz), the output of pw.x, GPAW's text or gpw, or extended XYZ, from files or from\n"
-            "folders with all below them, into labels in the standard form. Results that did not converge are\n"
-            "refused, and those whose composition, cell or positions are not those of a frame that was to be\n"
-            "labelled."
+            "Read vasprun.xml(.gz), the output of pw.x, GPAW's text or gpw, or extended XYZ, from files or\n"
+            "folders with all below them, into labels in the standard form. Refused are results that did\n"
+            "not converge, and those whose composition, cell or positions are not those of a frame that was\n"
+            "to be labelled."
         ),
         examples=EXAMPLES,
     )
@@ -35,8 +35,8 @@ def add_parser(commands: Subparsers) -> None:
         "--frames",
         type=Path,
         metavar="FILE",
-        help="what was to be labelled (default: frames.xyz of the folder that `suggest` wrote, if the results "
-        "lie in one; else results are taken as they are)",
+        help="what was to be labelled (default: frames.xyz of the folder that `suggest` wrote, if the "
+        "results lie in one; else results are taken as they are)",
     )
     parser.add_argument(
         "--tolerance",

@@ -27,9 +27,9 @@ def add_parser(commands: Subparsers) -> None:
         "label",
         help="compute DFT labels on this machine",
         description=(
-            "Compute PBE energies, forces and stresses with GPAW, in plane waves, one process for each frame,\n"
-            "and write them in the form that `umlip-finetune fit` and `umlip-bench run` take. Results and logs\n"
-            "are kept in a folder beside the file, its name with .work."
+            "Compute PBE energies, forces and stresses with GPAW in plane waves, one process a frame,\n"
+            "and write them in the form that `umlip-finetune fit` and `umlip-bench run` take. Results and\n"
+            "logs are kept in a folder beside the file, its name with .work."
         ),
         examples=EXAMPLES,
     )

@@ -25,10 +25,11 @@ def add_parser(commands: Subparsers) -> None:
         "suggest",
         help="choose frames worth a DFT label",
         description=(
-            "Relax a material with a model, sample states at 1000 K and under strain, and choose those worth a\n"
-            "DFT label: far from each other in the model's own features, and with large forces. With further\n"
-            "models, the disagreement of their forces counts too. Writes the frames, why each was chosen, and\n"
-            "inputs for VASP (Materials Project settings, without POTCARs), Quantum ESPRESSO and GPAW."
+            "Relax a material with a model, sample states at 1000 K and under strain, and choose those\n"
+            "worth a DFT label: far from each other in the model's own features, with large forces. With\n"
+            "further models, the disagreement of their forces counts too. Writes the frames, why each was\n"
+            "chosen, and inputs for VASP (Materials Project settings, without POTCARs), Quantum ESPRESSO\n"
+            "and GPAW."
         ),
         examples=EXAMPLES,
     )

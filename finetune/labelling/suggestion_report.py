@@ -36,7 +36,7 @@ def print_suggestion(suggestion: Suggestion, console: Console) -> None:
     table.add_column("distance", justify="right")
     if committee:
         table.add_column("disagreement (eV/Å)", justify="right")
-    table.add_column("exceeds")
+    table.add_column("exceeds (%)")
     for k, frame in enumerate(suggestion.frames):
         state, why = frame.state, frame.why
         cells = [
@@ -64,8 +64,8 @@ def explanations(suggestion: Suggestion) -> Iterator[str]:
     if others:
         product += " x disagreement"
     yield (
-        f"Each is the state with the largest {product} when it was chosen; exceeds: in what share of the other "
-        "states. Forces and energies (above the relaxed structure) are those of "
+        f"Each is the state with the largest {product} when it was chosen; exceeds: what share of "
+        "the others in that. Forces and energies (above the relaxed structure) are those of "
         f"{sampled}."
     )
     yield (
@@ -90,7 +90,7 @@ def explanations(suggestion: Suggestion) -> Iterator[str]:
 
 
 def _exceeds(why: Why) -> str:
-    text = f"{why.distance_rank:.0%} in distance, {why.force_rank:.0%} in force"
+    text = f"distance {100 * why.distance_rank:.0f}, force {100 * why.force_rank:.0f}"
     if why.disagreement_rank is not None:
-        text += f", {why.disagreement_rank:.0%} in disagreement"
+        text += f", disagreement {100 * why.disagreement_rank:.0f}"
     return text

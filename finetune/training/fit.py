@@ -33,7 +33,7 @@ from .checkpoint import Checkpoint
 from .loop import Epoch, History, train
 from .parameters import SCRATCH, check_trainable, choose
 from .settings import TrainingSettings
-from .targets import targets_of_labels, targets_of_predictions
+from .targets import Target, targets_of_labels, targets_of_predictions
 
 IN_SAMPLE, VALIDATION, HELD_OUT = "trained on", "validation", "held out"
 """Groups of frames that a model is measured on."""
@@ -249,6 +249,11 @@ def fit_trained(
         seconds=seconds,
     )
     return Training(fit, trained, parent)
+
+
+def targets_on_zero_of(potential: Potential, frames: Sequence[Frame]) -> list[Target]:
+    """Labels with their energies moved to a model's zero, as a training on all of them has them."""
+    return targets_of_labels(potential, frames, _energies(frames, _align(potential, frames)))
 
 
 def _align(potential: Potential, frames: Sequence[Frame]) -> Alignment:

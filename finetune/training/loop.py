@@ -111,6 +111,46 @@ def train(
     return run.finish()
 
 
+def add_gradients(
+    potential: DifferentiablePotential,
+    parameters: Sequence[nn.Parameter],
+    batch: Sequence[Target],
+    settings: TrainingSettings,
+    packer: Packer,
+    weight: float = 1.0,
+) -> Iterator[Terms]:
+    """Add a batch's derivatives to the gradients of parameters, call by call.
+
+    Parameters
+    ----------
+    potential, parameters
+        The model, and what to differentiate with respect to.
+    batch
+        Frames of one step.
+    settings
+        Weights of the loss.
+    packer
+        How many frames go into a call.
+    weight
+        Factor on the loss.
+
+    Yields
+    ------
+    Terms
+        The share of each call, without `weight`.
+    """
+    counts = count(batch)
+    for members in packer.partition([target.graph for target in batch]):
+        with parametrize.cached():  # low-rank updates are applied once per call
+            terms = loss_terms(potential, [batch[k] for k in members], counts, settings)
+        # Only the parameters' derivatives: `backward` would go on to positions and strain.
+        found = torch.autograd.grad(weight * terms.loss, parameters, allow_unused=True)
+        for parameter, gradient in zip(parameters, found, strict=True):
+            if gradient is not None:
+                parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
+        yield terms
+
+
 class _Run:
     """The state of a training between two epochs."""
 
@@ -237,25 +277,12 @@ class _Run:
     def _accumulate(self, batch: list[Target], weight: float) -> tuple[float, float, float, float]:
         """Add the gradient of a batch's loss, in as many calls as fit the device."""
         total = (0.0, 0.0, 0.0, 0.0)
-        for terms in self.gradients(batch, weight):
+        for terms in add_gradients(
+            self.potential, self.parameters, batch, self.settings, self.packer, weight
+        ):
             found = (weight * float(terms.loss.detach()), terms.energy, terms.force, terms.stress)
             total = tuple(map(sum, zip(total, found, strict=True)))  # type: ignore[assignment]
         return total
-
-    def gradients(self, batch: list[Target], weight: float) -> Iterator[Terms]:
-        """Add to the gradients of all parameters, call by call."""
-        counts = count(batch)
-        for members in self.packer.partition([target.graph for target in batch]):
-            with parametrize.cached():  # low-rank updates are applied once per call
-                terms = loss_terms(
-                    self.potential, [batch[k] for k in members], counts, self.settings
-                )
-            # Only the parameters' derivatives: `backward` would go on to positions and strain.
-            found = torch.autograd.grad(weight * terms.loss, self.parameters, allow_unused=True)
-            for parameter, gradient in zip(self.parameters, found, strict=True):
-                if gradient is not None:
-                    parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
-            yield terms
 
     def _validate(self) -> float:
         """Force MAE in eV/Å of the averaged weights, if there are such; nan without frames."""

@@ -1,0 +1,193 @@
+"""Equations of state: energy against volume, at DFT's geometries and around the model's own minimum.
+
+All points of a curve are single points of one cell scaled without change of shape or fractional
+coordinates, as in the reference data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import ClassVar
+
+import numpy as np
+from ase import Atoms
+
+from umlip_bench.analysis.birch_murnaghan import Equilibrium
+from umlip_bench.analysis.eos import (
+    EOS,
+    Curve,
+    EosComparison,
+    case_table,
+    eos_metrics,
+    eos_rows,
+)
+from umlip_bench.analysis.summary import Row
+from umlip_bench.analysis.tables import CaseTable, Presentation
+from umlip_bench.benchmarks.fingerprints import digest
+from umlip_bench.benchmarks.selection import cheapest
+from umlip_bench.datasets import Dataset
+from umlip_bench.datasets.cases import EosCase
+from umlip_bench.engine.relaxation import Relax
+from umlip_bench.engine.requests import Static, Task
+from umlip_bench.errors import StructureError
+from umlip_bench.suite import Mode, StructureRequest
+
+STRAINS = np.linspace(-0.06, 0.06, 7)
+"""Relative volumes of a curve, as in the Delta project."""
+FMAX = 0.002
+"""eV/Å, of the model's own relaxation: V₀ comes from the fit, only the shape from here."""
+STEPS = 1000
+QUICK_CASES = 12
+
+
+@dataclass(frozen=True, eq=False)
+class EosMeasurement:
+    """A crystal whose equation of state is measured.
+
+    Parameters
+    ----------
+    name
+        Unique in the data set.
+    atoms
+        At DFT's equilibrium volume, or as given.
+    reference
+        DFT's curve for the cell; ``None`` if there is none.
+    reference_points
+        The points it was fitted to; ``None`` where only the fit is known.
+    """
+
+    name: str
+    atoms: Atoms
+    reference: Equilibrium | None = None
+    reference_points: Curve | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of the cell and of DFT's volumes."""
+        points = self.reference_points
+        reference = None if self.reference is None else np.array([self.reference.volume])
+        return digest([self.atoms], reference, None if points is None else points.volumes)
+
+
+def measure(case: EosMeasurement) -> Task[EosComparison]:
+    """One curve at DFT's volumes, where there are any, and one around the model's own."""
+    fixed = None
+    if case.reference is not None:
+        points = case.reference_points
+        volumes = case.reference.volume * (1 + STRAINS) if points is None else points.volumes
+        fixed = yield from _curve(case.atoms, volumes)
+    relaxed, note = None, ""
+    try:
+        own = yield Relax(case.atoms, cell=True, fmax=FMAX, steps=STEPS)
+        if own.converged:
+            relaxed = yield from _curve(own.atoms, own.atoms.get_volume() * (1 + STRAINS))
+        else:
+            note = f"not relaxed: {own.fmax:.2g} eV/Å are left after {own.steps} steps"
+    except StructureError as error:
+        # The curve at DFT's volumes stands on its own feet.
+        if fixed is None:
+            raise
+        note = f"not relaxed: {error}"
+    if fixed is None and relaxed is None:
+        raise StructureError(f"{case.name}: {note}")
+    return EosComparison(
+        name=case.name,
+        n_atoms=len(case.atoms),
+        reference=case.reference,
+        reference_points=case.reference_points,
+        fixed=fixed,
+        relaxed=relaxed,
+        note=note,
+    )
+
+
+def _curve(atoms: Atoms, volumes: np.ndarray) -> Task[Curve]:
+    """Single points of a cell scaled to volumes in Å³, shape (P,)."""
+    predictions = yield [Static(scaled(atoms, volume)) for volume in volumes]
+    return Curve(np.asarray(volumes), np.array([each.energy for each in predictions]))
+
+
+def scaled(atoms: Atoms, volume: float) -> Atoms:
+    """Copy with another volume in Å³, of the same shape and fractional coordinates."""
+    out = atoms.copy()
+    out.set_cell(atoms.cell.array * (volume / atoms.get_volume()) ** (1 / 3), scale_atoms=True)
+    return out
+
+
+class EosSuite:
+    """The suite ``eos``."""
+
+    name: ClassVar[str] = "eos"
+    version: ClassVar[int] = 1
+    presentation: ClassVar[Presentation] = EOS
+
+    def cases(self, dataset: Dataset, mode: Mode) -> Sequence[EosMeasurement]:
+        """One case for each usable curve; a quick run takes the smallest cells."""
+        found = [_of(case) for case in dataset.of_task(self.name) if isinstance(case, EosCase)]
+        if mode is Mode.QUICK:
+            return cheapest(found, QUICK_CASES, lambda case: len(case.atoms))
+        return found
+
+    def structure_cases(self, request: StructureRequest) -> Sequence[EosMeasurement]:
+        """The structure itself."""
+        return [EosMeasurement(request.name, request.atoms)]
+
+    def measure(self, case: EosMeasurement) -> Task[EosComparison]:
+        """See `measure`."""
+        return measure(case)
+
+    def metrics(self, result: EosComparison) -> Mapping[str, float | int]:
+        """Errors of one material."""
+        return asdict(eos_metrics(result))
+
+    def to_arrays(self, result: EosComparison) -> Mapping[str, np.ndarray]:
+        """All curves; one that there is not is left out."""
+        arrays = {"n_atoms": np.array(result.n_atoms), "note": np.array(result.note)}
+        if result.reference is not None:
+            arrays["reference"] = np.array(list(asdict(result.reference).values()))
+        curves = (
+            ("reference_points", result.reference_points),
+            ("fixed", result.fixed),
+            ("relaxed", result.relaxed),
+        )
+        for key, curve in curves:
+            if curve is not None:
+                arrays[key] = np.array([curve.volumes, curve.energies])
+        return arrays
+
+    def from_arrays(self, name: str, arrays: Mapping[str, np.ndarray]) -> EosComparison:
+        """The comparison again."""
+
+        def curve(key: str) -> Curve | None:
+            return Curve(*arrays[key]) if key in arrays else None
+
+        return EosComparison(
+            name=name,
+            n_atoms=int(arrays["n_atoms"]),
+            reference=Equilibrium(*map(float, arrays["reference"]))
+            if "reference" in arrays
+            else None,
+            reference_points=curve("reference_points"),
+            fixed=curve("fixed"),
+            relaxed=curve("relaxed"),
+            note=str(arrays["note"]),
+        )
+
+    def rows(
+        self, model: str, data: str, results: Sequence[EosComparison], n_failed: int
+    ) -> list[Row]:
+        """Medians over materials, with intervals."""
+        return eos_rows(model, data, results, n_failed)
+
+    def case_table(self, results: Sequence[EosComparison]) -> CaseTable:
+        """The model's own equations of state."""
+        return case_table(results)
+
+
+def _of(case: EosCase) -> EosMeasurement:
+    reference = Equilibrium(case.volume, case.bulk_modulus, case.bulk_modulus_derivative)
+    points = None
+    if case.volumes is not None and case.energies is not None:
+        points = Curve(case.volumes, case.energies)
+    return EosMeasurement(case.name, case.atoms, reference, points)

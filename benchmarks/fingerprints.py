@@ -1,0 +1,32 @@
+"""Digests of what a case consists of."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+import numpy as np
+from ase import Atoms
+
+
+def digest(structures: Iterable[Atoms], *arrays: np.ndarray | None) -> str:
+    """Digest of structures and of any further arrays, ``None`` among them included.
+
+    Parameters
+    ----------
+    structures
+        Elements, positions, cell and periodicity enter.
+    arrays
+        Of any shape; shape and number format enter as well.
+    """
+    found = hashlib.sha256()
+    for atoms in structures:
+        for array in (atoms.numbers, atoms.positions, atoms.cell.array, atoms.pbc):
+            found.update(np.ascontiguousarray(array).tobytes())
+    for extra in arrays:
+        if extra is None:
+            found.update(b"none")
+        else:
+            found.update(f"{extra.dtype}{extra.shape}".encode())
+            found.update(np.ascontiguousarray(extra).tobytes())
+    return found.hexdigest()
