@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from umlip_bench.engine import Done, Relax, run_requests
 from umlip_bench.engine.calibrator import calibrate
 from umlip_bench.engine.memory import cost_of_call, peak_bytes
-from umlip_bench.engine import Done, Relax, run_requests
 from umlip_bench.engine.packing import Packer
 from umlip_bench.engine.trial_batches import trial_batches
 from umlip_bench.potentials.agreement import TOLERANCES, call_calculator, deviation
