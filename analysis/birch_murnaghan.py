@@ -84,8 +84,10 @@ class BirchMurnaghan:
         scale = float(v.mean())
         # The mean is taken off: energies may be large against their differences.
         polynomial = np.polynomial.Polynomial.fit((v / scale) ** (-2 / 3), e - e.mean(), 3)
-        a0, a1, a2, a3 = np.resize(np.append(polynomial.convert().coef, np.zeros(4)), 4)
-        return cls(scale, (float(a0 + e.mean()), float(a1), float(a2), float(a3)))
+        a = np.zeros(4)
+        found = polynomial.convert().coef
+        a[: len(found)] = found  # vanishing powers are not among them
+        return cls(scale, (float(a[0] + e.mean()), float(a[1]), float(a[2]), float(a[3])))
 
     @classmethod
     def of(cls, equilibrium: Equilibrium) -> BirchMurnaghan:
@@ -93,12 +95,17 @@ class BirchMurnaghan:
 
         E = E₀ + 9/16 V₀ B₀ [B₀' (x - 1)³ + (x - 1)² (6 - 4 x)], x = (V / V₀)^(-2/3).
         """
-        x = np.polynomial.Polynomial([0.0, 1.0])
-        strain = x - 1.0
-        shape = equilibrium.bulk_modulus_derivative * strain**3 + strain**2 * (6.0 - 4.0 * x)
-        a = (9 / 16 * equilibrium.volume * equilibrium.bulk_modulus * shape).coef
-        first = float(a[0] + equilibrium.energy)
-        return cls(equilibrium.volume, (first, float(a[1]), float(a[2]), float(a[3])))
+        b = equilibrium.bulk_modulus_derivative
+        size = 9 / 16 * equilibrium.volume * equilibrium.bulk_modulus
+        return cls(
+            equilibrium.volume,
+            (
+                equilibrium.energy + size * (6 - b),
+                size * (3 * b - 16),
+                size * (14 - 3 * b),
+                size * (b - 4),
+            ),
+        )
 
     def energy(self, volume: ArrayLike) -> FloatArray:
         """E in eV at volumes in Å³, of their shape."""
@@ -119,22 +126,27 @@ class BirchMurnaghan:
     def equilibrium(self, low: float, high: float) -> Equilibrium | None:
         """The minimum between two volumes in Å³; ``None`` if there is none.
 
-        At the minimum B₀ = V d²E/dV² and B₀' = 4 + 2/3 x E'''(x) / E''(x).
+        dE/dx vanishes at two x; d²E/dx² is positive at x = (√d - a₂) / 3a₃ = -a₁ / (a₂ + √d), where
+        d = a₂² - 3 a₁ a₃. There B₀ = V d²E/dV² and B₀' = 4 + 2/3 x (d³E/dx³) / (d²E/dx²).
         """
-        first, second, third = (self._polynomial.deriv(k) for k in (1, 2, 3))
-        for root in first.roots():
-            x = float(root.real)
-            if abs(root.imag) > 1e-9 or x <= 0.0 or second(x) <= 0.0:
-                continue
-            volume = self.scale * x ** (-3 / 2)
-            if low <= volume <= high:
-                return Equilibrium(
-                    volume=volume,
-                    bulk_modulus=float(self.bulk_modulus(volume)),
-                    bulk_modulus_derivative=float(4 + 2 / 3 * x * third(x) / second(x)),
-                    energy=float(self._polynomial(x)),
-                )
-        return None
+        _, a1, a2, a3 = self.coefficients
+        discriminant = a2**2 - 3 * a1 * a3
+        if discriminant <= 0.0:
+            return None
+        root = float(np.sqrt(discriminant))
+        # Of the two forms the one without a difference of equals; a₃ vanishes where B₀' is 4.
+        x = -a1 / (a2 + root) if a2 > 0.0 else (root - a2) / (3 * a3)
+        if x <= 0.0:
+            return None
+        volume = self.scale * x ** (-3 / 2)
+        if not low <= volume <= high:
+            return None
+        return Equilibrium(
+            volume=volume,
+            bulk_modulus=float(self.bulk_modulus(volume)),
+            bulk_modulus_derivative=float(4 + 2 / 3 * x * 6 * a3 / (2 * root)),
+            energy=float(self._polynomial(x)),
+        )
 
     @property
     def _polynomial(self) -> np.polynomial.Polynomial:
@@ -163,7 +175,7 @@ def delta(first: Equilibrium, second: Equilibrium) -> float:
     difference = (BirchMurnaghan.of(first).energy(volumes) - first.energy) - (
         BirchMurnaghan.of(second).energy(volumes) - second.energy
     )
-    return float(np.sqrt(0.5 * weights @ difference**2))
+    return float(np.sqrt(0.5 * np.sum(weights * difference**2)))
 
 
 def nu(first: Equilibrium, second: Equilibrium) -> float:

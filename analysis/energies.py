@@ -11,7 +11,7 @@ are not independent: intervals are over systems.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -47,6 +47,10 @@ class Variant(StrEnum):
     """Single points at the geometry of the DFT calculation."""
     RELAXED = "relaxed"
     """Relaxed with the model."""
+    APPROX_NEB = "approx-neb"
+    """Images along a path relaxed with the model one by one, the moving ion held."""
+    NEB = "neb"
+    """A climbing-image elastic band of the model."""
 
 
 class Standing(StrEnum):
@@ -143,7 +147,8 @@ class EnergyComparison:
 
 
 def energy_rows(
-    model: str, data: str, suite: str, comparisons: Sequence[EnergyComparison], n_failed: int
+    model: str, data: str, suite: str, comparisons: Sequence[EnergyComparison], n_failed: int,
+    variants: Sequence[Variant] = (Variant.FIXED, Variant.RELAXED),
 ) -> list[Row]:
     """Summarise a model over cases, variant by variant.
 
@@ -155,7 +160,9 @@ def energy_rows(
         Cases that the model gave results for; may be empty.
     n_failed
         Cases that it gave none for. A relaxation that failed while the single point did not is
-        counted on top, in the rows of ``"relaxed"`` alone.
+        counted on top, in the rows of that variant alone.
+    variants
+        Those of the suite.
 
     Returns
     -------
@@ -178,7 +185,7 @@ def energy_rows(
     if len(units) > 1:
         raise DataError(f"cases in different units: {', '.join(units)}")
     rows: list[Row] = []
-    for variant in Variant:
+    for variant in variants:
         found = [(c.system, value) for c in comparisons if (value := c.value(variant)) is not None]
         if not found and comparisons:
             continue
@@ -293,7 +300,7 @@ def energy_verdict(rows: Sequence[Row], model: str, what: str) -> str:
         f"{model}: {_judgement(scale, found['inverse'])}: {what} are {scale.value:.2f} of DFT"
         f"{interval(scale, 2)}, r2 {found['r2'].value:.3f}, "
         f"{round(share.value * share.n_cases)}/{share.n_cases} too small, "
-        f"mean error {errors.value:+.3f} {errors.unit}"
+        f"mean error {errors.value:+.3g} {errors.unit}"
     )
     return text + left_out
 
@@ -336,7 +343,9 @@ def energy_caption(rows: Sequence[Row], what: str) -> str:
         As in `energy_verdict`.
     """
     systems = sorted({round(row.value) for row in rows if row.metric == "n_systems"})
-    span = " to ".join(str(n) for n in dict.fromkeys((systems[0], systems[-1]))) if systems else "0"
+    if not any(systems):
+        return f"A model's {what} are compared only with DFT's that were prepared in the same way."
+    span = " to ".join(str(n) for n in dict.fromkeys((systems[0], systems[-1])))
     return (
         f"Over all {what} ({span} system{'' if span == '1' else 's'}). energy scale: model against "
         "DFT through the origin; inverse: best factor on the model; scale x inverse = r2; signed error: "
@@ -408,11 +417,14 @@ def cell(value: EnergyValue | None, digits: int = 3) -> str:
     return f"{value.model:.{digits}f}"
 
 
-def notes(values: Iterable[EnergyValue]) -> str:
-    """What must be said of the values of a case, each thing once."""
-    said = [
-        f"{value.variant}: {remark}"
-        for value in values
-        for remark in (*([value.reason] if value.reason else []), *value.flags)
+def remarks(comparisons: Sequence[EnergyComparison]) -> list[str]:
+    """What must be said of single values, each thing once, with the cases that it is true of."""
+    said: dict[str, list[str]] = {}
+    for comparison in comparisons:
+        for value in comparison.values:
+            for remark in (*([value.reason] if value.reason else []), *value.flags):
+                said.setdefault(f"{value.variant}: {remark}", []).append(comparison.name)
+    return [
+        f"{remark} ({'all' if len(names) == len(comparisons) > 1 else '; '.join(names)})"
+        for remark, names in said.items()
     ]
-    return "; ".join(dict.fromkeys(said))

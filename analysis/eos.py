@@ -1,9 +1,9 @@
 """Equations of state: a model's volume, bulk modulus and its derivative against DFT's.
 
 The bulk modulus is a curvature, so the ratio of the model's to DFT's says how soft the model is near
-equilibrium. It is taken twice: at DFT's equilibrium volume (``fixed-geometry``), where a model with another
-equilibrium is under pressure, and at the model's own (``relaxed``). A model whose volume is too large is softer
-at its own for that reason alone.
+equilibrium. It is taken twice: at DFT's equilibrium volume (``fixed-geometry``), where a model with
+another equilibrium is under pressure, and at the model's own (``relaxed``). A model whose volume is too
+large is softer at its own for that reason alone.
 """
 
 from __future__ import annotations
@@ -18,7 +18,14 @@ from scipy import constants
 from umlip_bench.errors import DataError
 
 from .birch_murnaghan import BirchMurnaghan, Equilibrium, delta, nu
-from .intervals import CLOPPER_PEARSON, MEDIAN_FROM, Estimate, median_estimate, share_estimate
+from .intervals import (
+    CLOPPER_PEARSON,
+    MEDIAN_FROM,
+    ORDER_STATISTICS,
+    Estimate,
+    median_estimate,
+    share_estimate,
+)
 from .softening import energy_slope
 from .summary import Row, RowHead
 from .tables import CaseTable, Presentation, with_interval
@@ -209,9 +216,7 @@ def _differences(model: Equilibrium, material: EosComparison) -> dict[str, float
     }
 
 
-def eos_rows(
-    model: str, data: str, materials: Sequence[EosComparison], n_failed: int
-) -> list[Row]:
+def eos_rows(model: str, data: str, materials: Sequence[EosComparison], n_failed: int) -> list[Row]:
     """Summarise a model over materials, each variant apart.
 
     Parameters
@@ -230,6 +235,8 @@ def eos_rows(
     """
     found = [(each, eos_metrics(each)) for each in materials if each.reference is not None]
     rows: list[Row] = []
+    if materials and not found:
+        return rows
     for variant, prefix in ((FIXED, "fixed"), (RELAXED, "relaxed")):
         metrics = [
             _of_variant(prefix, numbers)
@@ -293,7 +300,7 @@ def verdict(rows: Sequence[Row], model: str) -> str:
         judged = "no softening resolved"
     text = (
         f"{model}: {judged}: bulk moduli are {with_interval(scale, 2)} of DFT's in the median of "
-        f"{scale.n_cases} materials"
+        f"{scale.n_cases} material{'' if scale.n_cases == 1 else 's'}"
     )
     if "volume_error_median" in found:
         text += f", volumes {found['volume_error_median'].value:+.1f} %"
@@ -309,10 +316,10 @@ def caption(rows: Sequence[Row]) -> str:
         else "at the model's own equilibrium, cell and atoms relaxed"
     )
     return (
-        f"Bulk modulus over DFT's, {place}. Birch-Murnaghan fits of third order. delta: root mean square "
-        f"difference of the curves within 6 % in volume; nu: weighted difference of V0, B0, B0'. Medians over "
-        f"materials, 95 % intervals by order statistics, shares by {CLOPPER_PEARSON}; medians need "
-        f"{MEDIAN_FROM} materials for an interval."
+        f"Bulk modulus over DFT's, {place}. Birch-Murnaghan fits of third order. delta: root mean "
+        f"square difference of the curves within 6 % in volume; nu: weighted difference of V0, B0, B0'. "
+        f"Medians over materials, 95 % intervals by {ORDER_STATISTICS}, shares by "
+        f"{CLOPPER_PEARSON}; medians need {MEDIAN_FROM} materials for an interval."
     )
 
 

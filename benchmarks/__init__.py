@@ -9,7 +9,11 @@ from umlip_bench.errors import UmlipBenchError
 
 SUITES = {
     "high-energy": "umlip_bench.benchmarks.high_energy:HighEnergySuite",
+    "surfaces": "umlip_bench.benchmarks.surfaces:SurfacesSuite",
     "eos": "umlip_bench.benchmarks.eos:EosSuite",
+    "migration": "umlip_bench.benchmarks.migration:MigrationSuite",
+    "phonons": "umlip_bench.benchmarks.phonons:PhononSuite",
+    "elastic": "umlip_bench.benchmarks.elastic:ElasticSuite",
 }
 """Where each suite lives; imported when it is run."""
 

@@ -150,26 +150,14 @@ class Committee(Potential):
             members=graphs,
         )
 
-    def evaluate(
-        self, graphs: Sequence[Graph], *, stress: bool = True
-    ) -> list[CommitteePrediction]:  # type: ignore[override]
-        """Each member evaluates all graphs; then mean and standard deviation."""
+    def evaluate(self, graphs: Sequence[Graph], *, stress: bool = True) -> list[Prediction]:
+        """Each member evaluates all graphs; every answer is a `CommitteePrediction`."""
         ours = [graph for graph in graphs if isinstance(graph, CommitteeGraph)]
         by_member = [
             member.evaluate([graph.members[k] for graph in ours], stress=stress)
             for k, member in enumerate(self.members)
         ]
         return [_summary(predictions) for predictions in zip(*by_member, strict=True)]
-
-    def predict(
-        self, structures: Sequence[Atoms] | Atoms, *, stress: bool = True
-    ) -> list[CommitteePrediction]:  # type: ignore[override]
-        """As `Potential.predict`, with standard deviations."""
-        return [
-            prediction
-            for prediction in super().predict(structures, stress=stress)
-            if isinstance(prediction, CommitteePrediction)
-        ]
 
     def element_references(self) -> np.ndarray:
         """The mean of the members'."""
@@ -212,7 +200,7 @@ class CommitteeCalculator(PotentialCalculator):
         return results
 
 
-def _summary(predictions: Sequence[Prediction]) -> CommitteePrediction:
+def _summary(predictions: Sequence[Prediction]) -> Prediction:
     energies = [prediction.energy for prediction in predictions]
     forces = np.array([prediction.forces for prediction in predictions])
     stresses = _all([prediction.stress for prediction in predictions])
@@ -247,12 +235,14 @@ def _common_elements(known: Sequence[tuple[str, ...]]) -> tuple[str, ...] | None
 def _card(
     names: Sequence[str], elements: tuple[str, ...], levels: Sequence[LevelOfTheory]
 ) -> ModelCard:
+    functionals = {level.functional for level in levels}
     same = all(level == levels[0] for level in levels)
+    common = LevelOfTheory(functionals.pop() if len(functionals) == 1 else "unknown")
     return ModelCard(
         name=f"committee of {', '.join(names)}",
         family=FAMILY,
         architecture=f"mean of {len(names)} models",
-        level_of_theory=levels[0] if same else LevelOfTheory("unknown"),
+        level_of_theory=levels[0] if same else common,
         training_set="the members'",
         elements=elements,
         licence="the members'",

@@ -104,7 +104,10 @@ def _predict(potential: Potential, frames: Sequence[Frame]) -> list[float]:
 
 def _errors(frames: Sequence[Frame], found: Sequence[float], alignment: Alignment) -> BeforeAfter:
     pairs = [
-        ((energy - f.energy) / len(f.atoms), (energy + alignment.of(f.atoms) - f.energy) / len(f.atoms))
+        (
+            (energy - f.energy) / len(f.atoms),
+            (energy + alignment.of(f.atoms) - f.energy) / len(f.atoms),
+        )
         for f, energy in zip(frames, found, strict=True)
         if not np.isnan(f.energy)
     ]

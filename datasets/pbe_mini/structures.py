@@ -429,13 +429,16 @@ CHECKS: tuple[tuple[str, float | None, Mesh | None], ...] = (
 
 def convergence() -> Iterator[Point]:
     """Members of each group again, with a higher cutoff or a denser mesh."""
-    builders = (eos, surfaces, defects, migration, solid_solutions, phonons)
+    # Defects after migration, whose first images are vacancies too.
+    builders = (eos, surfaces, migration, defects, solid_solutions, phonons)
     known = {each.name: each for build in builders for each in build()}
     for name, cutoff, mesh in CHECKS:
         usual = known[name]
-        settings = replace(usual.settings, cutoff=cutoff or usual.settings.cutoff)
         change = f"{cutoff:.0f}eV" if cutoff else "x".join(map(str, mesh or usual.mesh))
-        yield replace(usual, name=f"{name}_{change}", settings=settings, mesh=mesh or usual.mesh)
+        atoms = usual.atoms.copy()
+        atoms.info["point"] = f"{name}_{change}"
+        settings = replace(usual.settings, cutoff=cutoff or usual.settings.cutoff)
+        yield Point(f"{name}_{change}", atoms, settings, mesh or usual.mesh)
 
 
 def _bare(atoms: Atoms) -> Atoms:

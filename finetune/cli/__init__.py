@@ -14,7 +14,7 @@ from umlip_bench import __version__
 from umlip_bench.cli import run_command
 
 PROGRAM = "umlip-finetune"
-COMMANDS = ("fit", "evaluate", "suggest", "label", "collect")
+COMMANDS = ("fit", "ladder", "curve", "evaluate", "suggest", "label", "collect", "speed")
 
 EXAMPLES = """\
 examples:
@@ -42,4 +42,6 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status, as `umlip_bench.cli.main` does."""
-    return run_command(PROGRAM, build_parser(), arguments, after_interrupt="the same command goes on from here")
+    return run_command(
+        PROGRAM, build_parser(), arguments, after_interrupt="the same command goes on from here"
+    )

@@ -75,16 +75,16 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument(
         "--estimator",
         choices=ESTIMATORS,
-        help="for scalar; rotate: 1/slope; mse: least squared error; shrunk: mse drawn towards the factor that the model "
-        "needs on other materials, the more the fewer the labels (default)",
+        help="for scalar; rotate: 1/slope; mse: least squared error; shrunk: mse drawn towards the factor "
+        "that the model needs on other materials, the more the fewer the labels (default)",
     )
     parser.add_argument(
         "--reference",
         action="append",
         type=_reference,
         metavar="EL=EV",
-        help="for scalar; energy of an element about which to scale, in place of the model's own references; once for "
-        "each element (a foreign calculator's are zero otherwise)",
+        help="for scalar; energy of an element about which to scale, in place of the model's own references; "
+        "once for each element (a foreign calculator's are zero otherwise)",
     )
     parser.add_argument(
         "--out",
@@ -108,7 +108,7 @@ def _run(options: argparse.Namespace) -> int:
     if not labels.frames:
         tasks = ", ".join(labels.tasks) or "none"
         raise CorrectionError(f"{options.labels} has no labelled frames; it has cases for {tasks}")
-    held_out = () if options.held_out is None else datasets.load(options.held_out).frames
+    found = () if options.held_out is None else datasets.load(options.held_out).frames
 
     # Slow imports only after what a user can get wrong.
     from umlip_bench.finetune.folder import LabelSource, check_target
@@ -117,7 +117,7 @@ def _run(options: argparse.Namespace) -> int:
     from umlip_bench.runner import level_warning
 
     check_target(options.out)
-    held_out = unseen(held_out, labels.frames)
+    held_out = unseen(found, labels.frames)
     if options.held_out is not None and not held_out:
         raise CorrectionError(
             f"{options.held_out} has no frames of the labels' compositions beside the labels themselves; "

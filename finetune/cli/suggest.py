@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from umlip_bench.cli.options import Subparsers, add_command, add_device_options, positive
 from umlip_bench.finetune.cli.dft_options import add_dft_options
+
+if TYPE_CHECKING:
+    from umlip_bench.finetune.labelling.suggested import CodeSettings
 
 CODES = ("vasp", "qe", "gpaw")
 
@@ -148,24 +152,23 @@ def _run(options: argparse.Namespace) -> int:
 
     atoms = read_structure(options.structure)
     spin = None if options.spin is None else Spin(options.spin)
-    settings = {
-        "vasp": VaspSettings(VaspSet(options.vasp_set)),
-        "qe": EspressoSettings(
-            ecutwfc=options.ecutwfc,
-            ecutrho=options.ecutrho,
-            kpoint_density=options.kpoint_density,
-            smearing=options.smearing,
-            pseudo_dir=options.pseudo_dir,
-            pseudos=tuple(options.pseudo),
-            spin=spin,
-        ),
-        "gpaw": GpawSettings(
-            cutoff=options.cutoff,
-            kpoint_density=options.kpoint_density,
-            smearing=options.smearing,
-            spin=spin,
-        ),
-    }
+    espresso = EspressoSettings(
+        ecutwfc=options.ecutwfc,
+        ecutrho=options.ecutrho,
+        kpoint_density=options.kpoint_density,
+        smearing=options.smearing,
+        pseudo_dir=options.pseudo_dir,
+        pseudos=tuple(options.pseudo),
+        spin=spin,
+    )
+    gpaw = GpawSettings(
+        cutoff=options.cutoff,
+        kpoint_density=options.kpoint_density,
+        smearing=options.smearing,
+        spin=spin,
+    )
+    vasp = VaspSettings(VaspSet(options.vasp_set))
+    settings: dict[str, CodeSettings] = {"vasp": vasp, "qe": espresso, "gpaw": gpaw}
     codes = [settings[name] for name in options.codes]
     if {"qe", "gpaw"} & set(options.codes):
         check_spin([atoms], spin)
@@ -182,7 +185,7 @@ def _run(options: argparse.Namespace) -> int:
 
     check_out(options.out)
     if "qe" in options.codes:
-        pseudopotentials(sorted(set(atoms.symbols)), settings["qe"])
+        pseudopotentials(sorted(set(atoms.symbols)), espresso)
     strains = (0.03, -0.03) if options.strain is None else tuple(options.strain)
     sampling = Sampling(
         temperature=options.temperature,

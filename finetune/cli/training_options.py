@@ -6,7 +6,7 @@ import argparse
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from umlip_bench.cli.options import positive
 
@@ -32,6 +32,8 @@ NAMES = (
     "seed",
 )
 """Options, by the names that `TrainingSettings` has for them."""
+UNIT = "eV/Å"
+"""Of the error that the progress bar shows."""
 
 
 def add_training_options(parser: argparse.ArgumentParser) -> None:
@@ -113,13 +115,15 @@ def epochs_bar(n_epochs: int, description: str) -> Iterator[Callable[[Epoch], No
     from umlip_bench.cli import console
     from umlip_bench.cli.progress import progress_bar
 
-    bar = progress_bar(console.errors(), "eV/Å")
-    task = bar.add_task(description, total=n_epochs, **{"eV/Å": "-"})
+    bar = progress_bar(console.errors(), UNIT)
+    fields: dict[str, Any] = {UNIT: "-"}
+    task = bar.add_task(description, total=n_epochs, **fields)
 
     def on_epoch(epoch: Epoch) -> None:
         # The force error that decides, where there is one.
         shown = epoch.force_mae if math.isnan(epoch.validation_mae) else epoch.validation_mae
-        bar.update(task, advance=1, **{"eV/Å": f"{shown:.3f}"})  # type: ignore[arg-type]
+        now: dict[str, Any] = {UNIT: f"{shown:.3f}"}
+        bar.update(task, advance=1, **now)
 
     with bar:
         yield on_epoch

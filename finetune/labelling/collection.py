@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -16,7 +15,7 @@ from umlip_bench.errors import LabelError
 from .geometry import TOLERANCE, Match, Mismatch, compare
 from .outputs import Code, Refused, Result, find_outputs, read_output
 from .suggested import FRAMES
-from .writing import FREE_ENERGY, write_labels
+from .writing import FREE_ENERGY, simple_info, write_labels
 
 
 @dataclass(frozen=True)
@@ -178,16 +177,12 @@ def _match(
 def _labelled(frame: Atoms, result: Result, order: np.ndarray) -> Atoms:
     """A frame with a result's labels, in the frame's order of atoms."""
     out = Atoms(numbers=frame.numbers, positions=frame.positions, cell=frame.cell, pbc=frame.pbc)
-    kept: dict[str, Any] = {
-        key: value
-        for key, value in frame.info.items()
-        if isinstance(value, str | int | float) and not key.startswith("REF_")
-    }
+    kept = simple_info(frame)
     kept.setdefault(SYSTEM, frame.symbols.formula.reduce()[0].format("metal"))
     out.info = {**kept, ENERGY: result.energy, "code": str(result.code), "source": result.where}
     if result.free_energy is not None:
         out.info[FREE_ENERGY] = result.free_energy
     if result.stress is not None:
-        out.info[STRESS] = result.stress
+        out.info[STRESS] = result.stress.ravel()
     out.arrays[FORCES] = result.forces[order]
     return out

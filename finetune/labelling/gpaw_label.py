@@ -26,7 +26,7 @@ from umlip_bench.errors import LabelError, UmlipBenchError
 from umlip_bench.structures import check_structure, describe
 
 from .settings import GpawSettings, check_spin, starting_moments
-from .writing import FREE_ENERGY, write_labels
+from .writing import FREE_ENERGY, simple_info, write_labels
 
 WORKER = Path(__file__).with_name("gpaw_worker.py")
 WORK_SUFFIX = ".work"
@@ -216,7 +216,8 @@ class _Labelling:
         self._jobs = [job_of(atoms, settings) for atoms in frames]
         self._names = [digest_of(job) for job in self._jobs]
         self._reasons: dict[str, str] = {}
-        self._computed = 0
+        self._known = {name for name in self._names if self._result(name).exists()}
+        self._computed: set[str] = set()
         self._running: set[subprocess.Popen[str]] = set()
 
     def run(self) -> Labelled:
@@ -224,7 +225,7 @@ class _Labelling:
         todo = {
             name: job
             for name, job in zip(self._names, self._jobs, strict=True)
-            if not self._result(name).exists()
+            if name not in self._known
         }
         self._report()
         with ThreadPoolExecutor(self._workers) as pool:
@@ -238,7 +239,7 @@ class _Labelling:
                     for future in ended:
                         reason = future.result()
                         if reason is None:
-                            self._computed += 1
+                            self._computed.add(names[future])
                         else:
                             self._reasons[names[future]] = reason
                     self._report()
@@ -269,7 +270,7 @@ class _Labelling:
             status = process.wait()
             self._running.discard(process)
         request.unlink(missing_ok=True)
-        if status == 0 and self._result(name).exists():
+        if self._result(name).exists():  # it appears whole or not at all
             return None
         if status < 0:
             return f"ended by signal {-status}, perhaps for lack of memory; log: {log}"
@@ -283,17 +284,18 @@ class _Labelling:
             self._progress(state)
 
     def _state(self) -> Labelled:
-        done = sum(self._result(name).exists() for name in self._names)
+        done = sum(name in self._known | self._computed for name in self._names)
         failed = tuple(
             FailedFrame(k, f"{describe(self._frames[k])}: {self._reasons[name]}")
             for k, name in enumerate(self._names)
             if name in self._reasons
         )
-        return Labelled(len(self._frames), self._computed, done - self._computed, failed)
+        n_computed = len(self._computed)
+        return Labelled(len(self._frames), n_computed, done - n_computed, failed)
 
     def _labels(self) -> Iterator[Atoms]:
         for atoms, job, name in zip(self._frames, self._jobs, self._names, strict=True):
-            if self._result(name).exists():
+            if name in self._known | self._computed:
                 yield _labelled(atoms, job, self._read(name), self._settings)
 
     def _read(self, name: str) -> dict[str, Any]:
@@ -314,10 +316,10 @@ def _labelled(
     """A frame with its labels and what they were computed with."""
     out = Atoms(numbers=job["numbers"], positions=job["positions"], cell=job["cell"], pbc=True)
     out.info = {
-        **{key: value for key, value in atoms.info.items() if isinstance(value, str | int | float)},
+        **simple_info(atoms),
         ENERGY: result["energy"],
         FREE_ENERGY: result["free_energy"],
-        STRESS: np.array(result["stress"]),
+        STRESS: np.ravel(result["stress"]),
         "code": f"gpaw {result['gpaw']}",
         "cutoff_eV": settings.cutoff,
         "kpoints": result["kpoints"],

@@ -20,7 +20,9 @@ def end_with_parent() -> None:
     """End this process as soon as standard input is closed."""
 
     def wait() -> None:
-        sys.stdin.buffer.read()
+        # Not sys.stdin: Python aborts at its end if a thread holds the lock of that.
+        while os.read(0, 1024):
+            pass
         os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()

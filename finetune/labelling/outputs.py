@@ -126,7 +126,7 @@ def find_outputs(path: Path) -> Iterator[tuple[Path, Code]]:
 def code_of(path: Path) -> Code | None:
     """What wrote a file, by its name, else by its first lines."""
     name = path.name.lower()
-    if name.endswith(("vasprun.xml", "vasprun.xml.gz")):
+    if "vasprun" in name and name.endswith((".xml", ".xml.gz")):
         return Code.VASP
     if name.endswith((".xyz", ".extxyz")):
         return Code.EXTXYZ
@@ -193,17 +193,20 @@ def _read_vasp(path: Path) -> Iterator[Result | Refused]:
 
 
 def _vasp_electronic_steps(path: Path) -> tuple[list[int], int]:
-    """Electronic steps of each ionic step, and NELM."""
+    """Electronic steps of each finished ionic step, and NELM; of a file cut off, as far as it goes."""
     opened = gzip.open if path.name.endswith(".gz") else open
     counts: list[int] = []
     most = 60  # VASP's default
     with opened(path, "rb") as stream:
-        for _, element in ElementTree.iterparse(stream):
-            if element.tag == "calculation":
-                counts.append(len(element.findall("scstep")))
-                element.clear()
-            elif element.tag == "i" and element.get("name") == "NELM":
-                most = int(str(element.text))
+        try:
+            for _, element in ElementTree.iterparse(stream):
+                if element.tag == "calculation":
+                    counts.append(len(element.findall("scstep")))
+                    element.clear()
+                elif element.tag == "i" and element.get("name") == "NELM":
+                    most = int(str(element.text))
+        except ElementTree.ParseError:
+            pass
     return counts, most
 
 

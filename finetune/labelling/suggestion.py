@@ -11,7 +11,7 @@ from ase import Atoms
 from umlip_bench.errors import LabelError
 from umlip_bench.potentials.protocol import Potential
 
-from ..committee import Committee
+from ..committee import Committee, CommitteePrediction
 from .descriptors import Space, describe_states
 from .sampling import Sampling, State, sample
 from .selection import farthest_points
@@ -183,7 +183,9 @@ def suggest(
     disagreements = None
     if committee is not None:
         found = committee.predict(geometries, stress=False)
-        disagreements = np.array([prediction.disagreement for prediction in found])
+        disagreements = np.array(
+            [each.disagreement for each in found if isinstance(each, CommitteePrediction)]
+        )
         weights = weights * disagreements / np.median(disagreements)
     groups = [_group(state.strain) for state in states]
     picks = farthest_points(

@@ -10,7 +10,6 @@ from rich.text import Text
 
 from umlip_bench.structures import describe
 
-from .descriptors import Space
 from .suggestion import Suggestion, Why
 
 
@@ -77,8 +76,6 @@ def explanations(suggestion: Suggestion) -> Iterator[str]:
             "disagreement: sample standard deviation of the force over "
             f"{', '.join(suggestion.models)}, root mean square over atoms; no error bar."
         )
-    if suggestion.space is Space.RADIAL:
-        yield f"{sampled} has no features of its own to measure distances in."
     if not suggestion.converged:
         yield (
             f"Warning: the relaxation did not reach {suggestion.sampling.fmax:g} eV/Å in "

@@ -5,14 +5,26 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import ase.io
+import numpy as np
 from ase import Atoms
 
 from umlip_bench.runs import write_atomically
 
 FREE_ENERGY = "REF_free_energy"
 """Key of the energy whose gradient the forces are, eV, where a code gives it."""
+
+
+def simple_info(atoms: Atoms) -> dict[str, Any]:
+    """Words and numbers that stand beside a frame, without labels that it may have."""
+    simple = str | int | float | np.integer | np.floating | np.bool_
+    return {
+        key: value
+        for key, value in atoms.info.items()
+        if isinstance(value, simple) and not key.startswith("REF_")
+    }
 
 
 def write_labels(path: Path, labelled: Iterable[Atoms]) -> None:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import pickle
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from umlip_bench.errors import CorrectionError
+
+SECONDS = 10.0
+"""Between writes: small models take less for an epoch than a write does."""
 
 
 class Checkpoint:
@@ -21,14 +26,11 @@ class Checkpoint:
         Of the file; its folder is made when it is first written.
     key
         Digest of all that the training depends on: a file of another training is refused.
-    every
-        Seconds between writes, since small models take less for an epoch than a write does.
     """
 
-    def __init__(self, path: Path, key: str, every: float = 10.0) -> None:
+    def __init__(self, path: Path, key: str) -> None:
         self.path = path
         self.key = key
-        self.every = every
         self._written = time.monotonic()
 
     def load(self) -> dict[str, Any] | None:
@@ -42,10 +44,12 @@ class Checkpoint:
         if not self.path.exists():
             return None
         remedy = f"remove {self.path.parent} to start over, or choose another --out"
+        if not zipfile.is_zipfile(self.path):  # torch takes anything else for its older format
+            raise CorrectionError(f"{self.path} is not a checkpoint; {remedy}")
         try:
             content = torch.load(self.path, map_location="cpu", weights_only=True)
             key, state = content["key"], content["state"]
-        except (OSError, EOFError, RuntimeError, ValueError, KeyError, TypeError) as error:
+        except (OSError, RuntimeError, KeyError, TypeError, pickle.UnpicklingError) as error:
             raise CorrectionError(f"{self.path} cannot be read ({error}); {remedy}") from error
         if key != self.key:
             raise CorrectionError(
@@ -55,7 +59,7 @@ class Checkpoint:
 
     def offer(self, state: dict[str, Any]) -> None:
         """Write the state if it is time to; the file is replaced whole or not at all."""
-        if time.monotonic() - self._written < self.every:
+        if time.monotonic() - self._written < SECONDS:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
         part = self.path.with_suffix(".part")

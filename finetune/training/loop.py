@@ -181,7 +181,9 @@ class _Run:
     def ended(self) -> bool:
         """Whether all epochs are done, or so many have brought nothing."""
         done, patience = len(self.history), self.settings.patience
-        stuck = bool(self.validation) and patience is not None and done - self.best_epoch >= patience
+        stuck = (
+            bool(self.validation) and patience is not None and done - self.best_epoch >= patience
+        )
         return done >= self.settings.epochs or stuck
 
     def epoch(self) -> None:

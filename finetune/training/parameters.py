@@ -102,9 +102,7 @@ def _scratch(potential: TrainablePotential, settings: TrainingSettings) -> Train
 def _low_rank(potential: TrainablePotential, settings: TrainingSettings) -> Trained:
     maps = potential.linear_maps()
     generator = torch.Generator().manual_seed(settings.seed)
-    return Trained(
-        add_updates(maps, settings.rank, generator), finish=lambda: merge_updates(maps)
-    )
+    return Trained(add_updates(maps, settings.rank, generator), finish=lambda: merge_updates(maps))
 
 
 def _nothing() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from umlip_bench.errors import CorrectionError
@@ -88,6 +88,10 @@ class TrainingSettings:
         cosine = 0.5 * (1.0 + math.cos(math.pi * step / n_steps))
         low, high = self.final_learning_rate, self.learning_rate
         return low + (high - low) * cosine
+
+    def with_seed(self, seed: int) -> TrainingSettings:
+        """The same with another seed."""
+        return replace(self, seed=seed)
 
     def to_plain(self) -> dict[str, Any]:
         """For the card."""

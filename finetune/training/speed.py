@@ -31,7 +31,7 @@ from .settings import TrainingSettings
 from .targets import Target
 
 MIN_REPEATS = 5
-TOLERANCE = 2e-3
+TOLERANCE = 1e-3
 """Largest difference of gradients, relative to their norm, that single precision explains."""
 
 

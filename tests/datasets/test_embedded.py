@@ -1,3 +1,4 @@
+import hashlib
 import re
 import shutil
 from importlib.resources import files
@@ -5,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from ase.formula import Formula
 
 from umlip_bench import datasets
@@ -54,15 +56,26 @@ def test_the_level_of_theory_is_stated(dataset):
         assert text
 
 
-def test_a_corrupted_copy_is_refused(tmp_path, monkeypatch, dataset):
+@pytest.mark.parametrize("file", ["pbe_mini.xyz", "eos.xyz"])
+def test_a_corrupted_copy_is_refused(tmp_path, monkeypatch, dataset, file):
     shutil.copytree(Path(str(FOLDER)), tmp_path / "pbe_mini")
     monkeypatch.setattr(embedded, "files", lambda package: tmp_path)
     assert datasets.load("pbe-mini").sha256 == dataset.sha256
 
-    data = tmp_path / "pbe_mini" / "pbe_mini.xyz"
+    data = tmp_path / "pbe_mini" / file
     content = bytearray(data.read_bytes())
     position = content.index(b"REF_energy=") + len(b"REF_energy=-")
     content[position] = ord("1") if content[position] != ord("1") else ord("2")
     data.write_bytes(content)
-    with pytest.raises(DataError, match=r"pbe_mini\.xyz of pbe-mini has sha256 .*reinstall"):
+    with pytest.raises(DataError, match=f"{re.escape(file)} of pbe-mini has sha256 .*reinstall"):
         datasets.load("pbe-mini")
+
+
+def test_the_hash_is_that_of_all_files(dataset):
+    """As ``sha256sum`` of the files, piped into ``sha256sum``, gives it."""
+    names = list(yaml.safe_load((FOLDER / "manifest.yaml").read_text(encoding="utf-8"))["files"])
+    lines = [
+        f"{hashlib.sha256((FOLDER / name).read_bytes()).hexdigest()}  {name}\n" for name in names
+    ]
+    assert dataset.sha256 == hashlib.sha256("".join(lines).encode()).hexdigest()
+    assert len(names) == 7

@@ -14,7 +14,7 @@ from importlib import import_module
 from umlip_bench import __version__
 from umlip_bench.errors import UmlipBenchError
 
-COMMANDS = ("run", "relax", "models", "data", "speed", "calibrate")
+COMMANDS = ("run", "relax", "models", "data", "pictures", "speed", "calibrate")
 
 EXAMPLES = """\
 examples:

@@ -194,7 +194,10 @@ def _trained(path: Path, content: Mapping[str, Any]) -> TrainedWeights:
         level = LevelOfTheory(**card["level_of_theory"])
         rest = {k: v for k, v in card.items() if k not in ("files", "level_of_theory", "elements")}
         whole = ModelCard(
-            **rest, level_of_theory=level, elements=tuple(str(card["elements"]).split()), files=files
+            **rest,
+            level_of_theory=level,
+            elements=tuple(str(card["elements"]).split()),
+            files=files,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise damaged(path, f"{TRAINED}.card cannot be read ({error})") from error

@@ -136,12 +136,12 @@ class ChgnetPotential(TrainablePotential):
         self._reference_energies = _references(self.module)
 
     def reinitialise(self, seed: int) -> None:
-        """Take the parameters of a newly made CHGNet; the composition model stays."""
+        """Take the parameters of a newly made CHGNet; those `apart` stay."""
         with torch.random.fork_rng(devices=[]), contextlib.redirect_stdout(io.StringIO()):
             torch.manual_seed(seed)
             new = CHGNet(**self.module.model_args)
-        new.composition_model.load_state_dict(self.module.composition_model.state_dict())
-        self.module.load_state_dict(new.state_dict())
+        drawn = {name: new.state_dict()[name] for name in self.trainable()}
+        self.module.load_state_dict({**self.module.state_dict(), **drawn})
 
     def save_weights(self, folder: Path) -> tuple[str, ...]:
         """One checkpoint as CHGNet's trainer writes it, which ``CHGNet.from_file`` reads."""

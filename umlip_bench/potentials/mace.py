@@ -126,8 +126,10 @@ class MacePotential(TrainablePotential):
         row += torch.as_tensor(shifts[numbers], dtype=row.dtype, device=row.device)
 
     def reinitialise(self, seed: int) -> None:
-        """Draw all parameters as e3nn and mace do: standard normal, and divided by their number in the
-        symmetric contractions, whose weights have shape (elements, parameters, features).
+        """Draw all parameters as e3nn and mace do.
+
+        They are standard normal, and divided by their number in the symmetric contractions, whose weights
+        have shape (elements, parameters, features).
         """
         generator = torch.Generator().manual_seed(seed)
         for name, parameter in self.trainable().items():

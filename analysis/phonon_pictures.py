@@ -1,0 +1,106 @@
+"""Pictures of phonons: bands and density of states of DFT and of any number of models in one plot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from .harmonic import SMEARING, density_of_states
+from .phonons import FIXED, BandPath, PhononComparison, Phonons
+
+_DFT = "black"
+_MODELS = ("#d1495b", "#00798c", "#edae49", "#6a4c93", "#5a8f29")
+
+
+def draw(comparisons: Mapping[str, PhononComparison], variant: str) -> Figure:
+    """Bands along the path, and densities of states beside them.
+
+    Imaginary frequencies are drawn below zero.
+
+    Parameters
+    ----------
+    comparisons
+        Of one material, by name of the model; at least one.
+    variant
+        ``"fixed-geometry"`` or ``"relaxed"``; models without it are left out.
+    """
+    first = next(iter(comparisons.values()))
+    figure = Figure(figsize=(8.0, 4.5), layout="constrained")
+    bands, states = figure.subplots(1, 2, width_ratios=(3, 1), sharey=True)
+    for label, side, weights, style in _sides(comparisons, variant):
+        _draw_bands(bands, first.sampling.path, side, label, style)
+        at = np.arange(side.mesh.min() - 4 * SMEARING, side.mesh.max() + 4 * SMEARING, SMEARING / 4)
+        density = density_of_states(side.mesh, weights, at) * side.mesh.shape[1]
+        states.plot(density, at, **style)
+    _ticks(bands, first.sampling.path)
+    for axes in (bands, states):
+        axes.axhline(0.0, color="grey", linewidth=0.5)
+    bands.set_ylabel("frequency (THz)")
+    states.set_xlabel("states per THz and cell")
+    states.set_xlim(left=0.0)
+    where = "at DFT's geometry" if variant == FIXED else "relaxed by each model"
+    if first.reference is None and variant == FIXED:
+        where = "at the geometry given"
+    figure.suptitle(f"{first.name}, {where}")
+    bands.legend(loc="upper right", frameon=False)
+    return figure
+
+
+def write(comparisons: Mapping[str, PhononComparison], variant: str, path: Path) -> None:
+    """Draw and save, as PNG or whatever the name of the file ends with."""
+    draw(comparisons, variant).savefig(path, dpi=160)
+
+
+def _sides(
+    comparisons: Mapping[str, PhononComparison], variant: str
+) -> Iterator[tuple[str, Phonons, np.ndarray, dict[str, str | float]]]:
+    """Label, phonons, weights of the q-points, and style: DFT first, below the models."""
+    first = next(iter(comparisons.values()))
+    if first.reference is not None:
+        yield (
+            "DFT",
+            first.reference,
+            first.sampling.weights,
+            {"color": _DFT, "linewidth": 1.6, "alpha": 0.7},
+        )
+    for k, (model, comparison) in enumerate(comparisons.items()):
+        side = comparison.fixed if variant == FIXED else comparison.relaxed
+        if side is not None:
+            style: dict[str, str | float] = {
+                "color": _MODELS[k % len(_MODELS)],
+                "linewidth": 1.0,
+                "linestyle": "-" if k < len(_MODELS) else "--",
+            }
+            yield model, side, comparison.sampling.weights, style
+
+
+def _draw_bands(
+    axes: Axes, path: BandPath, side: Phonons, label: str, style: dict[str, str | float]
+) -> None:
+    for segment in range(len(path.labels)):
+        on_it = path.segments == segment
+        lines = axes.plot(path.distances[on_it], side.bands[on_it], **style)
+        if segment == 0:
+            lines[0].set_label(label)
+
+
+def _ticks(axes: Axes, path: BandPath) -> None:
+    """Names of the points of high symmetry; two where the path jumps."""
+    positions, names = [], []
+    for segment, (first, last) in enumerate(path.labels):
+        along = path.distances[path.segments == segment]
+        if names and names[-1] != first:
+            names[-1] = f"{names[-1]}|{first}"
+        elif not names:
+            positions.append(along[0])
+            names.append(first)
+        positions.append(along[-1])
+        names.append(last)
+    axes.set_xticks(positions, names)
+    axes.set_xlim(positions[0], positions[-1])
+    for position in positions:
+        axes.axvline(position, color="grey", linewidth=0.5)

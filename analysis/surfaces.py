@@ -1,0 +1,166 @@
+"""Surfaces: tables face by face, and the Wulff shape that a crystal's surface energies imply."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from ase.units import J, m
+from numpy.typing import NDArray
+
+from .energies import EnergyComparison, EnergyValue, Variant, remarks
+from .intervals import Estimate
+from .summary import Row, RowHead
+from .tables import CaseTable
+
+if TYPE_CHECKING:
+    from pymatgen.analysis.wulff import WulffShape
+
+SI = J / m**2
+"""1 J/m² in eV/Å²."""
+
+SHAPE = "Wulff construction"
+"""Method of an `Estimate` that has no interval: one crystal, one shape."""
+
+
+@dataclass(frozen=True, eq=False)
+class SurfaceResult:
+    """Surface energies of one face.
+
+    Parameters
+    ----------
+    comparison
+        In eV/Å².
+    miller_index
+        Three integers, or four for hexagonal axes.
+    lattice
+        Shape (3, 3), Å: conventional cell that the index refers to; ``None`` where it is not known.
+    """
+
+    comparison: EnergyComparison
+    miller_index: tuple[int, ...]
+    lattice: NDArray[np.float64] | None
+
+
+def wulff_shape(results: Sequence[SurfaceResult], variant: Variant) -> WulffShape | None:
+    """Shape of least surface energy of a crystal with these faces.
+
+    Wulff, Z. Kristallogr. 34, 449 (1901); constructed by pymatgen (Tran et al., Sci. Data 3, 160080
+    (2016)). Of several terminations of a face, the one of least energy counts.
+
+    Parameters
+    ----------
+    results
+        Faces of one crystal.
+    variant
+        Whose energies.
+
+    Returns
+    -------
+    WulffShape or None
+        ``None`` if the faces are of several crystals or of one without its lattice, if one has no
+        positive energy (a crystal that cleaves by itself has no shape), or if they enclose no volume.
+    """
+    from pymatgen.analysis.wulff import WulffShape
+    from pymatgen.core import Lattice
+    from scipy.spatial import QhullError
+
+    if len({result.comparison.system for result in results}) != 1:
+        return None
+    least: dict[tuple[int, ...], float] = {}
+    for result in results:
+        value = result.comparison.value(variant)
+        if result.lattice is None or value is None or not value.model > 0 or not value.converged:
+            return None
+        known = least.get(result.miller_index, np.inf)
+        least[result.miller_index] = min(known, value.model)
+    try:
+        return WulffShape(Lattice(results[0].lattice), list(least), list(least.values()))
+    except (QhullError, ValueError):
+        # Faces of one direction alone do not close.
+        return None
+
+
+def wulff_rows(head: RowHead, results: Sequence[SurfaceResult]) -> list[Row]:
+    """Area-weighted surface energy in eV/Å² and J/m² and anisotropy of the Wulff shape.
+
+    The anisotropy is the standard deviation of the surface energies, weighted by area, over their mean.
+
+    Parameters
+    ----------
+    head
+        With the variant.
+    results
+        Faces; no rows if they have no shape.
+    """
+    shape = wulff_shape(results, Variant(head.variant))
+    if shape is None:
+        return []
+
+    def estimate(value: float) -> Estimate:
+        return Estimate(float(value), None, None, len(results), SHAPE)
+
+    weighted = shape.weighted_surface_energy
+    return [
+        head.row("weighted_surface_energy", "eV/Å^2", estimate(weighted)),
+        head.row("weighted_surface_energy_si", "J/m^2", estimate(weighted / SI)),
+        head.row("shape_anisotropy", "", estimate(shape.anisotropy)),
+    ]
+
+
+def surface_table(results: Sequence[SurfaceResult]) -> CaseTable:
+    """Energies of each face in J/m² and eV/Å², DFT's where there are any, and areas of the Wulff shape."""
+    shapes = {variant: wulff_shape(results, variant) for variant in Variant}
+    fractions = {
+        variant: {} if shape is None else _fractions(shape) for variant, shape in shapes.items()
+    }
+    reference = any(
+        not np.isnan(value.reference) for result in results for value in result.comparison.values
+    )
+    columns = ["surface"]
+    for variant in Variant:
+        columns += [f"{variant} (J/m²)", "(eV/Å²)"]
+        columns += ["over DFT"] if reference else []
+        columns += ["area"] if fractions[variant] else []
+    said = remarks([result.comparison for result in results])
+    rows = []
+    for result in results:
+        row = [result.comparison.name]
+        for variant in Variant:
+            value = result.comparison.value(variant)
+            row += [_digits(value, SI, 3), _digits(value, 1.0, 4)]
+            row += [_ratio(value)] if reference else []
+            row += [_area(result, value, fractions[variant])] if fractions[variant] else []
+        rows.append(row)
+    for variant, shape in shapes.items():
+        if shape is not None:
+            weighted = shape.weighted_surface_energy
+            said.append(
+                f"Wulff shape, {variant}: mean over its area {weighted / SI:.3f} J/m² "
+                f"({weighted:.4f} eV/Å²), anisotropy {shape.anisotropy:.3f}"
+            )
+    return CaseTable("surface energies", columns, rows, said)
+
+
+def _fractions(shape: WulffShape) -> Mapping[tuple[int, ...], float]:
+    return {tuple(index): share for index, share in shape.area_fraction_dict.items()}
+
+
+def _digits(value: EnergyValue | None, unit: float, digits: int) -> str:
+    if value is None or np.isnan(value.model):
+        return "-"
+    return f"{value.model / unit:.{digits}f}"
+
+
+def _ratio(value: EnergyValue | None) -> str:
+    return f"{value.ratio:.2f}" if value is not None and value.comparable else "-"
+
+
+def _area(
+    result: SurfaceResult,
+    value: EnergyValue | None,
+    fractions: Mapping[tuple[int, ...], float],
+) -> str:
+    return "-" if value is None else f"{fractions.get(result.miller_index, 0.0):.0%}"

@@ -1,0 +1,268 @@
+"""Elastic constants by stress and strain, at DFT's cell and at the model's own.
+
+Each independent strain of the crystal's point group is applied with both signs; atoms relax, the cell does
+not. The difference of the two stresses leaves out a stress that the unstrained cell is under.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import ClassVar
+
+import numpy as np
+import spglib
+from ase import Atoms
+
+from umlip_bench.analysis.elastic import (
+    ELASTIC,
+    FIXED,
+    RELAXED,
+    ElasticComparison,
+    ReferenceModuli,
+    case_table,
+    elastic_metrics,
+    elastic_rows,
+)
+from umlip_bench.analysis.elasticity import (
+    elastic_constants,
+    independent_strains,
+    invariant_constants,
+    strain_tensor,
+    stress_vector,
+)
+from umlip_bench.analysis.summary import Row
+from umlip_bench.analysis.tables import CaseTable, Presentation
+from umlip_bench.benchmarks.fingerprints import digest
+from umlip_bench.benchmarks.selection import cheapest
+from umlip_bench.datasets import Dataset
+from umlip_bench.datasets.cases import ElasticCase
+from umlip_bench.engine.relaxation import Relax, Relaxed
+from umlip_bench.engine.requests import Procedure, Request, Static, Task
+from umlip_bench.errors import StructureError
+from umlip_bench.structures import describe
+from umlip_bench.suite import Mode, StructureRequest
+
+STRAIN = 0.005
+"""Of each independent strain, with both signs; for shear the engineering strain."""
+FMAX = 0.001
+"""eV/Å, of atoms in a strained cell and of the model's own cell."""
+STEPS = 1000
+SYMPREC = 1e-3
+"""Å; tolerance with which the point group is found."""
+QUICK_CASES = 8
+STANDARD_CASES = 200
+
+
+@dataclass(frozen=True, eq=False)
+class ElasticMeasurement:
+    """A crystal whose elastic constants are measured.
+
+    Parameters
+    ----------
+    name
+        Unique in the data set.
+    atoms
+        At DFT's geometry, or as given.
+    reference
+        DFT's moduli; ``None`` if there are none.
+    """
+
+    name: str
+    atoms: Atoms
+    reference: ReferenceModuli | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of the structure."""
+        return digest([self.atoms])
+
+
+@dataclass(frozen=True, eq=False)
+class RelaxedStress(Procedure[np.ndarray]):
+    """Stress of a cell after its atoms relaxed; answered by six components in Voigt's order, eV/Å³.
+
+    Parameters
+    ----------
+    atoms
+        The cell, which stays.
+    """
+
+    atoms: Atoms
+
+    def task(self) -> Generator[Request | Sequence[Request], object, np.ndarray]:
+        """Relax, then one evaluation with stress.
+
+        Raises
+        ------
+        StructureError
+            If the atoms do not come to rest.
+        """
+        relaxed = yield Relax(self.atoms, fmax=FMAX, steps=STEPS)
+        assert isinstance(relaxed, Relaxed)
+        if not relaxed.converged:
+            raise StructureError(f"{describe(self.atoms)}, strained: {_left_over(relaxed)}")
+        prediction = yield Static(relaxed.atoms, stress=True)
+        stress = getattr(prediction, "stress", None)
+        if stress is None:
+            raise StructureError(
+                f"{describe(self.atoms)}: the potential gives no stress, which elastic constants are made of"
+            )
+        return stress_vector(stress)
+
+
+def measure(case: ElasticMeasurement) -> Task[ElasticComparison]:
+    """Elastic constants at the cell as it is, and at the model's own."""
+    fixed = relaxed = None
+    fixed_failure = relaxed_failure = ""
+    # Each stands on its own feet: an atom that finds no rest in one cell may do so in the other.
+    try:
+        fixed = yield from _constants(case.atoms, case.atoms)
+    except StructureError as error:
+        fixed_failure = str(error)
+    try:
+        own = yield Relax(case.atoms, cell=True, fmax=FMAX, steps=STEPS)
+        if not own.converged:
+            raise StructureError(_left_over(own))
+        relaxed = yield from _constants(own.atoms, case.atoms)
+    except StructureError as error:
+        relaxed_failure = str(error)
+    if fixed is None and relaxed is None:
+        raise StructureError(f"{fixed_failure}; after relaxing the cell: {relaxed_failure}")
+    return ElasticComparison(
+        name=case.name,
+        reference=case.reference,
+        fixed=fixed,
+        relaxed=relaxed,
+        fixed_failure=fixed_failure,
+        relaxed_failure=relaxed_failure,
+    )
+
+
+def _left_over(relaxed: Relaxed) -> str:
+    return f"not relaxed: {relaxed.fmax:.2g} eV/Å are left after {relaxed.steps} steps, allowed are {FMAX}"
+
+
+def _constants(atoms: Atoms, symmetric: Atoms) -> Task[np.ndarray]:
+    """Elastic constants of a cell, shape (6, 6), eV/Å³.
+
+    Parameters
+    ----------
+    atoms
+        The cell.
+    symmetric
+        The same crystal with its symmetry free of rounding, in the same orientation.
+    """
+    basis = invariant_constants(point_group(symmetric))
+    chosen = np.eye(6)[independent_strains(basis)]
+    strains = STRAIN * np.concatenate([chosen, -chosen])
+    stresses = yield [RelaxedStress(strained(atoms, strain)) for strain in strains]
+    up, down = np.split(np.array(stresses), 2)
+    return elastic_constants(basis, chosen, (up - down) / (2 * STRAIN))
+
+
+def strained(atoms: Atoms, strain: np.ndarray) -> Atoms:
+    """Copy with every vector r deformed to r + ε r.
+
+    Parameters
+    ----------
+    atoms
+        The cell.
+    strain
+        Shape (6,), engineering shear, small.
+    """
+    out = atoms.copy()
+    out.set_cell(atoms.cell.array @ (np.eye(3) + strain_tensor(strain)), scale_atoms=True)
+    return out
+
+
+def point_group(atoms: Atoms) -> np.ndarray:
+    """Cartesian rotations of a crystal's point group, shape (R, 3, 3).
+
+    Raises
+    ------
+    StructureError
+        If no symmetry is found, as when atoms lie on each other.
+    """
+    cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
+    found = spglib.get_symmetry(cell, symprec=SYMPREC)
+    if found is None:
+        raise StructureError(
+            f"{describe(atoms)}: no symmetry found within {SYMPREC} Å; check for atoms entered twice"
+        )
+    # For row vectors r = x L and x' = W x: r' = R r with R = Lᵀ W L⁻ᵀ.
+    lattice = atoms.cell.array.T
+    rotations = np.unique(found["rotations"], axis=0)
+    return np.array([lattice @ each @ np.linalg.inv(lattice) for each in rotations])
+
+
+class ElasticSuite:
+    """The suite ``elastic``."""
+
+    name: ClassVar[str] = "elastic"
+    version: ClassVar[int] = 1
+    presentation: ClassVar[Presentation] = ELASTIC
+
+    def cases(self, dataset: Dataset, mode: Mode) -> Sequence[ElasticMeasurement]:
+        """Usable moduli of a set; short runs take the smallest cells."""
+        found = [
+            ElasticMeasurement(
+                case.name, case.atoms, ReferenceModuli(case.bulk_modulus, case.shear_modulus)
+            )
+            for case in dataset.of_task(self.name)
+            if isinstance(case, ElasticCase)
+        ]
+        limits = {Mode.QUICK: QUICK_CASES, Mode.STANDARD: STANDARD_CASES, Mode.FULL: len(found)}
+        return cheapest(found, limits[mode], lambda case: len(case.atoms))
+
+    def structure_cases(self, request: StructureRequest) -> Sequence[ElasticMeasurement]:
+        """The structure itself."""
+        return [ElasticMeasurement(request.name, request.atoms)]
+
+    def measure(self, case: ElasticMeasurement) -> Task[ElasticComparison]:
+        """See `measure`."""
+        return measure(case)
+
+    def metrics(self, result: ElasticComparison) -> Mapping[str, float | int]:
+        """Numbers of both variants, by prefix."""
+        prefixes = {FIXED: "fixed", RELAXED: "relaxed"}
+        return {
+            f"{prefixes[variant]}_{key}": value
+            for variant, numbers in elastic_metrics(result).items()
+            for key, value in asdict(numbers).items()
+        }
+
+    def to_arrays(self, result: ElasticComparison) -> Mapping[str, np.ndarray]:
+        """Elastic constants and DFT's moduli; what there is not is left out."""
+        arrays = {
+            "fixed_failure": np.array(result.fixed_failure),
+            "relaxed_failure": np.array(result.relaxed_failure),
+        }
+        if result.reference is not None:
+            arrays["reference"] = np.array([result.reference.bulk, result.reference.shear])
+        for key, constants in (("fixed", result.fixed), ("relaxed", result.relaxed)):
+            if constants is not None:
+                arrays[key] = constants
+        return arrays
+
+    def from_arrays(self, name: str, arrays: Mapping[str, np.ndarray]) -> ElasticComparison:
+        """The comparison again."""
+        reference = arrays.get("reference")
+        return ElasticComparison(
+            name=name,
+            reference=None if reference is None else ReferenceModuli(*map(float, reference)),
+            fixed=arrays.get("fixed"),
+            relaxed=arrays.get("relaxed"),
+            fixed_failure=str(arrays["fixed_failure"]),
+            relaxed_failure=str(arrays["relaxed_failure"]),
+        )
+
+    def rows(
+        self, model: str, data: str, results: Sequence[ElasticComparison], n_failed: int
+    ) -> list[Row]:
+        """Medians over materials and shares, with intervals."""
+        return elastic_rows(model, data, results, n_failed)
+
+    def case_table(self, results: Sequence[ElasticComparison]) -> CaseTable:
+        """Moduli of each material."""
+        return case_table(results)

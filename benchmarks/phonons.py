@@ -1,0 +1,319 @@
+"""Phonons by finite displacements, at DFT's geometry and at the model's own.
+
+DFT's forces and the model's are those on the same displaced supercells. Around the model's own geometry the
+same atoms are displaced the same way, and everything is compared at the same q-points.
+
+Rounding in float32 is small enough: against float64 CHGNet's frequencies of MgO, NaCl, Si and ZnO move by
+0.005 THz at most. A model that does not come to rest within 1e-4 eV/Å in float32 is said to have failed, and
+float64 is advised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import ClassVar
+
+import numpy as np
+from ase import Atoms
+
+from umlip_bench.analysis.phonons import (
+    FIXED,
+    PHONONS,
+    RELAXED,
+    TEMPERATURE,
+    BandPath,
+    PhononComparison,
+    Phonons,
+    Sampling,
+    case_table,
+    phonon_metrics,
+    phonon_rows,
+)
+from umlip_bench.analysis.summary import Row
+from umlip_bench.analysis.tables import CaseTable, Presentation
+from umlip_bench.benchmarks.crystal import Crystal, Displacements, Mesh
+from umlip_bench.benchmarks.fingerprints import digest
+from umlip_bench.benchmarks.selection import cheapest
+from umlip_bench.datasets import Dataset
+from umlip_bench.datasets.cases import (
+    HeatCapacityCase,
+    PhononCase,
+    Preparation,
+    ReferenceCase,
+)
+from umlip_bench.engine.relaxation import Relax, Relaxed
+from umlip_bench.engine.requests import Static, Task
+from umlip_bench.errors import StructureError
+from umlip_bench.suite import Mode, StructureRequest
+
+FMAX = 1e-4
+"""eV/Å, of the model's own relaxation."""
+STEPS = 2000
+QUICK_CASES = 4
+STANDARD_HEAT_CAPACITIES = 100
+"""Cheapest compounds of a table of heat capacities that are run without ``--mode full``."""
+
+UNDER_PRESSURE = frozenset({"SiO2-HP"})
+"""Cases whose DFT geometry was relaxed under pressure: a model's own, at none, is another crystal."""
+
+
+@dataclass(frozen=True, eq=False)
+class PhononMeasurement:
+    """A crystal whose phonons are measured.
+
+    Parameters
+    ----------
+    name
+        Unique in the data set.
+    atoms
+        Unit cell at DFT's geometry, or as given.
+    supercell_matrix
+        Shape (3, 3), integers, as in `umlip_bench.datasets.cases.PhononCase`; ``None`` for a supercell of the
+        conventional cell that is large enough.
+    primitive_matrix
+        Shape (3, 3); ``None`` if it is to be found by symmetry.
+    displacements
+        DFT's; ``None`` for those that symmetry needs.
+    forces
+        DFT's on the displaced supercells, shape (D, N, 3), eV/Å; ``None`` if there are none.
+    heat_capacity
+        DFT's at 300 K in J/(mol K) per mole of atoms; ``None`` if there is none.
+    fixed_only
+        Why the model's own geometry is not comparable with DFT's; ``None`` if it is.
+    """
+
+    name: str
+    atoms: Atoms
+    supercell_matrix: np.ndarray | None = None
+    primitive_matrix: np.ndarray | None = None
+    displacements: Displacements | None = None
+    forces: np.ndarray | None = None
+    heat_capacity: float | None = None
+    fixed_only: str | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of the cells and of the displacements."""
+        displaced = self.displacements
+        return digest(
+            [self.atoms],
+            self.supercell_matrix,
+            self.primitive_matrix,
+            None if displaced is None else displaced.atoms,
+            None if displaced is None else displaced.vectors,
+        )
+
+    def crystal(self) -> Crystal:
+        """Its cells.
+
+        Raises
+        ------
+        StructureError
+            If a structure has no symmetry that can be found.
+        """
+        if self.supercell_matrix is None:
+            return Crystal.of(self.atoms)
+        return Crystal(self.atoms, self.supercell_matrix, self.primitive_matrix)
+
+
+def measure(case: PhononMeasurement) -> Task[PhononComparison]:
+    """Phonons of DFT, of the model at the same geometry, and of the model at its own."""
+    crystal = case.crystal()
+    displacements = case.displacements or crystal.displacements()
+    mesh, path = crystal.mesh(), crystal.path()
+    reference = None
+    if case.forces is not None:
+        reference = _phonons(crystal, displacements, case.forces, mesh, path)
+    fixed = yield from _of_model(crystal, displacements, mesh, path)
+    relaxed, not_relaxed = None, ""
+    if case.fixed_only is None:
+        try:
+            own = yield Relax(crystal.unitcell, cell=True, fmax=FMAX, steps=STEPS)
+            not_relaxed = _why_not_relaxed(own)
+        except StructureError as error:
+            # The phonons at DFT's geometry stand on their own feet.
+            not_relaxed = str(error)
+        if not not_relaxed:
+            at_minimum, deformation = crystal.relaxed(own.atoms)
+            strained = displacements.strained(deformation)
+            relaxed = yield from _of_model(at_minimum, strained, mesh, path)
+    return PhononComparison(
+        name=case.name,
+        sampling=Sampling(mesh.weights, path),
+        reference=reference,
+        reference_heat_capacity=case.heat_capacity,
+        fixed=fixed,
+        relaxed=relaxed,
+        not_comparable=case.fixed_only or "",
+        not_relaxed=not_relaxed,
+    )
+
+
+def _why_not_relaxed(own: Relaxed) -> str:
+    if own.converged:
+        return ""
+    return (
+        f"{own.fmax:.2g} eV/Å are left after {own.steps} steps, allowed are {FMAX:.0e}; if that is "
+        "close, rounding is in the way: try --dtype float64"
+    )
+
+
+def _of_model(
+    crystal: Crystal, displacements: Displacements, mesh: Mesh, path: BandPath
+) -> Task[Phonons]:
+    """The model's phonons of one crystal."""
+    perfect, *displaced = yield [
+        Static(atoms) for atoms in (crystal.unitcell, *crystal.displaced(displacements))
+    ]
+    # Away from its minimum the model pulls at the perfect crystal too: that is no curvature.
+    residual = crystal.in_supercell(perfect.forces)
+    forces = np.array([each.forces - residual for each in displaced])
+    return _phonons(crystal, displacements, forces, mesh, path)
+
+
+def _phonons(
+    crystal: Crystal,
+    displacements: Displacements,
+    forces: np.ndarray,
+    mesh: Mesh,
+    path: BandPath,
+) -> Phonons:
+    constants = crystal.force_constants(displacements, forces)
+    return Phonons(
+        mesh=crystal.frequencies(constants, mesh.qpoints),
+        bands=crystal.frequencies(constants, path.qpoints),
+        force_constants=constants,
+    )
+
+
+class PhononSuite:
+    """The suite ``phonons``."""
+
+    name: ClassVar[str] = "phonons"
+    version: ClassVar[int] = 1
+    presentation: ClassVar[Presentation] = PHONONS
+
+    def cases(self, dataset: Dataset, mode: Mode) -> Sequence[PhononMeasurement]:
+        """Force sets and heat capacities of a set; short runs take the smallest supercells and cells."""
+        usable = dataset.of_task(self.name)
+        forces = [_of_forces(case) for case in usable if isinstance(case, PhononCase)]
+        heat = [_of_heat(case) for case in usable if isinstance(case, HeatCapacityCase)]
+        if mode is Mode.QUICK:
+            forces = cheapest(forces, QUICK_CASES, _force_components)
+            heat = cheapest(heat, QUICK_CASES, lambda case: len(case.atoms))
+        elif mode is Mode.STANDARD:
+            heat = cheapest(heat, STANDARD_HEAT_CAPACITIES, lambda case: len(case.atoms))
+        return [*forces, *heat]
+
+    def structure_cases(self, request: StructureRequest) -> Sequence[PhononMeasurement]:
+        """The structure itself."""
+        return [PhononMeasurement(request.name, request.atoms)]
+
+    def measure(self, case: PhononMeasurement) -> Task[PhononComparison]:
+        """See `measure`."""
+        return measure(case)
+
+    def metrics(self, result: PhononComparison) -> Mapping[str, float | int]:
+        """Numbers of both variants, those after relaxation with a prefix."""
+        prefixes = {FIXED: "fixed", RELAXED: "relaxed"}
+        return {
+            f"{prefixes[variant]}_{key}": value
+            for variant, numbers in phonon_metrics(result).items()
+            for key, value in asdict(numbers).items()
+        }
+
+    def to_arrays(self, result: PhononComparison) -> Mapping[str, np.ndarray]:
+        """Frequencies and force constants of all sides; one that there is not is left out."""
+        path = result.sampling.path
+        arrays = {
+            "weights": result.sampling.weights,
+            "path_qpoints": path.qpoints,
+            "path_distances": path.distances,
+            "path_segments": path.segments,
+            "path_labels": np.array(path.labels),
+            "not_comparable": np.array(result.not_comparable),
+            "not_relaxed": np.array(result.not_relaxed),
+        }
+        if result.reference_heat_capacity is not None:
+            arrays["reference_heat_capacity"] = np.array(result.reference_heat_capacity)
+        sides = (
+            ("reference", result.reference),
+            ("fixed", result.fixed),
+            ("relaxed", result.relaxed),
+        )
+        for key, side in sides:
+            if side is not None:
+                arrays[f"{key}_mesh"] = side.mesh
+                arrays[f"{key}_bands"] = side.bands
+                arrays[f"{key}_force_constants"] = side.force_constants
+        return arrays
+
+    def from_arrays(self, name: str, arrays: Mapping[str, np.ndarray]) -> PhononComparison:
+        """The comparison again."""
+
+        def side(key: str) -> Phonons:
+            return Phonons(
+                arrays[f"{key}_mesh"], arrays[f"{key}_bands"], arrays[f"{key}_force_constants"]
+            )
+
+        path = BandPath(
+            qpoints=arrays["path_qpoints"],
+            distances=arrays["path_distances"],
+            segments=arrays["path_segments"],
+            labels=tuple((str(first), str(last)) for first, last in arrays["path_labels"]),
+        )
+        capacity = arrays.get("reference_heat_capacity")
+        return PhononComparison(
+            name=name,
+            sampling=Sampling(arrays["weights"], path),
+            reference=side("reference") if "reference_mesh" in arrays else None,
+            reference_heat_capacity=None if capacity is None else float(capacity),
+            fixed=side("fixed"),
+            relaxed=side("relaxed") if "relaxed_mesh" in arrays else None,
+            not_comparable=str(arrays["not_comparable"]),
+            not_relaxed=str(arrays["not_relaxed"]),
+        )
+
+    def rows(
+        self, model: str, data: str, results: Sequence[PhononComparison], n_failed: int
+    ) -> list[Row]:
+        """Medians over materials and shares, with intervals."""
+        return phonon_rows(model, data, results, n_failed)
+
+    def case_table(self, results: Sequence[PhononComparison]) -> CaseTable:
+        """Phonons of each material."""
+        return case_table(results)
+
+
+def _of_forces(case: PhononCase) -> PhononMeasurement:
+    return PhononMeasurement(
+        name=case.name,
+        atoms=case.unitcell,
+        supercell_matrix=case.supercell_matrix,
+        primitive_matrix=case.primitive_matrix,
+        displacements=Displacements(case.displaced_atoms, case.displacements),
+        forces=case.forces,
+        fixed_only=_fixed_only(case),
+    )
+
+
+def _of_heat(case: HeatCapacityCase) -> PhononMeasurement:
+    # At one temperature that the source states; others are of no use here.
+    at = np.flatnonzero(np.isclose(case.temperatures, TEMPERATURE))
+    capacity = float(case.heat_capacity[at[0]]) / len(case.atoms) if len(at) else None
+    return PhononMeasurement(
+        case.name, case.atoms, heat_capacity=capacity, fixed_only=_fixed_only(case)
+    )
+
+
+def _fixed_only(case: ReferenceCase) -> str | None:
+    if case.preparation is not Preparation.RELAXED:
+        return f"the reference is {case.preparation}, not at its equilibrium"
+    if case.name in UNDER_PRESSURE:
+        return "the reference is under pressure"
+    return None
+
+
+def _force_components(case: PhononMeasurement) -> float:
+    return 0.0 if case.forces is None else float(case.forces.size)

@@ -1,0 +1,352 @@
+"""How many labels are enough: error against number of labels, per method, over random choices of them.
+
+Some frames are set apart, the same for all fits, and the rest is shuffled once for every seed; a fit to n
+labels takes the first n, so that more labels hold the fewer ones. Every point is kept
+as soon as it is there: the same command goes on with what is missing.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import math
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from scipy import stats
+
+from umlip_bench.analysis.intervals import CONFIDENCE
+from umlip_bench.datasets import Frame
+from umlip_bench.errors import CorrectionError
+from umlip_bench.potentials.protocol import Potential
+
+from .comparison import compare, fingerprint
+from .measures import Measures, measure
+from .report import GPA
+from .rungs import NONE, TRAINED, Corrector
+from .training.loop import Epoch
+from .training.parameters import check_trainable
+from .training.settings import TrainingSettings
+
+POINTS, TABLE, SUMMARY, PICTURE = "points.jsonl", "curve.csv", "curve.json", "curve.png"
+MAX_HELD_OUT = 40
+SPLIT_SEED = 2025
+"""Draws the frames that are set apart."""
+MIN_SEEDS = 3
+"""From two the interval of a mean says nothing."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which fits make the curve.
+
+    Parameters
+    ----------
+    methods
+        Names, `NONE` aside.
+    sizes
+        Numbers of labels.
+    seeds
+        Number of shuffles, from seed 0.
+    settings
+        For the methods that train; the seed of each is that of its shuffle.
+    """
+
+    methods: tuple[str, ...]
+    sizes: tuple[int, ...]
+    seeds: int
+    settings: TrainingSettings
+
+
+@dataclass(frozen=True)
+class Point:
+    """One fit.
+
+    Parameters
+    ----------
+    method, n_labels, seed
+        What was fitted; no correction has 0 labels.
+    held_out
+        Errors on frames that no fit of the seed saw.
+    seconds
+        What the fit took.
+    """
+
+    method: str
+    n_labels: int
+    seed: int
+    held_out: Measures
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One method and number of labels over seeds.
+
+    Parameters
+    ----------
+    method, n_labels, n_seeds
+        What it is of.
+    metric
+        Field of `Measures`; its unit.
+    value
+        Geometric mean over seeds.
+    low, high
+        95 % interval of it, by Student's t of the logarithms; ``None`` for less than `MIN_SEEDS`. Seeds share
+        frames, so that it speaks for choices among these labels, not for other materials.
+    """
+
+    method: str
+    n_labels: int
+    n_seeds: int
+    metric: str
+    value: float
+    low: float | None
+    high: float | None
+
+
+def trace(
+    potential: Potential,
+    frames: Sequence[Frame],
+    plan: Plan,
+    out: Path,
+    *,
+    on_fit: Callable[[str], None] = lambda text: None,
+    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+) -> tuple[Point, ...]:
+    """Make all points, but for those that the folder already holds.
+
+    Parameters
+    ----------
+    potential
+        The model.
+    frames
+        Labels of one material, more than the largest size.
+    plan
+        What to fit.
+    out
+        Folder of the points; made if it is not there.
+    on_fit, on_epoch
+        Called before every fit and after every epoch of a training.
+
+    Raises
+    ------
+    CorrectionError
+        If there are too few labels, or a method cannot be applied to the model.
+    """
+    largest = max(plan.sizes)
+    if len(frames) <= largest:
+        raise CorrectionError(
+            f"{len(frames)} labels are too few for a fit to {largest} and something to judge by; give "
+            "smaller --sizes or more labels"
+        )
+    for method in plan.methods:
+        if method in TRAINED:
+            check_trainable(potential, method)
+    corrector = Corrector(potential, plan.settings, on_epoch)
+    store = _Points(out / POINTS)
+    apart = np.random.default_rng(SPLIT_SEED).permutation(len(frames))
+    n_held_out = min(MAX_HELD_OUT, len(frames) - largest)
+    held_out = [frames[k] for k in sorted(apart[:n_held_out])]
+    pool = apart[n_held_out:]
+    points: list[Point] = []
+    for seed in range(plan.seeds):
+        order = np.random.default_rng(seed).permutation(pool)
+        fits = [(NONE, 0), *((m, n) for n in sorted(plan.sizes) for m in plan.methods)]
+        for method, n in fits:
+            labels = [frames[k] for k in order[:n]]
+            key = _key(potential, method, labels, held_out, plan.settings.with_seed(seed))
+            point = store.get(key)
+            if point is None:
+                on_fit(f"seed {seed}: {method}, {n} labels")
+                result = corrector.apply(method, labels, seed=seed)
+                measures = measure(compare(result.potential, held_out))
+                point = Point(method, n, seed, measures, result.seconds)
+                store.add(key, point)
+            points.append(point)
+    return tuple(points)
+
+
+def summarise(points: Sequence[Point]) -> tuple[Summary, ...]:
+    """Means over seeds, with intervals."""
+    groups: dict[tuple[str, int], list[Point]] = {}
+    for point in points:
+        groups.setdefault((point.method, point.n_labels), []).append(point)
+    found = []
+    for (method, n_labels), members in groups.items():
+        for metric in METRICS:
+            values = np.array([getattr(point.held_out, metric) for point in members])
+            if not (np.isfinite(values).all() and (values > 0).all()):
+                continue
+            logs, n = np.log(values), len(values)
+            value, low, high = float(np.exp(logs.mean())), None, None
+            if n >= MIN_SEEDS and logs.std() > 0:
+                half = stats.t.ppf(0.5 + CONFIDENCE / 2, n - 1) * logs.std(ddof=1) / math.sqrt(n)
+                low, high = (float(np.exp(logs.mean() + sign * half)) for sign in (-1, 1))
+            found.append(Summary(method, n_labels, n, metric, value, low, high))
+    return tuple(found)
+
+
+def write_curve(model: str, data: str, points: Sequence[Point], out: Path) -> None:
+    """Write `TABLE` (one line per point), `SUMMARY` and `PICTURE`."""
+    with (out / TABLE).open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        names = list(asdict(points[0].held_out))
+        writer.writerow(["method", "n_labels", "seed", *names, "seconds"])
+        for p in points:
+            row = [p.method, p.n_labels, p.seed, *asdict(p.held_out).values(), p.seconds]
+            writer.writerow(row)
+    rows = summarise(points)
+    content = {"schema": 1, "model": model, "data": data, "rows": [asdict(row) for row in rows]}
+    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+    (out / SUMMARY).write_text(text + "\n", encoding="utf-8")
+    _plot(f"{model}, {data}", rows, out / PICTURE)
+
+
+def print_curve(model: str, points: Sequence[Point], console: Console) -> None:
+    """Print held-out errors per method and number of labels."""
+    rows = {(r.method, r.n_labels, r.metric): r for r in summarise(points)}
+    sizes = sorted({p.n_labels for p in points if p.method != NONE})
+    methods = list(dict.fromkeys(p.method for p in points if p.method != NONE))
+    for metric, (label, unit, digits) in METRICS.items():
+        before = rows.get((NONE, 0, metric))
+        if before is None:
+            continue
+        table = Table(title=Text(f"{model}, held out: {label}"), title_justify="left")
+        table.add_column("labels", justify="right")
+        for method in methods:
+            table.add_column(method, justify="right")
+        table.add_row("0", *(_cell(before, unit, digits) for _ in methods))
+        for n in sizes:
+            found = [rows.get((method, n, metric)) for method in methods]
+            table.add_row(str(n), *(_cell(row, unit, digits) for row in found))
+        console.print(table)
+    seeds = len({p.seed for p in points})
+    how = (
+        "; brackets: 95 % intervals over the choices by Student's t of the logarithms"
+        if seeds >= MIN_SEEDS
+        else f"; intervals need {MIN_SEEDS}"
+    )
+    console.print(
+        Text(
+            f"Geometric means over {seeds} choice{'' if seeds == 1 else 's'} of the labels{how}.",
+            style="dim",
+        )
+    )
+
+
+METRICS: dict[str, tuple[str, float, int]] = {
+    "force_mae": ("force MAE (eV/Å)", 1.0, 3),
+    "force_slope": ("force slope", 1.0, 3),
+    "difference_mae": ("energy differences MAE (meV/atom)", 1000.0, 1),
+    "stress_mae": ("stress MAE (GPa)", GPA, 2),
+}
+"""By field of `Measures`: label, factor to the unit shown, digits."""
+
+
+def _cell(row: Summary | None, unit: float, digits: int) -> str:
+    if row is None:
+        return "-"
+    text = f"{unit * row.value:.{digits}f}"
+    if row.low is None or row.high is None:
+        return text
+    return f"{text} [{unit * row.low:.{digits}f}, {unit * row.high:.{digits}f}]"
+
+
+def _plot(title: str, rows: Sequence[Summary], path: Path) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    shown = [m for m in METRICS if any(row.metric == m for row in rows)]
+    figure = Figure(figsize=(4 * len(shown), 3.4), layout="constrained")
+    FigureCanvasAgg(figure)
+    for metric, axes in zip(shown, figure.subplots(1, len(shown), squeeze=False)[0], strict=True):
+        label, unit, _ = METRICS[metric]
+        for method in dict.fromkeys(row.method for row in rows):
+            mine = [row for row in rows if (row.method, row.metric) == (method, metric)]
+            values = unit * np.array([row.value for row in mine])
+            if method == NONE:
+                axes.axhline(values[0], color="grey", linestyle=":", label="uncorrected")
+                continue
+            ends = np.array([(row.low or row.value, row.high or row.value) for row in mine])
+            bars = np.abs(unit * ends.T - values)
+            sizes = [row.n_labels for row in mine]
+            axes.errorbar(
+                sizes, values, yerr=bars, marker="o", markersize=3, capsize=2, label=method
+            )
+        axes.set_xscale("log")
+        if metric != "force_slope":
+            axes.set_yscale("log")
+        axes.set_xlabel("labels")
+        axes.set_ylabel(label)
+    axes.legend(frameon=False, fontsize="small")
+    figure.suptitle(title)
+    figure.savefig(path, dpi=120)
+
+
+def _key(
+    potential: Potential,
+    method: str,
+    labels: Sequence[Frame],
+    held_out: Sequence[Frame],
+    settings: TrainingSettings,
+) -> str:
+    content: dict[str, Any] = {
+        "model": potential.weights.sha256,
+        "dtype": str(potential.dtype),
+        "method": method,
+        "labels": fingerprint(labels),
+        "held out": fingerprint(held_out),
+        "settings": settings.to_plain() if method in TRAINED else None,
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+class _Points:
+    """Points on disk, one line each; a torn last line is made anew."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._known: dict[str, Point] = {}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        whole = []
+        for line in lines:
+            try:
+                entry = json.loads(line)
+                key = entry.pop("key")
+                measures = Measures(**_numbers(entry.pop("held_out")))
+                self._known[key] = Point(**entry, held_out=measures)
+            except (ValueError, TypeError, KeyError):
+                continue
+            whole.append(line + "\n")
+        if len(whole) < len(lines):
+            path.write_text("".join(whole), encoding="utf-8")
+
+    def get(self, key: str) -> Point | None:
+        """A point, if it is there."""
+        return self._known.get(key)
+
+    def add(self, key: str, point: Point) -> None:
+        """Keep a point."""
+        entry = {"key": key, **asdict(point)}
+        entry["held_out"] = {
+            k: v if math.isfinite(v) else None for k, v in asdict(point.held_out).items()
+        }
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        self._known[key] = point
+
+
+def _numbers(entry: dict[str, float | None]) -> dict[str, Any]:
+    return {name: math.nan if value is None else value for name, value in entry.items()}

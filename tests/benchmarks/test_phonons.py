@@ -1,0 +1,384 @@
+"""Phonons: analytic dispersions, scaling, an independent script, imaginary modes, published sets."""
+
+import json
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import bulk
+from ase.data import atomic_masses
+from phonopy import Phonopy
+from phonopy.structure.atoms import PhonopyAtoms
+
+from tests.benchmarks.springs import HarmonicLattice, cubic, measured
+from umlip_bench import datasets
+from umlip_bench.analysis.harmonic import density_of_states, overlap, thermodynamics
+from umlip_bench.analysis.phonons import (
+    FIXED,
+    PHONONS,
+    RELAXED,
+    BandPath,
+    PhononComparison,
+    Phonons,
+    Sampling,
+    case_table,
+    phonon_metrics,
+    phonon_rows,
+    signed_squares,
+)
+from umlip_bench.benchmarks import suite as suite_by_name
+from umlip_bench.benchmarks.crystal import Crystal
+from umlip_bench.benchmarks.phonons import PhononMeasurement
+from umlip_bench.engine.scheduler import Done, Failed, run_tasks
+from umlip_bench.suite import Mode, StructureRequest
+
+SUITE = suite_by_name("phonons")
+A = 2.5
+MASS = atomic_masses[13]
+EYE = np.eye(3)
+
+
+def lattice_case(name="lattice", symbol="Al", **options):
+    return PhononMeasurement(name, cubic(A, symbol), 3 * np.eye(3, dtype=int), np.eye(3), **options)
+
+
+def dft_case(truth, name="lattice", **options):
+    """The lattice with forces of `truth` as DFT's."""
+    case = lattice_case(name)
+    crystal = case.crystal()
+    displacements = crystal.displacements()
+    forces = np.array(
+        [truth.one(truth.prepare(cell)).forces for cell in crystal.displaced(displacements)]
+    )
+    return lattice_case(name, displacements=displacements, forces=forces, **options)
+
+
+def test_dispersion_of_a_lattice():
+    """Longitudinal and transverse springs of a simple cubic lattice, in closed form."""
+    model = HarmonicLattice(A, along=3.0, across=0.7)
+    result = measured(SUITE, model, [lattice_case()])["lattice"]
+    path = result.sampling.path
+    expected = model.frequencies(path.qpoints, MASS)
+    # Single points that are exactly quadratic: rounding alone is left.
+    np.testing.assert_allclose(result.fixed.bands, expected, atol=1e-6)
+    np.testing.assert_allclose(result.relaxed.bands, expected, atol=1e-6)
+
+
+def test_dispersion_of_a_chain():
+    """Chains that do not feel each other: ν = sqrt(4k/m) |sin(q/2)| / 2π for motion along them."""
+    model = HarmonicLattice(A, along=3.0, across=0.0)
+    crystal = lattice_case().crystal()
+    q = np.linspace(0, 0.5, 7)
+    points = np.stack([q, 0 * q, 0 * q], axis=1)
+    displacements = crystal.displacements()
+    forces = [model.one(model.prepare(cell)).forces for cell in crystal.displaced(displacements)]
+    constants = crystal.force_constants(displacements, np.array(forces))
+    found = crystal.frequencies(constants, points)[:, -1]
+    unit = np.sqrt(1.602176634e-19 / 1e-20 / 1.66053906892e-27) / (2e12 * np.pi)
+    np.testing.assert_allclose(found, 2 * np.sqrt(3.0 / MASS) * np.sin(np.pi * q) * unit, atol=1e-6)
+
+
+def test_a_scaled_model_has_the_scale():
+    """All frequencies go with sqrt(c), and the curvature scale is c."""
+    case = dft_case(HarmonicLattice(A, 3.0, 0.7))
+    for c in (0.8, 1.3):
+        model = HarmonicLattice(A, 3.0, 0.7, factor=c)
+        metrics = phonon_metrics(measured(SUITE, model, [case])["lattice"])
+        for variant in (FIXED, RELAXED):
+            m = metrics[variant]
+            assert m.curvature_scale == pytest.approx(c, rel=1e-9)
+            assert m.curvature_r2 == pytest.approx(1, rel=1e-9)
+            assert m.max_ratio == pytest.approx(np.sqrt(c), rel=1e-9)
+            assert m.mean_ratio == pytest.approx(np.sqrt(c), rel=1e-9)
+        assert metrics[FIXED].force_constant_slope == pytest.approx(c, rel=1e-9)
+        assert np.isnan(metrics[RELAXED].force_constant_slope)
+
+
+def test_the_right_model_has_no_error():
+    truth = HarmonicLattice(A, 3.0, 0.7)
+    metrics = phonon_metrics(measured(SUITE, truth, [dft_case(truth)])["lattice"])[FIXED]
+    assert metrics.band_mae == pytest.approx(0, abs=1e-9)
+    assert metrics.dos_overlap == pytest.approx(1, abs=1e-4)
+    assert metrics.heat_capacity_error == pytest.approx(0, abs=1e-9)
+    assert metrics.free_energy_error == pytest.approx(0, abs=1e-9)
+    assert metrics.stability_right == 1
+
+
+def test_imaginary_modes_never_disappear():
+    """Counted, listed, and judged by DFT; thermodynamics and slopes are not made of them."""
+    stable, unstable = HarmonicLattice(A, 3.0, 0.7), HarmonicLattice(A, 3.0, -0.2)
+    cases = [dft_case(stable, "stable"), dft_case(unstable, "unstable")]
+    results = list(measured(SUITE, unstable, cases).values())
+    metrics = {r.name: phonon_metrics(r)[FIXED] for r in results}
+    false, right = metrics["stable"], metrics["unstable"]
+    assert (false.is_stable, false.reference_is_stable, false.stability_right) == (0, 1, 0)
+    assert (right.is_stable, right.reference_is_stable, right.stability_right) == (0, 0, 1)
+    assert false.imaginary > 0.05
+    assert false.lowest < -1
+    assert np.isnan(false.heat_capacity)
+    assert np.isnan(right.heat_capacity_error)
+    assert right.curvature_scale == pytest.approx(1)
+    # A model that misses the instability.
+    missed = measured(SUITE, stable, [dft_case(unstable, "missed")])["missed"]
+    rows = {(r.variant, r.metric): r for r in phonon_rows("toy", "data", [*results, missed], 0)}
+    expected = {
+        "share_imaginary": (2 / 3, 3),
+        "share_imaginary_reference": (2 / 3, 3),
+        "share_stability_right": (1 / 3, 3),
+        "share_imaginary_false": (1.0, 1),
+        "share_imaginary_missed": (1 / 2, 2),
+    }
+    for metric, (value, n) in expected.items():
+        assert rows[FIXED, metric].value == pytest.approx(value)
+        assert rows[FIXED, metric].n_cases == n
+    table = case_table(results)
+    assert all(row[6] != "none" for row in table.rows)
+    assert "imaginary modes in 2/3 (DFT 2/3)" in PHONONS.verdict(
+        [row for row in rows.values() if row.variant == FIXED], "toy"
+    )
+
+
+def test_what_is_not_comparable_is_not_a_failure():
+    truth = HarmonicLattice(A, 3.0, 0.7)
+    case = dft_case(truth, fixed_only="the reference is as built")
+    result = measured(SUITE, truth, [case])["lattice"]
+    assert result.relaxed is None
+    rows = phonon_rows("toy", "data", [result], 0)
+    assert {row.variant for row in rows} == {FIXED}
+    assert "not comparable" in case_table([result]).notes[0]
+
+
+def test_a_failing_material_leaves_the_others_standing():
+    cases = [lattice_case("good"), lattice_case("bad", symbol="Po")]
+    model = HarmonicLattice(A, 3.0, 0.7)
+    outcomes = list(run_tasks(model, ((c.name, SUITE.measure(c)) for c in cases)))
+    assert [o.key for o in outcomes if isinstance(o, Done)] == ["good"]
+    assert [o.key for o in outcomes if isinstance(o, Failed)] == ["bad"]
+    rows = phonon_rows("toy", "data", [], 1)
+    assert {row.n_failed for row in rows} == {1}
+    assert "no verdict" in PHONONS.verdict(rows, "toy")
+
+
+def test_results_come_back_from_arrays():
+    truth = HarmonicLattice(A, 3.0, 0.7)
+    for case in (dft_case(truth), lattice_case(heat_capacity=24.0, fixed_only="as built")):
+        result = measured(SUITE, truth, [case])["lattice"]
+        again = SUITE.from_arrays("lattice", SUITE.to_arrays(result))
+        assert SUITE.metrics(again) == pytest.approx(SUITE.metrics(result), nan_ok=True)
+        assert again.sampling.path.labels == result.sampling.path.labels
+        assert again.not_comparable == result.not_comparable
+        json.dumps(SUITE.metrics(again))
+
+
+def test_thermodynamics_of_one_oscillator():
+    """Against the formulas by hand, and Dulong and Petit's limit."""
+    frequencies = np.full((1, 3), 8.0)
+    x = 6.62607015e-34 * 8e12 / (1.380649e-23 * 300)
+    found = thermodynamics(frequencies, np.ones(1), 300.0)
+    gas = 8.31446261815324
+    assert found.heat_capacity == pytest.approx(
+        3 * gas * x**2 * np.exp(x) / (np.exp(x) - 1) ** 2, rel=1e-9
+    )
+    entropy = 3 * gas * (x / (np.exp(x) - 1) - np.log(1 - np.exp(-x)))
+    assert found.entropy == pytest.approx(entropy, rel=1e-9)
+    kt = 1.380649e-23 * 300 / 1.602176634e-19
+    assert found.free_energy == pytest.approx(
+        3000 * kt * (x / 2 + np.log(1 - np.exp(-x))), rel=1e-9
+    )
+    hot = thermodynamics(frequencies, np.ones(1), 1e5)
+    assert hot.heat_capacity == pytest.approx(3 * gas, rel=1e-4)
+
+
+def test_density_of_states():
+    rng = np.random.default_rng(0)
+    frequencies = np.sort(rng.uniform(2, 10, size=(200, 6)), axis=1)
+    weights = rng.integers(1, 9, size=200).astype(float)
+    at = np.arange(-2, 14, 0.02)
+    assert density_of_states(frequencies, weights, at).sum() * 0.02 == pytest.approx(1, abs=1e-6)
+    assert overlap(frequencies, frequencies, weights) == pytest.approx(1, abs=1e-6)
+    assert overlap(frequencies, frequencies + 20, weights) == pytest.approx(0, abs=1e-6)
+
+
+def test_weights_of_q_points_count():
+    """A mode at a q-point of weight 3 counts as three."""
+    path = BandPath(np.zeros((1, 3)), np.zeros(1), np.zeros(1, dtype=int), (("Γ", "Γ"),))
+    reference, model = (
+        np.array([[1.0, 2.0, 3.0], [2.0, 4.0, 5.0]]),
+        np.array([[0.9, 1.9, 2.8], [2.0, 3.5, 4.9]]),
+    )
+
+    def side(mesh):
+        return Phonons(mesh, mesh, np.ones((1, 2, 3, 3)))
+
+    def of(mesh_dft, mesh_model, weights):
+        sampling = Sampling(np.array(weights, dtype=float), path)
+        both = PhononComparison("x", sampling, side(mesh_dft), None, side(mesh_model), None)
+        return phonon_metrics(both)[FIXED]
+
+    thrice = of(reference, model, [1, 3])
+    rows = [0, 1, 1, 1]
+    repeated = of(reference[rows], model[rows], [1, 1, 1, 1])
+    for name in ("curvature_scale", "mean_ratio", "frequency_mae", "dos_overlap", "entropy"):
+        assert getattr(thrice, name) == pytest.approx(getattr(repeated, name), rel=1e-9)
+
+
+def test_paths_and_meshes_fit_any_choice_of_cell():
+    """X of fcc is X in whatever primitive cell: (0, 1, 0)-like in units of 2π/a."""
+    skewed = Atoms("Al", cell=[[0, 2, 2], [2, 2, 0], [4, 2, 2]], pbc=True)
+    for cell in (bulk("Al", "fcc", a=4.0), skewed):
+        crystal = Crystal(cell, 2 * np.eye(3, dtype=int), np.eye(3))
+        path = crystal.path()
+        starts = [first for first, _ in path.labels]
+        at_x = path.qpoints[path.segments == starts.index("X")][0]
+        k = np.linalg.inv(crystal.primitive.cell.array) @ at_x * 4.0
+        assert sorted(np.abs(k)) == pytest.approx([0, 0, 1], abs=1e-9)
+        mesh = crystal.mesh()
+        assert mesh.weights.sum() == np.prod(
+            np.rint(40 * np.linalg.norm(np.linalg.inv(crystal.primitive.cell.array), axis=0))
+        )
+
+
+def test_a_relaxed_cell_keeps_its_symmetry():
+    rng = np.random.default_rng(0)
+    crystal = Crystal(bulk("ZnO", "wurtzite", a=3.25, c=5.2, u=0.38), np.diag([2, 2, 1]), EYE)
+    relaxed = crystal.unitcell.copy()
+    shape = np.diag([0.99, 0.99, 1.02]) + 1e-5 * rng.normal(size=(3, 3))
+    relaxed.set_cell(relaxed.cell.array @ (0.5 * (shape + shape.T)), scale_atoms=True)
+    relaxed.positions += 1e-5 * rng.normal(size=(4, 3))
+    relaxed.positions[1::2, 2] += 0.05  # oxygen along c, as symmetry allows
+    found, deformation = crystal.relaxed(relaxed)
+    assert deformation == pytest.approx(np.diag([0.99, 0.99, 1.02]), abs=3e-5)
+    assert deformation[0, 0] == pytest.approx(deformation[1, 1], abs=1e-12)
+    assert len(found.displacements().atoms) == len(crystal.displacements().atoms)
+    moved = found.unitcell.positions - crystal.unitcell.positions @ deformation
+    np.testing.assert_allclose(moved[1::2, 2] - moved[::2, 2], 0.05, atol=1e-3)
+
+
+def test_structures_get_a_supercell_that_is_large_enough():
+    crystal = Crystal.of(bulk("Si", "diamond", a=5.43))
+    assert len(crystal.unitcell) == 8
+    np.testing.assert_array_equal(crystal.supercell_matrix, 2 * np.eye(3))
+    assert len(crystal.primitive) == 2
+    (case,) = SUITE.structure_cases(StructureRequest(cubic(A), "mine", 1, None))
+    # Four times 2.5 Å: the lattice's own dispersion again.
+    result = measured(SUITE, HarmonicLattice(A, 3.0, 0.7), [case])["mine"]
+    assert result.reference is None
+    expected = HarmonicLattice(A, 3.0, 0.7).frequencies(result.sampling.path.qpoints, MASS)
+    np.testing.assert_allclose(result.relaxed.bands, expected, atol=1e-6)
+    assert phonon_metrics(result)[RELAXED].heat_capacity < 25
+
+
+def independent_frequencies(atoms, supercell, calculator, qpoints):
+    """phonopy as its manual has it, one ASE calculation after another."""
+    cell = PhonopyAtoms(
+        symbols=atoms.get_chemical_symbols(),
+        cell=atoms.cell.array,
+        scaled_positions=atoms.get_scaled_positions(),
+    )
+    phonon = Phonopy(cell, supercell_matrix=supercell, primitive_matrix=np.eye(3))
+    phonon.generate_displacements(distance=0.01)
+    forces = []
+    for displaced in phonon.supercells_with_displacements:
+        image = Atoms(
+            displaced.symbols, cell=displaced.cell, positions=displaced.positions, pbc=True
+        )
+        image.calc = calculator
+        forces.append(image.get_forces())
+    phonon.forces = forces
+    phonon.produce_force_constants()
+    phonon.symmetrize_force_constants()
+    phonon.run_qpoints(qpoints)
+    return np.sort(phonon.qpoints.frequencies, axis=1)
+
+
+@pytest.mark.parametrize(
+    "atoms",
+    [bulk("NaCl", "rocksalt", a=5.69), bulk("ZnO", "wurtzite", a=3.25, c=5.2)],
+    ids=["NaCl", "ZnO"],
+)
+def test_an_independent_script_gives_the_same_phonons(load_model, atoms):
+    from chgnet.model import CHGNet
+    from chgnet.model.dynamics import CHGNetCalculator
+
+    supercell = 2 * np.eye(3, dtype=int)
+    case = PhononMeasurement("x", atoms, supercell, np.eye(3), fixed_only="only here")
+    result = measured(SUITE, load_model("chgnet-0.3.0"), [case])["x"]
+    calculator = CHGNetCalculator(CHGNet.load(verbose=False), use_device="cpu")
+    # Every seventh point of the path, the zone centre's translations left out.
+    chosen = np.arange(3, len(result.sampling.path.qpoints), 7)
+    expected = independent_frequencies(
+        atoms, supercell, calculator, result.sampling.path.qpoints[chosen]
+    )
+    np.testing.assert_allclose(result.fixed.bands[chosen], expected, atol=0.01)
+
+
+def test_float32_is_enough(load_model):
+    """CHGNet: 0.005 THz at most on MgO, NaCl, Si and ZnO of phonopy's examples.
+
+    Here, in too small a cell, some modes are close to zero: a frequency is sensitive then, its square is not.
+    """
+    atoms = bulk("NaCl", "rocksalt", a=5.69)
+    case = PhononMeasurement("x", atoms, 2 * np.eye(3, dtype=int), np.eye(3))
+    single, double = (
+        measured(SUITE, load_model("chgnet-0.3.0", dtype), [case])["x"]
+        for dtype in ("float32", "float64")
+    )
+    for variant in ("fixed", "relaxed"):
+        found, exact = getattr(single, variant).mesh, getattr(double, variant).mesh
+        clear = np.abs(exact) > 0.5
+        assert np.abs(found - exact)[clear].max() < 0.01
+        assert np.abs(signed_squares(found) - signed_squares(exact)).max() < 0.03
+
+
+def test_chgnet_on_the_embedded_phonons(load_model):
+    cases = SUITE.cases(datasets.load("pbe-mini"), Mode.QUICK)
+    results = measured(SUITE, load_model("chgnet-0.3.0"), cases)
+    assert results
+    for result in results.values():
+        metrics = phonon_metrics(result)[FIXED]
+        assert 0.1 < metrics.curvature_scale < 1.2
+        assert metrics.reference_is_stable == 1
+
+
+def published(name):
+    from umlip_bench.errors import DataError
+
+    try:
+        return datasets.load(name)
+    except DataError as error:
+        pytest.skip(f"the files of {name} are not here: {error}".splitlines()[0])
+
+
+# Highest frequency on the mesh from DFT's forces, THz; BaZrO3 at 4.000 Å.
+HIGHEST = {"MgO": 17.99, "NaCl": 6.28, "Si": 15.11, "MgB2": 24.26}
+
+
+def test_frequencies_of_published_force_sets():
+    data = published("phonopy-examples")
+    for case in SUITE.cases(data, Mode.FULL):
+        crystal = case.crystal()
+        constants = crystal.force_constants(case.displacements, case.forces)
+        found = crystal.frequencies(constants, crystal.mesh().qpoints)
+        if case.name in HIGHEST:
+            assert found.max() == pytest.approx(HIGHEST[case.name], abs=0.01)
+        centre = crystal.frequencies(constants, np.zeros((1, 3)))[0]
+        # The sum rule holds: three translations at the zone centre.
+        assert np.sort(np.abs(centre))[:3].max() < 1e-3
+        assert (found.min() < -1) == (case.name == "CaTiO3")
+
+
+def test_forces_of_barium_zirconate_obey_the_sum_rule():
+    (case,) = SUITE.cases(published("mlip-arena-bazro3"), Mode.FULL)
+    assert case.fixed_only is not None
+    crystal = case.crystal()
+    constants = crystal.force_constants(case.displacements, case.forces)
+    centre = np.sort(np.abs(crystal.frequencies(constants, np.zeros((1, 3)))[0]))
+    assert centre[:3].max() < 1e-3
+    # 4.266 THz from the force constants stored beside the forces, which break the rule.
+    assert np.abs(centre - 4.258).min() < 2e-3
+
+
+def test_heat_capacities_are_per_mole_of_atoms():
+    cases = SUITE.cases(published("matcalc-phonon"), Mode.STANDARD)
+    assert len(cases) == 100
+    assert all(0 < case.heat_capacity < 25.0 for case in cases)

@@ -1,0 +1,165 @@
+"""All methods on the same labels, and error against the number of labels."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from umlip_bench import datasets
+from umlip_bench.errors import CorrectionError
+from umlip_bench.finetune import curve
+from umlip_bench.finetune.curve import Plan, Point, summarise, trace, write_curve
+from umlip_bench.finetune.ladder import Rung, climb, folds_of, recommend
+from umlip_bench.finetune.measures import Measures, unseen
+from umlip_bench.finetune.retention import other_materials, replayed_half, retention
+from umlip_bench.finetune.training.settings import TrainingSettings
+
+from ..conftest import SMALL_MACE
+from .labels import distorted, labelled, stiffer
+
+CHGNET = "chgnet-0.3.0"
+BRIEF = TrainingSettings(epochs=1, batch_size=2)
+
+
+@pytest.fixture(scope="module")
+def chgnet(load_model):
+    return load_model(CHGNET)
+
+
+def rung(method, maes):
+    measures = Measures(len(maes), 1.0, float(np.mean(maes)), 0.0, 0.0, 0.0)
+    return Rung(method, measures, tuple(maes), None, 0.0)
+
+
+class TestRecommendation:
+    def test_the_simplest_within_one_standard_error(self):
+        none = rung("none", [0.5, 0.5, 0.5])
+        scalar = rung("scalar", [0.2, 0.3, 0.2])
+        full = rung("full", [0.25, 0.15, 0.2])
+        assert recommend([none, scalar, full]) == "scalar"
+        assert recommend([none, scalar, rung("full", [0.1, 0.2, 0.1])]) == "full"
+        assert recommend([none, rung("scalar", [0.6, 0.6, 0.6])]) == "none"
+
+    def test_e0_is_never_recommended_for_forces(self):
+        assert recommend([rung("none", [0.5]), rung("e0", [0.1]), rung("head", [0.4])]) == "head"
+
+    def test_one_frame_goes_by_its_error(self):
+        assert (
+            recommend([rung("none", [0.5]), rung("scalar", [0.4]), rung("full", [0.3])]) == "full"
+        )
+
+
+class TestFolds:
+    def test_given_frames_are_one_fold(self, chgnet):
+        frames = labelled(chgnet, distorted(3))
+        (fold,) = folds_of(frames[:1], frames[1:])
+        assert (len(fold.labels), len(fold.held_out)) == (1, 2)
+
+    def test_labels_are_split_so_that_each_is_judged_once(self, chgnet):
+        frames = labelled(chgnet, distorted(5))
+        folds = folds_of(frames, [])
+        judged = [frame.index for fold in folds for frame in fold.held_out]
+        assert sorted(judged) == [0, 1, 2, 3, 4]
+        for fold in folds:
+            assert not {f.index for f in fold.labels} & {f.index for f in fold.held_out}
+
+    def test_one_label_alone_is_refused(self, chgnet):
+        with pytest.raises(CorrectionError, match="--data"):
+            folds_of(labelled(chgnet, distorted(1)), [])
+
+    def test_labels_are_never_held_out(self, chgnet):
+        frames = labelled(chgnet, [*distorted(3), *distorted(2, "SiC")])
+        assert unseen(frames, frames[:1]) == frames[1:3]
+
+
+class TestRetention:
+    def test_judges_other_materials_only(self, chgnet):
+        sic = datasets.load("pbe-mini").by_system()["SiC"]
+        others = other_materials(chgnet, {frame.composition for frame in sic})
+        assert "SiC" not in others
+        assert len(others) == 14
+        half = replayed_half(others)
+        assert len(half) == 7
+        before = {name: Measures(1, 0.8, 0.2, 0, 0, 0) for name in others}
+        after = {name: Measures(1, 0.9, 0.1, 0, 0, 0) for name in others} | {
+            "Si": Measures(1, 0.5, 0.3, 0, 0, 0)
+        }
+        found = retention(before, after, tuple(half))
+        assert set(found.materials) == set(others) - set(half)
+        assert found.mae.before == pytest.approx(0.2)
+        assert found.mae.after == pytest.approx(0.1)
+        assert set(found.worse) <= {"Si"}
+
+    def test_another_functional_is_not_judged(self, load_model):
+        assert other_materials(load_model("chgnet-r2scan"), set()) == {}
+
+
+def test_ladder(load_model, monkeypatch):
+    """MACE refuses lora and goes on with the rest."""
+    model = load_model(SMALL_MACE)
+    from umlip_bench.finetune import ladder
+
+    monkeypatch.setattr(ladder, "other_materials", lambda potential, known: {})
+    frames = labelled(stiffer(model, 1.25), distorted(3))
+    found = climb(model, folds_of(frames, []), BRIEF, methods=("e0", "head", "lora", "full"))
+    assert [r.method for r in found.rungs] == ["none", "e0", "head", "full"]
+    assert "use head or full" in found.refused["lora"]
+    none, e0, *_ = found.rungs
+    assert none.held_out.n_frames == 3
+    assert none.held_out.force_slope == pytest.approx(0.8, abs=1e-3)
+    assert e0.frame_maes == pytest.approx(none.frame_maes)
+    json.dumps(found.to_json(), allow_nan=False)
+
+
+class TestCurve:
+    plan = Plan(("head", "scratch"), (1, 3), 2, BRIEF)
+
+    def test_goes_on_where_it_was(self, chgnet, tmp_path):
+        frames = labelled(stiffer(chgnet, 1.25), distorted(6))
+        fits = []
+        points = trace(chgnet, frames, self.plan, tmp_path, on_fit=fits.append)
+        assert len(points) == 2 * (1 + 2 * 2)
+        assert len(fits) == len(points) - 1  # no correction is the same for all seeds
+        text = (tmp_path / curve.POINTS).read_text()
+        # A torn last line is a fit that was not finished.
+        (tmp_path / curve.POINTS).write_text(text[:-20])
+        again = []
+        assert trace(chgnet, frames, self.plan, tmp_path, on_fit=again.append)[:-1] == points[:-1]
+        assert again == fits[-1:]
+        # Other settings are other points; no correction has none.
+        other = replace(self.plan, settings=replace(BRIEF, force_weight=1.0), methods=("head",))
+        more = []
+        trace(chgnet, frames, other, tmp_path, on_fit=more.append)
+        assert len(more) == 4
+        write_curve("model", "data", points, tmp_path)
+        rows = json.loads((tmp_path / curve.SUMMARY).read_text())["rows"]
+        assert {(r["method"], r["n_labels"]) for r in rows} >= {("none", 0), ("head", 3)}
+        assert len((tmp_path / curve.TABLE).read_text().splitlines()) == 11
+        assert (tmp_path / curve.PICTURE).stat().st_size > 1000
+
+    def test_held_out_frames_are_the_same_for_all(self, chgnet, tmp_path):
+        frames = labelled(stiffer(chgnet, 1.25), distorted(5))
+        plan = replace(self.plan, methods=())
+        points = trace(chgnet, frames, plan, tmp_path)
+        assert len({point.held_out for point in points}) == 1
+        assert points[0].held_out.n_frames == 2
+
+    def test_too_few_labels(self, chgnet, tmp_path):
+        frames = labelled(chgnet, distorted(3))
+        with pytest.raises(CorrectionError, match="smaller --sizes"):
+            trace(chgnet, frames, self.plan, tmp_path)
+
+    def test_interval_is_student_s(self):
+        values = [0.1, 0.2, 0.4]
+        points = [
+            Point("full", 1, k, Measures(1, v, v, v, float("nan"), v), 0.0)
+            for k, v in enumerate(values)
+        ]
+        rows = {row.metric: row for row in summarise(points)}
+        assert "difference_mae" not in rows
+        row = rows["force_mae"]
+        assert row.value == pytest.approx(0.2)
+        half = 4.302653 * np.log(2) / np.sqrt(3)
+        assert (row.low, row.high) == pytest.approx((0.2 * np.exp(-half), 0.2 * np.exp(half)))
+        assert summarise(points[:2])[0].low is None

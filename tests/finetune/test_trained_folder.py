@@ -1,0 +1,178 @@
+"""Trained models on disk: complete, the family's own format, and the same on another machine."""
+
+import shutil
+
+import numpy as np
+import pytest
+import yaml
+from chgnet.model.model import CHGNet
+
+import umlip_bench
+from umlip_bench.errors import CorrectionError, WeightsError
+from umlip_bench.finetune.folder import HISTORY, PLOT, save_shift, save_training
+from umlip_bench.finetune.references import fit_references
+from umlip_bench.finetune.training.fit import fit_trained
+from umlip_bench.finetune.training.settings import TrainingSettings
+from umlip_bench.loading import locate
+from umlip_bench.potentials.changes import ReferenceShift
+from umlip_bench.potentials.matgl_mending import SecondAtomConv
+from umlip_bench.potentials.shifted import shifted
+from umlip_bench.potentials.store import WeightsStore
+
+from ..conftest import FOREIGN, SMALL_MACE
+from .labels import distorted, labelled, stiffer
+
+CHGNET, M3GNET = "chgnet-0.3.0", "m3gnet-mp-2021.2.8"
+BRIEF = TrainingSettings(epochs=1)
+
+
+def trained(potential, method="full"):
+    frames = labelled(stiffer(potential, 1.25), distorted(1))
+    return fit_trained(potential, frames, method, BRIEF, others={})
+
+
+def identical(one, other, structures):
+    for a, b in zip(one.predict(structures), other.predict(structures), strict=True):
+        assert a.energy == b.energy
+        np.testing.assert_array_equal(a.forces, b.forces)
+        np.testing.assert_array_equal(a.stress, b.stress)
+
+
+@pytest.mark.parametrize(
+    "name", [CHGNET, "chgnet-0.2.0", M3GNET, "tensornet-matpes-pbe-2025.1", SMALL_MACE]
+)
+def test_loads_elsewhere_with_the_same_predictions(load_model, name, tmp_path):
+    parent = load_model(name)
+    training = trained(parent)
+    save_training(training, tmp_path / "mine")
+    shutil.move(tmp_path / "mine", tmp_path / "other" / "place")
+    folder = tmp_path / "other" / "place"
+    found = umlip_bench.potential(str(folder), device="cpu")
+    structures = [*distorted(2), *distorted(1, "SiC")]
+    identical(training.potential, found, structures)
+    assert type(found) is type(parent)
+    assert (found.card.name, found.card.parent) == ("place", parent.card.name)
+    assert found.card.level_of_theory == parent.card.level_of_theory
+    assert found.card.elements == parent.card.elements
+    assert found.weights.sha256 != parent.weights.sha256
+    assert abs(parent.predict(structures)[0].forces - found.predict(structures)[0].forces).max() > 0
+    assert {PLOT, HISTORY, "card.yaml", "weights"} == {path.name for path in folder.iterdir()}
+
+
+def test_the_library_reads_its_own_format(load_model, tmp_path):
+    training = trained(load_model(CHGNET))
+    folder = save_training(training, tmp_path / "mine")
+    module = CHGNet.from_file(folder / "weights" / "model.pth.tar")
+    ours = training.potential.module.state_dict()
+    assert all((value == ours[name]).all() for name, value in module.state_dict().items())
+    assert module.version is None  # it is no longer the published one
+
+
+def test_old_message_direction_survives(load_model, tmp_path):
+    training = trained(load_model(M3GNET))
+    folder = save_training(training, tmp_path / "mine")
+    again = trained(umlip_bench.potential(str(folder), device="cpu"), "head")
+    second = umlip_bench.potential(str(save_training(again, tmp_path / "again")), device="cpu")
+    assert all(isinstance(b.conv, SecondAtomConv) for b in second.model.graph_layers)
+    identical(again.potential, second, distorted(1, "SiC"))
+    assert second.card.parent == "mine"
+    assert second.card.trained_with == load_model(M3GNET).card.trained_with
+
+
+def test_the_card_says_how_it_was_made(load_model, tmp_path):
+    parent = load_model(CHGNET)
+    training = trained(parent)
+    content = yaml.safe_load((save_training(training, tmp_path / "m") / "card.yaml").read_text())
+    assert content["method"] == "full"
+    assert content["parent"]["sha256"] == parent.weights.sha256
+    assert content["labels"]["sha256"] == training.fit.labels_sha256
+    assert content["fit"]["settings"]["force_weight"] == 100.0
+    assert content["fit"]["split"] == {"training": [0], "validation": []}
+    assert content["fit"]["energies"]["use"] == "forces and stress only"
+    assert content["fit"]["checks"][0]["before"]["force_slope"] == pytest.approx(0.8, abs=1e-3)
+    assert set(content["made"]) >= {"torch", "chgnet", "umlip_bench"}
+
+
+def test_every_training_has_its_own_digest(load_model, tmp_path):
+    parent = load_model(CHGNET)
+    digests = {parent.weights.sha256}
+    for method in ("head", "full"):
+        folder = save_training(trained(parent, method), tmp_path / method)
+        digests.add(locate(str(folder), WeightsStore()).sha256)
+    assert len(digests) == 3
+
+
+def test_damaged_weights_are_refused(load_model, tmp_path):
+    folder = save_training(trained(load_model(CHGNET), "head"), tmp_path / "mine")
+    weights = folder / "weights" / "model.pth.tar"
+    content = bytearray(weights.read_bytes())
+    content[len(content) // 2] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(WeightsError, match=r"model\.pth\.tar"):
+        locate(str(folder), WeightsStore())
+    weights.unlink()
+    with pytest.raises(WeightsError, match=r"model\.pth\.tar"):
+        locate(str(folder), WeightsStore())
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda c: c.update(method="magic"), "this version knows scalar, e0"),
+        (lambda c: c["trained"].pop("card"), "not the card of a model"),
+        (lambda c: c["trained"]["card"].update(files={}), "names no files"),
+        (lambda c: c["trained"]["card"].update(files={"../x": "0" * 64}), "not a file's name"),
+        (lambda c: c["trained"]["card"].update(unknown=1), "cannot be read"),
+    ],
+)
+def test_damaged_cards_are_refused(load_model, tmp_path, spoil, message):
+    folder = save_training(trained(load_model(CHGNET), "head"), tmp_path / "mine")
+    path = folder / "card.yaml"
+    content = yaml.safe_load(path.read_text())
+    spoil(content)
+    path.write_text(yaml.safe_dump(content))
+    with pytest.raises(WeightsError, match=message):
+        locate(str(folder), WeightsStore())
+
+
+def test_from_scratch_is_not_kept(load_model, tmp_path):
+    with pytest.raises(CorrectionError, match="comparison only"):
+        save_training(trained(load_model(CHGNET), "scratch"), tmp_path / "mine")
+
+
+class TestReferences:
+    """The method e0."""
+
+    @pytest.mark.parametrize("name", [CHGNET, FOREIGN])
+    def test_planted_shifts_are_recovered(self, load_model, name, tmp_path):
+        model = load_model(name)
+        structures = [*distorted(2), *distorted(2, "SiC")]
+        planted = ReferenceShift({"Si": 1.25, "C": -3.5})
+        truth = shifted(model.weights, model, planted)
+        fit = fit_references(model, labelled(truth, structures))
+        assert fit.shifts == pytest.approx(planted.shifts, abs=1e-9)
+        assert fit.energy_mae.after == pytest.approx(0.0, abs=1e-9)
+
+        folder = save_shift(fit, model, tmp_path / "mine")
+        found = umlip_bench.potential(str(folder), device="cpu")
+        for a, b, c in zip(*(m.predict(structures) for m in (found, truth, model)), strict=True):
+            assert a.energy == pytest.approx(b.energy, abs=1e-8)
+            np.testing.assert_array_equal(a.forces, c.forces)
+        references = found.element_references() - model.element_references()
+        assert references[[6, 14]] == pytest.approx([-3.5, 1.25])
+        assert found.weights.sha256 != model.weights.sha256
+
+    def test_energies_are_needed(self, load_model):
+        model = load_model(CHGNET)
+        (frame,) = labelled(model, distorted(1))
+        object.__setattr__(frame, "energy", float("nan"))
+        with pytest.raises(CorrectionError, match="has an energy"):
+            fit_references(model, [frame])
+
+    def test_scaling_on_top_of_a_shift(self, load_model):
+        """Corrections stack: references move with the shift, so that scaling leaves them alone."""
+        model = load_model(CHGNET)
+        shift = shifted(model.weights, model, ReferenceShift({"Si": 2.0}))
+        (frame,) = distorted(1)
+        one, other = (stiffer(m, 1.5).predict(frame)[0].energy for m in (model, shift))
+        assert other - one == pytest.approx(2 * 2.0, abs=1e-6)
