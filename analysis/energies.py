@@ -259,6 +259,19 @@ def _count(value: int, n: int) -> Estimate:
     return Estimate(float(value), None, None, n, COUNT)
 
 
+def system_scales(
+    comparisons: Sequence[EnergyComparison], variant: Variant
+) -> dict[str, float]:
+    """Slope of the model on DFT through the origin over the comparable cases of each system."""
+    sums: dict[str, FloatArray] = {}
+    for comparison in comparisons:
+        value = comparison.value(variant)
+        if value is not None and value.comparable:
+            known = sums.get(comparison.system, np.zeros(5))
+            sums[comparison.system] = known + component_sums(value.reference, value.model)
+    return {name: float(slope_of(total)) for name, total in sums.items() if total[0] > 0.0}
+
+
 # ---- in words
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -45,8 +46,8 @@ def draw(comparisons: Mapping[str, PhononComparison], variant: str) -> Figure:
     where = "at DFT's geometry" if variant == FIXED else "relaxed by each model"
     if first.reference is None and variant == FIXED:
         where = "at the geometry given"
-    figure.suptitle(f"{first.name}, {where}")
-    bands.legend(loc="upper right", frameon=False)
+    bands.set_title(f"{first.name}, {where}", loc="left")
+    figure.legend(loc="outside upper right", ncols=3, frameon=False)
     return figure
 
 
@@ -57,7 +58,7 @@ def write(comparisons: Mapping[str, PhononComparison], variant: str, path: Path)
 
 def _sides(
     comparisons: Mapping[str, PhononComparison], variant: str
-) -> Iterator[tuple[str, Phonons, np.ndarray, dict[str, str | float]]]:
+) -> Iterator[tuple[str, Phonons, np.ndarray, dict[str, Any]]]:
     """Label, phonons, weights of the q-points, and style: DFT first, below the models."""
     first = next(iter(comparisons.values()))
     if first.reference is not None:
@@ -70,7 +71,7 @@ def _sides(
     for k, (model, comparison) in enumerate(comparisons.items()):
         side = comparison.fixed if variant == FIXED else comparison.relaxed
         if side is not None:
-            style: dict[str, str | float] = {
+            style: dict[str, Any] = {
                 "color": _MODELS[k % len(_MODELS)],
                 "linewidth": 1.0,
                 "linestyle": "-" if k < len(_MODELS) else "--",
@@ -79,7 +80,7 @@ def _sides(
 
 
 def _draw_bands(
-    axes: Axes, path: BandPath, side: Phonons, label: str, style: dict[str, str | float]
+    axes: Axes, path: BandPath, side: Phonons, label: str, style: dict[str, Any]
 ) -> None:
     for segment in range(len(path.labels)):
         on_it = path.segments == segment
@@ -90,17 +91,24 @@ def _draw_bands(
 
 def _ticks(axes: Axes, path: BandPath) -> None:
     """Names of the points of high symmetry; two where the path jumps."""
-    positions, names = [], []
+    positions: list[float] = []
+    names: list[str] = []
     for segment, (first, last) in enumerate(path.labels):
         along = path.distances[path.segments == segment]
-        if names and names[-1] != first:
-            names[-1] = f"{names[-1]}|{first}"
+        if names and names[-1].split("\n")[-1] != _pretty(first):
+            names[-1] = f"{names[-1]}\n{_pretty(first)}"
         elif not names:
-            positions.append(along[0])
-            names.append(first)
-        positions.append(along[-1])
-        names.append(last)
+            positions.append(float(along[0]))
+            names.append(_pretty(first))
+        positions.append(float(along[-1]))
+        names.append(_pretty(last))
     axes.set_xticks(positions, names)
     axes.set_xlim(positions[0], positions[-1])
     for position in positions:
         axes.axvline(position, color="grey", linewidth=0.5)
+
+
+def _pretty(label: str) -> str:
+    """With a subscript where the name has one: ``S_0``."""
+    name, _, index = label.partition("_")
+    return f"{name}$_{{{index}}}$" if index else name

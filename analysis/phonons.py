@@ -39,8 +39,7 @@ FIXED = "fixed-geometry"
 RELAXED = "relaxed"
 
 IMAGINARY = 0.1
-"""THz; a mode is imaginary below minus this. Acoustic branches dip by less near the zone centre, from the
-finite supercell and from rounding."""
+"""THz; a mode is imaginary below minus this, which is beyond rounding."""
 TEMPERATURE = 300.0
 """K."""
 
@@ -93,12 +92,16 @@ class Phonons:
         Shape (Q, B), THz, sorted at each q-point.
     bands
         Shape (P, B), THz, along the path.
+    commensurate
+        Shape (C, B), THz, at the wave vectors that fit into the supercell. There finite displacements are
+        exact; elsewhere frequencies are interpolated, and may dip below zero near the zone centre.
     force_constants
         Shape (n, N, 3, 3), eV/Å², of the n atoms of the primitive cell with the N of the supercell.
     """
 
     mesh: FloatArray
     bands: FloatArray
+    commensurate: FloatArray
     force_constants: FloatArray
 
     @property
@@ -108,13 +111,18 @@ class Phonons:
 
     @property
     def lowest(self) -> float:
-        """Lowest frequency on mesh and path, THz."""
-        return float(min(self.mesh.min(), self.bands.min()))
+        """Lowest frequency anywhere, THz."""
+        return float(min(self.mesh.min(), self.bands.min(), self.commensurate.min()))
+
+    @property
+    def imaginary(self) -> float:
+        """Share of the modes that fit into the supercell that are imaginary."""
+        return float((self.commensurate < -IMAGINARY).mean())
 
     @property
     def is_stable(self) -> bool:
-        """Whether no mode is imaginary."""
-        return self.lowest >= -IMAGINARY
+        """Whether no mode that fits into the supercell is imaginary."""
+        return self.imaginary == 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,13 +180,13 @@ class PhononMetrics:
     force_constant_slope, force_constant_inverse, force_constant_r2
         Of the elements of the force constants; only at DFT's geometry.
     imaginary
-        Share of the modes of the mesh below -0.1 THz.
+        Share of the modes at wave vectors that fit into the supercell that are below -0.1 THz.
     is_stable, reference_is_stable
-        Whether no mode on mesh or path is below -0.1 THz; nan for a reference without forces.
+        Whether there are none; nan for a reference without forces.
     stability_right
         Whether these agree.
     lowest, reference_lowest, highest, reference_highest
-        Frequencies in THz.
+        Frequencies in THz; the lowest of mesh, path and wave vectors of the supercell.
     heat_capacity, entropy
         At 300 K, J/(mol K) per mole of atoms; nan with imaginary modes.
     free_energy
@@ -247,7 +255,7 @@ def _compare(material: PhononComparison, model: Phonons, *, same_geometry: bool)
     weights = material.sampling.weights
     numbers = dict.fromkeys(PhononMetrics.__dataclass_fields__, float("nan"))
     numbers |= {
-        "imaginary": float(weights @ (model.mesh < -IMAGINARY).mean(axis=1) / weights.sum()),
+        "imaginary": model.imaginary,
         "is_stable": float(model.is_stable),
         "lowest": model.lowest,
         "highest": model.highest,
@@ -465,9 +473,10 @@ def caption(rows: Sequence[Row]) -> str:
         f"Finite displacements at {where}; no non-analytical term on either side. ω²: slope through the "
         f"origin of signed squared frequencies on one mesh, inverse: best factor on the model; highest, "
         f"mean: ratios of frequencies; share softened: of highest frequencies; imaginary: below "
-        f"-{IMAGINARY} THz. Thermodynamics at {TEMPERATURE:.0f} K per mole of atoms, of materials without "
-        f"imaginary modes. Medians over materials, 95 % intervals by {ORDER_STATISTICS}, shares by "
-        f"{CLOPPER_PEARSON}; medians need {MEDIAN_FROM} materials for an interval."
+        f"-{IMAGINARY} THz at a wave vector of the supercell. Thermodynamics at {TEMPERATURE:.0f} K per mole "
+        f"of atoms, of materials without imaginary modes. Medians over materials, 95 % intervals by "
+        f"{ORDER_STATISTICS}, shares by {CLOPPER_PEARSON}; medians need {MEDIAN_FROM} materials for an "
+        f"interval."
     )
 
 

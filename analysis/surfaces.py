@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 SI = J / m**2
 """1 J/m² in eV/Å²."""
 
+VARIANTS = (Variant.FIXED, Variant.RELAXED)
+
 SHAPE = "Wulff construction"
 """Method of an `Estimate` that has no interval: one crystal, one shape."""
 
@@ -112,7 +114,7 @@ def wulff_rows(head: RowHead, results: Sequence[SurfaceResult]) -> list[Row]:
 
 def surface_table(results: Sequence[SurfaceResult]) -> CaseTable:
     """Energies of each face in J/m² and eV/Å², DFT's where there are any, and areas of the Wulff shape."""
-    shapes = {variant: wulff_shape(results, variant) for variant in Variant}
+    shapes = {variant: wulff_shape(results, variant) for variant in VARIANTS}
     fractions = {
         variant: {} if shape is None else _fractions(shape) for variant, shape in shapes.items()
     }
@@ -120,7 +122,7 @@ def surface_table(results: Sequence[SurfaceResult]) -> CaseTable:
         not np.isnan(value.reference) for result in results for value in result.comparison.values
     )
     columns = ["surface"]
-    for variant in Variant:
+    for variant in VARIANTS:
         columns += [f"{variant} (J/m²)", "(eV/Å²)"]
         columns += ["over DFT"] if reference else []
         columns += ["area"] if fractions[variant] else []
@@ -128,7 +130,7 @@ def surface_table(results: Sequence[SurfaceResult]) -> CaseTable:
     rows = []
     for result in results:
         row = [result.comparison.name]
-        for variant in Variant:
+        for variant in VARIANTS:
             value = result.comparison.value(variant)
             row += [_digits(value, SI, 3), _digits(value, 1.0, 4)]
             row += [_ratio(value)] if reference else []

@@ -10,6 +10,7 @@ from umlip_bench.errors import UmlipBenchError
 SUITES = {
     "high-energy": "umlip_bench.benchmarks.high_energy:HighEnergySuite",
     "surfaces": "umlip_bench.benchmarks.surfaces:SurfacesSuite",
+    "defects": "umlip_bench.benchmarks.defects:DefectsSuite",
     "eos": "umlip_bench.benchmarks.eos:EosSuite",
     "migration": "umlip_bench.benchmarks.migration:MigrationSuite",
     "phonons": "umlip_bench.benchmarks.phonons:PhononSuite",

@@ -14,6 +14,7 @@ import spglib
 from ase import Atoms
 from ase.spacegroup.symmetrize import prep_symmetry, symmetrize_rank1, symmetrize_rank2
 from phonopy import Phonopy
+from phonopy.harmonic.dynmat_to_fc import get_commensurate_points
 from phonopy.structure.atoms import PhonopyAtoms
 from phonopy.structure.cells import guess_primitive_matrix
 from scipy.linalg import expm, logm
@@ -26,7 +27,7 @@ DISTANCE = 0.01
 """Å, of displacements that no reference prescribes."""
 MESH_LENGTH = 40.0
 """Å; a mesh has this times the length of a reciprocal vector points along it, zone centre among them."""
-PATH_STEP = 0.02
+PATH_STEP = 0.01
 """1/Å between points of a band, at most."""
 SMALLEST_SUPERCELL = 8.0
 """Å between opposite faces of a supercell that no reference prescribes, at least."""
@@ -214,6 +215,11 @@ class Crystal:
         )
         points, counts = np.unique(mapping, return_counts=True)
         return Mesh(grid[points] / numbers, counts.astype(float))
+
+    def commensurate(self) -> np.ndarray:
+        """Wave vectors that fit into the supercell, shape (C, 3), in units as those of `mesh`."""
+        in_primitive = np.linalg.inv(self.primitive_matrix) @ self.supercell_matrix
+        return np.asarray(get_commensurate_points(np.rint(in_primitive).astype(int)))
 
     def path(self) -> BandPath:
         """Lines of high symmetry (Y. Hinuma et al., Comput. Mater. Sci. 128, 140 (2017))."""

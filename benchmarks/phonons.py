@@ -183,6 +183,7 @@ def _phonons(
     return Phonons(
         mesh=crystal.frequencies(constants, mesh.qpoints),
         bands=crystal.frequencies(constants, path.qpoints),
+        commensurate=crystal.frequencies(constants, crystal.commensurate()),
         force_constants=constants,
     )
 
@@ -246,6 +247,7 @@ class PhononSuite:
             if side is not None:
                 arrays[f"{key}_mesh"] = side.mesh
                 arrays[f"{key}_bands"] = side.bands
+                arrays[f"{key}_commensurate"] = side.commensurate
                 arrays[f"{key}_force_constants"] = side.force_constants
         return arrays
 
@@ -253,9 +255,8 @@ class PhononSuite:
         """The comparison again."""
 
         def side(key: str) -> Phonons:
-            return Phonons(
-                arrays[f"{key}_mesh"], arrays[f"{key}_bands"], arrays[f"{key}_force_constants"]
-            )
+            parts = ("mesh", "bands", "commensurate", "force_constants")
+            return Phonons(*(arrays[f"{key}_{part}"] for part in parts))
 
         path = BandPath(
             qpoints=arrays["path_qpoints"],

@@ -14,20 +14,20 @@ from typing import ClassVar
 
 import numpy as np
 from ase import Atoms
-from ase.units import J, m
 
 from umlip_bench.analysis import energies
-from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Variant
+from umlip_bench.analysis.energies import EnergyComparison, EnergyValue
 from umlip_bench.analysis.summary import Row, RowHead
-from umlip_bench.analysis.surfaces import SurfaceResult, surface_table, wulff_rows
+from umlip_bench.analysis.surfaces import SI, VARIANTS, SurfaceResult, surface_table, wulff_rows
 from umlip_bench.analysis.tables import CaseTable, Presentation
 from umlip_bench.benchmarks import slabs
+from umlip_bench.benchmarks.fingerprints import digest
+from umlip_bench.benchmarks.selection import cheapest
 from umlip_bench.benchmarks.variants import (
     FMAX,
     FMAX_CELL,
     NAN,
     attempt,
-    fingerprint,
     fixed_value,
     relaxed_value,
 )
@@ -38,9 +38,6 @@ from umlip_bench.errors import UmlipBenchError
 from umlip_bench.suite import Mode, StructureRequest
 
 UNIT = "eV/Å^2"
-SI = J / m**2
-"""1 J/m² in eV/Å²."""
-
 CLEAVAGE = "two different faces: mean of both, half the cleavage energy"
 
 WHAT = "surface energies"
@@ -83,7 +80,7 @@ class SlabCase:
     @property
     def fingerprint(self) -> str:
         """Digest of slab and bulk, and of what they are compared with."""
-        return fingerprint((self.slab, self.bulk), self.reference)
+        return digest((self.slab, self.bulk), np.array(self.reference))
 
 
 def surface_energy(slab_energy: float, slab: Atoms, bulk_energy: float, bulk: Atoms) -> float:
@@ -225,7 +222,7 @@ class SurfacesSuite:
         converted = [_in_si(row) for row in rows if row.metric in ("mae", "mean_signed_error")]
         shapes = [
             row
-            for variant in Variant
+            for variant in VARIANTS
             for row in wulff_rows(RowHead(model, data, self.name, variant, n_failed), results)
         ]
         return rows + converted + shapes
@@ -241,12 +238,12 @@ def _name(crystal: str, cut: slabs.Cut, n_terminations: int) -> str:
 
 
 def _smallest(cases: Sequence[SlabCase]) -> list[SlabCase]:
-    """A few of the smallest slabs of a few systems, in the order of the source."""
+    """A few of the smallest slabs of a few systems."""
     kept: list[SlabCase] = []
     for system in list(dict.fromkeys(case.system for case in cases))[:QUICK_SYSTEMS]:
-        own = sorted((c for c in cases if c.system == system), key=lambda c: len(c.slab))
-        kept += [case for case in own[:QUICK_PER_SYSTEM] if len(case.slab) <= QUICK_ATOMS]
-    return [case for case in cases if case in kept]
+        small = [c for c in cases if c.system == system and len(c.slab) <= QUICK_ATOMS]
+        kept += cheapest(small, QUICK_PER_SYSTEM, lambda case: len(case.slab))
+    return kept
 
 
 def _in_si(row: Row) -> Row:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from ase import Atoms
 
 from umlip_bench.analysis.energies import EnergyValue, Standing, Variant
 from umlip_bench.datasets.cases import Preparation
@@ -90,14 +88,3 @@ def attempt(task: Task[EnergyValue]) -> Task[EnergyValue]:
         return (yield from task)
     except UmlipBenchError as error:
         return EnergyValue(Variant.RELAXED, NAN, NAN, Standing.FAILED, f"failed: {error}")
-
-
-def fingerprint(structures: Iterable[Atoms], *numbers: float) -> str:
-    """Digest of structures and of reference values that belong to them."""
-    digest = hashlib.sha256()
-    for atoms in structures:
-        for array in (atoms.numbers, atoms.positions, atoms.cell.array):
-            digest.update(np.ascontiguousarray(array).tobytes())
-        digest.update(bytes(atoms.pbc.tolist()))
-    digest.update(np.array(numbers, dtype=float).tobytes())
-    return digest.hexdigest()

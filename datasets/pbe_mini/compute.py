@@ -96,11 +96,18 @@ def done() -> dict[str, Path]:
     return {path.stem: path for path in COMPUTED.glob("*.xyz")}
 
 
+def labels() -> dict[str, Atoms]:
+    """Labelled structures by name of the single point: those of the files, and what was computed."""
+    found = {}
+    for path in (LABELS, *(HERE / f"{group}.xyz" for group in GROUPS)):
+        for atoms in ase.io.read(path, ":") if path.exists() else ():
+            found[atoms.info.get("point") or frame_name(atoms)] = atoms
+    return found | {name: ase.io.read(path) for name, path in done().items()}
+
+
 def missing(group: str) -> list[Point]:
     """Single points of a group without labels, the cheapest first."""
-    have = set(done())
-    if group == "frames":
-        have |= {frame_name(atoms) for atoms in ase.io.read(LABELS, ":")}
+    have = set(labels())
     return sorted((p for p in points(group) if p.name not in have), key=expected_cost)
 
 
@@ -148,11 +155,9 @@ def collect() -> None:
 
 def collect_frames() -> None:
     """Add computed high-energy states to those that are there, in the order of the structures."""
-    labelled = {frame_name(atoms): atoms for atoms in ase.io.read(LABELS, ":")}
+    have = labels()
     order = [target.name for target in frames()]
-    have = done()
-    labelled |= {name: ase.io.read(have[name]) for name in order if name in have}
-    found = [labelled[name] for name in order if name in labelled]
+    found = [have[name] for name in order if name in have]
     for atoms in found:
         for key in ("point", "cutoff", "smearing", "kpoints"):
             atoms.info.pop(key, None)
@@ -166,12 +171,12 @@ def collect_group(group: str) -> None:
 
     A system of which a point is missing is left out, but orderings and checks stand for themselves.
     """
-    have, targets = done(), points(group)
+    have, targets = labels(), points(group)
     absent = {each.atoms.info["system"] for each in targets if each.name not in have}
     if group in ("solid_solutions", "convergence"):
         absent = set()
     found = [
-        labelled_point(each, ase.io.read(have[each.name]))
+        labelled_point(each, have[each.name])
         for each in targets
         if each.name in have and each.atoms.info["system"] not in absent
     ]

@@ -20,7 +20,10 @@ EXAMPLES = """\
 examples:
   umlip-finetune fit --model chgnet-0.3.0 --labels one.xyz --out chgnet-mine
   umlip-bench run high-energy --model chgnet-mine --model chgnet-0.3.0 --out runs/mine
+  umlip-finetune ladder --model chgnet-0.3.0 --labels one.xyz --data pbe-mini
   umlip-finetune evaluate --model chgnet-0.3.0
+  umlip-finetune suggest --structure my.cif --model chgnet-0.3.0 -n 5 --out suggested
+  umlip-finetune label --engine gpaw suggested/frames.xyz --out labels.xyz
 """
 
 

@@ -18,10 +18,13 @@ class Pick:
         Of the row.
     distance
         To the nearest row chosen before, or to the nearest of those known from the start.
+    among
+        Rows that could have been chosen, itself included.
     """
 
     index: int
     distance: float
+    among: tuple[int, ...]
 
 
 def farthest_points(
@@ -80,7 +83,8 @@ def farthest_points(
         if not allowed.any():
             break
         index = int(np.where(allowed, weights * distances, -1.0).argmax())
-        picks.append(Pick(index, float(distances[index])))
+        among = tuple(int(k) for k in np.flatnonzero(allowed))
+        picks.append(Pick(index, float(distances[index]), among))
         allowed[index] = False
         if groups[index] in left:
             left[groups[index]] -= 1

@@ -37,8 +37,8 @@ class Why:
         Root mean square over atoms of the standard deviation of the force between the models, eV/Å;
         ``None`` for one model.
     force_rank, distance_rank, disagreement_rank
-        Share of the states that could still be chosen which it exceeds in `rms_force`, `distance` and
-        `disagreement`.
+        Share of the states that could have been chosen instead which it exceeds in `rms_force`,
+        `distance` and `disagreement`.
     """
 
     max_force: float
@@ -201,7 +201,7 @@ def suggest(
     equilibrium = potential.predict([samples.start], stress=False)[0].energy
     frames = []
     for k, pick in enumerate(picks):
-        left = np.setdiff1d(np.arange(len(states)), chosen[:k])
+        left = list(pick.among)
         known = np.vstack([start, features[chosen[:k]]])
         distances = np.linalg.norm(features[left][:, None] - known, axis=2).min(axis=1)
         state = states[pick.index]

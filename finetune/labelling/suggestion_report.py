@@ -28,8 +28,8 @@ def print_suggestion(suggestion: Suggestion, console: Console) -> None:
         "time (fs)",
         "T (K)",
         "strain",
-        "energy (meV/atom)",
-        "max force (eV/Å)",
+        "meV/atom",
+        "max |F| (eV/Å)",
     ):
         table.add_column(name, justify="right")
     table.add_column("distance", justify="right")
@@ -59,13 +59,14 @@ def print_suggestion(suggestion: Suggestion, console: Console) -> None:
 def explanations(suggestion: Suggestion) -> Iterator[str]:
     """Say in words how frames were chosen, and what a reader must know."""
     sampled, *others = suggestion.models
-    product = "distance x root mean square force"
+    factors = "distance and root mean square force"
     if others:
-        product += " x disagreement"
+        factors = "distance, root mean square force and disagreement"
     yield (
-        f"Each is the state with the largest {product} when it was chosen; exceeds: what share of "
-        "the others in that. Forces and energies (above the relaxed structure) are those of "
-        f"{sampled}."
+        f"Each is the state with the largest product of {factors} when it was chosen; exceeds: in each "
+        "of these, the share of the states that could have been chosen instead. Forces and energies "
+        "(above the relaxed "
+        f"structure) are those of {sampled}."
     )
     yield (
         "distance: to the nearest of the relaxed structure and the frames above, in units of the median "
@@ -87,7 +88,5 @@ def explanations(suggestion: Suggestion) -> Iterator[str]:
 
 
 def _exceeds(why: Why) -> str:
-    text = f"distance {100 * why.distance_rank:.0f}, force {100 * why.force_rank:.0f}"
-    if why.disagreement_rank is not None:
-        text += f", disagreement {100 * why.disagreement_rank:.0f}"
-    return text
+    ranks = (why.distance_rank, why.force_rank, why.disagreement_rank)
+    return ", ".join(f"{100 * rank:.0f}" for rank in ranks if rank is not None)

@@ -13,6 +13,7 @@ from phonopy.structure.atoms import PhonopyAtoms
 from tests.benchmarks.springs import HarmonicLattice, cubic, measured
 from umlip_bench import datasets
 from umlip_bench.analysis.harmonic import density_of_states, overlap, thermodynamics
+from umlip_bench.analysis.phonon_pictures import draw, write
 from umlip_bench.analysis.phonons import (
     FIXED,
     PHONONS,
@@ -170,6 +171,25 @@ def test_results_come_back_from_arrays():
         json.dumps(SUITE.metrics(again))
 
 
+def test_pictures(tmp_path):
+    """DFT and two models in one plot: bands on every segment, imaginary ones below zero."""
+    truth, unstable = HarmonicLattice(A, 3.0, 0.7), HarmonicLattice(A, 3.0, -0.2)
+    both = {
+        name: measured(SUITE, model, [dft_case(truth)])["lattice"]
+        for name, model in (("soft", unstable), ("right", truth))
+    }
+    figure = draw(both, FIXED)
+    bands, states = figure.axes
+    segments = len(both["right"].sampling.path.labels)
+    assert len(bands.lines) - len(bands.get_xticks()) - 1 == 3 * 3 * segments
+    assert len(states.lines) == 3 + 1
+    assert min(line.get_ydata().min() for line in bands.lines if len(line.get_ydata()) > 2) < -1
+    labels = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+    assert labels == ["DFT", "soft", "right"]
+    write(both, RELAXED, tmp_path / "lattice.png")
+    assert (tmp_path / "lattice.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_thermodynamics_of_one_oscillator():
     """Against the formulas by hand, and Dulong and Petit's limit."""
     frequencies = np.full((1, 3), 8.0)
@@ -208,7 +228,7 @@ def test_weights_of_q_points_count():
     )
 
     def side(mesh):
-        return Phonons(mesh, mesh, np.ones((1, 2, 3, 3)))
+        return Phonons(mesh, mesh, mesh, np.ones((1, 2, 3, 3)))
 
     def of(mesh_dft, mesh_model, weights):
         sampling = Sampling(np.array(weights, dtype=float), path)
@@ -336,8 +356,8 @@ def test_chgnet_on_the_embedded_phonons(load_model):
     assert results
     for result in results.values():
         metrics = phonon_metrics(result)[FIXED]
-        assert 0.1 < metrics.curvature_scale < 1.2
-        assert metrics.reference_is_stable == 1
+        assert 0.1 < metrics.curvature_scale < 1.5
+        assert metrics.curvature_r2 > 0.8
 
 
 def published(name):
@@ -365,6 +385,10 @@ def test_frequencies_of_published_force_sets():
         # The sum rule holds: three translations at the zone centre.
         assert np.sort(np.abs(centre))[:3].max() < 1e-3
         assert (found.min() < -1) == (case.name == "CaTiO3")
+        # Stishovite's bands dip below zero by interpolation near the zone centre alone.
+        fitting = crystal.frequencies(constants, crystal.commensurate())
+        assert len(fitting) == len(case.forces[0]) // len(crystal.primitive)
+        assert (fitting.min() < -0.1) == (case.name == "CaTiO3")
 
 
 def test_forces_of_barium_zirconate_obey_the_sum_rule():

@@ -324,7 +324,7 @@ def test_command_writes_frames_and_inputs(tmp_path, monkeypatch, capsys):
     assert main(command) == 0
     printed = capsys.readouterr()
     assert "Cu4: 2 of 4 states" in printed.out
-    assert "distance 100" in printed.out
+    assert "│ 100, " in printed.out
     assert "radial distributions" in " ".join(printed.out.split())
     frames = ase.io.read("suggested/frames.xyz", ":")
     assert [frame.info["frame"] for frame in frames] == [0, 1]

@@ -13,10 +13,11 @@ from umlip_bench.engine.dynamics import Langevin, Trajectory
 from umlip_bench.engine.fire import Fire
 from umlip_bench.engine.lbfgs import Lbfgs
 from umlip_bench.engine.relaxation import Relax, Relaxed
-from umlip_bench.engine.requests import Procedure, Request, Static, Task
+from umlip_bench.engine.requests import About, Procedure, Request, Static, Task
 from umlip_bench.engine.scheduler import Done, Failed, run_requests, run_tasks
 
 __all__ = [
+    "About",
     "ApproxBand",
     "ApproxBandResult",
     "Band",

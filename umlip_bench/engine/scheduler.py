@@ -17,7 +17,7 @@ import numpy as np
 
 from umlip_bench.engine.packing import Packer
 from umlip_bench.engine.preparation import Made, Preparation, preparation
-from umlip_bench.engine.requests import Procedure, Request, Static, Task
+from umlip_bench.engine.requests import About, Procedure, Request, Static, Task
 from umlip_bench.errors import StructureError, UmlipBenchError
 from umlip_bench.potentials.protocol import Graph, Potential, Prediction
 from umlip_bench.structures import describe
@@ -331,6 +331,8 @@ class _Engine:
             task = request.task()
             part = _Running(task, order, asked_in=round_, slot=slot)
             self._advance(part, lambda: next(task))
+        elif isinstance(request, About):
+            self._answer(round_, slot, self.packer.potential.card)
         else:
             self._n_queued += 1
             heapq.heappush(self._queue, _Waiting((order, self._n_queued), round_, slot, request))

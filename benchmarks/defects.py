@@ -1,0 +1,464 @@
+"""Formation energies of point defects, E_defect - E_host - sum of mu_i dN_i.
+
+A defect that changes the composition needs chemical potentials mu_i. Where the data have none, defects of
+one crystal that together keep the composition (an antisite pair, a Frenkel pair) are added up; what
+remains has a value of the model's alone. Potentials of the model are computed as its energies are:
+
+- where the data have potentials, they are those of the elements: the host itself if it is one;
+- otherwise of the elements but the most electronegative one, which is taken out of the host's formula.
+  It so keeps its class, and energy corrections of anions cancel.
+
+Fixed: single points of the cells given. Relaxed: host and elements with their cells, then the ions of the
+defective cell, deformed as its host was. Defects that relax into something else are counted apart.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import combinations
+from math import gcd
+from typing import ClassVar
+
+import numpy as np
+import spglib
+from ase import Atoms
+from ase.collections import dcdft
+from ase.data import atomic_numbers
+from ase.geometry import get_distances
+
+from umlip_bench.analysis import energies
+from umlip_bench.analysis.defects import DefectResult, defect_table
+from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Standing
+from umlip_bench.analysis.summary import Row
+from umlip_bench.analysis.tables import CaseTable, Presentation
+from umlip_bench.benchmarks.fingerprints import digest
+from umlip_bench.benchmarks.selection import cheapest
+from umlip_bench.benchmarks.slabs import primitive
+from umlip_bench.benchmarks.variants import (
+    FMAX,
+    FMAX_CELL,
+    NAN,
+    attempt,
+    fixed_value,
+    relaxed_value,
+)
+from umlip_bench.datasets import Dataset
+from umlip_bench.datasets.cases import DefectCase, Preparation
+from umlip_bench.datasets.energy_corrections import mp2020_correction
+from umlip_bench.engine import About, Relax, Relaxed, Static, Task
+from umlip_bench.errors import DataError, StructureError
+from umlip_bench.potentials.card import LevelOfTheory, ModelCard
+from umlip_bench.suite import Mode, StructureRequest
+
+WHAT = "defect energies"
+NO_POTENTIAL = "not comparable: the data have no chemical potentials"
+
+MOVED = 1.0
+"""Å; an atom that relaxes farther has changed its site."""
+NEAR, FAR = 1.2, 1.6
+"""In nearest-neighbour distances: a neighbour that comes from beyond `FAR` to within `NEAR`, or goes
+the other way, changes the coordination."""
+
+QUICK_ATOMS, QUICK_CASES = 72, 6
+SUPERCELL = 9.0
+"""Å; least distance between a generated defect and its images."""
+
+
+@dataclass(frozen=True, eq=False)
+class FormationCase:
+    """A defect, or two far apart that together keep the composition.
+
+    Parameters
+    ----------
+    name, system
+        Of the defects and of the host.
+    defects
+        One or two.
+    reference
+        DFT's formation energy in eV, summed over the defects; nan if there is none.
+    elemental
+        Whether chemical potentials are those of the elements for the most electronegative one as well.
+    """
+
+    name: str
+    system: str
+    defects: tuple[DefectCase, ...]
+    reference: float
+    elemental: bool
+
+    @property
+    def preparation(self) -> Preparation:
+        """How DFT's geometries were prepared."""
+        return self.defects[0].preparation
+
+    @property
+    def exchanged(self) -> dict[str, int]:
+        """Atoms added or removed by all defects together, by element."""
+        return _net(self.defects)
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of all cells, and of what they are compared with."""
+        cells = [atoms for defect in self.defects for atoms in (defect.host, defect.defective)]
+        return digest(cells, np.array(self.reference))
+
+
+def _net(defects: Sequence[DefectCase]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for defect in defects:
+        total.update(defect.exchanged)
+    return {symbol: n for symbol, n in total.items() if n}
+
+
+# ---- chemical potentials
+
+
+@dataclass(frozen=True, eq=False)
+class Reservoirs:
+    """Crystals that atoms come from or go to.
+
+    Parameters
+    ----------
+    host
+        Primitive cell of the host.
+    elements
+        Crystals of elements by symbol, those whose potential is not the host's.
+    """
+
+    host: Atoms
+    elements: Mapping[str, Atoms]
+
+    def potentials(self, host: float, elements: Mapping[str, float]) -> dict[str, float]:
+        """Chemical potentials in eV from energies per atom in eV; the host's formula gives the last."""
+        counts = Counter(self.host.get_chemical_symbols())
+        known = dict(elements)
+        for symbol in set(counts) - set(elements):
+            others = sum(n * known[s] for s, n in counts.items() if s != symbol)
+            known[symbol] = (len(self.host) * host - others) / counts[symbol]
+        return known
+
+
+def reservoirs(case: FormationCase) -> Reservoirs:
+    """Crystals whose energies the formation energy needs.
+
+    Raises
+    ------
+    DataError
+        If an element has no known crystal.
+    """
+    from pymatgen.core import Element
+
+    host = primitive(case.defects[0].host)
+    if not case.exchanged:
+        return Reservoirs(host, {})
+    own = sorted(set(host.get_chemical_symbols()), key=lambda symbol: float(Element(symbol).X))
+    foreign = [symbol for symbol in case.exchanged if symbol not in own]
+    from_host = own if len(own) == 1 else [] if case.elemental else own[-1:]
+    wanted = [symbol for symbol in own if symbol not in from_host] + foreign
+    return Reservoirs(host, {symbol: elemental_crystal(symbol) for symbol in wanted})
+
+
+def elemental_crystal(symbol: str) -> Atoms:
+    """Ground state crystal of an element near its PBE volume (Lejaeghere et al., Science 351, 2016).
+
+    Raises
+    ------
+    DataError
+        If the collection has none.
+    """
+    if symbol not in dcdft.names:
+        raise DataError(
+            f"no elemental crystal of {symbol} is known (ase.collections.dcdft has {len(dcdft.names)}); "
+            "use defects that keep the composition"
+        )
+    atoms = dcdft[symbol]
+    return Atoms(
+        atoms.numbers,
+        positions=atoms.positions,
+        cell=atoms.cell,
+        pbc=True,
+        info={"system": f"crystal of {symbol}"},
+    )
+
+
+# ---- measuring
+
+
+@dataclass(frozen=True, eq=False)
+class _Cells:
+    """Energies in eV that a formation energy is made of, without energy corrections."""
+
+    hosts: Sequence[float]
+    defective: Sequence[float]
+    host_per_atom: float
+    elements: Mapping[str, float]
+
+    def formation_energy(self, case: FormationCase, stores: Reservoirs) -> float:
+        """Sum over the defects of E_defect - E_host, less that of mu_i dN_i, in eV."""
+        energy = sum(self.defective) - sum(self.hosts)
+        exchanged = case.exchanged
+        if not exchanged:
+            return energy
+        potentials = stores.potentials(self.host_per_atom, self.elements)
+        return energy - sum(n * potentials[symbol] for symbol, n in exchanged.items())
+
+
+def measure(case: FormationCase) -> Task[DefectResult]:
+    """Formation energy of the cells given and after relaxation."""
+    card = yield About()
+    stores = reservoirs(case)
+    fixed = yield from _fixed(case, stores, card)
+    moved: list[float] = []
+    relaxed = yield from attempt(_relaxed(case, stores, card, moved))
+    if case.exchanged and np.isnan(case.reference):
+        fixed, relaxed = _without_zero(fixed), _without_zero(relaxed)
+    comparison = EnergyComparison(case.name, case.system, "eV", (fixed, relaxed))
+    return DefectResult(comparison, max(moved, default=NAN))
+
+
+def _fixed(case: FormationCase, stores: Reservoirs, card: ModelCard) -> Task[EnergyValue]:
+    cells = [atoms for defect in case.defects for atoms in (defect.host, defect.defective)]
+    crystals = [stores.host, *stores.elements.values()]
+    answers = yield [Static(atoms) for atoms in [*cells, *crystals]]
+    found = [_raw(answer.energy, atoms, card) for answer, atoms in zip(answers, [*cells, *crystals])]
+    n = len(cells)
+    per_atom = [energy / len(atoms) for energy, atoms in zip(found[n:], crystals)]
+    parts = _Cells(found[:n:2], found[1:n:2], per_atom[0], dict(zip(stores.elements, per_atom[1:])))
+    return fixed_value(case.reference, parts.formation_energy(case, stores), case.preparation)
+
+
+def _relaxed(
+    case: FormationCase, stores: Reservoirs, card: ModelCard, moved: list[float]
+) -> Task[EnergyValue]:
+    crystals = [primitive(defect.host) for defect in case.defects]
+    phases = list(stores.elements.values())
+    answers = yield [Relax(a, cell=True, fmax=FMAX_CELL) for a in [*crystals, *phases]]
+    hosts, elements = answers[: len(crystals)], answers[len(crystals) :]
+    starts = [
+        deformed(defect.defective, crystal, host.atoms)
+        for defect, crystal, host in zip(case.defects, crystals, hosts, strict=True)
+    ]
+    defective = yield [Relax(start, fmax=FMAX) for start in starts]
+
+    def per_atom(relaxed: Relaxed) -> float:
+        return _raw(relaxed.energy, relaxed.atoms, card) / len(relaxed.atoms)
+
+    parts = _Cells(
+        [len(d.host) * per_atom(host) for d, host in zip(case.defects, hosts, strict=True)],
+        [_raw(each.energy, each.atoms, card) for each in defective],
+        per_atom(hosts[0]),
+        {symbol: per_atom(each) for symbol, each in zip(stores.elements, elements, strict=True)},
+    )
+    energy = parts.formation_energy(case, stores)
+    changes = []
+    for defect, start, end in zip(case.defects, starts, defective, strict=True):
+        moved.append(largest_displacement(start, end.atoms))
+        changes.append(what_changed(defect, start, end.atoms))
+    changed = "; ".join(change for change in changes if change)
+    relaxations = [*answers, *defective]
+    return relaxed_value(case.reference, energy, case.preparation, relaxations, changed=changed)
+
+
+def _raw(energy: float, atoms: Atoms, card: ModelCard) -> float:
+    """Energy in eV without the corrections that the model learned with it."""
+    if card.level_of_theory.energy_corrections != "MP2020":
+        return energy
+    return energy - mp2020_correction(atoms)
+
+
+def _without_zero(value: EnergyValue) -> EnergyValue:
+    """The same, said to have no DFT value for want of chemical potentials."""
+    if value.standing is not Standing.NO_REFERENCE:
+        return value
+    return EnergyValue(
+        value.variant, NAN, value.model, Standing.NOT_COMPARABLE, NO_POTENTIAL, value.flags
+    )
+
+
+def deformed(atoms: Atoms, before: Atoms, after: Atoms) -> Atoms:
+    """Deform a supercell as the cell of its crystal was deformed by relaxing."""
+    out = atoms.copy()
+    deformation = np.linalg.solve(before.cell.array, after.cell.array)
+    out.set_cell(atoms.cell.array @ deformation, scale_atoms=True)
+    return out
+
+
+# ---- what a defect relaxes into
+
+
+def largest_displacement(start: Atoms, end: Atoms) -> float:
+    """Of any atom, in Å, apart from a common drift."""
+    steps = end.positions - start.positions
+    return float(np.linalg.norm(steps - np.median(steps, axis=0), axis=1).max())
+
+
+def what_changed(defect: DefectCase, start: Atoms, end: Atoms) -> str:
+    """What a relaxation made of a defect, in words; empty if it is still the same.
+
+    An atom that moved by more than 1 Å has left its site. The coordination of the defect (of the
+    vacant site, or of the atom that was added or exchanged) has changed if a neighbour came from beyond
+    1.6 nearest-neighbour distances of the host to within 1.2, or went the other way.
+    """
+    moved = largest_displacement(start, end)
+    if moved > MOVED:
+        return f"{defect.name} relaxed into something else: an atom moved by {moved:.2f} Å"
+    distances = defect.host.get_all_distances(mic=True)
+    nearest = float(distances[distances > 0.1].min())
+    before = _neighbours(defect, start, start) / nearest
+    after = _neighbours(defect, start, end) / nearest
+    came = int(np.count_nonzero((before > FAR) & (after < NEAR)))
+    went = int(np.count_nonzero((before < NEAR) & (after > FAR)))
+    if came or went:
+        return (
+            f"{defect.name} relaxed into something else: {came} atoms came to the defect and {went} left"
+        )
+    return ""
+
+
+def _neighbours(defect: DefectCase, start: Atoms, atoms: Atoms) -> np.ndarray:
+    """Distances of all other atoms from the defect, shape (N,) or (N - 1,), Å."""
+    site = start.cell.cartesian_positions(defect.site)
+    if defect.kind == "vacancy":
+        _, distances = get_distances([site], atoms.positions, cell=atoms.cell, pbc=True)
+        return np.asarray(distances[0])
+    _, from_site = get_distances([site], start.positions, cell=start.cell, pbc=True)
+    own = int(np.argmin(from_site[0]))
+    return np.delete(atoms.get_distances(own, range(len(atoms)), mic=True), own)
+
+
+# ---- cases
+
+
+def formation_cases(defects: Sequence[DefectCase]) -> Iterator[FormationCase]:
+    """Defects with chemical potentials one by one; of the others, pairs that keep the composition.
+
+    Defects that are in no pair come alone, without a reference.
+    """
+    single = [defect for defect in defects if not set(defect.exchanged) <= set(defect.chemical_potentials)]
+    paired: set[str] = set()
+    for defect in defects:
+        if defect in single:
+            continue
+        added = sum(n * defect.chemical_potentials[s] for s, n in defect.exchanged.items())
+        reference = defect.energy - added
+        yield FormationCase(defect.name, defect.system, (defect,), reference, elemental=True)
+    for pair in combinations(single, 2):
+        if pair[0].system == pair[1].system and not _net(pair):
+            paired |= {defect.name for defect in pair}
+            name = " + ".join(defect.name for defect in pair)
+            reference = sum(defect.energy for defect in pair)
+            yield FormationCase(name, pair[0].system, pair, reference, elemental=False)
+    for defect in single:
+        if defect.name not in paired:
+            yield FormationCase(defect.name, defect.system, (defect,), NAN, elemental=False)
+
+
+def vacancies(crystal: Atoms, name: str) -> Iterator[DefectCase]:
+    """One vacancy at each site of a crystal that symmetry does not repeat, in a supercell.
+
+    Parameters
+    ----------
+    crystal
+        Any cell of it.
+    name
+        Of the crystal.
+    """
+    unit = primitive(crystal)
+    heights = 1 / np.linalg.norm(unit.cell.reciprocal().array, axis=1)
+    repeats = np.ceil(SUPERCELL / heights).astype(int)
+    host = unit.repeat(tuple(int(n) for n in repeats))
+    host.info["system"] = f"{name} host"
+    cell = (unit.cell.array, unit.get_scaled_positions(), unit.numbers)
+    found = spglib.get_symmetry_dataset(cell, symprec=0.01)
+    if found is None:
+        raise StructureError(f"the symmetry of {name} was not found; give a crystal")
+    sites = [int(site) for site in np.unique(found.equivalent_atoms)]
+    symbols = Counter(unit.symbols[site] for site in sites)
+    for site in sites:
+        symbol = unit.symbols[site]
+        label = f"{symbol} {found.wyckoffs[site]}" if symbols[symbol] > 1 else symbol
+        defective = host.copy()
+        del defective[site]
+        defective.info["system"] = f"{name} vacancy of {label}"
+        yield DefectCase(
+            name=f"{name} vacancy of {label}",
+            system=name,
+            level_of_theory=LevelOfTheory("unknown"),
+            preparation=Preparation.AS_BUILT,
+            host=host,
+            defective=defective,
+            kind="vacancy",
+            site=host.get_scaled_positions()[site],
+            energy=NAN,
+            exchanged={symbol: -1},
+            chemical_potentials={},
+        )
+
+
+class DefectsSuite:
+    """The suite ``defects``."""
+
+    name: ClassVar[str] = "defects"
+    version: ClassVar[int] = 1
+    presentation: ClassVar[Presentation] = Presentation(
+        labels=energies.LABELS,
+        count_metric=energies.COUNT_METRIC,
+        cases="defects",
+        verdict=partial(energies.energy_verdict, what=WHAT),
+        caption=partial(energies.energy_caption, what=WHAT),
+    )
+
+    def cases(self, dataset: Dataset, mode: Mode) -> Sequence[FormationCase]:
+        """Defects with a formation energy of their own, and pairs of others."""
+        defects = [case for case in dataset.of_task(self.name) if isinstance(case, DefectCase)]
+        found = list(formation_cases(defects))
+        if mode is not Mode.QUICK:
+            return found
+        small = [case for case in found if _n_atoms(case) <= QUICK_ATOMS]
+        return cheapest(small, QUICK_CASES, _n_atoms)
+
+    def structure_cases(self, request: StructureRequest) -> Sequence[FormationCase]:
+        """Vacancies of a crystal, without reference values."""
+        return list(formation_cases(list(vacancies(request.atoms, request.name))))
+
+    def measure(self, case: FormationCase) -> Task[DefectResult]:
+        """See `measure`."""
+        return measure(case)
+
+    def metrics(self, result: DefectResult) -> Mapping[str, float | int]:
+        """Formation energies in eV, and the largest displacement in Å."""
+        return {
+            **energies.comparison_metrics(result.comparison),
+            "largest_displacement": result.largest_displacement,
+        }
+
+    def to_arrays(self, result: DefectResult) -> Mapping[str, np.ndarray]:
+        """Values and displacement."""
+        return {
+            **energies.comparison_to_arrays(result.comparison),
+            "largest_displacement": np.array(result.largest_displacement),
+        }
+
+    def from_arrays(self, name: str, arrays: Mapping[str, np.ndarray]) -> DefectResult:
+        """The result again."""
+        return DefectResult(
+            energies.comparison_from_arrays(name, arrays), float(arrays["largest_displacement"])
+        )
+
+    def rows(
+        self, model: str, data: str, results: Sequence[DefectResult], n_failed: int
+    ) -> list[Row]:
+        """Errors and scales of both variants."""
+        comparisons = [result.comparison for result in results]
+        return energies.energy_rows(model, data, self.name, comparisons, n_failed)
+
+    def case_table(self, results: Sequence[DefectResult]) -> CaseTable:
+        """Formation energies one by one."""
+        return defect_table(results)
+
+
+def _n_atoms(case: FormationCase) -> int:
+    return sum(len(defect.defective) for defect in case.defects)

@@ -1,0 +1,212 @@
+"""Statistics of one energy per case and variant."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from umlip_bench.analysis.energies import (
+    EnergyComparison,
+    EnergyValue,
+    Standing,
+    Variant,
+    comparison_from_arrays,
+    comparison_metrics,
+    comparison_to_arrays,
+    energy_caption,
+    energy_rows,
+    energy_verdict,
+    remarks,
+)
+from umlip_bench.benchmarks.variants import DFT_NOT_RELAXED, fixed_value, relaxed_value
+from umlip_bench.datasets.cases import Preparation
+from umlip_bench.engine import Relaxed
+from umlip_bench.errors import DataError
+
+NAN = float("nan")
+
+
+def value(reference, model, standing=Standing.COMPARABLE, variant=Variant.FIXED, **more):
+    return EnergyValue(variant, reference, model, standing, **more)
+
+
+def comparison(name, *values, system=None):
+    return EnergyComparison(name, system or name, "eV", tuple(values))
+
+
+def planted(factor, n=8, per_system=1):
+    """Cases whose model is `factor` times DFT."""
+    rng = np.random.default_rng(1)
+    return [
+        comparison(f"{k}", value(x, factor * x), system=f"system {k // per_system}")
+        for k, x in enumerate(rng.uniform(0.5, 2.0, n))
+    ]
+
+
+def by_metric(rows, variant=Variant.FIXED):
+    return {row.metric: row for row in rows if row.variant == variant}
+
+
+def relaxation(converged=True):
+    return Relaxed(None, -1.0, np.zeros((1, 3)), None, converged, 500, 0.3)
+
+
+@pytest.mark.parametrize("per_system", [1, 2])
+def test_a_planted_factor_is_found(per_system):
+    rows = by_metric(energy_rows("m", "d", "s", planted(0.8, 16, per_system), 0))
+    assert_allclose(rows["energy_scale"].value, 0.8)
+    assert_allclose([rows["energy_scale"].ci_low, rows["energy_scale"].ci_high], 0.8)
+    assert_allclose(rows["inverse"].value, 1.25)
+    assert_allclose(rows["r2"].value, 1.0)
+    assert_allclose(rows["ratio_median"].value, 0.8)
+    assert_allclose(rows["scale_median"].value, 0.8)
+    assert rows["share_underpredicted"].value == 1.0
+    assert rows["energy_scale"].n_cases == 16
+    assert rows["n_systems"].value == 16 / per_system
+    x = np.array([c.values[0].reference for c in planted(0.8, 16)])
+    assert_allclose(rows["mae"].value, 0.2 * x.mean())
+    assert_allclose(rows["mean_signed_error"].value, -0.2 * x.mean())
+    assert rows["mae"].unit == "eV"
+
+
+def test_cases_of_one_system_give_no_interval():
+    rows = by_metric(energy_rows("m", "d", "s", planted(0.8, 12, per_system=12), 0))
+    for metric in ("energy_scale", "mae", "share_underpredicted", "ratio_median", "scale_median"):
+        assert rows[metric].ci_low is None, metric
+        assert rows[metric].n_cases == 12
+    assert "undecided" in energy_verdict(list(rows.values()), "m", "energies")
+
+
+def test_shares_over_systems_have_intervals_only_where_cases_are_independent():
+    assert by_metric(energy_rows("m", "d", "s", planted(0.8, 8), 0))["ratio_median"].ci_low
+    correlated = by_metric(energy_rows("m", "d", "s", planted(0.8, 16, per_system=2), 0))
+    assert correlated["share_underpredicted"].ci_low is None
+    assert correlated["energy_scale"].ci_low is not None
+
+
+def test_soft_is_a_scale_below_one_with_an_inverse_above_one():
+    rng = np.random.default_rng(3)
+    cases = [
+        comparison(f"{k}", value(x, 0.8 * x + e))
+        for k, (x, e) in enumerate(zip(rng.uniform(1, 2, 9), rng.normal(0, 0.02, 9), strict=True))
+    ]
+    rows = energy_rows("m", "d", "s", cases, 0)
+    verdict = energy_verdict(rows, "m", "barriers")
+    assert verdict.startswith("m: soft: barriers are 0.8")
+    assert "9/9 too small" in verdict
+    assert "9 systems" in energy_caption(rows, "barriers")
+
+
+def test_too_small_means_nearer_to_zero_for_negative_energies_as_well():
+    cases = [comparison("a", value(-1.0, -0.5)), comparison("b", value(1.0, 1.2))]
+    rows = by_metric(energy_rows("m", "d", "s", cases, 0))
+    assert rows["share_underpredicted"].value == 0.5
+
+
+def test_everything_left_out_is_counted():
+    relaxed = Variant.RELAXED
+    cases = [
+        *planted(0.8, 3),
+        comparison("x", value(1, 0.5), value(NAN, 0.4, Standing.NOT_COMPARABLE, relaxed)),
+        comparison("u", value(1, 0.5), value(1, 9.0, Standing.UNCONVERGED, relaxed)),
+        comparison("c", value(1, 0.5), value(1, -3.0, Standing.CHANGED, relaxed)),
+        comparison("n", value(NAN, 0.5, Standing.NO_REFERENCE)),
+        comparison("f", value(1, 0.5), value(NAN, NAN, Standing.FAILED, relaxed)),
+        comparison("g", value(1, 0.5), value(1, 0.7, variant=relaxed, flags=("odd",))),
+    ]
+    rows = energy_rows("m", "d", "s", cases, n_failed=2)
+    fixed, after = by_metric(rows), by_metric(rows, relaxed)
+    assert fixed["energy_scale"].n_cases == 8
+    assert fixed["n_no_reference"].value == 1
+    assert fixed["energy_scale"].n_failed == 2
+    assert after["energy_scale"].n_cases == 1
+    assert_allclose(after["energy_scale"].value, 0.7)
+    for metric in ("n_not_comparable", "n_unconverged", "n_changed", "n_flagged"):
+        assert after[metric].value == 1
+        assert after[metric].n_cases == 5
+    assert after["energy_scale"].n_failed == 3
+    verdict = energy_verdict(list(after.values()), "m", "energies")
+    for words in ("1 not comparable", "1 not converged", "1 relaxed into something else"):
+        assert words in verdict
+
+
+def test_nothing_to_compare():
+    cases = [comparison("x", value(NAN, 0.4, Standing.NOT_COMPARABLE, Variant.RELAXED))]
+    rows = energy_rows("m", "d", "s", cases, 0)
+    scale = by_metric(rows, Variant.RELAXED)["energy_scale"]
+    assert np.isnan(scale.value)
+    assert scale.n_cases == 0
+    assert "no comparable energies; 1 not comparable" in energy_verdict(rows, "m", "energies")
+    assert "in the same way" in energy_caption(rows, "energies")
+    assert {row.n_failed for row in energy_rows("m", "d", "s", [], 4)} == {4}
+
+
+def test_references_of_zero_have_errors_but_no_scale():
+    rows = by_metric(energy_rows("m", "d", "s", [comparison("x", value(0.0, 0.1))], 0))
+    assert np.isnan(rows["energy_scale"].value)
+    assert np.isnan(rows["scale_median"].value)
+    assert rows["ratio_median"].n_cases == 0
+    assert_allclose(rows["mae"].value, 0.1)
+
+
+def test_equal_names_and_mixed_units_are_refused():
+    with pytest.raises(DataError, match="more than once: a"):
+        energy_rows("m", "d", "s", [comparison("a", value(1, 1))] * 2, 0)
+    mixed = [comparison("a", value(1, 1)), EnergyComparison("b", "b", "J", (value(1, 1),))]
+    with pytest.raises(DataError, match="different units: J, eV"):
+        energy_rows("m", "d", "s", mixed, 0)
+
+
+def test_files_give_the_comparison_back():
+    before = comparison(
+        "case",
+        value(1.0, 0.8, flags=("one", "two")),
+        value(NAN, 0.7, Standing.NOT_COMPARABLE, Variant.RELAXED, reason="why"),
+        system="MgO",
+    )
+    after = comparison_from_arrays("case", comparison_to_arrays(before))
+    assert repr(after) == repr(before)
+    metrics = comparison_metrics(before)
+    assert metrics["fixed_geometry_comparable"] == 1
+    assert metrics["relaxed_comparable"] == 0
+    assert metrics["relaxed_converged"] == 1
+
+
+def test_remarks_are_made_once():
+    said = remarks([comparison(n, value(1, 1, flags=("odd",))) for n in "ab"])
+    assert said == ["fixed-geometry: odd (all)"]
+
+
+# ---- which variants are compared with which DFT
+
+
+@pytest.mark.parametrize(
+    ("preparation", "fixed", "relaxed"),
+    [
+        (Preparation.AS_BUILT, True, False),
+        (Preparation.SAMPLED, True, False),
+        (Preparation.RELAXED, True, True),
+        (Preparation.NOT_STORED, False, True),
+    ],
+)
+def test_a_variant_is_compared_with_dft_prepared_in_the_same_way(preparation, fixed, relaxed):
+    single = fixed_value(1.0, 0.8, preparation)
+    minimum = relaxed_value(1.0, 0.8, preparation, [relaxation()])
+    assert (single.comparable, minimum.comparable) == (fixed, relaxed)
+    assert np.isnan(single.reference) != fixed
+    assert np.isnan(minimum.reference) != relaxed
+    if not relaxed:
+        assert minimum.reason == DFT_NOT_RELAXED == "not comparable: DFT at fixed geometry"
+
+
+def test_relaxations_that_did_not_end_or_went_elsewhere_are_not_compared():
+    unconverged = relaxed_value(1, 1, Preparation.RELAXED, [relaxation(), relaxation(False)])
+    assert unconverged.standing is Standing.UNCONVERGED
+    assert "0.3 eV/Å after 500 steps" in unconverged.reason
+    changed = relaxed_value(1, 1, Preparation.RELAXED, [relaxation()], changed="the atom fell in")
+    assert (changed.standing, changed.reason) == (Standing.CHANGED, "the atom fell in")
+
+
+def test_without_reference():
+    assert fixed_value(NAN, 1.0, Preparation.AS_BUILT).standing is Standing.NO_REFERENCE
+    value = relaxed_value(NAN, 1.0, Preparation.AS_BUILT, [relaxation()])
+    assert value.standing is Standing.NO_REFERENCE
