@@ -116,7 +116,7 @@ class Suite(Protocol[C, R]):
 
 
 @runtime_checkable
-class StructureSuite(Protocol[C]):
+class StructureSuite(Suite[C, R], Protocol[C, R]):
     """A suite that also measures structures for which there are no reference values."""
 
     def structure_cases(self, request: StructureRequest) -> Sequence[C]:
@@ -131,7 +131,7 @@ class StructureSuite(Protocol[C]):
 
 
 @runtime_checkable
-class TabulatedSuite(Protocol[R]):
+class TabulatedSuite(Suite[C, R], Protocol[C, R]):
     """A suite whose cases can be shown one by one."""
 
     def case_table(self, results: Sequence[R]) -> Any:

@@ -30,6 +30,7 @@ from umlip_bench.analysis.phonons import (
 from umlip_bench.benchmarks import suite as suite_by_name
 from umlip_bench.benchmarks.crystal import Crystal
 from umlip_bench.benchmarks.phonons import PhononMeasurement
+from umlip_bench.cli import main
 from umlip_bench.engine.scheduler import Done, Failed, run_tasks
 from umlip_bench.suite import Mode, StructureRequest
 
@@ -358,6 +359,33 @@ def test_chgnet_on_the_embedded_phonons(load_model):
         metrics = phonon_metrics(result)[FIXED]
         assert 0.1 < metrics.curvature_scale < 1.5
         assert metrics.curvature_r2 > 0.8
+
+
+def test_the_commands(tmp_path, capsys):
+    """A run from a structure alone, its table, and pictures of it."""
+    bulk("Si", "diamond", a=5.43).write(tmp_path / "Si.cif")
+    folder = tmp_path / "run"
+    arguments = ["--structure", str(tmp_path / "Si.cif"), "--model", "chgnet-0.3.0"]
+    suites = ["phonons", "eos", "elastic"]
+    assert main(["run", *suites, *arguments, "--device", "cpu", "--out", str(folder)]) == 0
+    shown = capsys.readouterr().out
+    assert "Phonons: THz" in shown
+    assert "Equations of state" in shown
+    assert "Elastic moduli" in shown
+    assert main(["pictures", str(folder)]) == 0
+    assert {path.name for path in (folder / "pictures").iterdir()} == {
+        "Si-fixed-geometry.png",
+        "Si-relaxed.png",
+    }
+    lines = [json.loads(line) for line in (folder / "cases.jsonl").read_text().splitlines()]
+    metrics = next(line["metrics"] for line in lines if line["suite"] == "phonons")
+    assert 10 < metrics["relaxed_highest"] < 16
+    assert metrics["relaxed_max_ratio"] is None
+
+
+def test_pictures_need_a_run(tmp_path, capsys):
+    assert main(["pictures", str(tmp_path)]) == 2
+    assert "umlip-bench run phonons" in capsys.readouterr().err
 
 
 def published(name):

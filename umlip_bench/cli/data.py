@@ -118,7 +118,7 @@ def _embedded_cards() -> Iterator[DatasetCard]:
         yield DatasetCard(
             id=manifest.id,
             title=manifest.title,
-            tasks=(Task.HIGH_ENERGY,),
+            tasks=tuple(map(Task, dataset.tasks)),
             level_of_theory=manifest.level_of_theory,
             settings=manifest.settings,
             elements=tuple(sorted(symbols, key=SYMBOLS.index)),
