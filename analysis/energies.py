@@ -259,6 +259,38 @@ def _count(value: int, n: int) -> Estimate:
     return Estimate(float(value), None, None, n, COUNT)
 
 
+def in_unit(row: Row, suffix: str, unit: str, size: float) -> Row:
+    """The same row in another unit, as a metric of its own.
+
+    Parameters
+    ----------
+    row
+        Of an energy.
+    suffix
+        Appended to the name of the metric.
+    unit
+        Its name.
+    size
+        The new unit in the old one.
+    """
+
+    def converted(value: float | None) -> float | None:
+        return None if value is None else value / size
+
+    return replace(
+        row,
+        metric=f"{row.metric}_{suffix}",
+        unit=unit,
+        value=row.value / size,
+        ci_low=converted(row.ci_low),
+        ci_high=converted(row.ci_high),
+    )
+
+
+ERRORS = ("mae", "mean_signed_error")
+"""Metrics in the unit of the energies."""
+
+
 def system_scales(
     comparisons: Sequence[EnergyComparison], variant: Variant
 ) -> dict[str, float]:
@@ -423,11 +455,11 @@ def comparison_from_arrays(name: str, arrays: Mapping[str, np.ndarray]) -> Energ
 # ---- one by one
 
 
-def cell(value: EnergyValue | None, digits: int = 3) -> str:
-    """The model's value for a table; ``"-"`` if there is none."""
+def cell(value: EnergyValue | None, digits: int = 3, unit: float = 1.0) -> str:
+    """The model's value for a table, in a unit given in that of the case; ``"-"`` if there is none."""
     if value is None or np.isnan(value.model):
         return "-"
-    return f"{value.model:.{digits}f}"
+    return f"{value.model / unit:.{digits}f}"
 
 
 def remarks(comparisons: Sequence[EnergyComparison]) -> list[str]:

@@ -124,6 +124,11 @@ class Phonons:
         """Whether no mode that fits into the supercell is imaginary."""
         return self.imaginary == 0.0
 
+    @property
+    def dips(self) -> bool:
+        """Whether modes are imaginary by interpolation alone, in a supercell too small to tell."""
+        return self.is_stable and self.lowest < -IMAGINARY
+
 
 @dataclass(frozen=True, eq=False)
 class PhononComparison:
@@ -185,12 +190,14 @@ class PhononMetrics:
         Whether there are none; nan for a reference without forces.
     stability_right
         Whether these agree.
+    dips
+        Whether modes are below -0.1 THz between those wave vectors alone.
     lowest, reference_lowest, highest, reference_highest
         Frequencies in THz; the lowest of mesh, path and wave vectors of the supercell.
     heat_capacity, entropy
-        At 300 K, J/(mol K) per mole of atoms; nan with imaginary modes.
+        At 300 K, J/(mol K) per mole of atoms; nan with imaginary modes, interpolated ones included.
     free_energy
-        At 300 K, meV/atom; nan with imaginary modes.
+        At 300 K, meV/atom; nan likewise.
     heat_capacity_error, entropy_error, free_energy_error
         Minus DFT's, in the same units; nan if either side has imaginary modes.
     """
@@ -210,6 +217,7 @@ class PhononMetrics:
     is_stable: float
     reference_is_stable: float
     stability_right: float
+    dips: float
     lowest: float
     reference_lowest: float
     highest: float
@@ -257,11 +265,12 @@ def _compare(material: PhononComparison, model: Phonons, *, same_geometry: bool)
     numbers |= {
         "imaginary": model.imaginary,
         "is_stable": float(model.is_stable),
+        "dips": float(model.dips),
         "lowest": model.lowest,
         "highest": model.highest,
     }
     own = thermodynamics(model.mesh, weights, TEMPERATURE)
-    if model.is_stable:
+    if _is_real(model):
         numbers |= {
             "heat_capacity": own.heat_capacity,
             "entropy": own.entropy,
@@ -298,7 +307,7 @@ def _compare(material: PhononComparison, model: Phonons, *, same_geometry: bool)
             "force_constant_inverse": constants.inverse,
             "force_constant_r2": constants.r2,
         }
-    if model.is_stable and dft.is_stable:
+    if _is_real(model) and _is_real(dft):
         theirs = thermodynamics(dft.mesh, weights, TEMPERATURE)
         numbers |= {
             "heat_capacity_error": own.heat_capacity - theirs.heat_capacity,
@@ -306,6 +315,11 @@ def _compare(material: PhononComparison, model: Phonons, *, same_geometry: bool)
             "free_energy_error": own.free_energy - theirs.free_energy,
         }
     return PhononMetrics(**numbers)
+
+
+def _is_real(side: Phonons) -> bool:
+    """Whether the modes that thermodynamics sums over are all real."""
+    return side.is_stable and float(side.mesh.min()) >= -IMAGINARY
 
 
 def phonon_rows(
@@ -396,6 +410,7 @@ def _stability(head: RowHead, metrics: Sequence[PhononMetrics]) -> list[Row]:
 
     return [
         share("share_imaginary", [not m.is_stable for m in metrics]),
+        share("share_imaginary_interpolated", [bool(m.dips) for m in metrics]),
         share("share_imaginary_reference", [not m.reference_is_stable for m in judged]),
         share("share_stability_right", [bool(m.stability_right) for m in judged]),
         share("share_imaginary_false", [not m.is_stable for m in stable]),
@@ -473,8 +488,9 @@ def caption(rows: Sequence[Row]) -> str:
         f"Finite displacements at {where}; no non-analytical term on either side. ω²: slope through the "
         f"origin of signed squared frequencies on one mesh, inverse: best factor on the model; highest, "
         f"mean: ratios of frequencies; share softened: of highest frequencies; imaginary: below "
-        f"-{IMAGINARY} THz at a wave vector of the supercell. Thermodynamics at {TEMPERATURE:.0f} K per mole "
-        f"of atoms, of materials without imaginary modes. Medians over materials, 95 % intervals by "
+        f"-{IMAGINARY} THz at a wave vector of the supercell; only interpolated: between them alone, as in "
+        f"too small a supercell. Thermodynamics at {TEMPERATURE:.0f} K per mole of atoms, of materials "
+        f"without either. Medians over materials, 95 % intervals by "
         f"{ORDER_STATISTICS}, shares by {CLOPPER_PEARSON}; medians need {MEDIAN_FROM} materials for an "
         f"interval."
     )
@@ -543,6 +559,7 @@ PHONONS = Presentation(
         ("free_energy_mae", "|F error|"),
         ("share_imaginary", "share imaginary"),
         ("share_imaginary_reference", "the same in DFT"),
+        ("share_imaginary_interpolated", "only interpolated"),
         ("share_stability_right", "stability right"),
     ),
     count_metric="share_imaginary",

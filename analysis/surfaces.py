@@ -10,7 +10,7 @@ import numpy as np
 from ase.units import J, m
 from numpy.typing import NDArray
 
-from .energies import EnergyComparison, EnergyValue, Variant, remarks
+from .energies import EnergyComparison, EnergyValue, Variant, cell, remarks
 from .intervals import Estimate
 from .summary import Row, RowHead
 from .tables import CaseTable
@@ -132,7 +132,7 @@ def surface_table(results: Sequence[SurfaceResult]) -> CaseTable:
         row = [result.comparison.name]
         for variant in VARIANTS:
             value = result.comparison.value(variant)
-            row += [_digits(value, SI, 3), _digits(value, 1.0, 4)]
+            row += [cell(value, 3, SI), cell(value, 4)]
             row += [_ratio(value)] if reference else []
             row += [_area(result, value, fractions[variant])] if fractions[variant] else []
         rows.append(row)
@@ -148,12 +148,6 @@ def surface_table(results: Sequence[SurfaceResult]) -> CaseTable:
 
 def _fractions(shape: WulffShape) -> Mapping[tuple[int, ...], float]:
     return {tuple(index): share for index, share in shape.area_fraction_dict.items()}
-
-
-def _digits(value: EnergyValue | None, unit: float, digits: int) -> str:
-    if value is None or np.isnan(value.model):
-        return "-"
-    return f"{value.model / unit:.{digits}f}"
 
 
 def _ratio(value: EnergyValue | None) -> str:

@@ -11,6 +11,7 @@ SUITES = {
     "high-energy": "umlip_bench.benchmarks.high_energy:HighEnergySuite",
     "surfaces": "umlip_bench.benchmarks.surfaces:SurfacesSuite",
     "defects": "umlip_bench.benchmarks.defects:DefectsSuite",
+    "solid-solutions": "umlip_bench.benchmarks.solid_solutions:SolidSolutionsSuite",
     "eos": "umlip_bench.benchmarks.eos:EosSuite",
     "migration": "umlip_bench.benchmarks.migration:MigrationSuite",
     "phonons": "umlip_bench.benchmarks.phonons:PhononSuite",

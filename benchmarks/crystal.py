@@ -261,8 +261,10 @@ class Crystal:
         before = self.unitcell
         lattice, inverse = before.cell.array, np.linalg.inv(before.cell.array)
         rotations, translations, maps = prep_symmetry(before, symprec=SYMPREC)
-        strain = logm(inverse @ unitcell.cell.array).real
-        deformation = expm(symmetrize_rank2(lattice, inverse, 0.5 * (strain + strain.T), rotations))
+        stretched = inverse @ unitcell.cell.array
+        # Of a deformation F the stretch alone, ½ ln(F Fᵀ): rotations do not matter.
+        strain = 0.5 * logm(stretched @ stretched.T).real
+        deformation = expm(symmetrize_rank2(lattice, inverse, strain, rotations))
         moved = unitcell.positions @ np.linalg.inv(unitcell.cell.array) - before.positions @ inverse
         moved -= moved.mean(axis=0)
         moved = symmetrize_rank1(lattice, inverse, moved @ lattice, rotations, translations, maps)

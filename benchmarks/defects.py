@@ -19,14 +19,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
-from math import gcd
 from typing import ClassVar
 
 import numpy as np
 import spglib
 from ase import Atoms
 from ase.collections import dcdft
-from ase.data import atomic_numbers
 from ase.geometry import get_distances
 
 from umlip_bench.analysis import energies
@@ -41,7 +39,7 @@ from umlip_bench.benchmarks.variants import (
     FMAX,
     FMAX_CELL,
     NAN,
-    attempt,
+    failed_value,
     fixed_value,
     relaxed_value,
 )
@@ -49,7 +47,7 @@ from umlip_bench.datasets import Dataset
 from umlip_bench.datasets.cases import DefectCase, Preparation
 from umlip_bench.datasets.energy_corrections import mp2020_correction
 from umlip_bench.engine import About, Relax, Relaxed, Static, Task
-from umlip_bench.errors import DataError, StructureError
+from umlip_bench.errors import DataError, StructureError, UmlipBenchError
 from umlip_bench.potentials.card import LevelOfTheory, ModelCard
 from umlip_bench.suite import Mode, StructureRequest
 
@@ -98,6 +96,12 @@ class FormationCase:
     def exchanged(self) -> dict[str, int]:
         """Atoms added or removed by all defects together, by element."""
         return _net(self.defects)
+
+    @property
+    def lacks_potentials(self) -> bool:
+        """Whether DFT's energies are known, but no chemical potentials to go with them."""
+        known = not any(np.isnan(defect.energy) for defect in self.defects)
+        return known and bool(np.isnan(self.reference))
 
     @property
     def fingerprint(self) -> str:
@@ -154,9 +158,14 @@ def reservoirs(case: FormationCase) -> Reservoirs:
     host = primitive(case.defects[0].host)
     if not case.exchanged:
         return Reservoirs(host, {})
-    own = sorted(set(host.get_chemical_symbols()), key=lambda symbol: float(Element(symbol).X))
+    own = sorted(set(host.get_chemical_symbols()))
     foreign = [symbol for symbol in case.exchanged if symbol not in own]
-    from_host = own if len(own) == 1 else [] if case.elemental else own[-1:]
+    if len(own) == 1:
+        from_host = own
+    elif case.elemental:
+        from_host = []
+    else:
+        from_host = [max(own, key=lambda symbol: float(Element(symbol).X))]
     wanted = [symbol for symbol in own if symbol not in from_host] + foreign
     return Reservoirs(host, {symbol: elemental_crystal(symbol) for symbol in wanted})
 
@@ -211,28 +220,30 @@ def measure(case: FormationCase) -> Task[DefectResult]:
     card = yield About()
     stores = reservoirs(case)
     fixed = yield from _fixed(case, stores, card)
-    moved: list[float] = []
-    relaxed = yield from attempt(_relaxed(case, stores, card, moved))
-    if case.exchanged and np.isnan(case.reference):
+    try:
+        relaxed, moved = yield from _relaxed(case, stores, card)
+    except UmlipBenchError as error:
+        relaxed, moved = failed_value(error), NAN
+    if case.lacks_potentials:
         fixed, relaxed = _without_zero(fixed), _without_zero(relaxed)
-    comparison = EnergyComparison(case.name, case.system, "eV", (fixed, relaxed))
-    return DefectResult(comparison, max(moved, default=NAN))
+    return DefectResult(EnergyComparison(case.name, case.system, "eV", (fixed, relaxed)), moved)
 
 
 def _fixed(case: FormationCase, stores: Reservoirs, card: ModelCard) -> Task[EnergyValue]:
     cells = [atoms for defect in case.defects for atoms in (defect.host, defect.defective)]
     crystals = [stores.host, *stores.elements.values()]
     answers = yield [Static(atoms) for atoms in [*cells, *crystals]]
-    found = [_raw(answer.energy, atoms, card) for answer, atoms in zip(answers, [*cells, *crystals])]
+    found = [_raw(answer.energy, atoms, card) for answer, atoms in zip(answers, [*cells, *crystals], strict=True)]
     n = len(cells)
-    per_atom = [energy / len(atoms) for energy, atoms in zip(found[n:], crystals)]
-    parts = _Cells(found[:n:2], found[1:n:2], per_atom[0], dict(zip(stores.elements, per_atom[1:])))
+    per_atom = [energy / len(atoms) for energy, atoms in zip(found[n:], crystals, strict=True)]
+    elements = dict(zip(stores.elements, per_atom[1:], strict=True))
+    parts = _Cells(found[:n:2], found[1:n:2], per_atom[0], elements)
     return fixed_value(case.reference, parts.formation_energy(case, stores), case.preparation)
 
 
 def _relaxed(
-    case: FormationCase, stores: Reservoirs, card: ModelCard, moved: list[float]
-) -> Task[EnergyValue]:
+    case: FormationCase, stores: Reservoirs, card: ModelCard
+) -> Task[tuple[EnergyValue, float]]:
     crystals = [primitive(defect.host) for defect in case.defects]
     phases = list(stores.elements.values())
     answers = yield [Relax(a, cell=True, fmax=FMAX_CELL) for a in [*crystals, *phases]]
@@ -252,14 +263,16 @@ def _relaxed(
         per_atom(hosts[0]),
         {symbol: per_atom(each) for symbol, each in zip(stores.elements, elements, strict=True)},
     )
-    energy = parts.formation_energy(case, stores)
-    changes = []
-    for defect, start, end in zip(case.defects, starts, defective, strict=True):
-        moved.append(largest_displacement(start, end.atoms))
-        changes.append(what_changed(defect, start, end.atoms))
-    changed = "; ".join(change for change in changes if change)
-    relaxations = [*answers, *defective]
-    return relaxed_value(case.reference, energy, case.preparation, relaxations, changed=changed)
+    ends = [each.atoms for each in defective]
+    changes = map(what_changed, case.defects, starts, ends)
+    value = relaxed_value(
+        case.reference,
+        parts.formation_energy(case, stores),
+        case.preparation,
+        [*answers, *defective],
+        changed="; ".join(change for change in changes if change),
+    )
+    return value, max(map(largest_displacement, starts, ends))
 
 
 def _raw(energy: float, atoms: Atoms, card: ModelCard) -> float:

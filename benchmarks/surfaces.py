@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -219,7 +219,11 @@ class SurfacesSuite:
         """Errors in eV/Å² and J/m², scales, and averages over the Wulff shape where there is one."""
         comparisons = [result.comparison for result in results]
         rows = energies.energy_rows(model, data, self.name, comparisons, n_failed)
-        converted = [_in_si(row) for row in rows if row.metric in ("mae", "mean_signed_error")]
+        converted = [
+            energies.in_unit(row, "si", "J/m^2", SI)
+            for row in rows
+            if row.metric in energies.ERRORS
+        ]
         shapes = [
             row
             for variant in VARIANTS
@@ -244,17 +248,3 @@ def _smallest(cases: Sequence[SlabCase]) -> list[SlabCase]:
         small = [c for c in cases if c.system == system and len(c.slab) <= QUICK_ATOMS]
         kept += cheapest(small, QUICK_PER_SYSTEM, lambda case: len(case.slab))
     return kept
-
-
-def _in_si(row: Row) -> Row:
-    def converted(value: float | None) -> float | None:
-        return None if value is None else value / SI
-
-    return replace(
-        row,
-        metric=f"{row.metric}_si",
-        unit="J/m^2",
-        value=row.value / SI,
-        ci_low=converted(row.ci_low),
-        ci_high=converted(row.ci_high),
-    )

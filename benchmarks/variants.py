@@ -82,9 +82,14 @@ def relaxed_value(
     return EnergyValue(Variant.RELAXED, reference, model, standing, reason, tuple(flags))
 
 
+def failed_value(error: UmlipBenchError) -> EnergyValue:
+    """What there is of a relaxation that failed: the reason."""
+    return EnergyValue(Variant.RELAXED, NAN, NAN, Standing.FAILED, f"failed: {error}")
+
+
 def attempt(task: Task[EnergyValue]) -> Task[EnergyValue]:
     """Relax; if that fails, say so and keep the single points."""
     try:
         return (yield from task)
     except UmlipBenchError as error:
-        return EnergyValue(Variant.RELAXED, NAN, NAN, Standing.FAILED, f"failed: {error}")
+        return failed_value(error)

@@ -8,9 +8,9 @@ It sees one structure at a time; batches are the scheduler's business.
 ...     n = len(host)
 ...     return defective.energy - (n - 1) / n * perfect.energy
 
-`Static` is the only request that reaches the model; `About` asks what the model is. Everything longer (a relaxation, a band, a
-trajectory) is a `Procedure`: itself a measurement, made of requests, of which any number are under way
-at once. A new kind of work is a new `Procedure`; the scheduler does not change.
+`Static` is the only request that reaches the model; `About` asks what the model is. Everything longer
+(a relaxation, a band, a trajectory) is a `Procedure`: itself a measurement, made of requests, of which
+any number are under way at once. A new kind of work is a new `Procedure`; the scheduler does not change.
 """
 
 from __future__ import annotations

@@ -1,0 +1,281 @@
+"""Formation energies of point defects: closed forms, chemical potentials, and published sums."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import bulk
+from numpy.testing import assert_allclose
+
+from tests.benchmarks.bonds import Bonds, published, results
+from umlip_bench.analysis.energies import Standing, Variant
+from umlip_bench.benchmarks import defects
+from umlip_bench.benchmarks.defects import DefectsSuite, FormationCase, formation_cases, vacancies
+from umlip_bench.datasets import load
+from umlip_bench.datasets.cases import DefectCase, Preparation
+from umlip_bench.datasets.energy_corrections import mp2020_correction
+from umlip_bench.datasets.importers.gaas_defects import SUMS, comparable_sums
+from umlip_bench.engine import About, run_tasks
+from umlip_bench.errors import DataError
+from umlip_bench.potentials.card import LevelOfTheory
+from umlip_bench.suite import Mode, StructureRequest, StructureSuite
+
+SUITE = DefectsSuite()
+NAN = float("nan")
+A = 3.6
+BOND = A / np.sqrt(2)
+STRENGTH = 0.4
+COPPER = Bonds(BOND, {"CuCu": STRENGTH})
+
+
+def defect(host, defective, kind="vacancy", exchanged=None, potentials=None, energy=0.0, **more):
+    values = {
+        "name": "defect",
+        "system": host.get_chemical_formula(),
+        "level_of_theory": LevelOfTheory("PBE"),
+        "preparation": Preparation.RELAXED,
+        "site": np.zeros(3),
+    }
+    return DefectCase(
+        **{**values, **more},
+        host=host,
+        defective=defective,
+        kind=kind,
+        energy=energy,
+        exchanged=exchanged or {},
+        chemical_potentials=potentials or {},
+    )
+
+
+def copper_vacancy(scale=1.0, energy=0.0):
+    host = bulk("Cu", a=A * scale, cubic=True).repeat(2)
+    defective = host.copy()
+    del defective[0]
+    return defect(host, defective, exchanged={"Cu": -1}, potentials={"Cu": -1.0}, energy=energy)
+
+
+def values(result):
+    return result.comparison.value(Variant.FIXED), result.comparison.value(Variant.RELAXED)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1.01])
+def test_a_vacancy_breaks_half_of_its_bonds(scale):
+    """Twelve bonds are gone, six of which the atom has in the crystal that it goes to: 6 x strength."""
+    cases = list(formation_cases([copper_vacancy(scale, energy=3.0)]))
+    assert cases[0].reference == 3.0 - 1.0  # the atom removed goes to a crystal of -1 eV/atom
+    (result,) = results(COPPER, SUITE, cases)
+    fixed, relaxed = values(result)
+    assert_allclose(relaxed.model, 6 * STRENGTH, rtol=1e-3)
+    stretched = STRENGTH - 5 * (0.01 * BOND) ** 2 / 2 if scale > 1 else STRENGTH
+    assert_allclose(fixed.model, 6 * stretched, rtol=1e-9)
+    assert fixed.comparable
+    assert relaxed.comparable
+    assert result.largest_displacement < 0.01
+
+
+def test_relaxing_at_the_crystals_own_cell_never_raises_the_energy(load_model):
+    model = load_model("ase:ase.calculators.lj:LennardJones", dtype="float64")
+    cell = bulk("Ar", "fcc", a=1.5496, cubic=True)  # relaxed, for this potential and its cutoff
+    host = cell.repeat(3)
+    defective = host.copy()
+    del defective[0]
+    case = defect(host, defective, exchanged={"Ar": -1}, potentials={"Ar": 0.0})
+    fixed, relaxed = values(results(model, SUITE, list(formation_cases([case])))[0])
+    assert relaxed.model <= fixed.model + 2e-3
+
+
+def test_an_antisite_pair_needs_no_chemical_potential():
+    """In rocksalt each atom has six unlike neighbours: twelve bonds become AA or BB."""
+    model = Bonds(2.0, {"MgO": 1.0, "MgMg": 0.3, "OO": 0.2})
+    host = bulk("MgO", "rocksalt", a=4.0, cubic=True).repeat(2)
+    pair = []
+    for name, old, new in (("O_Mg", "Mg", "O"), ("Mg_O", "O", "Mg")):
+        defective = host.copy()
+        site = next(k for k, symbol in enumerate(host.symbols) if symbol == old)
+        defective.symbols[site] = new
+        fractional = host.get_scaled_positions()[site]
+        exchanged = {new: 1, old: -1}
+        pair.append(
+            defect(host, defective, "antisite", exchanged, name=name, energy=2.0, site=fractional)
+        )
+    (case,) = formation_cases(pair)
+    assert case.name == "O_Mg + Mg_O"
+    assert case.reference == 4.0
+    fixed, relaxed = values(results(model, SUITE, [case])[0])
+    assert_allclose(fixed.model, 12 * 1.0 - 6 * (0.2 + 0.3), rtol=1e-9)
+    assert relaxed.comparable
+    (alone,) = formation_cases(pair[:1])
+    value, _ = values(results(model, SUITE, [replace(alone)])[0])
+    assert value.standing is Standing.NOT_COMPARABLE
+    assert "no chemical potentials" in value.reason
+
+
+def test_an_anion_comes_out_of_the_host():
+    """mu of the metal is its crystal's, the anion's is what is left of the formula."""
+    cell = bulk("MgO", "rocksalt", a=4.25)
+    stores = defects.Reservoirs(cell, {"Mg": bulk("Mg")})
+    assert stores.potentials(-6.0, {"Mg": -1.5}) == {"Mg": -1.5, "O": -10.5}
+    titania = Atoms("TiO2", positions=np.eye(3), cell=[4, 4, 4], pbc=True)
+    stores = defects.Reservoirs(titania, {"Ti": bulk("Ti")})
+    assert stores.potentials(-9.0, {"Ti": -8.0})["O"] == pytest.approx((-27.0 + 8.0) / 2)
+
+
+def test_elements_without_a_known_crystal_are_told():
+    with pytest.raises(DataError, match="no elemental crystal of U is known"):
+        defects.elemental_crystal("U")
+    assert set(defects.elemental_crystal("O").symbols) == {"O"}
+
+
+class Corrected(Bonds):
+    """The same energies with MP2020 corrections on top, as CHGNet has them."""
+
+    card = replace(
+        Bonds.card, level_of_theory=LevelOfTheory("PBE", energy_corrections="MP2020")
+    )
+
+    def _one(self, graph, stress):
+        prediction = super()._one(graph, stress)
+        atoms = Atoms(graph.numbers, graph.positions, cell=graph.cell, pbc=True)
+        return replace(prediction, energy=prediction.energy + mp2020_correction(atoms))
+
+
+@pytest.mark.parametrize("elemental", [False, True])
+def test_energy_corrections_are_taken_off(elemental):
+    """Also where oxygen leaves as an element: with the correction the value would be 0.69 eV off."""
+    host = bulk("MgO", "rocksalt", a=4.0, cubic=True).repeat(2)
+    defective = host.copy()
+    oxygen = next(k for k, symbol in enumerate(host.symbols) if symbol == "O")
+    del defective[oxygen]
+    site = host.get_scaled_positions()[oxygen]
+    vacancy = defect(host, defective, exchanged={"O": -1}, site=site)
+    case = FormationCase("v", "MgO", (vacancy,), 1.0, elemental)
+    assert abs(mp2020_correction(host) - mp2020_correction(defective)) == pytest.approx(0.687)
+    found = []
+    for model in (Bonds(2.0), Corrected(2.0)):
+        result = results(model, SUITE, [case])[0]
+        found.append(values(result)[0].model)
+    assert_allclose(found[0], found[1], atol=1e-9)
+
+
+def test_a_measurement_can_ask_what_is_measured():
+    def asks():
+        card = yield About()
+        again = yield [About(), About()]
+        return [card.name, *(each.name for each in again)]
+
+    (outcome,) = run_tasks(COPPER, [("x", asks())])
+    assert outcome.result == ["bonds"] * 3
+
+
+# ---- defects that relax into something else
+
+
+def test_an_atom_that_leaves_its_site_is_noticed():
+    case = copper_vacancy()
+    start, end = case.defective, case.defective.copy()
+    assert defects.what_changed(case, start, end) == ""
+    end.positions += 0.7  # a drift of the whole cell is none
+    assert defects.what_changed(case, start, end) == ""
+    end.positions[3] += [1.2, 0, 0]
+    assert "moved by 1.20 Å" in defects.what_changed(case, start, end)
+
+
+def test_a_neighbour_that_joins_an_interstitial_is_noticed():
+    """A squeezed host lets atoms come near without any moving far."""
+    host = bulk("Po", "sc", a=2.0).repeat(4)
+    site = np.array([1.0, 1.0, 1.0])
+    defective = host + Atoms("Po", positions=[site])
+    case = defect(
+        host,
+        defective,
+        "interstitial",
+        {"Po": 1},
+        site=host.cell.scaled_positions(site),
+    )
+    assert defects.what_changed(case, defective, defective) == ""
+    end = defective.copy()
+    distances = np.linalg.norm(end.positions[:-1] - site, axis=1)
+    second = int(np.argsort(distances)[8])  # the ninth is in the second shell, 3.3 Å away
+    direction = (site - end.positions[second]) / distances[second]
+    end.positions[second] += 0.95 * direction
+    assert "came to the defect" in defects.what_changed(case, defective, end)
+
+
+def test_changed_defects_are_not_averaged_in(monkeypatch):
+    monkeypatch.setattr(defects, "what_changed", lambda *_: "it fell apart")
+    (result,) = results(COPPER, SUITE, list(formation_cases([copper_vacancy()])))
+    assert values(result)[1].standing is Standing.CHANGED
+    rows = {(r.variant, r.metric): r for r in SUITE.rows("m", "d", [result], 0)}
+    assert rows["relaxed", "n_changed"].value == 1
+    assert rows["relaxed", "energy_scale"].n_cases == 0
+    assert rows["fixed-geometry", "energy_scale"].n_cases == 1
+
+
+# ---- from a structure alone
+
+
+def test_vacancies_of_a_crystal():
+    assert isinstance(SUITE, StructureSuite)
+    cases = SUITE.structure_cases(StructureRequest(bulk("Cu", a=A), "Cu", 1, None))
+    (case,) = cases
+    distances = case.defects[0].host.cell.lengths()
+    assert distances.min() > 9.0
+    (result,) = results(COPPER, SUITE, cases)
+    fixed, relaxed = values(result)
+    assert_allclose([fixed.model, relaxed.model], 6 * STRENGTH, rtol=1e-6)
+    assert {fixed.standing, relaxed.standing} == {Standing.NO_REFERENCE}
+    assert SUITE.case_table([result]).rows[0][0] == "Cu vacancy of Cu"
+
+
+def test_one_vacancy_for_each_kind_of_site():
+    rutile = Atoms(
+        "Ti2O4",
+        scaled_positions=[
+            (0, 0, 0), (0.5, 0.5, 0.5), (0.305, 0.305, 0), (0.695, 0.695, 0),
+            (0.805, 0.195, 0.5), (0.195, 0.805, 0.5),
+        ],
+        cell=[4.6, 4.6, 2.96],
+        pbc=True,
+    )  # fmt: skip
+    found = list(vacancies(rutile, "TiO2"))
+    assert [case.name for case in found] == ["TiO2 vacancy of Ti", "TiO2 vacancy of O"]
+    for case in found:
+        assert len(case.defective) == len(case.host) - 1
+        offset = case.host.cell.cartesian_positions(case.site) - case.host.positions
+        assert np.linalg.norm(offset, axis=1).min() < 1e-9
+
+
+# ---- data sets
+
+
+def test_gaas_pairs_are_the_sums_of_the_importer():
+    data = published("pymatgen-gaas")
+    expected = comparable_sums({c.name: c.energy for c in data.of_task("defects")})
+    cases = SUITE.cases(data, Mode.FULL)
+    found = {frozenset(case.name.split(" + ")): case.reference for case in cases}
+    assert found == pytest.approx({frozenset(SUMS[name]): e for name, e in expected.items()})
+    assert {case.preparation for case in cases} == {Preparation.NOT_STORED}
+
+
+@pytest.mark.slow
+def test_chgnet_on_gaas(load_model):
+    """As printed in the README; nothing independent is known of these."""
+    data = published("pymatgen-gaas")
+    found = results(load_model("chgnet-0.3.0"), SUITE, SUITE.cases(data, Mode.FULL))
+    rows = {(r.variant, r.metric): r for r in SUITE.rows("chgnet", "gaas", found, 0)}
+    assert rows["fixed-geometry", "n_not_comparable"].value == 5
+    assert rows["relaxed", "energy_scale"].n_cases == 5
+    assert_allclose(rows["relaxed", "energy_scale"].value, 0.27, atol=0.02)
+
+
+def test_the_embedded_set(load_model):
+    cases = {case.name: case for case in SUITE.cases(load("pbe-mini"), Mode.QUICK)}
+    case = cases["Al vacancy of Al"]
+    assert case.reference == pytest.approx(0.845, abs=1e-3)
+    (result,) = results(load_model("chgnet-0.3.0"), SUITE, [case])
+    fixed, relaxed = values(result)
+    assert fixed.comparable
+    assert 0.2 < fixed.ratio < 0.5
+    assert relaxed.standing is Standing.NOT_COMPARABLE
+    assert SUITE.metrics(result)["largest_displacement"] == result.largest_displacement
