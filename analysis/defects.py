@@ -10,6 +10,11 @@ import numpy as np
 from .energies import EnergyComparison, Variant, cell, remarks
 from .tables import CaseTable
 
+POTENTIALS = (
+    "Atoms that a defect adds or removes are counted at the potentials of their elements; those of a "
+    "compound's most electronegative element, where the data have none, at what is left of the compound's."
+)
+
 
 @dataclass(frozen=True)
 class DefectResult:
@@ -42,9 +47,10 @@ def defect_table(results: Sequence[DefectResult]) -> CaseTable:
                 "-" if np.isnan(moved) else f"{moved:.2f}",
             ]
         )
+    said = remarks([result.comparison for result in results])
     return CaseTable(
         "formation energies",
         ["defect", "DFT (eV)", "fixed-geometry (eV)", "relaxed (eV)", "moved (Å)"],
         rows,
-        remarks([result.comparison for result in results]),
+        [*said, POTENTIALS],
     )

@@ -59,7 +59,9 @@ class Standing(StrEnum):
     COMPARABLE = "comparable"
     NO_REFERENCE = "no DFT value"
     NOT_COMPARABLE = "not comparable"
-    """DFT's value belongs to a geometry that was prepared in another way, or to another zero."""
+    """DFT's value belongs to a geometry that was prepared in another way."""
+    NO_COMMON_ZERO = "without a common zero of energy"
+    """DFT's value lacks the chemical potentials that would make it comparable."""
     UNCONVERGED = "not converged"
     CHANGED = "relaxed into something else"
     FAILED = "failed"
@@ -68,6 +70,7 @@ class Standing(StrEnum):
 LEFT_OUT = (
     ("n_no_reference", Standing.NO_REFERENCE),
     ("n_not_comparable", Standing.NOT_COMPARABLE),
+    ("n_no_common_zero", Standing.NO_COMMON_ZERO),
     ("n_unconverged", Standing.UNCONVERGED),
     ("n_changed", Standing.CHANGED),
 )
@@ -147,7 +150,11 @@ class EnergyComparison:
 
 
 def energy_rows(
-    model: str, data: str, suite: str, comparisons: Sequence[EnergyComparison], n_failed: int,
+    model: str,
+    data: str,
+    suite: str,
+    comparisons: Sequence[EnergyComparison],
+    n_failed: int,
     variants: Sequence[Variant] = (Variant.FIXED, Variant.RELAXED),
 ) -> list[Row]:
     """Summarise a model over cases, variant by variant.
@@ -291,9 +298,7 @@ ERRORS = ("mae", "mean_signed_error")
 """Metrics in the unit of the energies."""
 
 
-def system_scales(
-    comparisons: Sequence[EnergyComparison], variant: Variant
-) -> dict[str, float]:
+def system_scales(comparisons: Sequence[EnergyComparison], variant: Variant) -> dict[str, float]:
     """Slope of the model on DFT through the origin over the comparable cases of each system."""
     sums: dict[str, FloatArray] = {}
     for comparison in comparisons:
@@ -352,18 +357,16 @@ def energy_verdict(rows: Sequence[Row], model: str, what: str) -> str:
 
 def _left_out(found: Mapping[str, Row]) -> str:
     counts = [
-        (round(row.value), row.variant, standing)
+        (round(row.value), standing)
         for name, standing in LEFT_OUT
         if (row := found.get(name)) is not None and row.value
     ]
-    return "".join(f"; {n} {_in_words(standing, variant)}" for n, variant, standing in counts)
+    return "".join(f"; {n} {_in_words(standing)}" for n, standing in counts)
 
 
-def _in_words(standing: Standing, variant: str) -> str:
-    if standing is Standing.NOT_COMPARABLE and variant == Variant.RELAXED:
-        return "not comparable: DFT at fixed geometry, or no common zero"
+def _in_words(standing: Standing) -> str:
     if standing is Standing.NOT_COMPARABLE:
-        return "not comparable: DFT's relaxed geometry not stored, or no common zero"
+        return "not comparable: DFT's geometry was prepared in another way"
     return str(standing)
 
 

@@ -230,14 +230,17 @@ def measure(case: FormationCase) -> Task[DefectResult]:
 
 
 def _fixed(case: FormationCase, stores: Reservoirs, card: ModelCard) -> Task[EnergyValue]:
-    cells = [atoms for defect in case.defects for atoms in (defect.host, defect.defective)]
-    crystals = [stores.host, *stores.elements.values()]
-    answers = yield [Static(atoms) for atoms in [*cells, *crystals]]
-    found = [_raw(answer.energy, atoms, card) for answer, atoms in zip(answers, [*cells, *crystals], strict=True)]
-    n = len(cells)
-    per_atom = [energy / len(atoms) for energy, atoms in zip(found[n:], crystals, strict=True)]
-    elements = dict(zip(stores.elements, per_atom[1:], strict=True))
-    parts = _Cells(found[:n:2], found[1:n:2], per_atom[0], elements)
+    hosts = [defect.host for defect in case.defects]
+    defective = [defect.defective for defect in case.defects]
+    cells = [*hosts, *defective, stores.host, *stores.elements.values()]
+    answers = yield [Static(atoms) for atoms in cells]
+    raw = [_raw(each.energy, atoms, card) for each, atoms in zip(answers, cells, strict=True)]
+    n = len(case.defects)
+    host, *elements = (
+        energy / len(atoms) for energy, atoms in zip(raw[2 * n :], cells[2 * n :], strict=True)
+    )
+    named = dict(zip(stores.elements, elements, strict=True))
+    parts = _Cells(raw[:n], raw[n : 2 * n], host, named)
     return fixed_value(case.reference, parts.formation_energy(case, stores), case.preparation)
 
 
@@ -287,7 +290,7 @@ def _without_zero(value: EnergyValue) -> EnergyValue:
     if value.standing is not Standing.NO_REFERENCE:
         return value
     return EnergyValue(
-        value.variant, NAN, value.model, Standing.NOT_COMPARABLE, NO_POTENTIAL, value.flags
+        value.variant, NAN, value.model, Standing.NO_COMMON_ZERO, NO_POTENTIAL, value.flags
     )
 
 
@@ -325,9 +328,7 @@ def what_changed(defect: DefectCase, start: Atoms, end: Atoms) -> str:
     came = int(np.count_nonzero((before > FAR) & (after < NEAR)))
     went = int(np.count_nonzero((before < NEAR) & (after > FAR)))
     if came or went:
-        return (
-            f"{defect.name} relaxed into something else: {came} atoms came to the defect and {went} left"
-        )
+        return f"{defect.name} relaxed into something else: {came} atoms came to it and {went} left"
     return ""
 
 
@@ -350,7 +351,9 @@ def formation_cases(defects: Sequence[DefectCase]) -> Iterator[FormationCase]:
 
     Defects that are in no pair come alone, without a reference.
     """
-    single = [defect for defect in defects if not set(defect.exchanged) <= set(defect.chemical_potentials)]
+    single = [
+        defect for defect in defects if not set(defect.exchanged) <= set(defect.chemical_potentials)
+    ]
     paired: set[str] = set()
     for defect in defects:
         if defect in single:

@@ -96,8 +96,7 @@ def primitive(bulk: Atoms) -> Atoms:
     if found is None:
         return bulk.copy()
     lattice, scaled, numbers = found
-    atoms = Atoms(numbers, cell=lattice, scaled_positions=scaled, pbc=True, info=dict(bulk.info))
-    return atoms
+    return Atoms(numbers, cell=lattice, scaled_positions=scaled, pbc=True, info=dict(bulk.info))
 
 
 def strained_like(slab: Atoms, bulk: Atoms, relaxed: Atoms) -> Atoms:

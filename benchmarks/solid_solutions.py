@@ -1,7 +1,7 @@
 """Mixing energies of orderings against their end members, E/N - x e_A - (1 - x) e_B.
 
-Fixed: single points at the geometries of the data, end members included. Relaxed: ions and cells, those of the
-end members included.
+Fixed: single points at the geometries of the data, end members included. Relaxed: ions and cells, those
+of the end members included.
 """
 
 from __future__ import annotations

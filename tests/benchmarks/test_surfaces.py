@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from ase import Atoms
-from ase.build import bulk, fcc100, fcc110, fcc111, hcp10m10, hcp0001
+from ase.build import bulk, fcc100, fcc110, fcc111, hcp0001, hcp10m10
 from ase.units import J, m
 from numpy.testing import assert_allclose
 
@@ -86,7 +86,7 @@ def test_slabs_that_are_not_stoichiometric_are_refused():
     case = SlabCase("s", "NaCl", slab, crystal, (1, 0, 0), NAN, Preparation.RELAXED)
     (outcome,) = run_tasks(Bonds(2.85), [("s", measure(case))])
     assert isinstance(outcome, Failed)
-    with pytest.raises(DataError, match="no multiple of Cl4Na4.*chemical potentials"):
+    with pytest.raises(DataError, match=r"no multiple of Cl4Na4.*chemical potentials"):
         raise outcome.error
 
 
