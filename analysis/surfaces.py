@@ -39,11 +39,14 @@ class SurfaceResult:
         Three integers, or four for hexagonal axes.
     lattice
         Shape (3, 3), Å: conventional cell that the index refers to; ``None`` where it is not known.
+    left_out
+        Terminations of the crystal that were not measured, in words.
     """
 
     comparison: EnergyComparison
     miller_index: tuple[int, ...]
     lattice: NDArray[np.float64] | None
+    left_out: tuple[str, ...] = ()
 
 
 def wulff_shape(results: Sequence[SurfaceResult], variant: Variant) -> WulffShape | None:
@@ -143,6 +146,9 @@ def surface_table(results: Sequence[SurfaceResult]) -> CaseTable:
                 f"Wulff shape, {variant}: mean over its area {weighted / SI:.3f} J/m² "
                 f"({weighted:.4f} eV/Å²), anisotropy {shape.anisotropy:.3f}"
             )
+    left_out = dict.fromkeys(words for result in results for words in result.left_out)
+    if left_out:
+        said.append(f"Left out: {', '.join(left_out)}.")
     return CaseTable("surface energies", columns, rows, said)
 
 

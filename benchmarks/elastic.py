@@ -179,21 +179,30 @@ def strained(atoms: Atoms, strain: np.ndarray) -> Atoms:
 def point_group(atoms: Atoms) -> np.ndarray:
     """Cartesian rotations of a crystal's point group, shape (R, 3, 3).
 
+    They are made in spglib's idealised cell, where they are a group to rounding: those of the cell as it
+    is miss that by as much as the cell misses its symmetry, and noise of 1e-6 would pass for elastic
+    constants of a lower one.
+
     Raises
     ------
     StructureError
         If no symmetry is found, as when atoms lie on each other.
     """
     cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
-    found = spglib.get_symmetry(cell, symprec=SYMPREC)
+    found = spglib.get_symmetry_dataset(cell, symprec=SYMPREC)
     if found is None:
         raise StructureError(
             f"{describe(atoms)}: no symmetry found within {SYMPREC} Å; check for atoms entered twice"
         )
-    # For row vectors r = x L and x' = W x: r' = R r with R = Lᵀ W L⁻ᵀ.
-    lattice = atoms.cell.array.T
-    rotations = np.unique(found["rotations"], axis=0)
-    return np.array([lattice @ each @ np.linalg.inv(lattice) for each in rotations])
+    ideal, change = found.std_lattice.T, found.transformation_matrix
+    # The nearest rotation to the one from the cell as it is to the ideal one.
+    left, _, right = np.linalg.svd(found.std_rotation_matrix)
+    turn = left @ right
+    rotations = []
+    for each in np.unique(found.rotations, axis=0):
+        in_ideal = ideal @ change @ each @ np.linalg.inv(change) @ np.linalg.inv(ideal)
+        rotations.append(turn.T @ in_ideal @ turn)
+    return np.array(rotations)
 
 
 class ElasticSuite:

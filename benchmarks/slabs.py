@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,8 +14,6 @@ from ase.geometry import get_distances
 
 from umlip_bench.errors import DataError
 from umlip_bench.structures import describe
-
-logger = logging.getLogger(__name__)
 
 SYMMETRY = 0.05
 """Å; tolerance of symmetry. Relaxed coordinates of published sets are no better."""
@@ -237,6 +234,23 @@ class Cut:
     slab: Atoms
 
 
+@dataclass(frozen=True, eq=False)
+class Cuts:
+    """All that a crystal can be cut into.
+
+    Parameters
+    ----------
+    kept
+        Symmetric and stoichiometric slabs.
+    left_out
+        Others by their faces, in words: each has a surface energy only for given chemical potentials, or
+        only together with another one.
+    """
+
+    kept: tuple[Cut, ...]
+    left_out: tuple[str, ...]
+
+
 def conventional(crystal: Atoms) -> Atoms:
     """The conventional standard cell, which Miller indices refer to."""
     from pymatgen.io.ase import AseAtomsAdaptor
@@ -247,11 +261,8 @@ def conventional(crystal: Atoms) -> Atoms:
     return _atoms(standard, crystal.info)
 
 
-def cut(crystal: Atoms, max_index: int) -> list[Cut]:
-    """All symmetric stoichiometric slabs up to a Miller index, at least 10 Å thick, with 10 Å of vacuum.
-
-    Terminations that are not symmetric and stoichiometric are left out with a warning: each has a
-    surface energy only for given chemical potentials, or only together with another one.
+def cut(crystal: Atoms, max_index: int) -> Cuts:
+    """All slabs up to a Miller index, at least 10 Å thick, with at least 10 Å of vacuum.
 
     Parameters
     ----------
@@ -278,17 +289,15 @@ def cut(crystal: Atoms, max_index: int) -> list[Cut]:
         slab = _atoms(each, {})
         index = tuple(int(i) for i in each.miller_index)
         if each.composition.reduced_formula != structure.composition.reduced_formula:
-            left_out[f"{_named(index)} not stoichiometric"] += 1
+            left_out[f"{_named(index)}: not stoichiometric"] += 1
         elif not has_equal_faces(slab):
-            left_out[f"{_named(index)} two different faces"] += 1
+            left_out[f"{_named(index)}: two different faces"] += 1
         else:
             numbers[index] += 1
             slab.info["system"] = f"{describe(crystal)} {_named(index)}"
             h, k, m = index
             kept.append(Cut((h, k, m), numbers[index], slab))
-    for reason, n in left_out.items():
-        logger.warning("%s: left out: %s (%d)", describe(crystal), reason, n)
-    return kept
+    return Cuts(tuple(kept), tuple(left_out))
 
 
 def _named(index: tuple[int, ...]) -> str:

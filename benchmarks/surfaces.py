@@ -66,6 +66,8 @@ class SlabCase:
     lattice
         Shape (3, 3), Å: conventional cell that the Miller index refers to; ``None`` where it is not
         known.
+    left_out
+        Terminations of the crystal that are no cases, in words.
     """
 
     name: str
@@ -76,6 +78,7 @@ class SlabCase:
     reference: float
     preparation: Preparation
     lattice: np.ndarray | None = None
+    left_out: tuple[str, ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -97,7 +100,7 @@ def measure(case: SlabCase) -> Task[SurfaceResult]:
     fixed = fixed_value(case.reference, gamma, case.preparation, flags)
     relaxed = yield from attempt(_relaxed(case, flags))
     comparison = EnergyComparison(case.name, case.system, UNIT, (fixed, relaxed))
-    return SurfaceResult(comparison, case.miller_index, case.lattice)
+    return SurfaceResult(comparison, case.miller_index, case.lattice, case.left_out)
 
 
 def _relaxed(case: SlabCase, flags: tuple[str, ...]) -> Task[EnergyValue]:
@@ -161,12 +164,12 @@ class SurfacesSuite:
         crystal = slabs.conventional(request.atoms)
         crystal.info["system"] = request.name
         cuts = slabs.cut(crystal, request.max_index)
-        if not cuts:
+        if not cuts.kept:
             raise UmlipBenchError(
                 f"{request.name} has no slab up to Miller index {request.max_index} that is symmetric and "
-                "stoichiometric; others have no surface energy of their own"
+                f"stoichiometric ({', '.join(cuts.left_out) or 'there is none at all'})"
             )
-        terminations = Counter(cut.miller_index for cut in cuts)
+        terminations = Counter(cut.miller_index for cut in cuts.kept)
         return [
             SlabCase(
                 name=_name(request.name, cut, terminations[cut.miller_index]),
@@ -177,8 +180,9 @@ class SurfacesSuite:
                 reference=NAN,
                 preparation=Preparation.AS_BUILT,
                 lattice=crystal.cell.array,
+                left_out=cuts.left_out,
             )
-            for cut in cuts
+            for cut in cuts.kept
         ]
 
     def measure(self, case: SlabCase) -> Task[SurfaceResult]:
@@ -196,12 +200,13 @@ class SurfacesSuite:
         return {**numbers, **converted}
 
     def to_arrays(self, result: SurfaceResult) -> Mapping[str, np.ndarray]:
-        """Values, Miller index and lattice."""
+        """Values, Miller index, lattice, and what was left out."""
         lattice = np.full((3, 3), np.nan) if result.lattice is None else result.lattice
         return {
             **energies.comparison_to_arrays(result.comparison),
             "miller_index": np.array(result.miller_index),
             "lattice": lattice,
+            "left_out": np.array(result.left_out, dtype=str),
         }
 
     def from_arrays(self, name: str, arrays: Mapping[str, np.ndarray]) -> SurfaceResult:
@@ -211,6 +216,7 @@ class SurfacesSuite:
             energies.comparison_from_arrays(name, arrays),
             tuple(int(index) for index in arrays["miller_index"]),
             None if np.isnan(lattice).any() else lattice,
+            tuple(str(words) for words in arrays["left_out"]),
         )
 
     def rows(

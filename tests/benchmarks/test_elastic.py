@@ -30,9 +30,10 @@ from umlip_bench.analysis.elasticity import (
     stress_vector,
 )
 from umlip_bench.benchmarks import suite as suite_by_name
-from umlip_bench.benchmarks.elastic import ElasticMeasurement, point_group, strained
+from umlip_bench.benchmarks.elastic import ElasticMeasurement, measure, point_group, strained
 from umlip_bench.engine.scheduler import Failed, run_tasks
 from umlip_bench.errors import DataError
+from umlip_bench.potentials.agreement import call_calculator
 from umlip_bench.suite import StructureRequest
 
 SUITE = suite_by_name("elastic")
@@ -246,3 +247,49 @@ def test_chgnet_against_finite_strains_of_its_library(load_model):
     across = (stress(np.eye(3) + shear) - stress(np.eye(3) - shear)) / (2 * h)
     found = np.array([ours[0, 0], ours[0, 1], ours[3, 3]]) / GPA
     np.testing.assert_allclose(found, np.array([along[0], along[1], across[3]]) / GPA, atol=0.3)
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-7, 1e-5])
+@pytest.mark.parametrize("angle", [0.0, 1e-3, 37.0])
+def test_strains_suffice_in_cells_that_miss_their_symmetry(noise, angle):
+    """As cells that a model relaxed do: neither more constants are found, nor badly determined ones."""
+    rng = np.random.default_rng(0)
+    for atoms, n in ((bulk("MgO", "rocksalt", a=4.25), 3), (bulk("Mg"), 5)):
+        atoms.set_cell(atoms.cell.array + noise * rng.standard_normal((3, 3)), scale_atoms=True)
+        atoms.rotate(angle, (1, 2, 3), rotate_cell=True)
+        rotations = point_group(atoms)
+        np.testing.assert_allclose(
+            rotations @ rotations.transpose(0, 2, 1),
+            np.tile(np.eye(3), (len(rotations), 1, 1)),
+            atol=1e-12,
+        )
+        basis = invariant_constants(rotations)
+        assert len(basis) == n
+        chosen = np.eye(6)[independent_strains(basis)]
+        design = np.array([(chosen @ matrix.T).ravel() for matrix in basis]).T
+        assert np.linalg.cond(design) < 20
+
+
+def test_an_independent_script_gives_the_same_constants(load_model):
+    """C11, C12 and C44 of a cubic crystal from CHGNet's own calculator and two strains by hand."""
+    model = load_model("chgnet-0.3.0", dtype="float64")
+    atoms = bulk("Cu", "fcc", a=3.55)
+    rng = np.random.default_rng(1)
+    atoms.set_cell(atoms.cell.array + 1e-6 * rng.standard_normal((3, 3)), scale_atoms=True)
+    calculator = model.reference_calculator()
+
+    def stress(strain):
+        cell = atoms.copy()
+        cell.set_cell(atoms.cell.array @ (np.eye(3) + strain), scale_atoms=True)
+        return call_calculator(calculator, cell).stress
+
+    expected = []
+    for i, j in ((0, 0), (1, 2)):
+        strain = np.zeros((3, 3))
+        strain[i, j] = strain[j, i] = 0.005 if i == j else 0.0025
+        expected.append((stress(strain) - stress(-strain)) / 0.01)
+    (outcome,) = run_tasks(model, [("Cu", measure(ElasticMeasurement("Cu", atoms)))])
+    found = outcome.result.fixed
+    assert found[0, 0] == pytest.approx(expected[0][0, 0], rel=1e-3)
+    assert found[0, 1] == pytest.approx(expected[0][1, 1], rel=1e-3)
+    assert found[3, 3] == pytest.approx(expected[1][1, 2], rel=1e-3)
