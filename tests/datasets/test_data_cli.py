@@ -136,8 +136,7 @@ def test_fetch_by_task_finds_what_is_here(cli, gaas):
     done = cli("fetch", "--task", "defects", data=gaas)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == (
-        "pbe-mini: comes with an installed package\n"
-        f"{SMALL}: here and checked, {gaas / SMALL}\n"
+        f"pbe-mini: comes with an installed package\n{SMALL}: here and checked, {gaas / SMALL}\n"
     )
 
 
