@@ -14,14 +14,11 @@ whole surface is scaled, so that forces remain its gradient.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 
 import numpy as np
-import torch
 from ase import Atoms
-from ase.calculators.calculator import Calculator
 from ase.data import chemical_symbols
-from torch import Tensor
 
 from umlip_bench.errors import StructureError, UmlipBenchError
 from umlip_bench.potentials.correction import ScalarCorrection
@@ -29,22 +26,18 @@ from umlip_bench.potentials.protocol import (
     Batch,
     DifferentiablePotential,
     Energies,
-    Footprint,
     Graph,
     Potential,
     Prediction,
     by_atomic_number,
 )
 from umlip_bench.potentials.store import Weights
+from umlip_bench.potentials.wrapped import (
+    WrappedBatch,
+    WrappedDifferentiable,
+    WrappedPotential,
+)
 from umlip_bench.structures import describe
-
-
-@dataclass
-class ScaledBatch(Batch):
-    """The parent's batch, its tensors shared, and E_ref of every structure, shape (B,), eV."""
-
-    parent: Batch
-    references: Tensor
 
 
 def scale_prediction(prediction: Prediction, factor: float, reference: float) -> Prediction:
@@ -57,7 +50,7 @@ def scale_prediction(prediction: Prediction, factor: float, reference: float) ->
     )
 
 
-class ScaledPotential(Potential):
+class ScaledPotential(WrappedPotential):
     """A potential scaled by one factor; the parent may be anything, foreign calculators included.
 
     Parameters
@@ -71,22 +64,11 @@ class ScaledPotential(Potential):
     """
 
     def __init__(self, weights: Weights, parent: Potential, correction: ScalarCorrection) -> None:
-        self.weights = weights
-        self.parent = parent
-        self.factor = correction.factor
-        self.references = _references(parent, correction)
         known = parent.card.elements
         if correction.references is not None:
             known = tuple(s for s in correction.references if not known or s in known)
-        self.card = replace(weights.card, elements=known, n_parameters=parent.card.n_parameters)
-        self.device, self.dtype = parent.device, parent.dtype
-        self.peak_over_saved = parent.peak_over_saved
-        self.edges_per_cpu_batch = parent.edges_per_cpu_batch
-
-    @property
-    def footprint(self) -> Footprint:  # type: ignore[override]
-        """The parent's: two numbers per structure come on top."""
-        return self.parent.footprint
+        super().__init__(weights, parent, known, _references(parent, correction))
+        self.factor = correction.factor
 
     def prepare(self, atoms: Atoms) -> Graph:
         """As the parent does, if every element has a reference energy.
@@ -96,8 +78,8 @@ class ScaledPotential(Potential):
         StructureError
             As the parent's, and for elements without a reference energy.
         """
-        graph = self.parent.prepare(atoms)
-        unknown = np.unique(graph.numbers[np.isnan(self.references[graph.numbers])])
+        graph = super().prepare(atoms)
+        unknown = np.unique(graph.numbers[np.isnan(self.constants[graph.numbers])])
         if len(unknown):
             names = ", ".join(chemical_symbols[z] for z in unknown)
             raise StructureError(
@@ -110,54 +92,23 @@ class ScaledPotential(Potential):
         """The parent's predictions, scaled; no further pass through the model."""
         predictions = self.parent.evaluate(graphs, stress=stress)
         return [
-            scale_prediction(prediction, self.factor, self._reference(graph))
+            scale_prediction(prediction, self.factor, self.constant(graph))
             for prediction, graph in zip(predictions, graphs, strict=True)
         ]
 
     def element_references(self) -> np.ndarray:
         """Those that E_ref is the sum of; scaling leaves them as they are."""
-        return self.references.copy()
-
-    def reference_calculator(self) -> Calculator:
-        """There is none: no library scales.
-
-        Raises
-        ------
-        UmlipBenchError
-            Always.
-        """
-        raise UmlipBenchError(
-            f"{self.card.name}: no library has a calculator of it to compare with; it is as fast as "
-            f"{self.parent.card.name}, which it scales"
-        )
-
-    def _reference(self, graph: Graph) -> float:
-        return float(self.references[graph.numbers].sum())
+        return self.constants.copy()
 
 
-class ScaledDifferentiable(ScaledPotential, DifferentiablePotential):
+class ScaledDifferentiable(ScaledPotential, WrappedDifferentiable):
     """A scaled potential that torch can differentiate, as its parent is."""
-
-    def __init__(
-        self, weights: Weights, parent: DifferentiablePotential, correction: ScalarCorrection
-    ) -> None:
-        super().__init__(weights, parent, correction)
-        self._differentiable = parent
-
-    def collate(self, graphs: Sequence[Graph]) -> ScaledBatch:
-        """The parent's tensors and E_ref."""
-        batch = self._differentiable.collate(graphs)
-        references = torch.tensor(
-            [self._reference(graph) for graph in graphs], dtype=torch.float64, device=self.device
-        )
-        common = {field.name: getattr(batch, field.name) for field in fields(Batch)}
-        return ScaledBatch(**common, parent=batch, references=references)
 
     def energies(self, batch: Batch) -> Energies:
         """Scaled energies in eV; magnetic moments and descriptors are the parent's."""
-        assert isinstance(batch, ScaledBatch)
-        result = self._differentiable.energies(batch.parent)
-        energy = batch.references + self.factor * (result.energy - batch.references)
+        assert isinstance(batch, WrappedBatch)
+        result = self.parent.energies(batch.parent)
+        energy = batch.constants + self.factor * (result.energy - batch.constants)
         return replace(result, energy=energy)
 
 
