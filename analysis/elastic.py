@@ -26,7 +26,7 @@ from .intervals import (
     share_estimate,
 )
 from .summary import Row, RowHead
-from .tables import CaseTable, Presentation, interval, with_interval
+from .tables import CaseTable, Presentation, interval, number, with_interval
 
 FloatArray = NDArray[np.float64]
 
@@ -255,11 +255,11 @@ def case_table(materials: Sequence[ElasticComparison]) -> CaseTable:
                 (
                     each.name,
                     "fixed" if variant == FIXED else variant,
-                    _number(metrics.bulk_modulus),
-                    "-" if dft is None else _number(dft.bulk / GPA),
-                    _number(metrics.shear_modulus),
-                    "-" if dft is None else _number(dft.shear / GPA),
-                    *(_number(constants[i, j] / GPA) for i, j in ((0, 0), (0, 1), (3, 3))),
+                    number(metrics.bulk_modulus, 1),
+                    "-" if dft is None else number(dft.bulk / GPA, 1),
+                    number(metrics.shear_modulus, 1),
+                    "-" if dft is None else number(dft.shear / GPA, 1),
+                    *(number(constants[i, j] / GPA, 1) for i, j in ((0, 0), (0, 1), (3, 3))),
                     "yes" if metrics.is_stable else "no",
                 )
             )
@@ -272,10 +272,6 @@ def case_table(materials: Sequence[ElasticComparison]) -> CaseTable:
         rows=rows,
         notes=notes,
     )
-
-
-def _number(value: float) -> str:
-    return "-" if np.isnan(value) else f"{value:.1f}"
 
 
 ELASTIC = Presentation(

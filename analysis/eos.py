@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import constants
 
+from umlip_bench.birch_murnaghan import BirchMurnaghan, Equilibrium, delta, nu
 from umlip_bench.errors import DataError
 
-from .birch_murnaghan import BirchMurnaghan, Equilibrium, delta, nu
 from .intervals import (
     CLOPPER_PEARSON,
     MEDIAN_FROM,
@@ -28,7 +28,7 @@ from .intervals import (
 )
 from .softening import energy_slope
 from .summary import Row, RowHead
-from .tables import CaseTable, Presentation, with_interval
+from .tables import CaseTable, Presentation, number, with_interval
 
 FloatArray = NDArray[np.float64]
 
@@ -123,9 +123,9 @@ class EosMetrics:
     fixed_derivative_error, relaxed_derivative_error
         B₀' minus DFT's.
     fixed_delta, relaxed_delta
-        meV/atom; see `umlip_bench.analysis.birch_murnaghan.delta`.
+        meV/atom; see `umlip_bench.birch_murnaghan.delta`.
     fixed_nu, relaxed_nu
-        Percent; see `umlip_bench.analysis.birch_murnaghan.nu`.
+        Percent; see `umlip_bench.birch_murnaghan.nu`.
     volume
         The model's own, Å³/atom.
     bulk_modulus
@@ -332,12 +332,12 @@ def case_table(materials: Sequence[EosComparison]) -> CaseTable:
         rows.append(
             (
                 each.name,
-                _number(metrics.volume, 3),
-                "-" if dft is None else _number(dft.volume / each.n_atoms, 3),
-                _number(metrics.bulk_modulus, 1),
-                "-" if dft is None else _number(dft.bulk_modulus / GPA, 1),
-                _number(metrics.bulk_modulus_derivative, 2),
-                "-" if dft is None else _number(dft.bulk_modulus_derivative, 2),
+                number(metrics.volume, 3),
+                "-" if dft is None else number(dft.volume / each.n_atoms, 3),
+                number(metrics.bulk_modulus, 1),
+                "-" if dft is None else number(dft.bulk_modulus / GPA, 1),
+                number(metrics.bulk_modulus_derivative, 2),
+                "-" if dft is None else number(dft.bulk_modulus_derivative, 2),
             )
         )
         if each.note:
@@ -348,10 +348,6 @@ def case_table(materials: Sequence[EosComparison]) -> CaseTable:
         rows=rows,
         notes=notes,
     )
-
-
-def _number(value: float, digits: int) -> str:
-    return "-" if np.isnan(value) else f"{value:.{digits}f}"
 
 
 EOS = Presentation(

@@ -30,7 +30,7 @@ from .intervals import (
 )
 from .softening import softening
 from .summary import Row, RowHead
-from .tables import CaseTable, Presentation, interval, with_interval
+from .tables import CaseTable, Presentation, interval, number, with_interval
 
 FloatArray = NDArray[np.float64]
 
@@ -505,14 +505,14 @@ def case_table(materials: Sequence[PhononComparison]) -> CaseTable:
                 (
                     each.name,
                     "fixed" if variant == FIXED else variant,
-                    _number(metrics.highest, 2),
-                    _number(metrics.reference_highest, 2),
-                    _number(metrics.lowest, 2),
-                    _number(metrics.reference_lowest, 2),
+                    number(metrics.highest, 2),
+                    number(metrics.reference_highest, 2),
+                    number(metrics.lowest, 2),
+                    number(metrics.reference_lowest, 2),
                     f"{100 * metrics.imaginary:.1f}" if not metrics.is_stable else "none",
-                    _number(metrics.heat_capacity, 2),
-                    _number(metrics.entropy, 2),
-                    _number(metrics.free_energy, 1),
+                    number(metrics.heat_capacity, 2),
+                    number(metrics.entropy, 2),
+                    number(metrics.free_energy, 1),
                 )
             )
         if each.not_comparable:
@@ -536,10 +536,6 @@ def case_table(materials: Sequence[PhononComparison]) -> CaseTable:
         rows=rows,
         notes=notes,
     )
-
-
-def _number(value: float, digits: int) -> str:
-    return "-" if np.isnan(value) else f"{value:.{digits}f}"
 
 
 PHONONS = Presentation(

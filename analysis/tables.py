@@ -187,6 +187,11 @@ def with_interval(row: Row, digits: int) -> str:
     return "-" if math.isnan(row.value) else f"{row.value:.{digits}f}{interval(row, digits)}"
 
 
+def number(value: float, digits: int) -> str:
+    """A value for a table; ``"-"`` for nan."""
+    return "-" if math.isnan(value) else f"{value:.{digits}f}"
+
+
 def interval(row: Row, digits: int) -> str:
     """The interval in brackets after a blank; nothing if there is none."""
     if row.ci_low is None or row.ci_high is None:

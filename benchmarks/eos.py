@@ -13,7 +13,6 @@ from typing import ClassVar
 import numpy as np
 from ase import Atoms
 
-from umlip_bench.analysis.birch_murnaghan import Equilibrium
 from umlip_bench.analysis.eos import (
     EOS,
     Curve,
@@ -26,6 +25,7 @@ from umlip_bench.analysis.summary import Row
 from umlip_bench.analysis.tables import CaseTable, Presentation
 from umlip_bench.benchmarks.fingerprints import digest
 from umlip_bench.benchmarks.selection import cheapest
+from umlip_bench.birch_murnaghan import Equilibrium
 from umlip_bench.datasets import Dataset
 from umlip_bench.datasets.cases import EosCase
 from umlip_bench.engine.relaxation import Relax

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from ase import Atoms
 
-from umlip_bench.datasets import birch_murnaghan, extxyz
+from umlip_bench.birch_murnaghan import fit_minimum
+from umlip_bench.datasets import extxyz
 from umlip_bench.datasets.cases import (
     DefectCase,
     EosCase,
@@ -90,7 +91,7 @@ def eos(points: Sequence[Point], level: LevelOfTheory) -> Iterator[EosCase]:
     for system, members in _by("system", points):
         volumes = np.array([each.atoms.get_volume() for each in members])
         energies = np.array([each.energy for each in members])
-        curve = birch_murnaghan.fit(volumes, energies)
+        curve = fit_minimum(volumes, energies)
         first = members[0].atoms
         scale = (curve.volume / first.get_volume()) ** (1 / 3)
         atoms = _named(first, f"{system} at the equilibrium")

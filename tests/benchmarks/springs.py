@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from ase import Atoms
 
-from umlip_bench.analysis.birch_murnaghan import BirchMurnaghan
+from umlip_bench.birch_murnaghan import BirchMurnaghan
 from umlip_bench.engine.scheduler import Done, run_tasks
 from umlip_bench.errors import StructureError
 from umlip_bench.potentials.card import LevelOfTheory, ModelCard

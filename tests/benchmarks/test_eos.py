@@ -8,7 +8,6 @@ from scipy import integrate
 
 from tests.benchmarks.springs import REFUSED, Squeezable, cubic, measured
 from umlip_bench import datasets
-from umlip_bench.analysis.birch_murnaghan import BirchMurnaghan, Equilibrium, delta, nu
 from umlip_bench.analysis.eos import (
     EOS,
     FIXED,
@@ -21,7 +20,7 @@ from umlip_bench.analysis.eos import (
 )
 from umlip_bench.benchmarks import suite as suite_by_name
 from umlip_bench.benchmarks.eos import STRAINS, EosMeasurement
-from umlip_bench.datasets import birch_murnaghan
+from umlip_bench.birch_murnaghan import BirchMurnaghan, Equilibrium, delta, nu
 from umlip_bench.engine.scheduler import Done, Failed, run_tasks
 from umlip_bench.errors import DataError
 from umlip_bench.suite import Mode, StructureRequest
@@ -54,13 +53,12 @@ def test_it_is_the_curve_of_the_textbook():
     assert rise[0] == pytest.approx(b1, rel=1e-6)
 
 
-def test_the_data_sets_fit_is_the_same():
+def test_stored_points_give_the_parameters_of_the_case():
     case = next(c for c in datasets.load("pbe-mini").of_task("eos") if c.name == "MgO")
-    theirs = birch_murnaghan.fit(case.volumes, case.energies)
     ours = Curve(case.volumes, case.energies).equilibrium
-    assert ours.volume == pytest.approx(theirs.volume, rel=1e-9)
-    assert ours.bulk_modulus == pytest.approx(theirs.bulk_modulus, rel=1e-9)
-    assert ours.bulk_modulus_derivative == pytest.approx(theirs.bulk_modulus_derivative, rel=1e-7)
+    assert ours.volume == pytest.approx(case.volume, rel=1e-9)
+    assert ours.bulk_modulus == pytest.approx(case.bulk_modulus, rel=1e-9)
+    assert ours.bulk_modulus_derivative == pytest.approx(case.bulk_modulus_derivative, rel=1e-7)
 
 
 def test_delta_is_the_integral():

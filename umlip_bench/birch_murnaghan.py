@@ -156,6 +156,28 @@ class BirchMurnaghan:
         return np.asarray((np.asarray(volume, dtype=np.float64) / self.scale) ** (-2 / 3))
 
 
+def fit_minimum(volumes: ArrayLike, energies: ArrayLike) -> Equilibrium:
+    """The minimum of the curve through points.
+
+    Parameters
+    ----------
+    volumes
+        Shape (P,), Å³, at least four different ones.
+    energies
+        Shape (P,), eV.
+
+    Raises
+    ------
+    DataError
+        As `BirchMurnaghan.fit`, or if the curve has no minimum among the points.
+    """
+    low, high = float(np.min(volumes)), float(np.max(volumes))
+    found = BirchMurnaghan.fit(volumes, energies).equilibrium(low, high)
+    if found is None:
+        raise DataError(f"energies have no minimum between {low:.4g} and {high:.4g} Å³")
+    return found
+
+
 def delta(first: Equilibrium, second: Equilibrium) -> float:
     """Root mean square difference of two curves within 6 % of their mean volume, in eV.
 
