@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from .energies import EnergyComparison, Variant, cell, remarks
-from .tables import CaseTable
+from .energies import (
+    COUNT_METRIC,
+    LABELS,
+    EnergyComparison,
+    Variant,
+    cell,
+    energy_caption,
+    energy_verdict,
+    remarks,
+)
+from .tables import CaseTable, Presentation
+
+WHAT = "defect energies"
 
 POTENTIALS = (
     "Atoms that a defect adds or removes are counted at the potentials of their elements; those of a "
@@ -54,3 +66,13 @@ def defect_table(results: Sequence[DefectResult]) -> CaseTable:
         rows,
         [*said, POTENTIALS],
     )
+
+
+DEFECTS = Presentation(
+    labels=LABELS,
+    count_metric=COUNT_METRIC,
+    cases="defects",
+    verdict=partial(energy_verdict, what=WHAT),
+    caption=partial(energy_caption, what=WHAT),
+)
+"""For `umlip_bench.analysis.tables.print_table`."""

@@ -48,6 +48,25 @@ VARIANT = "fixed-geometry"
 
 
 @dataclass(frozen=True, eq=False)
+class Geometry:
+    """Where the atoms of a frame are.
+
+    Parameters
+    ----------
+    numbers
+        Shape (n_atoms,), atomic numbers.
+    positions
+        Shape (n_atoms, 3), Å.
+    cell
+        Shape (3, 3), Å, vectors in rows; periodic in all directions.
+    """
+
+    numbers: NDArray[np.int64]
+    positions: FloatArray
+    cell: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
 class FrameComparison:
     """DFT's and the model's results for one frame.
 
@@ -63,6 +82,8 @@ class FrameComparison:
     stress_reference, stress_model
         Shape (3, 3), in eV/Å^3, both with the same sign convention; both ``None`` if either side
         has none.
+    geometry
+        For what is told by element or coordination; ``None`` if it is not known.
 
     Raises
     ------
@@ -77,6 +98,7 @@ class FrameComparison:
     forces_model: FloatArray
     stress_reference: FloatArray | None = None
     stress_model: FloatArray | None = None
+    geometry: Geometry | None = None
 
     def __post_init__(self) -> None:
         shape = np.shape(self.forces_reference)

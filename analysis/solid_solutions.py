@@ -11,16 +11,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from ase.units import kB
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from .energies import EnergyComparison, Variant, cell, remarks
+from .energies import (
+    COUNT_METRIC,
+    LABELS,
+    EnergyComparison,
+    Variant,
+    cell,
+    energy_caption,
+    energy_verdict,
+    remarks,
+)
 from .intervals import Estimate, median_estimate
 from .summary import Row, RowHead
-from .tables import CaseTable
+from .tables import CaseTable, Presentation
+
+WHAT = "mixing energies"
 
 MIN_RANKED = 3
 """Orderings below which a ranking says nothing."""
@@ -230,3 +242,30 @@ def _gap(omega: float) -> str:
     if not omega > 0:
         return f"Ω {omega:.3f} eV, no gap"
     return f"Ω {omega:.3f} eV, gap up to {gap_temperature(omega):.0f} K"
+
+
+def _caption(rows: Sequence[Row]) -> str:
+    return (
+        f"{energy_caption(rows, WHAT)} Kendall tau: ranking of a system's orderings; gap: T_c = "
+        "Ω / 2 k_B of a regular solution fitted to them, model less DFT is the shift; medians over "
+        "systems that have one."
+    )
+
+
+SOLID_SOLUTIONS = Presentation(
+    labels=(
+        *LABELS[:3],
+        ("mae_mev", "MAE"),
+        ("mean_signed_error_mev", "signed error"),
+        *LABELS[5:],
+        ("kendall_tau", "Kendall tau"),
+        ("gap_temperature_dft", "gap, DFT"),
+        ("gap_temperature_model", "gap, model"),
+        ("gap_temperature_shift", "shift"),
+    ),
+    count_metric=COUNT_METRIC,
+    cases="orderings",
+    verdict=partial(energy_verdict, what=WHAT),
+    caption=_caption,
+)
+"""For `umlip_bench.analysis.tables.print_table`."""

@@ -4,16 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 from ase.units import J, m
 from numpy.typing import NDArray
 
-from .energies import EnergyComparison, EnergyValue, Variant, cell, remarks
+from .energies import (
+    COUNT_METRIC,
+    LABELS,
+    EnergyComparison,
+    EnergyValue,
+    Variant,
+    cell,
+    energy_caption,
+    energy_verdict,
+    remarks,
+)
 from .intervals import Estimate
 from .summary import Row, RowHead
-from .tables import CaseTable
+from .tables import CaseTable, Presentation
+
+WHAT = "surface energies"
 
 if TYPE_CHECKING:
     from pymatgen.analysis.wulff import WulffShape
@@ -166,3 +179,18 @@ def _area(
     fractions: Mapping[tuple[int, ...], float],
 ) -> str:
     return "-" if value is None else f"{fractions.get(result.miller_index, 0.0):.0%}"
+
+
+SURFACES = Presentation(
+    labels=(
+        *LABELS[:4],
+        ("mae_si", "MAE"),
+        ("mean_signed_error_si", "signed error"),
+        *LABELS[5:],
+    ),
+    count_metric=COUNT_METRIC,
+    cases="surfaces",
+    verdict=partial(energy_verdict, what=WHAT),
+    caption=partial(energy_caption, what=WHAT),
+)
+"""For `umlip_bench.analysis.tables.print_table`."""

@@ -17,7 +17,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import combinations
 from typing import ClassVar
 
@@ -27,12 +26,12 @@ from ase import Atoms
 from ase.collections import dcdft
 from ase.geometry import get_distances
 
-from umlip_bench.analysis import energies
-from umlip_bench.analysis.defects import DefectResult, defect_table
+from umlip_bench.analysis.defects import DefectResult
 from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Standing
-from umlip_bench.analysis.summary import Row
-from umlip_bench.analysis.tables import CaseTable, Presentation
-from umlip_bench.benchmarks.fingerprints import digest
+from umlip_bench.analysis.suites.base import SuiteAnalysis
+from umlip_bench.analysis.suites.energies import DefectsAnalysis
+from umlip_bench.benchmarks.analysed import AnalysedSuite
+from umlip_bench.benchmarks.fingerprints import digest, elements_of
 from umlip_bench.benchmarks.selection import cheapest
 from umlip_bench.benchmarks.slabs import primitive
 from umlip_bench.benchmarks.variants import (
@@ -51,7 +50,6 @@ from umlip_bench.errors import DataError, StructureError, UmlipBenchError
 from umlip_bench.potentials.card import LevelOfTheory, ModelCard
 from umlip_bench.suite import Mode, StructureRequest
 
-WHAT = "defect energies"
 NO_POTENTIAL = "not comparable: the data have no chemical potentials"
 
 MOVED = 1.0
@@ -108,6 +106,13 @@ class FormationCase:
         """Digest of all cells, and of what they are compared with."""
         cells = [atoms for defect in self.defects for atoms in (defect.host, defect.defective)]
         return digest(cells, np.array(self.reference))
+
+    @property
+    def elements(self) -> tuple[str, ...]:
+        """Chemical symbols, sorted."""
+        return elements_of(
+            cell for defect in self.defects for cell in (defect.host, defect.defective)
+        )
 
 
 def _net(defects: Sequence[DefectCase]) -> dict[str, int]:
@@ -414,18 +419,11 @@ def vacancies(crystal: Atoms, name: str) -> Iterator[DefectCase]:
         )
 
 
-class DefectsSuite:
+class DefectsSuite(AnalysedSuite[DefectResult]):
     """The suite ``defects``."""
 
-    name: ClassVar[str] = "defects"
+    analysis: ClassVar[SuiteAnalysis[DefectResult]] = DefectsAnalysis()
     version: ClassVar[int] = 1
-    presentation: ClassVar[Presentation] = Presentation(
-        labels=energies.LABELS,
-        count_metric=energies.COUNT_METRIC,
-        cases="defects",
-        verdict=partial(energies.energy_verdict, what=WHAT),
-        caption=partial(energies.energy_caption, what=WHAT),
-    )
 
     def cases(self, dataset: Dataset, mode: Mode) -> Sequence[FormationCase]:
         """Defects with a formation energy of their own, and pairs of others."""
@@ -443,37 +441,6 @@ class DefectsSuite:
     def measure(self, case: FormationCase) -> Task[DefectResult]:
         """See `measure`."""
         return measure(case)
-
-    def metrics(self, result: DefectResult) -> Mapping[str, float | int]:
-        """Formation energies in eV, and the largest displacement in Å."""
-        return {
-            **energies.comparison_metrics(result.comparison),
-            "largest_displacement": result.largest_displacement,
-        }
-
-    def to_arrays(self, result: DefectResult) -> Mapping[str, np.ndarray]:
-        """Values and displacement."""
-        return {
-            **energies.comparison_to_arrays(result.comparison),
-            "largest_displacement": np.array(result.largest_displacement),
-        }
-
-    def from_arrays(self, name: str, arrays: Mapping[str, np.ndarray]) -> DefectResult:
-        """The result again."""
-        return DefectResult(
-            energies.comparison_from_arrays(name, arrays), float(arrays["largest_displacement"])
-        )
-
-    def rows(
-        self, model: str, data: str, results: Sequence[DefectResult], n_failed: int
-    ) -> list[Row]:
-        """Errors and scales of both variants."""
-        comparisons = [result.comparison for result in results]
-        return energies.energy_rows(model, data, self.name, comparisons, n_failed)
-
-    def case_table(self, results: Sequence[DefectResult]) -> CaseTable:
-        """Formation energies one by one."""
-        return defect_table(results)
 
 
 def _n_atoms(case: FormationCase) -> int:

@@ -6,8 +6,8 @@ not. The difference of the two stresses leaves out a stress that the unstrained 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -15,14 +15,8 @@ import spglib
 from ase import Atoms
 
 from umlip_bench.analysis.elastic import (
-    ELASTIC,
-    FIXED,
-    RELAXED,
     ElasticComparison,
     ReferenceModuli,
-    case_table,
-    elastic_metrics,
-    elastic_rows,
 )
 from umlip_bench.analysis.elasticity import (
     elastic_constants,
@@ -31,9 +25,10 @@ from umlip_bench.analysis.elasticity import (
     strain_tensor,
     stress_vector,
 )
-from umlip_bench.analysis.summary import Row
-from umlip_bench.analysis.tables import CaseTable, Presentation
-from umlip_bench.benchmarks.fingerprints import digest
+from umlip_bench.analysis.suites.base import SuiteAnalysis
+from umlip_bench.analysis.suites.elastic import ElasticAnalysis
+from umlip_bench.benchmarks.analysed import AnalysedSuite
+from umlip_bench.benchmarks.fingerprints import digest, elements_of
 from umlip_bench.benchmarks.selection import cheapest
 from umlip_bench.datasets import Dataset
 from umlip_bench.datasets.cases import ElasticCase
@@ -76,6 +71,11 @@ class ElasticMeasurement:
     def fingerprint(self) -> str:
         """Digest of the structure."""
         return digest([self.atoms])
+
+    @property
+    def elements(self) -> tuple[str, ...]:
+        """Chemical symbols, sorted."""
+        return elements_of([self.atoms])
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,12 +205,11 @@ def point_group(atoms: Atoms) -> np.ndarray:
     return np.array(rotations)
 
 
-class ElasticSuite:
+class ElasticSuite(AnalysedSuite[ElasticComparison]):
     """The suite ``elastic``."""
 
-    name: ClassVar[str] = "elastic"
+    analysis: ClassVar[SuiteAnalysis[ElasticComparison]] = ElasticAnalysis()
     version: ClassVar[int] = 1
-    presentation: ClassVar[Presentation] = ELASTIC
 
     def cases(self, dataset: Dataset, mode: Mode) -> Sequence[ElasticMeasurement]:
         """Usable moduli of a set; short runs take the smallest cells."""
@@ -231,47 +230,3 @@ class ElasticSuite:
     def measure(self, case: ElasticMeasurement) -> Task[ElasticComparison]:
         """See `measure`."""
         return measure(case)
-
-    def metrics(self, result: ElasticComparison) -> Mapping[str, float | int]:
-        """Numbers of both variants, by prefix."""
-        prefixes = {FIXED: "fixed", RELAXED: "relaxed"}
-        return {
-            f"{prefixes[variant]}_{key}": value
-            for variant, numbers in elastic_metrics(result).items()
-            for key, value in asdict(numbers).items()
-        }
-
-    def to_arrays(self, result: ElasticComparison) -> Mapping[str, np.ndarray]:
-        """Elastic constants and DFT's moduli; what there is not is left out."""
-        arrays = {
-            "fixed_failure": np.array(result.fixed_failure),
-            "relaxed_failure": np.array(result.relaxed_failure),
-        }
-        if result.reference is not None:
-            arrays["reference"] = np.array([result.reference.bulk, result.reference.shear])
-        for key, constants in (("fixed", result.fixed), ("relaxed", result.relaxed)):
-            if constants is not None:
-                arrays[key] = constants
-        return arrays
-
-    def from_arrays(self, name: str, arrays: Mapping[str, np.ndarray]) -> ElasticComparison:
-        """The comparison again."""
-        reference = arrays.get("reference")
-        return ElasticComparison(
-            name=name,
-            reference=None if reference is None else ReferenceModuli(*map(float, reference)),
-            fixed=arrays.get("fixed"),
-            relaxed=arrays.get("relaxed"),
-            fixed_failure=str(arrays["fixed_failure"]),
-            relaxed_failure=str(arrays["relaxed_failure"]),
-        )
-
-    def rows(
-        self, model: str, data: str, results: Sequence[ElasticComparison], n_failed: int
-    ) -> list[Row]:
-        """Medians over materials and shares, with intervals."""
-        return elastic_rows(model, data, results, n_failed)
-
-    def case_table(self, results: Sequence[ElasticComparison]) -> CaseTable:
-        """Moduli of each material."""
-        return case_table(results)

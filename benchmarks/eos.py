@@ -6,24 +6,21 @@ coordinates, as in the reference data.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 from ase import Atoms
 
 from umlip_bench.analysis.eos import (
-    EOS,
     Curve,
     EosComparison,
-    case_table,
-    eos_metrics,
-    eos_rows,
 )
-from umlip_bench.analysis.summary import Row
-from umlip_bench.analysis.tables import CaseTable, Presentation
-from umlip_bench.benchmarks.fingerprints import digest
+from umlip_bench.analysis.suites.base import SuiteAnalysis
+from umlip_bench.analysis.suites.eos import EosAnalysis
+from umlip_bench.benchmarks.analysed import AnalysedSuite
+from umlip_bench.benchmarks.fingerprints import digest, elements_of
 from umlip_bench.benchmarks.selection import cheapest
 from umlip_bench.birch_murnaghan import Equilibrium
 from umlip_bench.datasets import Dataset
@@ -68,6 +65,11 @@ class EosMeasurement:
         points = self.reference_points
         reference = None if self.reference is None else np.array([self.reference.volume])
         return digest([self.atoms], reference, None if points is None else points.volumes)
+
+    @property
+    def elements(self) -> tuple[str, ...]:
+        """Chemical symbols, sorted."""
+        return elements_of([self.atoms])
 
 
 def measure(case: EosMeasurement) -> Task[EosComparison]:
@@ -115,12 +117,11 @@ def scaled(atoms: Atoms, volume: float) -> Atoms:
     return out
 
 
-class EosSuite:
+class EosSuite(AnalysedSuite[EosComparison]):
     """The suite ``eos``."""
 
-    name: ClassVar[str] = "eos"
+    analysis: ClassVar[SuiteAnalysis[EosComparison]] = EosAnalysis()
     version: ClassVar[int] = 1
-    presentation: ClassVar[Presentation] = EOS
 
     def cases(self, dataset: Dataset, mode: Mode) -> Sequence[EosMeasurement]:
         """One case for each usable curve; a quick run takes the smallest cells."""
@@ -136,53 +137,6 @@ class EosSuite:
     def measure(self, case: EosMeasurement) -> Task[EosComparison]:
         """See `measure`."""
         return measure(case)
-
-    def metrics(self, result: EosComparison) -> Mapping[str, float | int]:
-        """Errors of one material."""
-        return asdict(eos_metrics(result))
-
-    def to_arrays(self, result: EosComparison) -> Mapping[str, np.ndarray]:
-        """All curves; one that there is not is left out."""
-        arrays = {"n_atoms": np.array(result.n_atoms), "note": np.array(result.note)}
-        if result.reference is not None:
-            arrays["reference"] = np.array(list(asdict(result.reference).values()))
-        curves = (
-            ("reference_points", result.reference_points),
-            ("fixed", result.fixed),
-            ("relaxed", result.relaxed),
-        )
-        for key, curve in curves:
-            if curve is not None:
-                arrays[key] = np.array([curve.volumes, curve.energies])
-        return arrays
-
-    def from_arrays(self, name: str, arrays: Mapping[str, np.ndarray]) -> EosComparison:
-        """The comparison again."""
-
-        def curve(key: str) -> Curve | None:
-            return Curve(*arrays[key]) if key in arrays else None
-
-        return EosComparison(
-            name=name,
-            n_atoms=int(arrays["n_atoms"]),
-            reference=Equilibrium(*map(float, arrays["reference"]))
-            if "reference" in arrays
-            else None,
-            reference_points=curve("reference_points"),
-            fixed=curve("fixed"),
-            relaxed=curve("relaxed"),
-            note=str(arrays["note"]),
-        )
-
-    def rows(
-        self, model: str, data: str, results: Sequence[EosComparison], n_failed: int
-    ) -> list[Row]:
-        """Medians over materials, with intervals."""
-        return eos_rows(model, data, results, n_failed)
-
-    def case_table(self, results: Sequence[EosComparison]) -> CaseTable:
-        """The model's own equations of state."""
-        return case_table(results)
 
 
 def _of(case: EosCase) -> EosMeasurement:

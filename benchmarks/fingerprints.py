@@ -1,4 +1,4 @@
-"""Digests of what a case consists of."""
+"""Digests of what a case consists of, and its elements."""
 
 from __future__ import annotations
 
@@ -30,3 +30,8 @@ def digest(structures: Iterable[Atoms], *arrays: np.ndarray | None) -> str:
             found.update(f"{extra.dtype}{extra.shape}".encode())
             found.update(np.ascontiguousarray(extra).tobytes())
     return found.hexdigest()
+
+
+def elements_of(structures: Iterable[Atoms]) -> tuple[str, ...]:
+    """Chemical symbols of structures, each once, sorted."""
+    return tuple(sorted({symbol for atoms in structures for symbol in atoms.symbols}))

@@ -20,7 +20,6 @@ from umlip_bench.analysis.energies import (
     EnergyValue,
     Standing,
     Variant,
-    comparison_metrics,
 )
 from umlip_bench.analysis.migration import (
     MIGRATION,
@@ -28,16 +27,17 @@ from umlip_bench.analysis.migration import (
     Profile,
     case_table,
     migration_rows,
+    path_metrics,
     profiles_from_arrays,
     profiles_to_arrays,
 )
 from umlip_bench.analysis.summary import Row
 from umlip_bench.analysis.tables import CaseTable, Presentation
-from umlip_bench.benchmarks.fingerprints import digest
-from umlip_bench.benchmarks.hops import vacancy_hops
+from umlip_bench.benchmarks.fingerprints import digest, elements_of
+from umlip_bench.benchmarks.hops import MOST_HOPS, vacancy_hops
 from umlip_bench.benchmarks.selection import cheapest
 from umlip_bench.datasets import Dataset
-from umlip_bench.datasets.cases import MigrationCase, Preparation
+from umlip_bench.datasets.cases import MigrationCase, PathMethod
 from umlip_bench.engine.bands import ApproxBand, ApproxBandResult, Band, BandResult, EnergyProfile
 from umlip_bench.engine.relaxation import Relax
 from umlip_bench.engine.requests import Static, Task
@@ -53,7 +53,26 @@ ELSEWHERE = 1.0
 """Å; an atom that relaxes farther has gone into another basin."""
 ASYMMETRY = 0.1
 """eV, between model and DFT, in the energy of one end point against the other."""
+BELOW = 0.02
+"""eV; an image that lies lower than both end points by more is another minimum on the way."""
+AT_HOME = 0.5
+"""Å; an atom that goes no farther along the path given does not take part in the hop."""
 QUICK_CASES = 4
+QUICK_HOPS = 1
+"""Of a structure; each takes minutes on a CPU."""
+
+PREPARED = {
+    PathMethod.FIXED: Variant.FIXED,
+    PathMethod.APPROX_NEB: Variant.APPROX_NEB,
+    PathMethod.NEB: Variant.NEB,
+}
+"""The variant whose images came about as DFT's did."""
+
+_SO_PREPARED = {
+    Variant.FIXED: "fixed, not relaxed",
+    Variant.APPROX_NEB: "relaxed one by one, not as a band",
+    Variant.NEB: "those of a band, not relaxed one by one",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,9 +88,11 @@ class Migration:
     moving
         Index of the ion.
     energies
-        DFT's, shape (images,), eV; ``None`` if there are none.
-    relaxed
-        Whether DFT relaxed the images, the ion held.
+        DFT's, shape (images,), eV, nan where one is not known; ``None`` if there are none.
+    prepared
+        The variant that DFT prepared the images by.
+    notes
+        What a reader should know of the path itself.
     """
 
     name: str
@@ -79,12 +100,30 @@ class Migration:
     images: tuple[Atoms, ...]
     moving: int
     energies: np.ndarray | None
-    relaxed: bool
+    prepared: Variant = Variant.FIXED
+    notes: tuple[str, ...] = ()
 
     @property
     def fingerprint(self) -> str:
         """Digest of the images."""
         return digest(self.images)
+
+    @property
+    def barrier(self) -> float:
+        """DFT's, kinetically resolved, eV; nan if it is not known."""
+        if self.energies is None:
+            return float("nan")
+        return float(self.energies.max() - 0.5 * (self.energies[0] + self.energies[-1]))
+
+    @property
+    def asymmetry(self) -> float:
+        """DFT's energy of the last end point above the first, eV; nan if it is not known."""
+        return float("nan") if self.energies is None else float(self.energies[-1] - self.energies[0])
+
+    @property
+    def elements(self) -> tuple[str, ...]:
+        """Chemical symbols, sorted."""
+        return elements_of(self.images[:1])
 
 
 def measure(case: Migration) -> Task[MigrationComparison]:
@@ -128,19 +167,24 @@ def _compare(
     approx: ApproxBandResult | StructureError,
     band: BandResult | StructureError,
 ) -> MigrationComparison:
-    values = [_value(case, Variant.FIXED, fixed, _standing_of_fixed(case), _flags(case, fixed))]
-    profiles = [_profile(Variant.FIXED, fixed)]
+    start = case.images[0].positions[case.moving]
+    standing = _standing_of_fixed(case)
+    flags = (*case.notes, *_rough_ends(case, fixed), *_flags(case, fixed, standing[0]))
+    values = [_value(case, Variant.FIXED, fixed, standing, flags)]
+    profiles = [_profile(Variant.FIXED, fixed, case.moving, start)]
     for variant, result in ((Variant.APPROX_NEB, approx), (Variant.NEB, band)):
         if isinstance(result, StructureError):
             failed = (Standing.FAILED, str(result))
             values.append(_value(case, variant, None, failed, ()))
         else:
             standing = _standing(case, variant, result)
-            values.append(_value(case, variant, result, standing, _no_saddle(result)))
-            profiles.append(_profile(variant, result))
+            flags = _flags(case, result, standing[0])
+            values.append(_value(case, variant, result, standing, flags))
+            profiles.append(_profile(variant, result, case.moving, start))
     reference = None
-    if case.energies is not None:
-        reference = Profile("DFT", fixed.distances, case.energies - case.energies[0])
+    if case.energies is not None and np.isfinite(case.energies).all():
+        above_first = case.energies - case.energies[0]
+        reference = Profile("DFT", fixed.distances, above_first, profiles[0].ion)
     return MigrationComparison(
         energies=EnergyComparison(case.name, case.system, "eV", tuple(values)),
         reference=reference,
@@ -157,7 +201,7 @@ def _value(
 ) -> EnergyValue:
     return EnergyValue(
         variant=variant,
-        reference=float("nan") if case.energies is None else _barrier(case.energies),
+        reference=case.barrier,
         model=float("nan") if profile is None else profile.kinetically_resolved_barrier,
         standing=standing[0],
         reason=standing[1],
@@ -165,16 +209,18 @@ def _value(
     )
 
 
-def _barrier(energies: np.ndarray) -> float:
-    return float(energies.max() - 0.5 * (energies[0] + energies[-1]))
-
-
-def _profile(variant: Variant, profile: EnergyProfile) -> Profile:
-    return Profile(variant, profile.distances, profile.energies - profile.energies[0])
+def _profile(
+    variant: Variant, profile: EnergyProfile, moving: int, start: np.ndarray
+) -> Profile:
+    """The profile, with the way of the ion unwrapped from the place next to `start`."""
+    at = np.array([image.positions[moving] for image in profile.images])
+    steps = find_mic(np.diff(at, axis=0, prepend=start[None]), profile.images[0].cell)[0]
+    ion = start + np.cumsum(steps, axis=0)
+    return Profile(variant, profile.distances, profile.energies - profile.energies[0], ion)
 
 
 def _standing_of_fixed(case: Migration) -> tuple[Standing, str]:
-    if case.energies is None:
+    if np.isnan(case.barrier):
         return Standing.NO_REFERENCE, ""
     return Standing.COMPARABLE, ""
 
@@ -183,56 +229,81 @@ def _standing(
     case: Migration, variant: Variant, result: ApproxBandResult | BandResult
 ) -> tuple[Standing, str]:
     """Whether relaxed images may be compared with DFT's; what went wrong comes first."""
-    shifts = [
-        np.linalg.norm(find_mic(after.positions - before.positions, before.cell)[0], axis=1).max()
-        for before, after in zip(case.images, result.images, strict=True)
-    ]
+    shifts = _shifts(case, variant, result)
     farthest = int(np.argmax(shifts))
-    # Images of an elastic band slide along the path, but their end points do not.
-    judged = shifts if variant is Variant.APPROX_NEB else [shifts[0], shifts[-1]]
-    if max(judged) > ELSEWHERE:
+    if shifts[farthest] > ELSEWHERE:
         return (
             Standing.CHANGED,
-            f"image {farthest} relaxed by up to {max(judged):.1f} Å, into another basin",
+            f"image {farthest} relaxed by up to {shifts[farthest]:.1f} Å, into another basin",
         )
     if not np.all(result.converged):
         left = float(np.max(result.fmax))
         return Standing.UNCONVERGED, f"forces of {left:.2g} eV/Å are left"
-    if case.energies is None:
+    if np.isnan(case.barrier):
         return Standing.NO_REFERENCE, ""
-    if not case.relaxed:
-        return Standing.NOT_COMPARABLE, "DFT's images are fixed, not relaxed"
-    if variant is Variant.NEB:
-        return Standing.NOT_COMPARABLE, "DFT's images are relaxed one by one, not as a band"
+    if variant is not case.prepared:
+        return Standing.NOT_COMPARABLE, f"DFT's images are {_SO_PREPARED[case.prepared]}"
     return Standing.COMPARABLE, ""
 
 
-def _flags(case: Migration, fixed: EnergyProfile) -> tuple[str, ...]:
-    flags = list(_no_saddle(fixed))
-    if case.relaxed:
-        for name, forces in (("first", fixed.forces[0]), ("last", fixed.forces[-1])):
-            largest = float(np.linalg.norm(forces, axis=1).max())
-            if largest > AT_REST:
-                flags.append(f"the {name} end point is no minimum of the model: {largest:.2f} eV/Å")
-    if case.energies is not None:
-        model = fixed.energies[-1] - fixed.energies[0]
-        dft = case.energies[-1] - case.energies[0]
-        if abs(model - dft) > ASYMMETRY:
-            flags.append(f"last end point against first: {model:+.2f} eV, DFT {dft:+.2f} eV")
+def _shifts(
+    case: Migration, variant: Variant, result: ApproxBandResult | BandResult
+) -> np.ndarray:
+    """How far the atom that moved most went in each image, shape (images,), Å."""
+    lengths = np.array(
+        [
+            np.linalg.norm(find_mic(after.positions - before.positions, before.cell)[0], axis=1)
+            for before, after in zip(case.images, result.images, strict=True)
+        ]
+    )
+    if variant is Variant.NEB:
+        # Images of a band slide along the path; of those between, only what stays at home is judged.
+        away = [image.positions - case.images[0].positions for image in case.images]
+        ways = find_mic(np.reshape(away, (-1, 3)), case.images[0].cell)[1]
+        hopping = np.reshape(ways, lengths.shape).max(axis=0) > AT_HOME
+        lengths[1:-1, hopping] = 0.0
+    return lengths.max(axis=1)
+
+
+def _rough_ends(case: Migration, fixed: EnergyProfile) -> tuple[str, ...]:
+    """End points that DFT relaxed and that are no minima of the model."""
+    if case.prepared is Variant.FIXED:
+        return ()
+    largest = [float(np.linalg.norm(fixed.forces[k], axis=1).max()) for k in (0, -1)]
+    return tuple(
+        f"the {name} end point is no minimum of the model: {force:.2f} eV/Å"
+        for name, force in zip(("first", "last"), largest, strict=True)
+        if force > AT_REST
+    )
+
+
+def _flags(case: Migration, profile: EnergyProfile, standing: Standing) -> tuple[str, ...]:
+    """What is peculiar about a profile of the model."""
+    energies = profile.energies
+    flags = []
+    if profile.saddle in (0, len(energies) - 1):
+        flags.append("no image is higher than both end points")
+    below = min(energies[0], energies[-1]) - energies[1:-1].min()
+    if below > BELOW:
+        flags.append(
+            f"image {1 + int(energies[1:-1].argmin())} lies {below:.2f} eV below both end points"
+        )
+    # An asymmetry that DFT's geometry does not have cannot be told from another preparation.
+    ends_known = np.isfinite(case.asymmetry)
+    if ends_known and standing in (Standing.COMPARABLE, Standing.NO_REFERENCE):
+        model = float(energies[-1] - energies[0])
+        if abs(model - case.asymmetry) > ASYMMETRY:
+            flags.append(
+                f"last end point against first: {model:+.2f} eV, DFT {case.asymmetry:+.2f} eV"
+            )
     return tuple(flags)
-
-
-def _no_saddle(profile: EnergyProfile) -> tuple[str, ...]:
-    if profile.saddle in (0, len(profile.energies) - 1):
-        return ("no image is higher than both end points",)
-    return ()
 
 
 class MigrationSuite:
     """The suite ``migration``."""
 
     name: ClassVar[str] = "migration"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     presentation: ClassVar[Presentation] = MIGRATION
 
     def cases(self, dataset: Dataset, mode: Mode) -> Sequence[Migration]:
@@ -244,7 +315,8 @@ class MigrationSuite:
                 images=case.images,
                 moving=case.moving_ion,
                 energies=np.asarray(case.energies),
-                relaxed=case.preparation is Preparation.RELAXED,
+                prepared=PREPARED[case.method],
+                notes=case.notes,
             )
             for case in dataset.of_task(self.name)
             if isinstance(case, MigrationCase)
@@ -252,7 +324,7 @@ class MigrationSuite:
         return cheapest(cases, QUICK_CASES, _n_atoms) if mode is Mode.QUICK else cases
 
     def structure_cases(self, request: StructureRequest) -> Sequence[Migration]:
-        """Symmetry-distinct hops of an ion into a vacancy next to it.
+        """Symmetry-distinct hops of an ion into a vacancy next to it; the shortest in quick mode.
 
         Raises
         ------
@@ -264,9 +336,10 @@ class MigrationSuite:
             raise UmlipBenchError(
                 f"migration: name the ion that moves with --ion, one of {symbols}"
             )
+        most = QUICK_HOPS if request.mode is Mode.QUICK else MOST_HOPS
         return [
-            Migration(hop.name, request.name, hop.images, hop.moving, None, relaxed=False)
-            for hop in vacancy_hops(request.atoms, request.ion)
+            Migration(hop.name, request.name, hop.images, hop.moving, None)
+            for hop in vacancy_hops(request.atoms, request.ion, most)
         ]
 
     def measure(self, case: Migration) -> Task[MigrationComparison]:
@@ -274,18 +347,8 @@ class MigrationSuite:
         return measure(case)
 
     def metrics(self, result: MigrationComparison) -> Mapping[str, float | int]:
-        """Barriers in eV: kinetically resolved, and in both directions by variant."""
-        numbers = comparison_metrics(result.energies)
-        for profile in result.profiles:
-            prefix = profile.of.replace("-", "_")
-            numbers[f"{prefix}_forward"] = profile.forward_barrier
-            numbers[f"{prefix}_backward"] = profile.backward_barrier
-            numbers[f"{prefix}_saddle"] = profile.saddle
-        if result.reference is not None:
-            numbers["reference_forward"] = result.reference.forward_barrier
-            numbers["reference_backward"] = result.reference.backward_barrier
-            numbers["reference_saddle"] = result.reference.saddle
-        return numbers
+        """Barriers of each path; see `umlip_bench.analysis.migration.path_metrics`."""
+        return path_metrics(result)
 
     def to_arrays(self, result: MigrationComparison) -> Mapping[str, np.ndarray]:
         """Values and profiles."""

@@ -10,30 +10,25 @@ float64 is advised.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 from ase import Atoms
 
 from umlip_bench.analysis.phonons import (
-    FIXED,
-    PHONONS,
-    RELAXED,
     TEMPERATURE,
     BandPath,
     PhononComparison,
     Phonons,
     Sampling,
-    case_table,
-    phonon_metrics,
-    phonon_rows,
 )
-from umlip_bench.analysis.summary import Row
-from umlip_bench.analysis.tables import CaseTable, Presentation
+from umlip_bench.analysis.suites.base import SuiteAnalysis
+from umlip_bench.analysis.suites.phonons import PhononAnalysis
+from umlip_bench.benchmarks.analysed import AnalysedSuite
 from umlip_bench.benchmarks.crystal import Crystal, Displacements, Mesh
-from umlip_bench.benchmarks.fingerprints import digest
+from umlip_bench.benchmarks.fingerprints import digest, elements_of
 from umlip_bench.benchmarks.selection import cheapest
 from umlip_bench.datasets import Dataset
 from umlip_bench.datasets.cases import (
@@ -107,6 +102,11 @@ class PhononMeasurement:
             None if displaced is None else displaced.atoms,
             None if displaced is None else displaced.vectors,
         )
+
+    @property
+    def elements(self) -> tuple[str, ...]:
+        """Chemical symbols, sorted."""
+        return elements_of([self.atoms])
 
     def crystal(self) -> Crystal:
         """Its cells.
@@ -193,12 +193,11 @@ def _phonons(
     )
 
 
-class PhononSuite:
+class PhononSuite(AnalysedSuite[PhononComparison]):
     """The suite ``phonons``."""
 
-    name: ClassVar[str] = "phonons"
+    analysis: ClassVar[SuiteAnalysis[PhononComparison]] = PhononAnalysis()
     version: ClassVar[int] = 1
-    presentation: ClassVar[Presentation] = PHONONS
 
     def cases(self, dataset: Dataset, mode: Mode) -> Sequence[PhononMeasurement]:
         """Force sets and heat capacities of a set; short runs take the smallest supercells and cells."""
@@ -219,77 +218,6 @@ class PhononSuite:
     def measure(self, case: PhononMeasurement) -> Task[PhononComparison]:
         """See `measure`."""
         return measure(case)
-
-    def metrics(self, result: PhononComparison) -> Mapping[str, float | int]:
-        """Numbers of both variants, those after relaxation with a prefix."""
-        prefixes = {FIXED: "fixed", RELAXED: "relaxed"}
-        return {
-            f"{prefixes[variant]}_{key}": value
-            for variant, numbers in phonon_metrics(result).items()
-            for key, value in asdict(numbers).items()
-        }
-
-    def to_arrays(self, result: PhononComparison) -> Mapping[str, np.ndarray]:
-        """Frequencies and force constants of all sides; one that there is not is left out."""
-        path = result.sampling.path
-        arrays = {
-            "weights": result.sampling.weights,
-            "path_qpoints": path.qpoints,
-            "path_distances": path.distances,
-            "path_segments": path.segments,
-            "path_labels": np.array(path.labels),
-            "not_comparable": np.array(result.not_comparable),
-            "not_relaxed": np.array(result.not_relaxed),
-        }
-        if result.reference_heat_capacity is not None:
-            arrays["reference_heat_capacity"] = np.array(result.reference_heat_capacity)
-        sides = (
-            ("reference", result.reference),
-            ("fixed", result.fixed),
-            ("relaxed", result.relaxed),
-        )
-        for key, side in sides:
-            if side is not None:
-                arrays[f"{key}_mesh"] = side.mesh
-                arrays[f"{key}_bands"] = side.bands
-                arrays[f"{key}_commensurate"] = side.commensurate
-                arrays[f"{key}_force_constants"] = side.force_constants
-        return arrays
-
-    def from_arrays(self, name: str, arrays: Mapping[str, np.ndarray]) -> PhononComparison:
-        """The comparison again."""
-
-        def side(key: str) -> Phonons:
-            parts = ("mesh", "bands", "commensurate", "force_constants")
-            return Phonons(*(arrays[f"{key}_{part}"] for part in parts))
-
-        path = BandPath(
-            qpoints=arrays["path_qpoints"],
-            distances=arrays["path_distances"],
-            segments=arrays["path_segments"],
-            labels=tuple((str(first), str(last)) for first, last in arrays["path_labels"]),
-        )
-        capacity = arrays.get("reference_heat_capacity")
-        return PhononComparison(
-            name=name,
-            sampling=Sampling(arrays["weights"], path),
-            reference=side("reference") if "reference_mesh" in arrays else None,
-            reference_heat_capacity=None if capacity is None else float(capacity),
-            fixed=side("fixed"),
-            relaxed=side("relaxed") if "relaxed_mesh" in arrays else None,
-            not_comparable=str(arrays["not_comparable"]),
-            not_relaxed=str(arrays["not_relaxed"]),
-        )
-
-    def rows(
-        self, model: str, data: str, results: Sequence[PhononComparison], n_failed: int
-    ) -> list[Row]:
-        """Medians over materials and shares, with intervals."""
-        return phonon_rows(model, data, results, n_failed)
-
-    def case_table(self, results: Sequence[PhononComparison]) -> CaseTable:
-        """Phonons of each material."""
-        return case_table(results)
 
 
 def _of_forces(case: PhononCase) -> PhononMeasurement:

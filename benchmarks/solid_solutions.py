@@ -6,26 +6,22 @@ of the end members included.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import ClassVar
 
 import numpy as np
 from ase import Atoms
 
-from umlip_bench.analysis import energies
-from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Variant
+from umlip_bench.analysis.energies import EnergyComparison, EnergyValue
 from umlip_bench.analysis.solid_solutions import (
-    MILLI,
     OrderingResult,
-    ordering_table,
-    solution_rows,
 )
-from umlip_bench.analysis.summary import Row, RowHead
-from umlip_bench.analysis.tables import CaseTable, Presentation
+from umlip_bench.analysis.suites.base import SuiteAnalysis
+from umlip_bench.analysis.suites.energies import SolidSolutionsAnalysis
 from umlip_bench.benchmarks import orderings
-from umlip_bench.benchmarks.fingerprints import digest
+from umlip_bench.benchmarks.analysed import AnalysedSuite
+from umlip_bench.benchmarks.fingerprints import digest, elements_of
 from umlip_bench.benchmarks.slabs import primitive
 from umlip_bench.benchmarks.variants import (
     FMAX_CELL,
@@ -41,7 +37,6 @@ from umlip_bench.errors import DataError
 from umlip_bench.suite import Mode
 
 UNIT = "eV/atom"
-WHAT = "mixing energies"
 
 FMAX = 0.02
 """eV/Å: energies of orderings differ by few meV per atom."""
@@ -96,6 +91,11 @@ class OrderingCase:
     def fingerprint(self) -> str:
         """Digest of all cells, and of what they are compared with."""
         return digest((self.atoms, *self.end_members), np.array([self.reference, self.fraction]))
+
+    @property
+    def elements(self) -> tuple[str, ...]:
+        """Chemical symbols, sorted."""
+        return elements_of((self.atoms, *self.end_members))
 
 
 def mixing_energy(fraction: float, ordering: float, first: float, second: float) -> float:
@@ -174,27 +174,11 @@ def generated_cases() -> Iterator[OrderingCase]:
         )
 
 
-class SolidSolutionsSuite:
+class SolidSolutionsSuite(AnalysedSuite[OrderingResult]):
     """The suite ``solid-solutions``."""
 
-    name: ClassVar[str] = "solid-solutions"
+    analysis: ClassVar[SuiteAnalysis[OrderingResult]] = SolidSolutionsAnalysis()
     version: ClassVar[int] = 1
-    presentation: ClassVar[Presentation] = Presentation(
-        labels=(
-            *energies.LABELS[:3],
-            ("mae_mev", "MAE"),
-            ("mean_signed_error_mev", "signed error"),
-            *energies.LABELS[5:],
-            ("kendall_tau", "Kendall tau"),
-            ("gap_temperature_dft", "gap, DFT"),
-            ("gap_temperature_model", "gap, model"),
-            ("gap_temperature_shift", "shift"),
-        ),
-        count_metric=energies.COUNT_METRIC,
-        cases="orderings",
-        verdict=partial(energies.energy_verdict, what=WHAT),
-        caption=lambda rows: _caption(rows),
-    )
 
     def cases(self, dataset: Dataset, mode: Mode) -> Sequence[OrderingCase]:
         """Orderings of the set.
@@ -223,50 +207,6 @@ class SolidSolutionsSuite:
         """See `measure`."""
         return measure(case)
 
-    def metrics(self, result: OrderingResult) -> Mapping[str, float | int]:
-        """Mixing energies in eV/atom, and the fraction."""
-        return {**energies.comparison_metrics(result.comparison), "fraction": result.fraction}
-
-    def to_arrays(self, result: OrderingResult) -> Mapping[str, np.ndarray]:
-        """Values, and what a fit over all orderings needs."""
-        return {
-            **energies.comparison_to_arrays(result.comparison),
-            "group": np.array(result.group),
-            "fraction": np.array(result.fraction),
-            "sites_per_atom": np.array(result.sites_per_atom),
-        }
-
-    def from_arrays(self, name: str, arrays: Mapping[str, np.ndarray]) -> OrderingResult:
-        """The result again."""
-        return OrderingResult(
-            energies.comparison_from_arrays(name, arrays),
-            str(arrays["group"]),
-            float(arrays["fraction"]),
-            float(arrays["sites_per_atom"]),
-        )
-
-    def rows(
-        self, model: str, data: str, results: Sequence[OrderingResult], n_failed: int
-    ) -> list[Row]:
-        """Errors, scales, rankings and miscibility gaps."""
-        comparisons = [result.comparison for result in results]
-        rows = energies.energy_rows(model, data, self.name, comparisons, n_failed)
-        converted = [
-            energies.in_unit(row, "mev", "meV/atom", MILLI)
-            for row in rows
-            if row.metric in energies.ERRORS
-        ]
-        followed = [
-            row
-            for variant in (Variant.FIXED, Variant.RELAXED)
-            for row in solution_rows(RowHead(model, data, self.name, variant, n_failed), results)
-        ]
-        return rows + converted + followed
-
-    def case_table(self, results: Sequence[OrderingResult]) -> CaseTable:
-        """Mixing energies one by one, and the fits."""
-        return ordering_table(results)
-
 
 def _spread(cases: Sequence[OrderingCase]) -> list[OrderingCase]:
     """A few orderings of each system, spread over its compositions."""
@@ -276,11 +216,3 @@ def _spread(cases: Sequence[OrderingCase]) -> list[OrderingCase]:
         chosen = np.linspace(0, len(own) - 1, min(QUICK_PER_SYSTEM, len(own))).round().astype(int)
         kept += [own[k] for k in chosen]
     return kept
-
-
-def _caption(rows: Sequence[Row]) -> str:
-    return (
-        f"{energies.energy_caption(rows, WHAT)} Kendall tau: ranking of a system's orderings; gap: T_c = "
-        "Ω / 2 k_B of a regular solution fitted to them, model less DFT is the shift; medians over "
-        "systems that have one."
-    )

@@ -8,20 +8,20 @@ whose DFT edges deviate from the DFT bulk's keeps that deviation, so that both s
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 from ase import Atoms
 
-from umlip_bench.analysis import energies
 from umlip_bench.analysis.energies import EnergyComparison, EnergyValue
-from umlip_bench.analysis.summary import Row, RowHead
-from umlip_bench.analysis.surfaces import SI, VARIANTS, SurfaceResult, surface_table, wulff_rows
-from umlip_bench.analysis.tables import CaseTable, Presentation
+from umlip_bench.analysis.suites.base import SuiteAnalysis
+from umlip_bench.analysis.suites.energies import SurfacesAnalysis
+from umlip_bench.analysis.surfaces import SurfaceResult
 from umlip_bench.benchmarks import slabs
-from umlip_bench.benchmarks.fingerprints import digest
+from umlip_bench.benchmarks.analysed import AnalysedSuite
+from umlip_bench.benchmarks.fingerprints import digest, elements_of
 from umlip_bench.benchmarks.selection import cheapest
 from umlip_bench.benchmarks.variants import (
     FMAX,
@@ -40,7 +40,6 @@ from umlip_bench.suite import Mode, StructureRequest
 UNIT = "eV/Å^2"
 CLEAVAGE = "two different faces: mean of both, half the cleavage energy"
 
-WHAT = "surface energies"
 QUICK_ATOMS, QUICK_PER_SYSTEM, QUICK_SYSTEMS = 24, 2, 6
 """A quick run takes so many of the smallest slabs."""
 STANDARD_ATOMS = 150
@@ -85,6 +84,11 @@ class SlabCase:
         """Digest of slab and bulk, and of what they are compared with."""
         return digest((self.slab, self.bulk), np.array(self.reference))
 
+    @property
+    def elements(self) -> tuple[str, ...]:
+        """Chemical symbols, sorted."""
+        return elements_of((self.slab, self.bulk))
+
 
 def surface_energy(slab_energy: float, slab: Atoms, bulk_energy: float, bulk: Atoms) -> float:
     """Surface energy in eV/Å² from total energies in eV."""
@@ -112,23 +116,11 @@ def _relaxed(case: SlabCase, flags: tuple[str, ...]) -> Task[EnergyValue]:
     return relaxed_value(case.reference, gamma, case.preparation, (bulk, slab), flags=flags)
 
 
-class SurfacesSuite:
+class SurfacesSuite(AnalysedSuite[SurfaceResult]):
     """The suite ``surfaces``."""
 
-    name: ClassVar[str] = "surfaces"
+    analysis: ClassVar[SuiteAnalysis[SurfaceResult]] = SurfacesAnalysis()
     version: ClassVar[int] = 1
-    presentation: ClassVar[Presentation] = Presentation(
-        labels=(
-            *energies.LABELS[:4],
-            ("mae_si", "MAE"),
-            ("mean_signed_error_si", "signed error"),
-            *energies.LABELS[5:],
-        ),
-        count_metric=energies.COUNT_METRIC,
-        cases="surfaces",
-        verdict=lambda rows, model: energies.energy_verdict(rows, model, WHAT),
-        caption=lambda rows: energies.energy_caption(rows, WHAT),
-    )
 
     def cases(self, dataset: Dataset, mode: Mode) -> Sequence[SlabCase]:
         """All usable slabs, or the smallest ones."""
@@ -188,58 +180,6 @@ class SurfacesSuite:
     def measure(self, case: SlabCase) -> Task[SurfaceResult]:
         """See `measure`."""
         return measure(case)
-
-    def metrics(self, result: SurfaceResult) -> Mapping[str, float | int]:
-        """Surface energies in eV/Å² and, ending in ``_si``, in J/m²."""
-        numbers = energies.comparison_metrics(result.comparison)
-        converted = {
-            f"{name}_si": value / SI
-            for name, value in numbers.items()
-            if name.endswith(("_reference", "_model"))
-        }
-        return {**numbers, **converted}
-
-    def to_arrays(self, result: SurfaceResult) -> Mapping[str, np.ndarray]:
-        """Values, Miller index, lattice, and what was left out."""
-        lattice = np.full((3, 3), np.nan) if result.lattice is None else result.lattice
-        return {
-            **energies.comparison_to_arrays(result.comparison),
-            "miller_index": np.array(result.miller_index),
-            "lattice": lattice,
-            "left_out": np.array(result.left_out, dtype=str),
-        }
-
-    def from_arrays(self, name: str, arrays: Mapping[str, np.ndarray]) -> SurfaceResult:
-        """The result again; a lattice of nan stands for none."""
-        lattice = np.asarray(arrays["lattice"], dtype=float)
-        return SurfaceResult(
-            energies.comparison_from_arrays(name, arrays),
-            tuple(int(index) for index in arrays["miller_index"]),
-            None if np.isnan(lattice).any() else lattice,
-            tuple(str(words) for words in arrays["left_out"]),
-        )
-
-    def rows(
-        self, model: str, data: str, results: Sequence[SurfaceResult], n_failed: int
-    ) -> list[Row]:
-        """Errors in eV/Å² and J/m², scales, and averages over the Wulff shape where there is one."""
-        comparisons = [result.comparison for result in results]
-        rows = energies.energy_rows(model, data, self.name, comparisons, n_failed)
-        converted = [
-            energies.in_unit(row, "si", "J/m^2", SI)
-            for row in rows
-            if row.metric in energies.ERRORS
-        ]
-        shapes = [
-            row
-            for variant in VARIANTS
-            for row in wulff_rows(RowHead(model, data, self.name, variant, n_failed), results)
-        ]
-        return rows + converted + shapes
-
-    def case_table(self, results: Sequence[SurfaceResult]) -> CaseTable:
-        """Surface energies face by face, and the share of each in the Wulff shape."""
-        return surface_table(results)
 
 
 def _name(crystal: str, cut: slabs.Cut, n_terminations: int) -> str:

@@ -46,6 +46,7 @@ def record(key=KEY, **changes):
         "data": "pbe-mini",
         "suite": key.suite,
         "case": key.case,
+        "elements": ["Si"],
         "status": "done",
         "reason": None,
         "metrics": {"slope": 0.8, "n_frames": 3},
@@ -320,11 +321,16 @@ def test_a_folder_gathers_the_rows_of_several_suites(tmp_path):
         ]
 
     with RunFolder(tmp_path, config()) as folder:
-        folder.write_summary({"high-energy": rows("high-energy", 0.8, 0.9)})
+        folder.write_summary(
+            {"high-energy": rows("high-energy", 0.8, 0.9)}, {"high-energy": ["Si"]}
+        )
     with RunFolder(tmp_path, config(suites=["eos", "phonons"])) as folder:
-        folder.write_summary({"eos": rows("eos", 1.0), "phonons": rows("phonons", 0.7)})
-        folder.write_summary({"eos": rows("eos", 1.1)})
+        folder.write_summary(
+            {"eos": rows("eos", 1.0), "phonons": rows("phonons", 0.7)}, {"eos": ["Si"]}
+        )
+        folder.write_summary({"eos": rows("eos", 1.1)}, {"eos": ["MgO"]})
     content = json.loads((tmp_path / "summary.json").read_text())
+    assert content["cases"] == {"high-energy": ["Si"], "eos": ["MgO"]}
     found = [(row["suite"], row["value"]) for row in content["rows"]]
     assert found == [("high-energy", 0.8), ("high-energy", 0.9), ("eos", 1.1), ("phonons", 0.7)]
     assert yaml.safe_load((tmp_path / "run.yaml").read_text())["suites"] == [
@@ -335,10 +341,10 @@ def test_a_folder_gathers_the_rows_of_several_suites(tmp_path):
 def test_the_summary_is_json_without_not_a_number(tmp_path):
     row = Row("toy-1", "pbe-mini", "s", "v", "slope", math.nan, "", None, math.inf, 0, 1)
     with RunFolder(tmp_path, config(suites=["s"])) as folder:
-        folder.write_summary({"s": [row]})
-        folder.write_summary({"s": [row, row]})
+        folder.write_summary({"s": [row]}, {"s": ["Si"]})
+        folder.write_summary({"s": [row, row]}, {"s": ["Si"]})
     content = json.loads((tmp_path / "summary.json").read_text(), parse_constant=pytest.fail)
-    assert content["schema"] == 1
+    assert (content["schema"], content["cases"]) == (2, {"s": ["Si"]})
     assert len(content["rows"]) == 2
     assert content["rows"][0]["value"] is None
 

@@ -193,7 +193,10 @@ def run_suites(
 
         # The summary is the folder's: models of earlier commands stay in it.
         outcomes = [_collect(folder, plan, settings, data, asked) for plan in plans]
-        folder.write_summary({outcome.suite.name: outcome.rows for outcome in outcomes})
+        folder.write_summary(
+            {outcome.suite.name: outcome.rows for outcome in outcomes},
+            {plan.suite.name: [case.name for case in plan.cases] for plan in plans},
+        )
         levels = {
             name: LevelOfTheory(**card["level_of_theory"])
             for name, card in folder.config.models.items()
@@ -253,6 +256,7 @@ def _measure(
                 data=data,
                 suite=one.suite.name,
                 case=one.case.name,
+                elements=one.case.elements,
                 status="done" if error is None else "failed",
                 reason=None if error is None else str(error),
                 metrics=metrics if error is None else {},

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import yaml
@@ -24,9 +24,11 @@ from filelock import FileLock, Timeout
 
 from umlip_bench.errors import RunFolderError
 from umlip_bench.files import write_atomically
-from umlip_bench.suite import SummaryRow
 
-SUMMARY_SCHEMA, CONFIG_SCHEMA = 1, 2
+if TYPE_CHECKING:
+    from umlip_bench.suite import SummaryRow
+
+SUMMARY_SCHEMA, CONFIG_SCHEMA = 2, 3
 CONFIG, CASES, PREDICTIONS, SUMMARY = "run.yaml", "cases.jsonl", "predictions", "summary.json"
 
 
@@ -75,6 +77,8 @@ class CaseRecord:
         `CaseKey.digest`.
     model, data, suite, case
         Names.
+    elements
+        Chemical symbols of the case, sorted.
     status
         ``"done"`` or ``"failed"``.
     reason
@@ -88,6 +92,7 @@ class CaseRecord:
     data: str
     suite: str
     case: str
+    elements: Sequence[str]
     status: str
     reason: str | None
     metrics: Mapping[str, float | int]
@@ -216,27 +221,40 @@ class RunFolder:
         with np.load(self._arrays_path(record.key), allow_pickle=False) as stored:
             return dict(stored)
 
-    def write_summary(self, rows: Mapping[str, Sequence[SummaryRow]]) -> None:
+    def write_summary(
+        self, rows: Mapping[str, Sequence[SummaryRow]], cases: Mapping[str, Sequence[str]]
+    ) -> None:
         """Write the rows of some suites to summary.json; those of other suites in it stay.
 
         Parameters
         ----------
         rows
             By name of the suite.
+        cases
+            Names of the cases that they are of, by name of the suite: a folder may hold more.
         """
         by_suite = {name: [row.to_json() for row in several] for name, several in rows.items()}
-        for row in self._summary():
+        before = self._summary()
+        for row in before["rows"]:
             if row["suite"] not in rows:
                 by_suite.setdefault(row["suite"], []).append(row)
-        ordered = [row for name in self.config.suites for row in by_suite.get(name, [])]
-        content = {"schema": SUMMARY_SCHEMA, "rows": ordered}
+        names = {**before["cases"], **{name: list(several) for name, several in cases.items()}}
+        suites = self.config.suites
+        content = {
+            "schema": SUMMARY_SCHEMA,
+            "cases": {name: names[name] for name in suites if name in names},
+            "rows": [row for name in suites for row in by_suite.get(name, [])],
+        }
         text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         write_atomically(self.path / SUMMARY, lambda file: file.write(text.encode()))
 
-    def _summary(self) -> list[dict[str, Any]]:
-        """Rows of the summary that is there."""
+    def _summary(self) -> dict[str, Any]:
+        """The summary that is there."""
         path = self.path / SUMMARY
-        return json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []
+        if not path.exists():
+            return {"cases": {}, "rows": []}
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return content
 
     def _arrays_path(self, key: str) -> Path:
         return self.path / PREDICTIONS / f"{key}.npz"

@@ -44,12 +44,15 @@ class StructureRequest:
         Highest Miller index of surfaces.
     ion
         Chemical symbol of the ion that migrates; ``None`` if the user named none.
+    mode
+        How many cases may be made of it.
     """
 
     atoms: Atoms
     name: str
     max_index: int
     ion: str | None
+    mode: Mode = Mode.STANDARD
 
 
 class Case(Protocol):
@@ -63,6 +66,11 @@ class Case(Protocol):
     @property
     def fingerprint(self) -> str:
         """Digest of the structures that the case consists of."""
+        ...
+
+    @property
+    def elements(self) -> tuple[str, ...]:
+        """Chemical symbols of its structures, sorted."""
         ...
 
 
@@ -114,6 +122,10 @@ class Suite(Protocol[C, R]):
         """Summary over the cases that succeeded."""
         ...
 
+    def case_table(self, results: Sequence[R]) -> Any:
+        """A `umlip_bench.analysis.tables.CaseTable` of one model's results; ``None`` if there is none."""
+        ...
+
 
 @runtime_checkable
 class StructureSuite(Suite[C, R], Protocol[C, R]):
@@ -127,13 +139,4 @@ class StructureSuite(Suite[C, R], Protocol[C, R]):
         UmlipBenchError
             If there are none, with the reason.
         """
-        ...
-
-
-@runtime_checkable
-class TabulatedSuite(Suite[C, R], Protocol[C, R]):
-    """A suite whose cases can be shown one by one."""
-
-    def case_table(self, results: Sequence[R]) -> Any:
-        """A `umlip_bench.analysis.tables.CaseTable` of one model's results."""
         ...

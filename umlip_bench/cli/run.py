@@ -196,7 +196,7 @@ def _structure(options: argparse.Namespace) -> _Source:
     from umlip_bench.errors import DataError, UmlipBenchError
     from umlip_bench.potentials.card import LevelOfTheory
     from umlip_bench.runner import DataIdentity, Plan
-    from umlip_bench.suite import StructureRequest, StructureSuite
+    from umlip_bench.suite import Mode, StructureRequest, StructureSuite
 
     path: Path = options.structure
     able = [s for s in map(suite_by_name, SUITES) if isinstance(s, StructureSuite)]
@@ -215,7 +215,8 @@ def _structure(options: argparse.Namespace) -> _Source:
         raise DataError(
             f"{path} cannot be read as a structure ({type(error).__name__}: {error})"
         ) from error
-    request = StructureRequest(atoms, path.stem, options.max_index, options.ion)
+    mode = Mode(options.mode)
+    request = StructureRequest(atoms, path.stem, options.max_index, options.ion, mode)
     plans = [Plan(suite, suite.structure_cases(request)) for suite in wanted or able]
     identity = f"{options.max_index} {options.ion} ".encode() + content
     data = DataIdentity(path.name, hashlib.sha256(identity).hexdigest(), LevelOfTheory("unknown"))
@@ -286,7 +287,6 @@ def _others(models: list[Weights], missing: dict[str, str]) -> str:
 def _report(console: Console, outcome: Outcome, source: _Source, *, one_by_one: bool) -> None:
     from umlip_bench.analysis.tables import print_cases, print_table
     from umlip_bench.runner import differs, level_warning
-    from umlip_bench.suite import TabulatedSuite
 
     data = source.data.level_of_theory
     other = {name for name, level in outcome.levels.items() if differs(level, data)}
@@ -299,11 +299,10 @@ def _report(console: Console, outcome: Outcome, source: _Source, *, one_by_one: 
                     "[yellow]Not comparable: trained on another functional than the data's[/]"
                 )
                 print_table([row for row in part.rows if row.model in other], shown, console)
-        if isinstance(part.suite, TabulatedSuite):
-            for model, results in part.results.items():
-                if one_by_one or len(results) <= FEW_CASES:
-                    table = part.suite.case_table(results)
-                    print_cases(replace(table, title=f"{model}: {table.title}"), console)
+        for model, results in part.results.items():
+            table = part.suite.case_table(results)
+            if table is not None and (one_by_one or len(results) <= FEW_CASES):
+                print_cases(replace(table, title=f"{model}: {table.title}"), console)
     if one_by_one:
         return
     for name in outcome.levels:

@@ -1,0 +1,232 @@
+"""Run folders, read for analysis.
+
+A run folder is read as it is, also while a run adds to it. Nothing is written and no model is needed.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from umlip_bench.errors import RunFolderError
+from umlip_bench.runs import (
+    CASES,
+    CONFIG,
+    PREDICTIONS,
+    SUMMARY,
+    SUMMARY_SCHEMA,
+    CaseRecord,
+    RunConfig,
+    read_config,
+)
+
+from .suites import ANALYSES, analysis_of
+from .summary import Row
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A run folder.
+
+    Parameters
+    ----------
+    path
+        The folder.
+    config
+        What was run: settings, versions, models, data.
+    rows
+        summary.json.
+    records
+        cases.jsonl: the finished cases that the summary is of, by suite and model in its order; of one
+        that was run more than once, the last.
+    """
+
+    path: Path
+    config: RunConfig
+    rows: tuple[Row, ...]
+    records: tuple[CaseRecord, ...]
+    _results: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def name(self) -> str:
+        """The folder's own name."""
+        return self.path.resolve().name
+
+    @property
+    def data(self) -> str:
+        """Name of the reference data."""
+        return str(self.config.identity["data"]["id"])
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Models with at least one finished case, in the order in which they were added."""
+        with_cases = {record.model for record in self.records}
+        return tuple(name for name in self.config.models if name in with_cases)
+
+    @property
+    def suites(self) -> tuple[str, ...]:
+        """Suites with at least one finished case, in the order in which they were added."""
+        with_cases = {record.suite for record in self.records}
+        return tuple(name for name in self.config.suites if name in with_cases)
+
+    def of(self, suite: str, model: str) -> list[CaseRecord]:
+        """Cases of a suite and model that have a result."""
+        return [
+            r for r in self.records if r.suite == suite and r.model == model and r.status == "done"
+        ]
+
+    def failed(self, suite: str | None = None, model: str | None = None) -> list[CaseRecord]:
+        """Cases that failed, of all suites and models or of those named."""
+        return [
+            r
+            for r in self.records
+            if r.status == "failed" and suite in (None, r.suite) and model in (None, r.model)
+        ]
+
+    def result(self, record: CaseRecord) -> Any:
+        """The result of a case, from predictions/; of the type of its suite's analysis.
+
+        Raises
+        ------
+        RunFolderError
+            If the case failed, or its file is not there or damaged.
+        """
+        if record.key not in self._results:
+            path = self.path / PREDICTIONS / f"{record.key}.npz"
+            if record.status != "done":
+                raise RunFolderError(f"{record.case} has no result: {record.reason}")
+            try:
+                with np.load(path, allow_pickle=False) as stored:
+                    arrays = dict(stored)
+            except (OSError, ValueError, zipfile.BadZipFile) as error:
+                raise RunFolderError(
+                    f"{path}, of {record.suite}, {record.case}, cannot be read ({error}); run again "
+                    f"with --out {self.path}"
+                ) from error
+            self._results[record.key] = analysis_of(record.suite).from_arrays(record.case, arrays)
+        return self._results[record.key]
+
+    def results(self, suite: str, model: str) -> list[Any]:
+        """Results of all cases of `of`."""
+        return [self.result(record) for record in self.of(suite, model)]
+
+    def find(self, suite: str, variant: str, model: str, metric: str) -> Row | None:
+        """A row of the summary; ``None`` if there is none."""
+        return self._by_key.get((suite, variant, model, metric))
+
+    @cached_property
+    def _by_key(self) -> Mapping[tuple[str, str, str, str], Row]:
+        return {(r.suite, r.variant, r.model, r.metric): r for r in self.rows}
+
+    def summary(self) -> pd.DataFrame:
+        """The summary, a row each of model, suite, variant and metric; columns are those of `Row`."""
+        import pandas as pd
+
+        return pd.DataFrame([row.to_json() for row in self.rows], columns=list(Row.__annotations__))
+
+    def cases(self, suite: str) -> pd.DataFrame:
+        """Cases of a suite, a row each of model and case.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``model``, ``data``, ``case``, ``elements`` (joined by blanks), ``status``, ``reason``, and
+            the suite's metrics, nan where a case has none.
+        """
+        import pandas as pd
+
+        head = ["model", "data", "case", "elements", "status", "reason"]
+        lines = [
+            {
+                "model": r.model,
+                "data": r.data,
+                "case": r.case,
+                "elements": " ".join(r.elements),
+                "status": r.status,
+                "reason": r.reason,
+                **r.metrics,
+            }
+            for r in self.records
+            if r.suite == suite
+        ]
+        metrics = [name for line in lines for name in line if name not in head]
+        return pd.DataFrame(lines, columns=[*head, *dict.fromkeys(metrics)])
+
+
+def read_run(path: str | Path) -> Run:
+    """Read a run folder.
+
+    Parameters
+    ----------
+    path
+        The folder that ``umlip-bench run --out`` wrote.
+
+    Raises
+    ------
+    RunFolderError
+        If it is not a run folder, has no summary yet, or is damaged.
+    """
+    folder = Path(path)
+    if not (folder / CONFIG).is_file():
+        raise RunFolderError(
+            f"{folder} is not a run folder: it has no {CONFIG}; name what `umlip-bench run --out` wrote"
+        )
+    config = read_config(folder / CONFIG)
+    if not (folder / SUMMARY).is_file():
+        raise RunFolderError(
+            f"{folder} has no {SUMMARY}: the run was interrupted; give its command again, it goes on"
+        )
+    rows, summed_up = _summary(folder / SUMMARY)
+    return Run(folder, config, rows, _records(folder / CASES, config, summed_up))
+
+
+def _summary(path: Path) -> tuple[tuple[Row, ...], Mapping[str, Sequence[str]]]:
+    """Rows, and the names of the cases that they are of by suite."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["schema"] != SUMMARY_SCHEMA:
+            raise RunFolderError(
+                f"{path} has schema {content['schema']!r}, this version reads {SUMMARY_SCHEMA}; give the "
+                "run's command again"
+            )
+        rows = tuple(
+            Row(**{**row, "value": float("nan") if row["value"] is None else row["value"]})
+            for row in content["rows"]
+        )
+        return rows, dict(content["cases"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunFolderError(
+            f"{path} is damaged ({error}); give the run's command again"
+        ) from error
+
+
+def _records(
+    path: Path, config: RunConfig, summed_up: Mapping[str, Sequence[str]]
+) -> tuple[CaseRecord, ...]:
+    """Finished cases in the order of the summary; a torn last line is one that is being written."""
+    found: dict[tuple[str, str, str], CaseRecord] = {}
+    lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+    for number, line in enumerate(lines, 1):
+        try:
+            record = CaseRecord.from_json(line.decode("utf-8"))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise RunFolderError(f"{path}, line {number} is damaged ({error})") from error
+        found[record.suite, record.model, record.case] = record
+    ordered = (
+        (suite, model, case)
+        for suite, cases in summed_up.items()
+        if suite in ANALYSES
+        for model in config.models
+        for case in cases
+    )
+    return tuple(found[key] for key in ordered if key in found)

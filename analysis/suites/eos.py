@@ -1,0 +1,117 @@
+"""Equations of state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import ClassVar
+
+import numpy as np
+
+from umlip_bench.birch_murnaghan import Equilibrium
+
+from ..eos import (
+    EOS,
+    FIXED,
+    GPA,
+    RELAXED,
+    SUITE,
+    Curve,
+    EosComparison,
+    case_table,
+    eos_metrics,
+    eos_rows,
+)
+from ..summary import Row
+from ..tables import CaseTable, Presentation
+from .base import Headline, Parity, Quantity, SuiteAnalysis
+
+PREFIXES = {FIXED: "fixed", RELAXED: "relaxed"}
+
+BULK_MODULUS = Quantity("bulk modulus", "GPa", "bulk_modulus_scale_median")
+
+
+class EosAnalysis(SuiteAnalysis[EosComparison]):
+    """The suite ``eos``."""
+
+    name: ClassVar[str] = SUITE
+    presentation: ClassVar[Presentation] = EOS
+    variants: ClassVar[tuple[str, ...]] = (FIXED, RELAXED)
+    headlines: ClassVar[tuple[Headline, ...]] = (
+        Headline("bulk_modulus_scale_median", None, "bulk moduli"),
+    )
+
+    def metrics(self, result: EosComparison) -> Mapping[str, float | int]:
+        """Errors of one material."""
+        return asdict(eos_metrics(result))
+
+    def to_arrays(self, result: EosComparison) -> Mapping[str, np.ndarray]:
+        """All curves; one that there is not is left out."""
+        arrays = {"n_atoms": np.array(result.n_atoms), "note": np.array(result.note)}
+        if result.reference is not None:
+            arrays["reference"] = np.array(list(asdict(result.reference).values()))
+        curves = (
+            ("reference_points", result.reference_points),
+            ("fixed", result.fixed),
+            ("relaxed", result.relaxed),
+        )
+        for key, curve in curves:
+            if curve is not None:
+                arrays[key] = np.array([curve.volumes, curve.energies])
+        return arrays
+
+    def from_arrays(self, name: str, arrays: Mapping[str, np.ndarray]) -> EosComparison:
+        """The comparison again."""
+
+        def curve(key: str) -> Curve | None:
+            return Curve(*arrays[key]) if key in arrays else None
+
+        return EosComparison(
+            name=name,
+            n_atoms=int(arrays["n_atoms"]),
+            reference=Equilibrium(*map(float, arrays["reference"]))
+            if "reference" in arrays
+            else None,
+            reference_points=curve("reference_points"),
+            fixed=curve("fixed"),
+            relaxed=curve("relaxed"),
+            note=str(arrays["note"]),
+        )
+
+    def rows(
+        self, model: str, data: str, results: Sequence[EosComparison], n_failed: int
+    ) -> list[Row]:
+        """Medians over materials, with intervals."""
+        return eos_rows(model, data, results, n_failed)
+
+    def case_table(self, results: Sequence[EosComparison]) -> CaseTable:
+        """The model's own equations of state."""
+        return case_table(results)
+
+    def system(self, result: EosComparison) -> str:
+        """Each case is a material."""
+        return result.name
+
+    def scale(self, metrics: Mapping[str, float | int], variant: str, headline: Headline) -> float:
+        """Bulk modulus over DFT's."""
+        return float(metrics[f"{PREFIXES[variant]}_bulk_modulus_scale"])
+
+    def parities(self, result: EosComparison, variant: str) -> tuple[Parity, ...]:
+        """Bulk moduli, at the volume of the variant."""
+        if result.reference is None:
+            return ()
+        scale = getattr(eos_metrics(result), f"{PREFIXES[variant]}_bulk_modulus_scale")
+        if np.isnan(scale):
+            return ()
+        x = np.array([result.reference.bulk_modulus / GPA])
+        return (Parity(BULK_MODULUS, x, scale * x),)
+
+    def scaled(self, result: EosComparison, factor: float) -> EosComparison:
+        """The model's energies times the factor, at the same volumes."""
+
+        def scaled_curve(curve: Curve | None) -> Curve | None:
+            return None if curve is None else replace(curve, energies=factor * curve.energies)
+
+        return replace(
+            result, fixed=scaled_curve(result.fixed), relaxed=scaled_curve(result.relaxed)
+        )
