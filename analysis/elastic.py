@@ -245,7 +245,8 @@ def caption(rows: Sequence[Row]) -> str:
 
 def case_table(materials: Sequence[ElasticComparison]) -> CaseTable:
     """Moduli and some elastic constants of each material and variant."""
-    rows, notes = [], []
+    rows = []
+    failures: dict[str, list[str]] = {}
     for each in materials:
         dft = each.reference
         for variant, metrics in elastic_metrics(each).items():
@@ -265,12 +266,12 @@ def case_table(materials: Sequence[ElasticComparison]) -> CaseTable:
             )
         for variant, failure in (("fixed", each.fixed_failure), ("relaxed", each.relaxed_failure)):
             if failure:
-                notes.append(f"{each.name}, {variant}: {failure}")
+                failures.setdefault(f"{variant}: {failure}", []).append(each.name)
     return CaseTable(
         title="Elastic moduli (GPa)",
         columns=("", "geometry", "K", "DFT", "G", "DFT", "C11", "C12", "C44", "stable"),
         rows=rows,
-        notes=notes,
+        notes=[f"{failure} ({'; '.join(names)})" for failure, names in failures.items()],
     )
 
 

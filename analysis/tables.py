@@ -100,6 +100,11 @@ class Panel:
     models: tuple[str, ...]
     rows: tuple[Row, ...]
 
+    @property
+    def title(self) -> str:
+        """What the rows are of."""
+        return f"{self.suite} ({self.variant}), {self.data}"
+
     def find(self, model: str, metric: str) -> Row | None:
         """Return the row of a model's metric; ``None`` if the model has no such row."""
         return next((r for r in self.rows if r.model == model and r.metric == metric), None)
@@ -109,7 +114,7 @@ def print_table(rows: Sequence[Row], presentation: Presentation, console: Consol
     """Print tables of one suite, one per data set and variant, each with verdicts and caption.
 
     Models that do not fit side by side go into a further table below. Variants without any of the
-    metrics shown are left out.
+    metrics shown are left out; where none has a value, the verdicts alone say why.
 
     Parameters
     ----------
@@ -126,6 +131,12 @@ def print_table(rows: Sequence[Row], presentation: Presentation, console: Consol
         If a model has two rows of the same metric.
     """
     for panel in _panels(rows, presentation):
+        if not _has_values(panel, presentation):
+            console.print(Text(panel.title, style="italic"))
+            for model in panel.models:
+                console.print(Text(presentation.verdict(panel.rows, model)))
+            console.print()
+            continue
         per_table = max(1, (console.width - LABEL_WIDTH) // MODEL_WIDTH)
         for start in range(0, len(panel.models), per_table):
             console.print(_table(panel, panel.models[start : start + per_table], presentation))
@@ -135,10 +146,14 @@ def print_table(rows: Sequence[Row], presentation: Presentation, console: Consol
         console.print()
 
 
+def _has_values(panel: Panel, presentation: Presentation) -> bool:
+    """Whether a table would have a single number."""
+    shown = {metric for metric, _ in presentation.labels}
+    return any(row.metric in shown and not math.isnan(row.value) for row in panel.rows)
+
+
 def _table(panel: Panel, models: Sequence[str], presentation: Presentation) -> Table:
-    table = Table(
-        title=Text(f"{panel.suite} ({panel.variant}), {panel.data}"), title_justify="left"
-    )
+    table = Table(title=Text(panel.title), title_justify="left")
     table.add_column("", no_wrap=True)
     for model in models:
         table.add_column(Text(model), justify="left", overflow="fold", max_width=MODEL_WIDTH - 3)

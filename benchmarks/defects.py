@@ -1,8 +1,9 @@
 """Formation energies of point defects, E_defect - E_host - sum of mu_i dN_i.
 
 A defect that changes the composition needs chemical potentials mu_i. Where the data have none, defects of
-one crystal that together keep the composition (an antisite pair, a Frenkel pair) are added up; what
-remains has a value of the model's alone. Potentials of the model are computed as its energies are:
+one crystal that together keep its composition are added up: an antisite pair, a Frenkel pair, or a Schottky
+pair, whose atoms go to the crystal itself. What remains has a value of the model's alone. Potentials of the
+model are computed as its energies are:
 
 - where the data have potentials, they are those of the elements: the host itself if it is one;
 - otherwise of the elements but the most electronegative one, which is taken out of the host's formula.
@@ -17,6 +18,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import combinations
 from typing import ClassVar
 
@@ -65,7 +67,7 @@ SUPERCELL = 9.0
 
 @dataclass(frozen=True, eq=False)
 class FormationCase:
-    """A defect, or two far apart that together keep the composition.
+    """A defect, or two far apart that together keep the composition of the crystal.
 
     Parameters
     ----------
@@ -96,6 +98,11 @@ class FormationCase:
         return _net(self.defects)
 
     @property
+    def balanced(self) -> bool:
+        """Whether what is exchanged is nothing, or whole formula units of the host."""
+        return _formula_units(self.defects) is not None
+
+    @property
     def lacks_potentials(self) -> bool:
         """Whether DFT's energies are known, but no chemical potentials to go with them."""
         known = not any(np.isnan(defect.energy) for defect in self.defects)
@@ -120,6 +127,17 @@ def _net(defects: Sequence[DefectCase]) -> dict[str, int]:
     for defect in defects:
         total.update(defect.exchanged)
     return {symbol: n for symbol, n in total.items() if n}
+
+
+def _formula_units(defects: Sequence[DefectCase]) -> Fraction | None:
+    """Formula units of the host that defects add together; ``None`` if these are not whole cells of it.
+
+    A formula unit is the content of the host's primitive cell.
+    """
+    formula = Counter(primitive(defects[0].host).get_chemical_symbols())
+    net = _net(defects)
+    shares = {Fraction(net.get(symbol, 0), n) for symbol, n in formula.items()}
+    return shares.pop() if set(net) <= set(formula) and len(shares) == 1 else None
 
 
 # ---- chemical potentials
@@ -161,7 +179,7 @@ def reservoirs(case: FormationCase) -> Reservoirs:
     from pymatgen.core import Element
 
     host = primitive(case.defects[0].host)
-    if not case.exchanged:
+    if case.balanced:
         return Reservoirs(host, {})
     own = sorted(set(host.get_chemical_symbols()))
     foreign = [symbol for symbol in case.exchanged if symbol not in own]
@@ -214,8 +232,8 @@ class _Cells:
         """Sum over the defects of E_defect - E_host, less that of mu_i dN_i, in eV."""
         energy = sum(self.defective) - sum(self.hosts)
         exchanged = case.exchanged
-        if not exchanged:
-            return energy
+        if case.balanced:
+            return energy - sum(exchanged.values()) * self.host_per_atom
         potentials = stores.potentials(self.host_per_atom, self.elements)
         return energy - sum(n * potentials[symbol] for symbol, n in exchanged.items())
 
@@ -284,10 +302,11 @@ def _relaxed(
 
 
 def _raw(energy: float, atoms: Atoms, card: ModelCard) -> float:
-    """Energy in eV without the corrections that the model learned with it."""
-    if card.level_of_theory.energy_corrections != "MP2020":
+    """Energy in eV without the corrections that the model learned with it, and maybe scaled since."""
+    level = card.level_of_theory
+    if level.energy_corrections != "MP2020":
         return energy
-    return energy - mp2020_correction(atoms)
+    return energy - level.corrections_factor * mp2020_correction(atoms)
 
 
 def _without_zero(value: EnergyValue) -> EnergyValue:
@@ -354,6 +373,7 @@ def _neighbours(defect: DefectCase, start: Atoms, atoms: Atoms) -> np.ndarray:
 def formation_cases(defects: Sequence[DefectCase]) -> Iterator[FormationCase]:
     """Defects with chemical potentials one by one; of the others, pairs that keep the composition.
 
+    A pair that adds or removes whole formula units has a reference only if the energy of the host is known.
     Defects that are in no pair come alone, without a reference.
     """
     single = [
@@ -367,11 +387,16 @@ def formation_cases(defects: Sequence[DefectCase]) -> Iterator[FormationCase]:
         reference = defect.energy - added
         yield FormationCase(defect.name, defect.system, (defect,), reference, elemental=True)
     for pair in combinations(single, 2):
-        if pair[0].system == pair[1].system and not _net(pair):
-            paired |= {defect.name for defect in pair}
-            name = " + ".join(defect.name for defect in pair)
-            reference = sum(defect.energy for defect in pair)
-            yield FormationCase(name, pair[0].system, pair, reference, elemental=False)
+        if pair[0].system != pair[1].system or _formula_units(pair) is None:
+            continue
+        reference = sum(defect.energy for defect in pair)
+        if exchanged := sum(_net(pair).values()):
+            if np.isnan(pair[0].host_energy):
+                continue
+            reference -= exchanged * pair[0].host_energy / len(pair[0].host)
+        paired |= {defect.name for defect in pair}
+        name = " + ".join(defect.name for defect in pair)
+        yield FormationCase(name, pair[0].system, pair, reference, elemental=False)
     for defect in single:
         if defect.name not in paired:
             yield FormationCase(defect.name, defect.system, (defect,), NAN, elemental=False)
@@ -423,7 +448,7 @@ class DefectsSuite(AnalysedSuite[DefectResult]):
     """The suite ``defects``."""
 
     analysis: ClassVar[SuiteAnalysis[DefectResult]] = DefectsAnalysis()
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def cases(self, dataset: Dataset, mode: Mode) -> Sequence[FormationCase]:
         """Defects with a formation energy of their own, and pairs of others."""

@@ -53,9 +53,6 @@ QUICK_CASES = 4
 STANDARD_HEAT_CAPACITIES = 100
 """Cheapest compounds of a table of heat capacities that are run without ``--mode full``."""
 
-UNDER_PRESSURE = frozenset({"SiO2-HP"})
-"""Cases whose DFT geometry was relaxed under pressure: a model's own, at none, is another crystal."""
-
 
 @dataclass(frozen=True, eq=False)
 class PhononMeasurement:
@@ -244,8 +241,6 @@ def _of_heat(case: HeatCapacityCase) -> PhononMeasurement:
 def _fixed_only(case: ReferenceCase) -> str | None:
     if case.preparation is not Preparation.RELAXED:
         return f"the reference is {case.preparation}, not at its equilibrium"
-    if case.name in UNDER_PRESSURE:
-        return "the reference is under pressure"
     return None
 
 

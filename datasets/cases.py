@@ -27,6 +27,8 @@ class Preparation(StrEnum):
     AS_BUILT = "as built"
     """Ideal sites, nothing relaxed."""
     RELAXED = "relaxed with DFT"
+    UNDER_PRESSURE = "relaxed with DFT under pressure"
+    """A model's own geometry, at none, is that of another crystal."""
     SAMPLED = "sampled"
     """A frame of molecular dynamics or a distortion."""
     NOT_STORED = "relaxed with DFT, geometry not stored"
@@ -126,6 +128,8 @@ class DefectCase(ReferenceCase):
         Fractional coordinates of the defect in `host`, shape (3,).
     energy
         E_defective - E_host in eV, without chemical potentials.
+    host_energy
+        E_host in eV; nan where the source has only the difference.
     exchanged
         Atoms added (positive) or removed (negative) by element.
     chemical_potentials
@@ -139,6 +143,7 @@ class DefectCase(ReferenceCase):
     kind: str
     site: np.ndarray
     energy: float
+    host_energy: float = float("nan")
     exchanged: Mapping[str, int]
     chemical_potentials: Mapping[str, float]
 
@@ -279,6 +284,17 @@ class ElasticCase(ReferenceCase):
     shear_modulus: float
 
 
+class PathMethod(StrEnum):
+    """How DFT prepared the images of a path; a model's are compared only if prepared likewise."""
+
+    FIXED = "fixed"
+    """Single points at images that were interpolated or displaced by hand."""
+    APPROX_NEB = "approx-neb"
+    """Images relaxed one by one, the moving ion held."""
+    NEB = "neb"
+    """A nudged elastic band, its end points relaxed."""
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class MigrationCase(ReferenceCase):
     """Images along the path of a migrating ion.
@@ -286,13 +302,17 @@ class MigrationCase(ReferenceCase):
     Parameters
     ----------
     images
-        In order, with the atoms in the same order in each.
+        In order, at least three, with the atoms in the same order in each.
     energies
-        Shape (images,), totals in eV.
+        Shape (images,), totals in eV; nan where the source has none.
     forces
         Shape (images, N, 3), eV/Å, or ``None``.
     moving_ion
         Index of the migrating atom.
+    method
+        How the images came about.
+    notes
+        What was mended, or should be known, of a path as it was read.
     """
 
     task: ClassVar[Task] = Task.MIGRATION
@@ -301,6 +321,8 @@ class MigrationCase(ReferenceCase):
     energies: np.ndarray
     forces: np.ndarray | None
     moving_ion: int
+    method: PathMethod = PathMethod.FIXED
+    notes: tuple[str, ...] = ()
 
     @property
     def forward_barrier(self) -> float:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from ase import Atoms
+from ase.geometry import get_distances
 
 from umlip_bench.birch_murnaghan import fit_minimum
 from umlip_bench.datasets import extxyz
@@ -140,23 +141,35 @@ def defects(points: Sequence[Point], level: LevelOfTheory) -> Iterator[DefectCas
     Chemical potentials are those of the elements' bulk: there is none for oxygen.
     """
     for system, members in _by("system", points):
-        host, defective = _role(members, "host"), _role(members, "defective")
-        removed = str(host.info["removed"])
-        name = f"{system} vacancy of {removed}"
-        potentials = {system: host.energy_per_atom} if system == removed else {}
-        yield DefectCase(
-            name=name,
-            system=system,
-            level_of_theory=level,
-            preparation=Preparation.AS_BUILT,
-            host=_named(host.atoms, f"{system} host"),
-            defective=_named(defective.atoms, name),
-            kind="vacancy",
-            site=np.zeros(3),
-            energy=defective.energy - host.energy,
-            exchanged={removed: -1},
-            chemical_potentials=potentials,
-        )
+        host = _role(members, "host")
+        for defective in members:
+            if defective is host:
+                continue
+            removed = str(defective.info["removed"])
+            name = f"{system} vacancy of {removed}"
+            potentials = {system: host.energy_per_atom} if system == removed else {}
+            yield DefectCase(
+                name=name,
+                system=system,
+                level_of_theory=level,
+                preparation=Preparation.AS_BUILT,
+                host=_named(host.atoms, f"{system} host"),
+                defective=_named(defective.atoms, name),
+                kind="vacancy",
+                site=_vacant(host.atoms, defective.atoms),
+                energy=defective.energy - host.energy,
+                host_energy=host.energy,
+                exchanged={removed: -1},
+                chemical_potentials=potentials,
+            )
+
+
+def _vacant(host: Atoms, defective: Atoms) -> np.ndarray:
+    """Fractional coordinates, shape (3,), of the site of a host that a cell without one atom lacks."""
+    apart = get_distances(host.positions, defective.positions, cell=host.cell.array, pbc=True)[
+        1
+    ].min(axis=1)
+    return np.asarray(host.get_scaled_positions()[int(apart.argmax())])
 
 
 def migration(points: Sequence[Point], level: LevelOfTheory) -> Iterator[MigrationCase]:

@@ -34,6 +34,8 @@ SYSTEMS = {
     "Si": "Si",
 }
 """Folder and material."""
+UNDER_PRESSURE = frozenset({"SiO2-HP"})
+"""Relaxed at 40 GPa."""
 
 
 def cases(folder: Path, level: LevelOfTheory) -> Iterator[PhononCase]:
@@ -45,8 +47,10 @@ def cases(folder: Path, level: LevelOfTheory) -> Iterator[PhononCase]:
             forces = _read_force_sets(folder / name / "FORCE_SETS", atoms, displacements)
         else:
             forces = _read_vasprun(folder / name / "vasprun.xml")
+        pressed = name in UNDER_PRESSURE
+        preparation = Preparation.UNDER_PRESSURE if pressed else Preparation.RELAXED
         yield phonon_case(
-            source, forces, name=name, system=system, level=level, preparation=Preparation.RELAXED
+            source, forces, name=name, system=system, level=level, preparation=preparation
         )
 
 

@@ -218,7 +218,7 @@ def _rocksalt_100(system: str) -> tuple[Atoms, Atoms]:
 
 
 def defects() -> Iterator[Point]:
-    """Vacancies at ideal sites and their hosts, the vacancy at the origin."""
+    """Vacancies at ideal sites, at the origin, and their hosts; in MgO also one of Mg, beside the origin."""
     for system, host in (
         ("Al", make_supercell(crystal("Al", cubic=True), TWICE_PRIMITIVE)),
         ("Mg", _magnesium()),
@@ -229,12 +229,22 @@ def defects() -> Iterator[Point]:
         vacancy = next(i for i, symbol in enumerate(host.symbols) if symbol == removed)
         host.positions -= host.positions[vacancy]
         host.wrap()
-        defective = host.copy()
-        del defective[vacancy]
         info = {"system": system, "removed": removed}
         mesh = fine_mesh(host, system)
         yield point(f"vacancy-{system}-host", host, mesh, role="host", **info)
-        yield point(f"vacancy-{system}", defective, mesh, role="defective", **info)
+        yield point(f"vacancy-{system}", _without(host, vacancy), mesh, role="defective", **info)
+        if system == "MgO":
+            cation = _at(host, CRYSTALS["MgO"][1] / 2 * np.array([1.0, 0.0, 0.0]))
+            info["removed"] = "Mg"
+            defective = _without(host, cation)
+            yield point("vacancy-MgO-Mg", defective, mesh, role="defective", **info)
+
+
+def _without(host: Atoms, site: int) -> Atoms:
+    """Copy of a crystal less one atom."""
+    defective = host.copy()
+    del defective[site]
+    return defective
 
 
 def _magnesium() -> Atoms:

@@ -111,6 +111,29 @@ def test_an_antisite_pair_needs_no_chemical_potential():
     assert "no chemical potentials" in value.reason
 
 
+def test_a_schottky_pair_goes_to_the_crystal():
+    """In rocksalt either vacancy breaks six bonds; the two atoms have six between them in the crystal."""
+    host = bulk("MgO", "rocksalt", a=4.0, cubic=True).repeat(2)
+    pair = []
+    for symbol, energy in (("Mg", 11.0), ("O", 12.0)):
+        site = next(k for k, each in enumerate(host.symbols) if each == symbol)
+        defective = host.copy()
+        del defective[site]
+        fractional = host.get_scaled_positions()[site]
+        named = {"name": f"V_{symbol}", "site": fractional, "host_energy": -9.5 * len(host)}
+        pair.append(defect(host, defective, exchanged={symbol: -1}, energy=energy, **named))
+    (case,) = formation_cases(pair)
+    assert case.reference == pytest.approx(11.0 + 12.0 - 2 * 9.5)
+    fixed, relaxed = values(results(Bonds(2.0, {"MgO": 0.7}), SUITE, [case])[0])
+    assert_allclose(fixed.model, 6 * 0.7, rtol=1e-9)
+    assert_allclose(relaxed.model, 6 * 0.7, rtol=1e-3)
+    assert fixed.comparable
+    unknown = [replace(each, host_energy=float("nan")) for each in pair]
+    assert [len(each.defects) for each in formation_cases(unknown)] == [1, 1]
+    # Two vacancies of one sort are no formula unit.
+    assert len(list(formation_cases([pair[0], replace(pair[0], name="again")]))) == 2
+
+
 def test_an_anion_comes_out_of_the_host():
     """mu of the metal is its crystal's, the anion's is what is left of the formula."""
     cell = bulk("MgO", "rocksalt", a=4.25)
