@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -20,6 +21,8 @@ from .checkpoint import Checkpoint
 from .loss import Terms, loss_terms
 from .settings import TrainingSettings
 from .targets import Target, count
+
+T = TypeVar("T")
 
 TRAINING_OVER_EVALUATION = 3.0
 """Memory that the second derivatives take, against a call that only evaluates."""
@@ -137,18 +140,37 @@ def add_gradients(
     Yields
     ------
     Terms
-        The share of each call, without `weight`.
+        The share of each call, without `weight`; the loss is detached.
+
+    Raises
+    ------
+    DeviceError
+        If a single frame does not fit into memory.
     """
     counts = count(batch)
-    for members in packer.partition([target.graph for target in batch]):
+    graphs = [target.graph for target in batch]
+
+    def derivatives(members: Sequence[int]) -> tuple[Terms, tuple[Tensor | None, ...]]:
         with parametrize.cached():  # low-rank updates are applied once per call
             terms = loss_terms(potential, [batch[k] for k in members], counts, settings)
         # Only the parameters' derivatives: `backward` would go on to positions and strain.
         found = torch.autograd.grad(weight * terms.loss, parameters, allow_unused=True)
-        for parameter, gradient in zip(parameters, found, strict=True):
-            if gradient is not None:
-                parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
-        yield terms
+        return replace(terms, loss=terms.loss.detach()), found
+
+    for call in packer.partition(graphs):
+        of_call = partial(_of, call, derivatives)
+        for terms, found in packer.in_halves([graphs[k] for k in call], of_call):
+            for parameter, gradient in zip(parameters, found, strict=True):
+                if gradient is not None:
+                    parameter.grad = (
+                        gradient if parameter.grad is None else parameter.grad + gradient
+                    )
+            yield terms
+
+
+def _of(members: Sequence[int], function: Callable[[Sequence[int]], T], chosen: Sequence[int]) -> T:
+    """A function of some members of a list."""
+    return function([members[k] for k in chosen])
 
 
 class _Run:
@@ -282,7 +304,7 @@ class _Run:
         for terms in add_gradients(
             self.potential, self.parameters, batch, self.settings, self.packer, weight
         ):
-            found = (weight * float(terms.loss.detach()), terms.energy, terms.force, terms.stress)
+            found = (weight * float(terms.loss), terms.energy, terms.force, terms.stress)
             total = tuple(map(sum, zip(total, found, strict=True)))  # type: ignore[assignment]
         return total
 

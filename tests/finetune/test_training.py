@@ -286,6 +286,47 @@ class TestReproducible:
             quick(chgnet, labels, "head", checkpoint=path)
 
 
+class TestMemory:
+    def test_a_step_that_does_not_fit_is_made_in_halves(self, load_model, labels, monkeypatch):
+        """Two frames or more run out of memory in the second derivative."""
+        model = load_model(CHGNET, dtype="float64").copy()
+        targets = targets_of_labels(model, labels, [frame.energy for frame in labels])
+        derivative, collate = torch.autograd.grad, type(model).collate
+        calls = []
+
+        def counted(self, graphs):
+            calls.append(len(graphs))
+            return collate(self, graphs)
+
+        def tight(outputs, inputs, *more, **options):
+            if not options.get("create_graph") and calls[-1] > 1:
+                raise torch.cuda.OutOfMemoryError("CUDA out of memory (injected)")
+            return derivative(outputs, inputs, *more, **options)
+
+        parameters = list(choose(model, "full", SHORT).parameters.values())
+
+        def step():
+            packer = Packer(model)
+            for parameter in parameters:
+                parameter.grad = None
+            calls = [
+                terms
+                for _ in range(2)
+                for terms in add_gradients(model, parameters, targets, SHORT, packer)
+            ]
+            used = [p.grad for p in parameters if p.grad is not None]
+            return sum(float(terms.loss) for terms in calls), used
+
+        loss, gradients = step()
+        monkeypatch.setattr(type(model), "collate", counted)
+        monkeypatch.setattr(torch.autograd, "grad", tight)
+        halved_loss, halved = step()
+        assert calls == [4, 2, 1, 1, 2, 1, 1, *[1] * 4]
+        assert halved_loss == pytest.approx(loss, rel=1e-9)
+        for one, other in zip(gradients, halved, strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-9)
+
+
 class TestEnergies:
     def test_planted_offsets_are_found(self):
         structures = [*distorted(2, "SiC"), *distorted(2)]

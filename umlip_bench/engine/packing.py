@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
+from typing import TypeVar
 
 import torch
 
@@ -13,6 +14,8 @@ from umlip_bench.engine.free_memory import free_memory
 from umlip_bench.engine.memory import cost_of_call, memory_ran_out
 from umlip_bench.errors import DeviceError
 from umlip_bench.potentials.protocol import Cost, Footprint, Graph, Potential, Prediction
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -98,32 +101,65 @@ class Packer:
         DeviceError
             If a single graph does not fit; the message gives the predicted need and what is free.
         """
+
+        def predict(members: Sequence[int]) -> list[Prediction]:
+            return self.potential.evaluate([graphs[k] for k in members], stress=stress)
+
+        return [p for found in self.in_halves(graphs, predict) for p in found]
+
+    def in_halves(self, graphs: Sequence[Graph], call: Callable[[Sequence[int]], T]) -> Iterator[T]:
+        """Make one call for graphs; where memory does not suffice, one for each half of them.
+
+        Parameters
+        ----------
+        graphs
+            What the call is for, at least one.
+        call
+            From indices into `graphs` to its result; leaves nothing behind if it fails.
+
+        Yields
+        ------
+        T
+            Results in the order of the graphs.
+
+        Raises
+        ------
+        DeviceError
+            If a single graph does not fit; the message gives the predicted need and what is free.
+        """
+        yield from self._in_halves(graphs, range(len(graphs)), call)
+
+    def _in_halves(
+        self, graphs: Sequence[Graph], members: Sequence[int], call: Callable[[Sequence[int]], T]
+    ) -> Iterator[T]:
         failure: BaseException | None = None
-        if self._worth_trying(graphs):
+        mine = [graphs[k] for k in members]
+        if self._worth_trying(mine):
             try:
-                return self.potential.evaluate(graphs, stress=stress)
+                found = call(members)
             except (RuntimeError, MemoryError) as error:
                 if not memory_ran_out(error):
                     raise
                 # The traceback holds the tensors of the failed call.
                 failure = error.with_traceback(None)
+            else:
+                yield found
+                return
         if self._on_gpu:
             torch.cuda.empty_cache()
-        if len(graphs) == 1:
-            raise self._too_large(graphs[0].cost) from failure
-        self.budget = min(self.budget, sum(map(self.weight, graphs))) / 2
+        if len(mine) == 1:
+            raise self._too_large(mine[0].cost) from failure
+        self.budget = min(self.budget, sum(map(self.weight, mine))) / 2
         self.potential.memory_limit = min(self.potential.memory_limit, self.budget)
         logger.warning(
             "%s: not enough memory for a call of %d structures on %s; going on with half of it",
             self.potential.card.name,
-            len(graphs),
+            len(mine),
             self.potential.device,
         )
-        half = len(graphs) // 2
-        return [
-            *self.evaluate(graphs[:half], stress=stress),
-            *self.evaluate(graphs[half:], stress=stress),
-        ]
+        half = len(mine) // 2
+        yield from self._in_halves(graphs, members[:half], call)
+        yield from self._in_halves(graphs, members[half:], call)
 
     def _worth_trying(self, graphs: Sequence[Graph]) -> bool:
         """Whether a call may be made; a GPU says itself when it is too large, harmlessly."""
