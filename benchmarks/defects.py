@@ -23,7 +23,6 @@ from itertools import combinations
 from typing import ClassVar
 
 import numpy as np
-import spglib
 from ase import Atoms
 from ase.collections import dcdft
 from ase.geometry import get_distances
@@ -34,6 +33,7 @@ from umlip_bench.analysis.suites.base import SuiteAnalysis
 from umlip_bench.analysis.suites.energies import DefectsAnalysis
 from umlip_bench.benchmarks.analysed import AnalysedSuite
 from umlip_bench.benchmarks.fingerprints import digest, elements_of
+from umlip_bench.benchmarks.point_defects import point_defects
 from umlip_bench.benchmarks.selection import cheapest
 from umlip_bench.benchmarks.slabs import primitive
 from umlip_bench.benchmarks.variants import (
@@ -48,8 +48,8 @@ from umlip_bench.datasets import Dataset
 from umlip_bench.datasets.cases import DefectCase, Preparation
 from umlip_bench.datasets.energy_corrections import mp2020_correction
 from umlip_bench.engine import About, Relax, Relaxed, Static, Task
-from umlip_bench.errors import DataError, StructureError, UmlipBenchError
-from umlip_bench.potentials.card import LevelOfTheory, ModelCard
+from umlip_bench.errors import DataError, UmlipBenchError
+from umlip_bench.potentials.card import ModelCard
 from umlip_bench.suite import Mode, StructureRequest
 
 NO_POTENTIAL = "not comparable: the data have no chemical potentials"
@@ -61,8 +61,6 @@ NEAR, FAR = 1.2, 1.6
 the other way, changes the coordination."""
 
 QUICK_ATOMS, QUICK_CASES = 72, 6
-SUPERCELL = 9.0
-"""Å; least distance between a generated defect and its images."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -402,48 +400,6 @@ def formation_cases(defects: Sequence[DefectCase]) -> Iterator[FormationCase]:
             yield FormationCase(defect.name, defect.system, (defect,), NAN, elemental=False)
 
 
-def vacancies(crystal: Atoms, name: str) -> Iterator[DefectCase]:
-    """One vacancy at each site of a crystal that symmetry does not repeat, in a supercell.
-
-    Parameters
-    ----------
-    crystal
-        Any cell of it.
-    name
-        Of the crystal.
-    """
-    unit = primitive(crystal)
-    heights = 1 / np.linalg.norm(unit.cell.reciprocal().array, axis=1)
-    repeats = np.ceil(SUPERCELL / heights).astype(int)
-    host = unit.repeat(tuple(int(n) for n in repeats))
-    host.info["system"] = f"{name} host"
-    cell = (unit.cell.array, unit.get_scaled_positions(), unit.numbers)
-    found = spglib.get_symmetry_dataset(cell, symprec=0.01)
-    if found is None:
-        raise StructureError(f"the symmetry of {name} was not found; give a crystal")
-    sites = [int(site) for site in np.unique(found.equivalent_atoms)]
-    symbols = Counter(unit.symbols[site] for site in sites)
-    for site in sites:
-        symbol = unit.symbols[site]
-        label = f"{symbol} {found.wyckoffs[site]}" if symbols[symbol] > 1 else symbol
-        defective = host.copy()
-        del defective[site]
-        defective.info["system"] = f"{name} vacancy of {label}"
-        yield DefectCase(
-            name=f"{name} vacancy of {label}",
-            system=name,
-            level_of_theory=LevelOfTheory("unknown"),
-            preparation=Preparation.AS_BUILT,
-            host=host,
-            defective=defective,
-            kind="vacancy",
-            site=host.get_scaled_positions()[site],
-            energy=NAN,
-            exchanged={symbol: -1},
-            chemical_potentials={},
-        )
-
-
 class DefectsSuite(AnalysedSuite[DefectResult]):
     """The suite ``defects``."""
 
@@ -460,8 +416,11 @@ class DefectsSuite(AnalysedSuite[DefectResult]):
         return cheapest(small, QUICK_CASES, _n_atoms)
 
     def structure_cases(self, request: StructureRequest) -> Sequence[FormationCase]:
-        """Vacancies of a crystal, without reference values."""
-        return list(formation_cases(list(vacancies(request.atoms, request.name))))
+        """Point defects of a crystal one by one, without reference values."""
+        return [
+            FormationCase(defect.name, defect.system, (defect,), NAN, elemental=False)
+            for defect in point_defects(request.atoms, request.name, request.mode)
+        ]
 
     def measure(self, case: FormationCase) -> Task[DefectResult]:
         """See `measure`."""

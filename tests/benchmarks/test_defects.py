@@ -1,17 +1,20 @@
 """Formation energies of point defects: closed forms, chemical potentials, and published sums."""
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk
+from ase.geometry import find_mic
 from numpy.testing import assert_allclose
 
 from tests.benchmarks.bonds import Bonds, published, results
 from umlip_bench.analysis.energies import Standing, Variant
 from umlip_bench.benchmarks import defects
-from umlip_bench.benchmarks.defects import DefectsSuite, FormationCase, formation_cases, vacancies
+from umlip_bench.benchmarks.defects import DefectsSuite, FormationCase, formation_cases
+from umlip_bench.benchmarks.point_defects import point_defects
 from umlip_bench.datasets import load
 from umlip_bench.datasets.cases import DefectCase, Preparation
 from umlip_bench.datasets.energy_corrections import mp2020_correction
@@ -259,12 +262,35 @@ def test_one_vacancy_for_each_kind_of_site():
         cell=[4.6, 4.6, 2.96],
         pbc=True,
     )  # fmt: skip
-    found = list(vacancies(rutile, "TiO2"))
+    found = list(point_defects(rutile, "TiO2", Mode.QUICK))
     assert [case.name for case in found] == ["TiO2 vacancy of Ti", "TiO2 vacancy of O"]
     for case in found:
         assert len(case.defective) == len(case.host) - 1
         offset = case.host.cell.cartesian_positions(case.site) - case.host.positions
         assert np.linalg.norm(offset, axis=1).min() < 1e-9
+
+
+def test_all_point_defects_of_rocksalt():
+    crystal = bulk("MgO", "rocksalt", a=4.25)
+    found = {case.name: case for case in point_defects(crystal, "MgO", Mode.FULL)}
+    assert {name: dict(case.exchanged) for name, case in found.items()} == {
+        "MgO vacancy of Mg": {"Mg": -1},
+        "MgO vacancy of O": {"O": -1},
+        "MgO antisite O on Mg": {"Mg": -1, "O": 1},
+        "MgO antisite Mg on O": {"O": -1, "Mg": 1},
+        "MgO interstitial of Mg": {"Mg": 1},
+        "MgO interstitial of O": {"O": 1},
+    }
+    for case in found.values():
+        added = Counter(case.defective.get_chemical_symbols())
+        added.subtract(case.host.get_chemical_symbols())
+        assert {symbol: n for symbol, n in added.items() if n} == case.exchanged
+        inside = case.kind == "interstitial"
+        # The interstitial is in the middle of a cube of eight neighbours, four of a sort.
+        away = case.host.positions - case.host.cell.cartesian_positions(case.site)
+        nearest = np.linalg.norm(find_mic(away, case.host.cell, pbc=True)[0], axis=1).min()
+        assert nearest == pytest.approx(4.25 * np.sqrt(3) / 4 if inside else 0.0, abs=1e-6)
+    assert len(list(point_defects(crystal, "MgO", Mode.STANDARD))) == 4
 
 
 # ---- data sets
