@@ -16,13 +16,15 @@ from .energies import (
     Variant,
     cell,
     comparison_from_arrays,
+    comparison_metrics,
     comparison_to_arrays,
     energy_caption,
     energy_rows,
     energy_verdict,
     remarks,
 )
-from .summary import Row
+from .intervals import Estimate
+from .summary import Row, RowHead
 from .tables import CaseTable, Presentation
 
 FloatArray = NDArray[np.float64]
@@ -30,6 +32,10 @@ FloatArray = NDArray[np.float64]
 SUITE = "migration"
 VARIANTS = (Variant.FIXED, Variant.APPROX_NEB, Variant.NEB)
 WHAT = "migration barriers"
+DISTRIBUTION_FROM = 10
+"""Paths; of fewer a distribution says nothing."""
+QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
+"""Of the differences of barriers, model minus DFT."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,16 +50,25 @@ class Profile:
         Shape (n,), Å: length of the path up to each image, over all atoms.
     energies
         Shape (n,), eV, above the first image.
+    ion
+        Shape (n, 3), Å: where the migrating ion is in each image, not wrapped into the cell; of one path,
+        all profiles begin next to each other.
     """
 
     of: str
     distances: FloatArray
     energies: FloatArray
+    ion: FloatArray
 
     @property
     def saddle(self) -> int:
         """Index of the highest image."""
         return int(np.argmax(self.energies))
+
+    @property
+    def saddle_position(self) -> float:
+        """Where the highest image is on the path, as a fraction of its length."""
+        return float(self.distances[self.saddle] / self.distances[-1])
 
     @property
     def forward_barrier(self) -> float:
@@ -85,16 +100,112 @@ class MigrationComparison:
     profiles: tuple[Profile, ...]
 
 
+@dataclass(frozen=True)
+class Deviation:
+    """How far the ion's way in the model is from its way in DFT, in Å.
+
+    Parameters
+    ----------
+    rms, maximum
+        Over the images of the model: distance of the ion from the polyline through its places in DFT's
+        images, root mean square and largest.
+    """
+
+    rms: float
+    maximum: float
+
+
+def path_deviation(profile: Profile, reference: Profile) -> Deviation:
+    """How far the ion's way in a profile is from that in the reference."""
+    away = distances_to_polyline(profile.ion, reference.ion)
+    return Deviation(float(np.sqrt(np.mean(away**2))), float(away.max()))
+
+
+def distances_to_polyline(points: FloatArray, vertices: FloatArray) -> FloatArray:
+    """Smallest distance of each point from a polyline.
+
+    Parameters
+    ----------
+    points
+        Shape (m, 3).
+    vertices
+        Shape (n, 3), at least two; some may coincide.
+
+    Returns
+    -------
+    ndarray
+        Shape (m,).
+    """
+    starts, sides = vertices[:-1], np.diff(vertices, axis=0)
+    from_start = points[:, None] - starts
+    squares = (sides**2).sum(axis=1)
+    along = (from_start * sides).sum(axis=2) / np.where(squares > 0.0, squares, 1.0)
+    nearest = np.clip(along, 0.0, 1.0)[..., None] * sides
+    return np.asarray(np.linalg.norm(from_start - nearest, axis=2).min(axis=1))
+
+
+def metrics(result: MigrationComparison) -> dict[str, float | int]:
+    """The numbers of one path, by variant.
+
+    Barriers in eV (kinetically resolved, forward and backward), the saddle point (index of the highest
+    image, and its place as a fraction of the path), and how far the ion's way is from DFT's, in Å.
+    """
+    numbers = comparison_metrics(result.energies)
+    reference = result.reference
+    named = [(profile.of.replace("-", "_"), profile) for profile in result.profiles]
+    for prefix, profile in [*named, *([] if reference is None else [("reference", reference)])]:
+        numbers[f"{prefix}_forward"] = profile.forward_barrier
+        numbers[f"{prefix}_backward"] = profile.backward_barrier
+        numbers[f"{prefix}_saddle"] = profile.saddle
+        numbers[f"{prefix}_saddle_position"] = profile.saddle_position
+    if reference is not None:
+        for prefix, profile in named:
+            if profile.of != Variant.FIXED:
+                deviation = path_deviation(profile, reference)
+                numbers[f"{prefix}_path_deviation_rms"] = deviation.rms
+                numbers[f"{prefix}_path_deviation_max"] = deviation.maximum
+    return numbers
+
+
 def migration_rows(
     model: str, data: str, results: Sequence[MigrationComparison], n_failed: int
 ) -> list[Row]:
-    """Summarise a model over paths; see `umlip_bench.analysis.energies.energy_rows`."""
+    """Summarise a model over paths.
+
+    Returns
+    -------
+    list of Row
+        Those of `umlip_bench.analysis.energies.energy_rows`, and for each variant with at least
+        `DISTRIBUTION_FROM` comparable paths the quantiles of model minus DFT, ``difference_q10`` and so on.
+    """
     comparisons = [result.energies for result in results]
-    return energy_rows(model, data, SUITE, comparisons, n_failed, VARIANTS)
+    rows = energy_rows(model, data, SUITE, comparisons, n_failed, VARIANTS)
+    heads = {
+        row.variant: RowHead(model, data, SUITE, row.variant, row.n_failed)
+        for row in reversed(rows)
+    }
+    for variant in VARIANTS:
+        values = [value for c in comparisons if (value := c.value(variant)) is not None]
+        differences = [value.model - value.reference for value in values if value.comparable]
+        if len(differences) >= DISTRIBUTION_FROM:
+            rows += [
+                heads[variant].row(
+                    f"difference_q{round(100 * level)}",
+                    "eV",
+                    Estimate(value, None, None, len(differences), "quantile"),
+                )
+                for level, value in zip(
+                    QUANTILES, np.quantile(differences, QUANTILES).tolist(), strict=True
+                )
+            ]
+    return rows
 
 
 MIGRATION = Presentation(
-    labels=LABELS,
+    labels=(
+        *LABELS,
+        *((f"difference_q{round(100 * q)}", f"difference, {q:.0%}") for q in QUANTILES),
+    ),
     count_metric=COUNT_METRIC,
     cases="paths",
     verdict=partial(energy_verdict, what=WHAT),
@@ -104,31 +215,42 @@ MIGRATION = Presentation(
 
 
 def case_table(results: Sequence[MigrationComparison]) -> CaseTable:
-    """Barriers of each path, in eV: kinetically resolved, and forward and backward in brackets."""
+    """Barriers of each path in eV, the place of the saddle point, and the distance from DFT's path."""
     rows = []
     for result in results:
-        energies = result.energies
-        by_variant = {profile.of: profile for profile in result.profiles}
         reference = result.reference
-        row = [energies.name, "-" if reference is None else _three(_resolved(reference), reference)]
+        row = [result.energies.name, "-" if reference is None else _described(reference)]
+        by_variant = {profile.of: profile for profile in result.profiles}
         for variant in VARIANTS:
-            text, profile = cell(energies.value(variant)), by_variant.get(variant)
-            row.append(text if profile is None else _three(text, profile))
+            profile = by_variant.get(variant)
+            if profile is None:
+                row.append(cell(result.energies.value(variant)))
+            else:
+                row.append(_described(profile, None if variant is Variant.FIXED else reference))
         rows.append(row)
     return CaseTable(
         title="migration barriers in eV: kinetically resolved (forward, backward)",
         columns=("path", "DFT", *VARIANTS),
         rows=rows,
-        notes=remarks([result.energies for result in results]),
+        notes=[
+            "saddle: highest image as a fraction of the path; off: distance of the ion from its way in DFT, "
+            "root mean square (largest), Å",
+            *remarks([result.energies for result in results]),
+        ],
     )
 
 
-def _resolved(profile: Profile) -> str:
-    return f"{0.5 * (profile.forward_barrier + profile.backward_barrier):.3f}"
-
-
-def _three(barrier: str, profile: Profile) -> str:
-    return f"{barrier} ({profile.forward_barrier:.3f}, {profile.backward_barrier:.3f})"
+def _described(profile: Profile, reference: Profile | None = None) -> str:
+    """Barriers, the place of the saddle point, and the deviation from a reference if there is one."""
+    forward, backward = profile.forward_barrier, profile.backward_barrier
+    lines = [
+        f"{0.5 * (forward + backward):.3f} ({forward:.3f}, {backward:.3f})",
+        f"saddle {profile.saddle_position:.2f}",
+    ]
+    if reference is not None:
+        deviation = path_deviation(profile, reference)
+        lines.append(f"off {deviation.rms:.2f} ({deviation.maximum:.2f})")
+    return "\n".join(lines)
 
 
 def profiles_to_arrays(result: MigrationComparison) -> dict[str, np.ndarray]:
@@ -139,13 +261,14 @@ def profiles_to_arrays(result: MigrationComparison) -> dict[str, np.ndarray]:
     for profile in profiles:
         arrays[f"{profile.of}/distances"] = profile.distances
         arrays[f"{profile.of}/energies"] = profile.energies
+        arrays[f"{profile.of}/ion"] = profile.ion
     return arrays
 
 
 def profiles_from_arrays(name: str, arrays: Mapping[str, np.ndarray]) -> MigrationComparison:
     """The comparison again."""
     profiles = {
-        of: Profile(of, arrays[f"{of}/distances"], arrays[f"{of}/energies"])
+        of: Profile(of, *(arrays[f"{of}/{name}"] for name in ("distances", "energies", "ion")))
         for of in arrays["profiles"].tolist()
     }
     reference = profiles.pop("DFT", None)

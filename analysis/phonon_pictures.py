@@ -11,10 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .harmonic import SMEARING, density_of_states
-from .phonons import FIXED, BandPath, PhononComparison, Phonons
-
-_DFT = "black"
-_MODELS = ("#d1495b", "#00798c", "#edae49", "#6a4c93", "#5a8f29")
+from .palette import DFT, model_style
+from .phonons import FIXED, RELAXED, BandPath, PhononComparison, Phonons
 
 
 def draw(comparisons: Mapping[str, PhononComparison], variant: str) -> Figure:
@@ -51,6 +49,13 @@ def draw(comparisons: Mapping[str, PhononComparison], variant: str) -> Figure:
     return figure
 
 
+def pictures(comparisons: Mapping[str, PhononComparison]) -> Iterator[tuple[str, Figure]]:
+    """Name and figure for each variant that a model has."""
+    yield FIXED, draw(comparisons, FIXED)
+    if any(comparison.relaxed is not None for comparison in comparisons.values()):
+        yield RELAXED, draw(comparisons, RELAXED)
+
+
 def write(comparisons: Mapping[str, PhononComparison], variant: str, path: Path) -> None:
     """Draw and save, as PNG or whatever the name of the file ends with."""
     draw(comparisons, variant).savefig(path, dpi=160)
@@ -66,16 +71,12 @@ def _sides(
             "DFT",
             first.reference,
             first.sampling.weights,
-            {"color": _DFT, "linewidth": 1.6, "alpha": 0.7},
+            {"color": DFT, "linewidth": 1.6, "alpha": 0.7},
         )
     for k, (model, comparison) in enumerate(comparisons.items()):
         side = comparison.fixed if variant == FIXED else comparison.relaxed
         if side is not None:
-            style: dict[str, Any] = {
-                "color": _MODELS[k % len(_MODELS)],
-                "linewidth": 1.0,
-                "linestyle": "-" if k < len(_MODELS) else "--",
-            }
+            style = {"linewidth": 1.0, **model_style(k)}
             yield model, side, comparison.sampling.weights, style
 
 

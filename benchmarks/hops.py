@@ -9,8 +9,8 @@ import numpy as np
 import spglib
 from ase import Atoms
 from ase.geometry import find_mic
-from ase.mep import NEB
 
+from umlip_bench.datasets.path_mending import interpolate
 from umlip_bench.errors import UmlipBenchError
 
 MAX_LENGTH = 5.0
@@ -44,14 +44,13 @@ class Hop:
     moving: int
 
 
-def vacancy_hops(crystal: Atoms, ion: str) -> list[Hop]:
-    """Symmetry-distinct hops of up to `MAX_LENGTH`, the shortest first and at most `MOST_HOPS`.
+def vacancy_hops(crystal: Atoms, ion: str, most: int = MOST_HOPS) -> list[Hop]:
+    """Symmetry-distinct hops of up to `MAX_LENGTH`, the shortest first.
 
     Hops whose straight line leads through another atom are left out.
 
     Each is in a supercell of at least `SMALLEST_WIDTH`, from which one atom of the ion is missing; the path
-    is interpolated by the image-dependent pair potential (Smidstrup et al., J. Chem. Phys. 140, 214106,
-    2014), which keeps atoms apart.
+    is interpolated by the image-dependent pair potential, see `interpolate`.
 
     Parameters
     ----------
@@ -59,6 +58,8 @@ def vacancy_hops(crystal: Atoms, ion: str) -> list[Hop]:
         Fully periodic.
     ion
         Chemical symbol of what moves.
+    most
+        No more hops than this.
 
     Raises
     ------
@@ -73,7 +74,7 @@ def vacancy_hops(crystal: Atoms, ion: str) -> list[Hop]:
     if not pairs:
         raise UmlipBenchError(f"no two sites of {ion} are within {MAX_LENGTH} Å of each other")
     hops = (_hop(crystal, ion, *pair) for pair in pairs)
-    found = list(islice((hop for hop in hops if hop is not None), MOST_HOPS))
+    found = list(islice((hop for hop in hops if hop is not None), most))
     if not found:
         raise UmlipBenchError(
             f"every straight way between sites of {ion} within {MAX_LENGTH} Å leads through another atom"
@@ -155,9 +156,7 @@ def _hop(crystal: Atoms, ion: str, a: int, b: int, image: np.ndarray) -> Hop | N
     moving = a - (vacant < a)
     last = first.copy()
     last.positions[moving] += vector
-    path = [first, *(first.copy() for _ in range(N_IMAGES)), last]
-    NEB(path, method="improvedtangent").interpolate(method="idpp", mic=True)
     name = f"{ion}{a}-{ion}{b} {length:.2f} Å"
     if image.any():
         name += f" [{' '.join(map(str, image.tolist()))}]"
-    return Hop(name, tuple(each.copy() for each in path), moving)
+    return Hop(name, interpolate(first, last, N_IMAGES), moving)

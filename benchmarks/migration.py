@@ -7,7 +7,7 @@ an elastic band is another way to prepare the images, and is compared with DFT's
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -22,17 +22,13 @@ from umlip_bench.analysis.energies import (
     Variant,
 )
 from umlip_bench.analysis.migration import (
-    MIGRATION,
     MigrationComparison,
     Profile,
-    case_table,
-    migration_rows,
-    path_metrics,
-    profiles_from_arrays,
-    profiles_to_arrays,
+    distances_to_polyline,
 )
-from umlip_bench.analysis.summary import Row
-from umlip_bench.analysis.tables import CaseTable, Presentation
+from umlip_bench.analysis.suites.base import SuiteAnalysis
+from umlip_bench.analysis.suites.energies import MigrationAnalysis
+from umlip_bench.benchmarks.analysed import AnalysedSuite
 from umlip_bench.benchmarks.fingerprints import digest, elements_of
 from umlip_bench.benchmarks.hops import MOST_HOPS, vacancy_hops
 from umlip_bench.benchmarks.selection import cheapest
@@ -50,13 +46,13 @@ BAND_STEPS = 200
 AT_REST = 0.1
 """eV/Å; an end point of DFT's with larger forces is no minimum of the model."""
 ELSEWHERE = 1.0
-"""Å; an atom that relaxes farther has gone into another basin."""
+"""Å; an atom that relaxes farther has gone into another basin, one that goes farther on the path hops."""
 ASYMMETRY = 0.1
 """eV, between model and DFT, in the energy of one end point against the other."""
 BELOW = 0.02
 """eV; an image that lies lower than both end points by more is another minimum on the way."""
-AT_HOME = 0.5
-"""Å; an atom that goes no farther along the path given does not take part in the hop."""
+GAP = 2.0
+"""Å; if the ion goes farther from one image to the next, the saddle point may lie between them."""
 QUICK_CASES = 4
 QUICK_HOPS = 1
 """Of a structure; each takes minutes on a CPU."""
@@ -118,7 +114,9 @@ class Migration:
     @property
     def asymmetry(self) -> float:
         """DFT's energy of the last end point above the first, eV; nan if it is not known."""
-        return float("nan") if self.energies is None else float(self.energies[-1] - self.energies[0])
+        return (
+            float("nan") if self.energies is None else float(self.energies[-1] - self.energies[0])
+        )
 
     @property
     def elements(self) -> tuple[str, ...]:
@@ -136,14 +134,17 @@ def measure(case: Migration) -> Task[MigrationComparison]:
     )
     approx: ApproxBandResult | StructureError
     band: BandResult | StructureError
+    ends: tuple[Atoms, Atoms] | None = None
     try:
-        approx = yield ApproxBand(case.images, case.moving, fmax=FMAX)
+        relaxed = yield ApproxBand(case.images, case.moving, fmax=FMAX)
+        approx, ends = relaxed, (relaxed.images[0], relaxed.images[-1])
     except StructureError as error:
         approx = error
     try:
-        first, last = yield [Relax(case.images[k], fmax=FMAX) for k in (0, -1)]
-        path = between(first.atoms, last.atoms, case.images)
-        band = yield Band(path, fmax=FMAX, steps=BAND_STEPS)
+        if ends is None:
+            first, last = yield [Relax(case.images[k], fmax=FMAX) for k in (0, -1)]
+            ends = first.atoms, last.atoms
+        band = yield Band(between(*ends, case.images), fmax=FMAX, steps=BAND_STEPS)
     except StructureError as error:
         band = error
     return _compare(case, fixed, approx, band)
@@ -167,24 +168,27 @@ def _compare(
     approx: ApproxBandResult | StructureError,
     band: BandResult | StructureError,
 ) -> MigrationComparison:
-    start = case.images[0].positions[case.moving]
+    given = _profile(case, Variant.FIXED, fixed)
     standing = _standing_of_fixed(case)
-    flags = (*case.notes, *_rough_ends(case, fixed), *_flags(case, fixed, standing[0]))
+    flags = (*case.notes, *_gaps(given), *_rough_ends(case, fixed))
+    flags += _flags(case, fixed, standing[0])
     values = [_value(case, Variant.FIXED, fixed, standing, flags)]
-    profiles = [_profile(Variant.FIXED, fixed, case.moving, start)]
+    profiles = [given]
     for variant, result in ((Variant.APPROX_NEB, approx), (Variant.NEB, band)):
         if isinstance(result, StructureError):
             failed = (Standing.FAILED, str(result))
             values.append(_value(case, variant, None, failed, ()))
         else:
-            standing = _standing(case, variant, result)
+            profile = _profile(case, variant, result)
+            off = distances_to_polyline(profile.ion, given.ion)
+            standing = _standing(case, variant, result, off)
             flags = _flags(case, result, standing[0])
             values.append(_value(case, variant, result, standing, flags))
-            profiles.append(_profile(variant, result, case.moving, start))
+            profiles.append(profile)
     reference = None
     if case.energies is not None and np.isfinite(case.energies).all():
         above_first = case.energies - case.energies[0]
-        reference = Profile("DFT", fixed.distances, above_first, profiles[0].ion)
+        reference = Profile("DFT", fixed.distances, above_first, given.ion)
     return MigrationComparison(
         energies=EnergyComparison(case.name, case.system, "eV", tuple(values)),
         reference=reference,
@@ -209,11 +213,10 @@ def _value(
     )
 
 
-def _profile(
-    variant: Variant, profile: EnergyProfile, moving: int, start: np.ndarray
-) -> Profile:
-    """The profile, with the way of the ion unwrapped from the place next to `start`."""
-    at = np.array([image.positions[moving] for image in profile.images])
+def _profile(case: Migration, variant: Variant, profile: EnergyProfile) -> Profile:
+    """The profile, with the way of the ion unwrapped from the place next to where it is given."""
+    start = case.images[0].positions[case.moving]
+    at = np.array([image.positions[case.moving] for image in profile.images])
     steps = find_mic(np.diff(at, axis=0, prepend=start[None]), profile.images[0].cell)[0]
     ion = start + np.cumsum(steps, axis=0)
     return Profile(variant, profile.distances, profile.energies - profile.energies[0], ion)
@@ -226,10 +229,16 @@ def _standing_of_fixed(case: Migration) -> tuple[Standing, str]:
 
 
 def _standing(
-    case: Migration, variant: Variant, result: ApproxBandResult | BandResult
+    case: Migration, variant: Variant, result: ApproxBandResult | BandResult, off: np.ndarray
 ) -> tuple[Standing, str]:
-    """Whether relaxed images may be compared with DFT's; what went wrong comes first."""
+    """Whether relaxed images may be compared with DFT's; what went wrong comes first.
+
+    `off` is the distance of the ion from the path given in each image, shape (images,), Å.
+    """
     shifts = _shifts(case, variant, result)
+    if variant is Variant.NEB and case.prepared is not Variant.FIXED:
+        # From a guess a band may go anywhere; from DFT's own path it should not.
+        shifts = np.maximum(shifts, off)
     farthest = int(np.argmax(shifts))
     if shifts[farthest] > ELSEWHERE:
         return (
@@ -239,6 +248,9 @@ def _standing(
     if not np.all(result.converged):
         left = float(np.max(result.fmax))
         return Standing.UNCONVERGED, f"forces of {left:.2g} eV/Å are left"
+    at_ends = float(np.linalg.norm(result.forces[[0, -1]], axis=2).max())
+    if at_ends > AT_REST:
+        return Standing.UNCONVERGED, f"forces of {at_ends:.2g} eV/Å are left at the end points"
     if np.isnan(case.barrier):
         return Standing.NO_REFERENCE, ""
     if variant is not case.prepared:
@@ -246,9 +258,7 @@ def _standing(
     return Standing.COMPARABLE, ""
 
 
-def _shifts(
-    case: Migration, variant: Variant, result: ApproxBandResult | BandResult
-) -> np.ndarray:
+def _shifts(case: Migration, variant: Variant, result: ApproxBandResult | BandResult) -> np.ndarray:
     """How far the atom that moved most went in each image, shape (images,), Å."""
     lengths = np.array(
         [
@@ -260,9 +270,18 @@ def _shifts(
         # Images of a band slide along the path; of those between, only what stays at home is judged.
         away = [image.positions - case.images[0].positions for image in case.images]
         ways = find_mic(np.reshape(away, (-1, 3)), case.images[0].cell)[1]
-        hopping = np.reshape(ways, lengths.shape).max(axis=0) > AT_HOME
+        hopping = np.reshape(ways, lengths.shape).max(axis=0) > ELSEWHERE
         lengths[1:-1, hopping] = 0.0
     return lengths.max(axis=1)
+
+
+def _gaps(given: Profile) -> tuple[str, ...]:
+    """Neighbouring images between which the ion goes far."""
+    lengths = np.linalg.norm(np.diff(given.ion, axis=0), axis=1)
+    return tuple(
+        f"the ion goes {lengths[k]:.1f} Å from image {k} to {k + 1}: the saddle point may lie between"
+        for k in np.flatnonzero(lengths > GAP)
+    )
 
 
 def _rough_ends(case: Migration, fixed: EnergyProfile) -> tuple[str, ...]:
@@ -299,12 +318,11 @@ def _flags(case: Migration, profile: EnergyProfile, standing: Standing) -> tuple
     return tuple(flags)
 
 
-class MigrationSuite:
+class MigrationSuite(AnalysedSuite[MigrationComparison]):
     """The suite ``migration``."""
 
-    name: ClassVar[str] = "migration"
+    analysis: ClassVar[SuiteAnalysis[MigrationComparison]] = MigrationAnalysis()
     version: ClassVar[int] = 2
-    presentation: ClassVar[Presentation] = MIGRATION
 
     def cases(self, dataset: Dataset, mode: Mode) -> Sequence[Migration]:
         """One case for each usable path; the cheapest in quick mode."""
@@ -345,28 +363,6 @@ class MigrationSuite:
     def measure(self, case: Migration) -> Task[MigrationComparison]:
         """See `measure`."""
         return measure(case)
-
-    def metrics(self, result: MigrationComparison) -> Mapping[str, float | int]:
-        """Barriers of each path; see `umlip_bench.analysis.migration.path_metrics`."""
-        return path_metrics(result)
-
-    def to_arrays(self, result: MigrationComparison) -> Mapping[str, np.ndarray]:
-        """Values and profiles."""
-        return profiles_to_arrays(result)
-
-    def from_arrays(self, name: str, arrays: Mapping[str, np.ndarray]) -> MigrationComparison:
-        """The comparison again."""
-        return profiles_from_arrays(name, arrays)
-
-    def rows(
-        self, model: str, data: str, results: Sequence[MigrationComparison], n_failed: int
-    ) -> list[Row]:
-        """Scale and errors of barriers, by variant."""
-        return migration_rows(model, data, results, n_failed)
-
-    def case_table(self, results: Sequence[MigrationComparison]) -> CaseTable:
-        """Barriers of each path."""
-        return case_table(results)
 
 
 def _n_atoms(case: Migration) -> int:

@@ -37,15 +37,33 @@ def read_described(path: Path) -> Iterator[tuple[Frame, dict[str, Any]]]:
 
     Parameters, errors: as `read_frames`.
     """
+    for index, atoms in enumerate(read_structures(path)):
+        yield frame(f"{path}, frame {index}", index, atoms), atoms.info
+
+
+def read_structures(path: Path) -> Iterator[Atoms]:
+    """Read structures one by one with whatever labels they have, unchecked.
+
+    Parameters
+    ----------
+    path
+        An extended XYZ file.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, empty or unreadable.
+    """
     if not path.is_file():
         raise DataError(f"{path}: no such file; expected {FORMAT}")
     with path.open("rb") as stream:
         if not stream.read(4096).strip():
             raise DataError(f"{path} is empty; expected {FORMAT}")
-    index = -1
-    for index, atoms in enumerate(_read_atoms(path)):
-        yield frame(f"{path}, frame {index}", index, atoms), atoms.info
-    if index < 0:
+    empty = True
+    for atoms in _read_atoms(path):
+        empty = False
+        yield atoms
+    if empty:
         raise DataError(f"{path} holds no frame; expected {FORMAT}")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -11,8 +11,16 @@ import ase.db
 import ase.io
 
 from umlip_bench.datasets import extxyz
+from umlip_bench.datasets.cases import MigrationCase
 from umlip_bench.datasets.dataset import Dataset, Frame, Manifest
 from umlip_bench.datasets.labels import FORMAT, SYSTEM, frame, frames_cases, from_calculator
+from umlip_bench.datasets.paths import (
+    PATH_FORMAT,
+    PathFrame,
+    is_image,
+    migration_cases,
+    path_frame,
+)
 from umlip_bench.errors import DataError
 from umlip_bench.potentials.card import LevelOfTheory
 
@@ -37,11 +45,18 @@ def read(path: Path) -> Dataset:
         files = [f for f in sorted(path.rglob("*")) if f.is_file() and _reader(f) is not None]
         if not files:
             raise DataError(f"{path} holds no file to read; expected {allowed()}")
-    frames = tuple(
-        Frame(f.atoms, f.energy, f.forces, f.stress, f.system, index)
-        for index, f in enumerate(chain.from_iterable(map(_read_file, files)))
-    )
+    frames: list[Frame] = []
+    images: list[PathFrame] = []
+    for index, f in enumerate(chain.from_iterable(map(_read_file, files))):
+        if isinstance(f, PathFrame):
+            images.append(f)
+        else:
+            frames.append(Frame(f.atoms, f.energy, f.forces, f.stress, f.system, index))
     level = LevelOfTheory("unknown")
+    try:
+        paths = migration_cases(images, level)
+    except DataError as error:
+        raise DataError(f"{path} has migration paths that cannot be used:\n{error}") from error
     manifest = Manifest(
         id=path.name,
         title=f"user's data {path.name}",
@@ -50,21 +65,38 @@ def read(path: Path) -> Dataset:
         source=str(path),
         licence="not stated",
         citation="not stated",
+        caveats=tuple(_told(paths)),
     )
-    return Dataset(manifest, frames_cases(frames, level), _digest(files))
+    return Dataset(manifest, (*frames_cases(frames, level), *paths), _digest(files))
+
+
+def _told(paths: Sequence[MigrationCase]) -> Iterator[str]:
+    """What was mended or is missing, each thing once, with the paths that it is true of."""
+    said: dict[str, list[str]] = {}
+    for case in paths:
+        for note in case.notes:
+            said.setdefault(note, []).append(case.name)
+    for note, names in said.items():
+        yield f"path{'' if len(names) == 1 else 's'} {', '.join(names)}: {note}."
 
 
 def allowed() -> str:
     """What can be read, for messages."""
     return (
-        f"{FORMAT}; or an ASE database (*.db), VASP output (vasprun.xml, vasprun.xml.gz), or a folder "
-        "of such files"
+        f"{FORMAT}; or {PATH_FORMAT}; or an ASE database (*.db), VASP output (vasprun.xml, "
+        "vasprun.xml.gz), or a folder of such files"
     )
 
 
-def _read_file(path: Path) -> Iterator[Frame]:
-    reader = _reader(path) or extxyz.read_frames
+def _read_file(path: Path) -> Iterator[Frame | PathFrame]:
+    reader = _reader(path) or _read_xyz
     return reader(path)
+
+
+def _read_xyz(path: Path) -> Iterator[Frame | PathFrame]:
+    for index, atoms in enumerate(extxyz.read_structures(path)):
+        where = f"{path}, frame {index}"
+        yield path_frame(where, atoms) if is_image(atoms) else frame(where, index, atoms)
 
 
 def _read_database(path: Path) -> Iterator[Frame]:
@@ -88,9 +120,9 @@ def _read_vasprun(path: Path) -> Iterator[Frame]:
         yield frame(f"{path}, ionic step {index}", index, from_calculator(atoms))
 
 
-READERS: tuple[tuple[str, Callable[[Path], Iterator[Frame]]], ...] = (
-    (".xyz", extxyz.read_frames),
-    (".extxyz", extxyz.read_frames),
+READERS: tuple[tuple[str, Callable[[Path], Iterator[Frame | PathFrame]]], ...] = (
+    (".xyz", _read_xyz),
+    (".extxyz", _read_xyz),
     (".db", _read_database),
     ("vasprun.xml", _read_vasprun),
     ("vasprun.xml.gz", _read_vasprun),
@@ -98,7 +130,7 @@ READERS: tuple[tuple[str, Callable[[Path], Iterator[Frame]]], ...] = (
 """Endings of file names and what reads them."""
 
 
-def _reader(path: Path) -> Callable[[Path], Iterator[Frame]] | None:
+def _reader(path: Path) -> Callable[[Path], Iterator[Frame | PathFrame]] | None:
     return next((reader for end, reader in READERS if path.name.endswith(end)), None)
 
 

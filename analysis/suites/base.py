@@ -13,6 +13,7 @@ from typing import ClassVar, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..paired import PairedMetric
 from ..summary import Row
 from ..tables import CaseTable, Presentation
 
@@ -90,12 +91,16 @@ class SuiteAnalysis(ABC, Generic[R]):
         Ways of measuring that it knows.
     headlines
         Its scales, the most telling first.
+    paired_metrics
+        What is compared case by case between two models: its scales and its errors, of the metrics that
+        its tables show.
     """
 
     name: ClassVar[str]
     presentation: ClassVar[Presentation]
     variants: ClassVar[tuple[str, ...]]
     headlines: ClassVar[tuple[Headline, ...]]
+    paired_metrics: ClassVar[tuple[PairedMetric, ...]]
 
     @abstractmethod
     def metrics(self, result: R) -> Mapping[str, float | int]:

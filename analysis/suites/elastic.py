@@ -20,11 +20,13 @@ from ..elastic import (
     elastic_rows,
 )
 from ..eos import GPA
+from ..paired import CaseMedian, PairedMetric
 from ..summary import Row
 from ..tables import CaseTable, Presentation
 from .base import Headline, Parity, Quantity, SuiteAnalysis
 
 PREFIXES = {FIXED: "fixed", RELAXED: "relaxed"}
+PAIRED = {FIXED: "fixed_", RELAXED: "relaxed_"}
 
 SHEAR = Headline("shear_modulus_scale_median", None, "shear moduli")
 BULK = Headline("bulk_modulus_scale_median", None, "bulk moduli")
@@ -42,6 +44,20 @@ class ElasticAnalysis(SuiteAnalysis[ElasticComparison]):
     presentation: ClassVar[Presentation] = ELASTIC
     variants: ClassVar[tuple[str, ...]] = (FIXED, RELAXED)
     headlines: ClassVar[tuple[Headline, ...]] = (SHEAR, BULK)
+    paired_metrics: ClassVar[tuple[PairedMetric, ...]] = tuple(
+        each
+        for kind in ("shear", "bulk")
+        for each in (
+            CaseMedian(f"{kind}_modulus_scale_median", "", f"{kind}_modulus_scale", PAIRED),
+            CaseMedian(
+                f"{kind}_modulus_error_median",
+                "GPa",
+                f"{kind}_modulus_error",
+                PAIRED,
+                absolute=True,
+            ),
+        )
+    )
 
     def metrics(self, result: ElasticComparison) -> Mapping[str, float | int]:
         """Numbers of both variants, by prefix."""

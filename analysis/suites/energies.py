@@ -13,6 +13,15 @@ from .. import energies, migration
 from ..defects import DEFECTS, DefectResult, defect_table
 from ..energies import EnergyComparison, Variant
 from ..migration import MIGRATION, MigrationComparison, Profile
+from ..paired import SIGNED_ERROR, FloatArray, PairedMetric, Pooled, SystemMedian
+from ..softening import (
+    N_COMPONENTS,
+    SUM_XX,
+    SUM_YY,
+    inverse_of,
+    mae_of,
+    slope_of,
+)
 from ..solid_solutions import (
     MILLI,
     SOLID_SOLUTIONS,
@@ -85,6 +94,21 @@ def scaled_comparison(comparison: EnergyComparison, factor: float) -> EnergyComp
     return replace(comparison, values=values)
 
 
+def _signed_error_of(sums: FloatArray) -> FloatArray:
+    return np.asarray(sums[..., SIGNED_ERROR] / sums[..., N_COMPONENTS])
+
+
+def _paired(unit: str, suffix: str = "", size: float = 1.0) -> tuple[PairedMetric, ...]:
+    """What all these suites compare; errors in a unit given in that of the energies."""
+    return (
+        Pooled("energy_scale", "", slope_of, weight=SUM_XX),
+        Pooled("inverse", "", inverse_of, weight=SUM_YY),
+        Pooled(f"mae{suffix}", unit, mae_of, size, weight=SUM_XX),
+        Pooled(f"mean_signed_error{suffix}", unit, _signed_error_of, size, weight=SUM_XX),
+        SystemMedian("scale_median", "", slope_of),
+    )
+
+
 def _headlines(label: str) -> tuple[Headline, ...]:
     return (Headline("energy_scale", "inverse", label),)
 
@@ -96,6 +120,7 @@ class SurfacesAnalysis(EnergyAnalysis[SurfaceResult]):
     presentation: ClassVar[Presentation] = SURFACES
     variants: ClassVar[tuple[str, ...]] = FIXED_AND_RELAXED
     headlines: ClassVar[tuple[Headline, ...]] = _headlines("surface energies")
+    paired_metrics: ClassVar[tuple[PairedMetric, ...]] = _paired("J/m^2", "_si", SI)
     quantity: ClassVar[Quantity] = Quantity("surface energy", "J/m²", "energy_scale")
     plotted_unit: ClassVar[float] = SI
 
@@ -166,6 +191,7 @@ class DefectsAnalysis(EnergyAnalysis[DefectResult]):
     presentation: ClassVar[Presentation] = DEFECTS
     variants: ClassVar[tuple[str, ...]] = FIXED_AND_RELAXED
     headlines: ClassVar[tuple[Headline, ...]] = _headlines("defect energies")
+    paired_metrics: ClassVar[tuple[PairedMetric, ...]] = _paired("eV")
     quantity: ClassVar[Quantity] = Quantity("formation energy", "eV", "energy_scale")
 
     def comparison(self, result: DefectResult) -> EnergyComparison:
@@ -208,6 +234,7 @@ class SolidSolutionsAnalysis(EnergyAnalysis[OrderingResult]):
     presentation: ClassVar[Presentation] = SOLID_SOLUTIONS
     variants: ClassVar[tuple[str, ...]] = FIXED_AND_RELAXED
     headlines: ClassVar[tuple[Headline, ...]] = _headlines("mixing energies")
+    paired_metrics: ClassVar[tuple[PairedMetric, ...]] = _paired("meV/atom", "_mev", MILLI)
     quantity: ClassVar[Quantity] = Quantity("mixing energy", "meV/atom", "energy_scale")
     plotted_unit: ClassVar[float] = MILLI
 
@@ -270,6 +297,7 @@ class MigrationAnalysis(EnergyAnalysis[MigrationComparison]):
     presentation: ClassVar[Presentation] = MIGRATION
     variants: ClassVar[tuple[str, ...]] = migration.VARIANTS
     headlines: ClassVar[tuple[Headline, ...]] = _headlines("migration barriers")
+    paired_metrics: ClassVar[tuple[PairedMetric, ...]] = _paired("eV")
     quantity: ClassVar[Quantity] = Quantity("kinetically resolved barrier", "eV", "energy_scale")
 
     def comparison(self, result: MigrationComparison) -> EnergyComparison:

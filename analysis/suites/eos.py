@@ -22,11 +22,15 @@ from ..eos import (
     eos_metrics,
     eos_rows,
 )
+from ..paired import CaseMedian, PairedMetric
 from ..summary import Row
 from ..tables import CaseTable, Presentation
 from .base import Headline, Parity, Quantity, SuiteAnalysis
 
 PREFIXES = {FIXED: "fixed", RELAXED: "relaxed"}
+
+PAIRED = {FIXED: "fixed_", RELAXED: "relaxed_"}
+PERCENT = 0.01
 
 BULK_MODULUS = Quantity("bulk modulus", "GPa", "bulk_modulus_scale_median")
 
@@ -39,6 +43,14 @@ class EosAnalysis(SuiteAnalysis[EosComparison]):
     variants: ClassVar[tuple[str, ...]] = (FIXED, RELAXED)
     headlines: ClassVar[tuple[Headline, ...]] = (
         Headline("bulk_modulus_scale_median", None, "bulk moduli"),
+    )
+    paired_metrics: ClassVar[tuple[PairedMetric, ...]] = (
+        CaseMedian("bulk_modulus_scale_median", "", "bulk_modulus_scale", PAIRED),
+        CaseMedian("volume_error_mae", "%", "volume_error", PAIRED, PERCENT, absolute=True),
+        CaseMedian("derivative_mae", "", "derivative_error", PAIRED, absolute=True),
+        CaseMedian("energy_slope_median", "", "energy_slope", PAIRED),
+        CaseMedian("delta_median", "meV/atom", "delta", PAIRED),
+        CaseMedian("nu_median", "%", "nu", PAIRED),
     )
 
     def metrics(self, result: EosComparison) -> Mapping[str, float | int]:

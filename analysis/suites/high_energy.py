@@ -19,6 +19,7 @@ from ..high_energy import (
     material_metrics,
 )
 from ..high_energy_table import HIGH_ENERGY
+from ..paired import CaseMedian, PairedMetric
 from ..summary import Row
 from ..tables import Presentation
 from .base import Headline, Parity, Quantity, SuiteAnalysis
@@ -38,6 +39,19 @@ class HighEnergyAnalysis(SuiteAnalysis[MaterialComparison]):
     variants: ClassVar[tuple[str, ...]] = (VARIANT,)
     headlines: ClassVar[tuple[Headline, ...]] = (
         Headline("slope_median", "inverse_median", "forces"),
+    )
+    paired_metrics: ClassVar[tuple[PairedMetric, ...]] = tuple(
+        CaseMedian(metric, unit, key, {VARIANT: ""})
+        for metric, unit, key in (
+            ("slope_median", "", "slope"),
+            ("inverse_median", "", "inverse"),
+            ("r2_median", "", "r2"),
+            ("mae", "eV/Å", "mae"),
+            ("cmae_rotate", "eV/Å", "cmae_rotate"),
+            ("cmae_mse", "eV/Å", "cmae_mse"),
+            ("energy_slope_median", "", "energy_slope"),
+            ("stress_slope_median", "", "stress_slope"),
+        )
     )
 
     def metrics(self, result: MaterialComparison) -> Mapping[str, float | int]:

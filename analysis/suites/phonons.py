@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from ..paired import CaseMedian, PairedMetric
 from ..phonons import (
     FIXED,
     PHONONS,
@@ -27,6 +28,7 @@ from ..tables import CaseTable, Presentation
 from .base import Headline, Parity, Quantity, SuiteAnalysis
 
 PREFIXES = {FIXED: "fixed", RELAXED: "relaxed"}
+PAIRED = {FIXED: "fixed_", RELAXED: "relaxed_"}
 
 SQUARES = Quantity("signed squared frequency", "THz²", "curvature_scale_median")
 HIGHEST = Quantity("highest frequency", "THz", "max_ratio_median")
@@ -41,6 +43,24 @@ class PhononAnalysis(SuiteAnalysis[PhononComparison]):
     variants: ClassVar[tuple[str, ...]] = (FIXED, RELAXED)
     headlines: ClassVar[tuple[Headline, ...]] = (
         Headline("curvature_scale_median", "curvature_inverse_median", "squared frequencies"),
+    )
+    paired_metrics: ClassVar[tuple[PairedMetric, ...]] = (
+        *(
+            CaseMedian(f"{key}_median", unit, key, PAIRED)
+            for key, unit in (
+                ("curvature_scale", ""),
+                ("curvature_inverse", ""),
+                ("curvature_r2", ""),
+                ("max_ratio", ""),
+                ("mean_ratio", ""),
+                ("band_mae", "THz"),
+                ("dos_overlap", ""),
+                ("force_constant_slope", ""),
+                ("force_constant_r2", ""),
+            )
+        ),
+        CaseMedian("entropy_mae", "J/(mol K)", "entropy_error", PAIRED, absolute=True),
+        CaseMedian("free_energy_mae", "meV/atom", "free_energy_error", PAIRED, absolute=True),
     )
 
     def metrics(self, result: PhononComparison) -> Mapping[str, float | int]:

@@ -15,7 +15,7 @@ import ase.io
 import numpy as np
 from ase import Atoms
 
-from umlip_bench.datasets.cases import MigrationCase, Preparation
+from umlip_bench.datasets.cases import MigrationCase, PathMethod, Preparation
 from umlip_bench.datasets.importers import vasp_json
 from umlip_bench.datasets.importers.files import present
 from umlip_bench.errors import DataError
@@ -54,6 +54,7 @@ def cases(folder: Path, level: LevelOfTheory) -> Iterator[MigrationCase]:
         energies=np.array([f.get_potential_energy(force_consistent=False) for f in frames]),
         forces=np.array([frame.get_forces() for frame in frames]),
         moving_ion=_moving_ion(images),
+        method=PathMethod.APPROX_NEB,
     )
     yield _other_hop(folder, level)
 
@@ -77,6 +78,7 @@ def _other_hop(folder: Path, level: LevelOfTheory) -> MigrationCase:
         energies=energies,
         forces=None,
         moving_ion=_moving_ion(images),
+        method=PathMethod.APPROX_NEB,
     )
 
 

@@ -1,3 +1,7 @@
+import json
+from dataclasses import replace
+
+import ase.io
 import numpy as np
 import pytest
 from ase.build import bulk
@@ -5,10 +9,13 @@ from ase.calculators.emt import EMT
 from ase.mep import NEB
 from ase.optimize import FIRE
 
-from umlip_bench.analysis.energies import Standing, Variant
-from umlip_bench.analysis.migration import MigrationComparison
+from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Standing, Variant
+from umlip_bench.analysis.migration import MigrationComparison, distances_to_polyline
+from umlip_bench.analysis.migration_pictures import pictures
+from umlip_bench.benchmarks import migration
 from umlip_bench.benchmarks.hops import BLOCKED, N_IMAGES, vacancy_hops
 from umlip_bench.benchmarks.migration import Migration, MigrationSuite, between
+from umlip_bench.cli import main
 from umlip_bench.engine import Done, run_tasks
 from umlip_bench.errors import UmlipBenchError
 from umlip_bench.suite import Mode, StructureRequest
@@ -26,7 +33,7 @@ def measured(model, *cases):
 
 
 def two_wells(**options):
-    fields = {"name": "hop", "system": "toy", "moving": 0, "energies": None, "relaxed": False}
+    fields = {"name": "hop", "system": "toy", "moving": 0, "energies": None}
     return Migration(**{**fields, "images": tuple(approx_images()), **options})
 
 
@@ -55,33 +62,46 @@ def test_all_variants_find_a_known_barrier():
         assert profile.backward_barrier == pytest.approx(backward, abs=1e-3)
 
 
-def test_a_hop_in_a_pair_potential(load_model):
-    """EMT's copper: the barrier of ASE's own climbing band between ASE's relaxed end points."""
+def test_a_hop_in_copper(load_model, monkeypatch):
+    """EMT: to 1e-3 eV, the barrier of ASE's own climbing band between ASE's relaxed end points."""
     emt = load_model("ase:ase.calculators.emt:EMT", dtype="float64")
     images, mover = vacancy_hop(bulk("Cu", "fcc", a=3.61).repeat((2, 2, 2)), 5)
-    result = measured(emt, two_wells(images=tuple(images), moving=mover))["hop"]
     for image in images:
         image.calc = EMT()
     for end in (images[0], images[-1]):
-        FIRE(end, logfile=None).run(fmax=0.01)
+        FIRE(end, logfile=None).run(fmax=0.005)
     band = NEB(images, climb=True, method="improvedtangent")
-    FIRE(band, logfile=None).run(fmax=0.02)
-    expected = max(image.get_potential_energy() for image in images)
-    expected -= images[0].get_potential_energy()
-    (ours,) = (p for p in result.profiles if p.of == Variant.NEB)
-    assert ours.forward_barrier == pytest.approx(expected, abs=5e-3)
+    FIRE(band, logfile=None).run(fmax=0.005)
+    energies = np.array([image.get_potential_energy() for image in images])
+    monkeypatch.setattr(migration, "FMAX", 0.01)
+    relaxed = two_wells(images=tuple(image.copy() for image in images), moving=mover)
+    rough = [image.copy() for image in images]
+    for k, image in enumerate(rough):
+        at = image.positions[mover].copy()
+        image.rattle(0.02, seed=k)
+        image.positions[mover] = at
+    found = measured(emt, replace(relaxed, name="relaxed"), replace(relaxed, images=tuple(rough)))
+    for name, variant in (
+        ("relaxed", Variant.FIXED),
+        ("hop", Variant.APPROX_NEB),
+        ("hop", Variant.NEB),
+    ):
+        (ours,) = (p for p in found[name].profiles if p.of == variant)
+        assert ours.forward_barrier == pytest.approx(max(energies) - energies[0], abs=1e-3)
+        assert ours.backward_barrier == pytest.approx(max(energies) - energies[-1], abs=1e-3)
 
 
 @pytest.mark.parametrize(
-    ("relaxed", "approx", "band"),
+    ("prepared", "approx", "band"),
     [
-        (False, Standing.NOT_COMPARABLE, Standing.NOT_COMPARABLE),
-        (True, Standing.COMPARABLE, Standing.NOT_COMPARABLE),
+        (Variant.FIXED, Standing.NOT_COMPARABLE, Standing.NOT_COMPARABLE),
+        (Variant.APPROX_NEB, Standing.COMPARABLE, Standing.NOT_COMPARABLE),
+        (Variant.NEB, Standing.NOT_COMPARABLE, Standing.COMPARABLE),
     ],
 )
-def test_only_what_dft_prepared_likewise_is_compared(relaxed, approx, band):
+def test_only_what_dft_prepared_likewise_is_compared(prepared, approx, band):
     energies = np.array([0.0, 0.3, 0.6, 0.3, 0.2])
-    case = two_wells(energies=energies, relaxed=relaxed)
+    case = two_wells(energies=energies, prepared=prepared)
     result = measured(TwoWells(), case)["hop"].energies
     assert result.value(Variant.FIXED).standing is Standing.COMPARABLE
     assert result.value(Variant.APPROX_NEB).standing is approx
@@ -89,12 +109,190 @@ def test_only_what_dft_prepared_likewise_is_compared(relaxed, approx, band):
     assert result.value(Variant.FIXED).reference == pytest.approx(0.6 - 0.5 * 0.2)
 
 
+def counts(result):
+    """What the summary counts, by variant and metric."""
+    rows = MigrationSuite().rows("m", "d", [result], 0)
+    return {(row.variant, row.metric): row.value for row in rows}
+
+
 def test_end_points_that_are_no_minima_are_flagged():
     images = tuple(approx_images())[1:]
-    case = two_wells(images=images, energies=np.zeros(4), relaxed=True)
-    value = measured(TwoWells(), case)["hop"].energies.value(Variant.FIXED)
+    case = two_wells(images=images, energies=np.zeros(4), prepared=Variant.APPROX_NEB)
+    result = measured(TwoWells(), case)["hop"]
+    value = result.energies.value(Variant.FIXED)
     assert any("the first end point is no minimum of the model" in flag for flag in value.flags)
     assert not any("the last end point is no minimum" in flag for flag in value.flags)
+    assert counts(result)[Variant.FIXED, "n_flagged"] == 1
+
+
+def test_end_points_of_a_band_that_do_not_come_to_rest(monkeypatch):
+    monkeypatch.setattr(migration, "FMAX", 0.5)
+    images = on_the_path()
+    images[0].positions[2, 2] += 0.1
+    result = measured(TwoWells(), two_wells(images=images))["hop"]
+    value = result.energies.value(Variant.NEB)
+    assert value.standing is Standing.UNCONVERGED
+    assert "0.3 eV/Å are left at the end points" in value.reason
+    assert counts(result)[Variant.NEB, "n_unconverged"] == 1
+
+
+def test_an_image_that_relaxes_into_another_basin():
+    images = on_the_path()
+    images[2].positions[1] += [1.4, 0, 0]
+    result = measured(TwoWells(), two_wells(images=images))["hop"]
+    value = result.energies.value(Variant.APPROX_NEB)
+    assert value.standing is Standing.CHANGED
+    assert "image 2 relaxed by up to 1.4 Å" in value.reason
+    assert counts(result)[Variant.APPROX_NEB, "n_changed"] == 1
+    assert result.energies.value(Variant.FIXED).standing is Standing.NO_REFERENCE
+
+
+def test_a_band_may_slide_along_its_path_but_not_take_the_host_along():
+    """The ion goes 0.6 Å aside and along; only where another atom leaves its place is it another path."""
+
+    class WideWay(TwoWells):
+        way = 1.3
+
+    for model, standing in ((TwoWells(), Standing.NO_REFERENCE), (WideWay(), Standing.CHANGED)):
+        result = measured(model, two_wells(images=tuple(hop(7))))["hop"]
+        assert result.energies.value(Variant.NEB).standing is standing
+        assert counts(result)[Variant.NEB, "n_changed"] == (standing is Standing.CHANGED)
+
+
+@pytest.mark.parametrize(
+    ("prepared", "standing"),
+    [(Variant.NEB, Standing.CHANGED), (Variant.FIXED, Standing.NOT_COMPARABLE)],
+)
+def test_a_band_that_leaves_the_path_of_dft(prepared, standing):
+    """Far from a path that DFT relaxed it is another path; from a guess it may go where it likes."""
+
+    class WideBend(TwoWells):
+        bend = 1.3
+
+    case = two_wells(images=tuple(hop(7)), energies=np.linspace(0, 0.3, 7), prepared=prepared)
+    result = measured(WideBend(), case)["hop"]
+    assert result.energies.value(Variant.NEB).standing is standing
+    assert counts(result)[Variant.NEB, "n_changed"] == (standing is Standing.CHANGED)
+
+
+def test_images_that_are_far_apart():
+    left, _, right = TwoWells.stationary()
+    for x, n in (([left, 1.0, right], 1), ([left, 0.0, right], 0)):
+        result = measured(TwoWells(), two_wells(images=tuple(hop(x=x))))["hop"]
+        flags = result.energies.value(Variant.FIXED).flags
+        assert [f for f in flags if "the saddle point may lie between" in f] == (
+            ["the ion goes 2.6 Å from image 0 to 1: the saddle point may lie between"] * n
+        )
+
+
+def test_a_band_that_does_not_converge(monkeypatch):
+    monkeypatch.setattr(migration, "BAND_STEPS", 1)
+    result = measured(TwoWells(), two_wells(images=tuple(hop(7))))["hop"]
+    value = result.energies.value(Variant.NEB)
+    assert value.standing is Standing.UNCONVERGED
+    assert not value.converged
+    assert counts(result)[Variant.NEB, "n_unconverged"] == 1
+    assert counts(result)[Variant.APPROX_NEB, "n_unconverged"] == 0
+
+
+@pytest.mark.parametrize("wrong", [-0.2, 0.0, 0.2])
+def test_end_points_whose_energies_differ_otherwise_than_in_dft(wrong):
+    images = on_the_path()
+    left, _, right = TwoWells.along_x()(TwoWells.stationary())
+    case = two_wells(images=images, energies=np.array([0.0, 0.2, 0.5, 0.4, right - left + wrong]))
+    result = measured(TwoWells(), case)["hop"]
+    flags = result.energies.value(Variant.FIXED).flags
+    assert flags == (
+        (f"last end point against first: +0.30 eV, DFT {0.3 + wrong:+.2f} eV",) * bool(wrong)
+    )
+    assert counts(result)[Variant.FIXED, "n_flagged"] == bool(wrong)
+
+
+def test_a_minimum_on_the_way_is_flagged():
+    images = on_the_path()
+    result = measured(TwoWells(), two_wells(images=images[2:0:-1] + images[:3]))["hop"]
+    assert any("below both end points" in f for f in result.energies.value(Variant.FIXED).flags)
+    assert counts(result)[Variant.FIXED, "n_flagged"] == 1
+
+
+# ---- the path itself
+
+
+def test_distance_from_a_polyline():
+    """Beside a side, beyond an end, at a corner from outside; a vertex given twice changes nothing."""
+    corner = np.array([[0.0, 0, 0], [2, 0, 0], [2, 0, 0], [2, 3, 0]])
+    points = np.array([[1.0, 0, 0.4], [-3, 4, 0], [2.3, -0.4, 0], [2, 1.5, 0]])
+    np.testing.assert_allclose(distances_to_polyline(points, corner), [0.4, 5, 0.5, 0], atol=1e-12)
+
+
+def test_the_way_of_the_ion_is_compared_with_that_in_dft():
+    """A straight guess relaxes into the curved valley, y = 0.6 (1 - (x/a)²) away at the saddle point."""
+    images = tuple(hop(7))
+    energies = np.array([0, 0.2, 0.4, 0.5, 0.4, 0.3, 0.3])
+    case = two_wells(images=images, energies=energies, prepared=Variant.NEB)
+    numbers = MigrationSuite().metrics(measured(TwoWells(), case)["hop"])
+    left, top, right = TwoWells.stationary()
+    ends = TwoWells.bend * (1 - (np.array([left, right]) / WELL) ** 2)
+    at_top = TwoWells.bend * (1 - (top / WELL) ** 2)
+    # DFT's straight images lie at y = 0, but for the end points.
+    assert abs(ends).max() < 0.1
+    assert numbers["neb_path_deviation_max"] == pytest.approx(at_top, abs=0.02)
+    assert 0.2 < numbers["neb_path_deviation_rms"] < numbers["neb_path_deviation_max"]
+    # The ion is held: only the end points could have moved, and they are minima.
+    assert numbers["approx_neb_path_deviation_max"] < 0.02
+    assert numbers["reference_saddle_position"] == pytest.approx(0.5, abs=0.05)
+    # None of this depends on which periodic images of the atoms the file holds.
+    for image in images[2:]:
+        image.wrap()
+    again = MigrationSuite().metrics(measured(TwoWells(), case)["hop"])
+    assert again == pytest.approx(numbers, abs=1e-6)
+
+
+def test_the_distribution_of_differences_from_ten_paths_on():
+    """Model minus DFT of -1.0, -0.9, ... eV: quantiles by hand."""
+    differences = np.linspace(-1.0, 0.0, 11)
+    results = [
+        MigrationComparison(
+            EnergyComparison(
+                f"path {k}",
+                f"system {k}",
+                "eV",
+                (EnergyValue(Variant.FIXED, 2.0, 2.0 + error, Standing.COMPARABLE),),
+            ),
+            None,
+            (),
+        )
+        for k, error in enumerate(differences)
+    ]
+
+    def found(results):
+        rows = MigrationSuite().rows("m", "d", results, 0)
+        return {r.metric: (r.value, r.n_cases, r.unit) for r in rows if "difference" in r.metric}
+
+    rows = found(results)
+    assert list(rows) == [f"difference_q{level}" for level in (10, 25, 50, 75, 90)]
+    values = [value for value, _, _ in rows.values()]
+    np.testing.assert_allclose(values, [-0.9, -0.75, -0.5, -0.25, -0.1], atol=1e-12)
+    assert {(n, unit) for _, n, unit in rows.values()} == {(11, "eV")}
+    assert len(found(results[:10])) == 5
+    assert found(results[:9]) == {}
+
+
+def test_profiles_are_drawn():
+    """DFT in every panel, dotted where it was prepared otherwise, and each model's variants."""
+    energies = np.array([0, 0.3, 0.6, 0.3, 0.2])
+    result = measured(TwoWells(), two_wells(images=on_the_path(), energies=energies))["hop"]
+    ((name, figure),) = pictures({"soft": result, "hard": result})
+    assert name == "profile"
+    assert len(figure.axes) == 3
+    for axes, style in zip(figure.axes, ("-", ":", ":"), strict=True):
+        dft, *models = [line for line in axes.lines if len(line.get_xdata()) == 5]
+        np.testing.assert_allclose(dft.get_ydata(), energies)
+        np.testing.assert_allclose(dft.get_xdata()[[0, -1]], [0, 1])
+        assert dft.get_linestyle() == style
+        assert [line.get_label() for line in models] == ["soft", "hard"]
+    labels = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+    assert labels == ["DFT", "soft", "hard"]
 
 
 def test_ends_that_have_moved_take_the_path_along():
@@ -109,7 +307,7 @@ def test_ends_that_have_moved_take_the_path_along():
 
 def test_round_trip():
     suite = MigrationSuite()
-    case = two_wells(energies=np.linspace(0, 0.5, 5), relaxed=True)
+    case = two_wells(energies=np.linspace(0, 0.5, 5), prepared=Variant.APPROX_NEB)
     result = measured(TwoWells(), case)["hop"]
     again = suite.from_arrays("hop", suite.to_arrays(result))
     assert isinstance(again, MigrationComparison)
@@ -169,4 +367,68 @@ def test_the_embedded_paths():
 
     cases = MigrationSuite().cases(datasets.load("pbe-mini"), Mode.STANDARD)
     assert "Al" in {case.system for case in cases}
-    assert all(not case.relaxed for case in cases)
+    assert all(case.prepared is Variant.FIXED for case in cases)
+
+
+# ---- the commands
+
+EMT_MODEL = "ase:ase.calculators.emt:EMT"
+
+
+def test_a_path_file_and_its_pictures(tmp_path, capsys):
+    """DFT is EMT times 1.25, in a file with one image's atoms in another order: the scale is 0.8."""
+    images, _ = vacancy_hop(bulk("Cu", "fcc", a=3.61).repeat((2, 2, 3)), 5)
+    for k, image in enumerate(images):
+        image.calc = EMT()
+        energy = 1.25 * image.get_potential_energy()
+        image.info = {"path": "hop 1", "image": k, "REF_energy": energy, "system": "Cu"}
+        image.calc = None
+    images[3] = images[3][[10, *range(1, 10), 0]]
+    ase.io.write(tmp_path / "my.xyz", images, format="extxyz")
+    folder = tmp_path / "run"
+    command = ["run", "migration", "--data", str(tmp_path / "my.xyz"), "--model", EMT_MODEL]
+    assert main([*command, "--dtype", "float64", "--out", str(folder)]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "path hop 1: image 3: the atoms were in another order" in shown
+    assert "method is not given" in shown
+    (record,) = map(json.loads, (folder / "cases.jsonl").read_text().splitlines())
+    numbers = record["metrics"]
+    assert numbers["fixed_geometry_model"] == pytest.approx(
+        0.8 * numbers["fixed_geometry_reference"]
+    )
+    assert numbers["neb_comparable"] == 0
+    assert 0 < numbers["neb_path_deviation_rms"] < 0.5
+    rows = json.loads((folder / "summary.json").read_text())["rows"]
+    values = {(row["variant"], row["metric"]): row["value"] for row in rows}
+    assert values["fixed-geometry", "energy_scale"] == pytest.approx(0.8)
+    assert values["fixed-geometry", "n_flagged"] == 1
+    assert main(["pictures", str(folder)]) == 0
+    (picture,) = (folder / "pictures").iterdir()
+    assert picture.name == "hop_1-profile.png"
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_structure_and_an_ion(tmp_path, capsys):
+    """The shortest hop alone in quick mode; both ends of it are the same crystal with one vacancy."""
+    bulk("Cu", "fcc", a=3.61).write(tmp_path / "Cu.cif")
+    start = ["run", "migration", "--structure", str(tmp_path / "Cu.cif"), "--model", EMT_MODEL]
+    quick = ["--mode", "quick", "--dtype", "float64", "--out", str(tmp_path / "run")]
+    assert main([*start, "--ion", "Cu", *quick]) == 0
+    assert "Cu0-Cu0 2.55 Å" in capsys.readouterr().out
+    (record,) = map(json.loads, (tmp_path / "run" / "cases.jsonl").read_text().splitlines())
+    numbers = record["metrics"]
+    assert numbers["neb_forward"] == pytest.approx(numbers["neb_backward"], abs=1e-3)
+    assert 0.4 < numbers["neb_forward"] < 1.0
+    assert numbers["neb_reference"] is None
+    for ion, reason in (
+        ("Li", "the structure has no Li; --ion must be one of Cu"),
+        (None, "--ion"),
+    ):
+        named = [] if ion is None else ["--ion", ion]
+        assert main([*start, *named, *quick]) == 2
+        assert reason in capsys.readouterr().err
+
+
+def test_an_ion_without_a_structure(tmp_path, capsys):
+    assert main(["run", "migration", "--ion", "Li", "--out", str(tmp_path / "run")]) == 2
+    assert "--ion Li goes with --structure FILE" in capsys.readouterr().err

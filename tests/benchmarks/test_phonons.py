@@ -385,7 +385,7 @@ def test_the_commands(tmp_path, capsys):
 
 def test_pictures_need_a_run(tmp_path, capsys):
     assert main(["pictures", str(tmp_path)]) == 2
-    assert "umlip-bench run phonons" in capsys.readouterr().err
+    assert "is not a run folder" in capsys.readouterr().err
 
 
 def published(name):

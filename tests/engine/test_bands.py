@@ -38,6 +38,7 @@ class TwoWells(Wells):
 
     footprint = Footprint(per_atom=1.0, per_edge=0.0, per_angle=0.0)
     height, slope, bend, stiffness = 0.5, 0.1, 0.6, 3.0
+    way = 0.5  # Å that the second atom goes aside while the first is half-way
 
     @classmethod
     def along_x(cls):
@@ -57,12 +58,12 @@ class TwoWells(Wells):
         valley = 1 - (x / WELL) ** 2
         from_valley = away.copy()
         from_valley[0] -= [x, self.bend * valley, 0]
-        from_valley[1] -= [0, 0.5 * valley, 0.2 * x]
+        from_valley[1] -= [0, self.way * valley, 0.2 * x]
         k = self.stiffness
         forces = -k * from_valley
         v = self.along_x()
         turn = -2 * x / WELL**2
-        pull = self.bend * turn * from_valley[0, 1] + 0.5 * turn * from_valley[1, 1]
+        pull = self.bend * turn * from_valley[0, 1] + self.way * turn * from_valley[1, 1]
         forces[0, 0] = -v.deriv()(x) + k * (pull + 0.2 * from_valley[1, 2])
         energy = v(x) + 0.5 * k * (from_valley**2).sum()
         return Prediction(float(energy), forces, np.zeros((3, 3)) if stress else None, None)

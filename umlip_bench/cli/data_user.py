@@ -19,7 +19,8 @@ def add_check(actions: Subparsers) -> None:
         help="look for mistakes in one's own labels",
         description=(
             "Look for the usual mistakes: stress in GPa or kbar or of the wrong sign, energies per atom,\n"
-            "forces that do not sum to zero, missing stress, duplicates."
+            "forces that do not sum to zero, missing stress, duplicates; in migration paths atoms in\n"
+            "another order or wrapped, images that are missing, several ions that move."
         ),
         examples="  umlip-bench data check my.xyz\n  umlip-bench data check folder_of_vaspruns\n",
     )
@@ -58,18 +59,26 @@ def add_export(actions: Subparsers) -> None:
 def _check(options: argparse.Namespace) -> int:
     from umlip_bench import datasets
     from umlip_bench.datasets.checks import check_frames
+    from umlip_bench.datasets.tasks import Task
 
-    frames = datasets.load(options.data).frames
+    dataset = datasets.load(options.data)
+    frames, paths = dataset.frames, dataset.of_task(Task.MIGRATION)
     systems = len({frame.system for frame in frames})
-    print(f"{options.data}: {len(frames)} frames of {systems} materials")
+    if frames or not paths:
+        print(f"{options.data}: {len(frames)} frames of {systems} materials")
+    if paths:
+        print(f"{options.data}: {len(paths)} migration path{'' if len(paths) == 1 else 's'}")
     findings = check_frames(frames)
+    notes = [(case.name, note) for case in paths for note in getattr(case, "notes", ())]
     for finding in findings:
         named = ", ".join(map(str, finding.frames[:SHOWN]))
         more = len(finding.frames) - SHOWN
         print(f"- {finding.message} (frames {named}{f' and {more} more' if more > 0 else ''})")
-    if not findings:
+    for name, note in notes:
+        print(f"- path {name}: {note}")
+    if not findings and not notes:
         print("Nothing looks suspicious.")
-    return 1 if findings else 0
+    return 1 if findings or notes else 0
 
 
 def _export(options: argparse.Namespace) -> int:

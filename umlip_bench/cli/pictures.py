@@ -1,4 +1,4 @@
-"""``umlip-bench pictures``: phonon bands and densities of states from a run folder."""
+"""``umlip-bench pictures``: drawings of what a run folder holds."""
 
 from __future__ import annotations
 
@@ -9,10 +9,17 @@ from typing import Any
 
 from umlip_bench.cli.options import Subparsers, add_command
 
+DRAWERS = {
+    "phonons": "umlip_bench.analysis.phonon_pictures",
+    "migration": "umlip_bench.analysis.migration_pictures",
+}
+"""By suite, the module whose ``pictures`` takes results of one case by model and gives names and figures."""
+
 EXAMPLES = """\
-  umlip-bench run phonons --model chgnet-0.3.0 --out runs/phonons
-  umlip-bench pictures runs/phonons
-      one picture per material and geometry, DFT and all models of the folder in it
+  umlip-bench run phonons migration --model chgnet-0.3.0 --out runs/first
+  umlip-bench pictures runs/first
+      bands and densities of states of every material, energy profiles of every path, DFT and all models
+      of the folder in each picture
 """
 
 
@@ -21,8 +28,11 @@ def add_parser(commands: Subparsers) -> None:
     parser = add_command(
         commands,
         "pictures",
-        help="draw phonon bands of a run",
-        description="Draw bands and densities of states of DFT and of all models of a run folder as PNG.",
+        help="draw phonon bands and migration profiles of a run",
+        description=(
+            "Draw phonon bands with densities of states, and energy profiles of migration paths, of DFT and\n"
+            "of all models of a run folder as PNG."
+        ),
         examples=EXAMPLES,
     )
     parser.add_argument("folder", type=Path, metavar="DIR", help="the run folder")
@@ -33,45 +43,34 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from umlip_bench.analysis.phonon_pictures import write
-    from umlip_bench.analysis.phonons import FIXED, RELAXED
+    from importlib import import_module
+
     from umlip_bench.errors import UmlipBenchError
 
-    materials = _phonons(options.folder)
-    if not materials:
+    found = _results(options.folder)
+    if not found:
         raise UmlipBenchError(
-            f"{options.folder} holds no finished case of the suite phonons; run "
-            f"`umlip-bench run phonons --out {options.folder}` first"
+            f"{options.folder} holds no finished case of the suites {', '.join(DRAWERS)}; run "
+            + " or ".join(f"`umlip-bench run {suite} --out {options.folder}`" for suite in DRAWERS)
+            + " first"
         )
     out = options.out or options.folder / "pictures"
     out.mkdir(parents=True, exist_ok=True)
-    for name, comparisons in materials.items():
-        for variant in (FIXED, RELAXED):
-            if variant == RELAXED and all(c.relaxed is None for c in comparisons.values()):
-                continue
-            path = out / f"{re.sub(r'[^A-Za-z0-9._+-]+', '_', name)}-{variant}.png"
-            write(comparisons, variant, path)
+    for (suite, case), results in found.items():
+        for name, figure in import_module(DRAWERS[suite]).pictures(results):
+            path = out / f"{re.sub(r'[^A-Za-z0-9._+-]+', '_', case)}-{name}.png"
+            figure.savefig(path, dpi=160)
             print(path)
     return 0
 
 
-def _phonons(folder: Path) -> dict[str, dict[str, Any]]:
-    """Phonons by material and model; of a case that was run twice the later."""
-    import numpy as np
+def _results(folder: Path) -> dict[tuple[str, str], dict[str, Any]]:
+    """Results by suite and case, and by model."""
+    from umlip_bench.analysis.runs import read_run
 
-    from umlip_bench.benchmarks import suite as suite_by_name
-    from umlip_bench.runs import CASES, PREDICTIONS, CaseRecord
-
-    suite = suite_by_name("phonons")
-    found: dict[str, dict[str, Any]] = {}
-    path = folder / CASES
-    for line in path.read_text(encoding="utf-8").split("\n") if path.exists() else ():
-        # A run that was killed may have left half a line.
-        if not line.endswith("}"):
-            continue
-        record = CaseRecord.from_json(line)
-        if record.suite == suite.name and record.status == "done":
-            with np.load(folder / PREDICTIONS / f"{record.key}.npz") as stored:
-                result = suite.from_arrays(record.case, dict(stored))
-            found.setdefault(record.case, {})[record.model] = result
+    run = read_run(folder)
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for record in run.records:
+        if record.suite in DRAWERS and record.status == "done":
+            found.setdefault((record.suite, record.case), {})[record.model] = run.result(record)
     return found

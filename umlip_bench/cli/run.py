@@ -29,6 +29,7 @@ EXAMPLES = """\
   umlip-bench run high-energy phonons --model chgnet-0.3.0 --model m3gnet-mp-2021.2.8 --out runs/two
   umlip-bench run high-energy --model my.model --data my.xyz --device cuda --out runs/mine
   umlip-bench run surfaces --structure Cu.cif --max-index 2 --model chgnet-0.3.0 --out runs/Cu
+  umlip-bench run migration --structure LiFePO4.cif --ion Li --mode quick --model chgnet-0.3.0 --out runs/Li
 
 An interrupted run goes on where it was when the same command is given again.
 """
@@ -160,6 +161,10 @@ def _dataset(options: argparse.Namespace) -> _Source:
     from umlip_bench.runner import DataIdentity, Plan
     from umlip_bench.suite import Mode
 
+    if options.ion is not None:
+        raise UmlipBenchError(
+            f"--ion {options.ion} goes with --structure FILE; images of a path (--data) say which atom moves"
+        )
     wanted = [suite_by_name(name) for name in dict.fromkeys(options.suites)]
     dataset = datasets.load(options.data)
     plans = []
@@ -217,10 +222,19 @@ def _structure(options: argparse.Namespace) -> _Source:
         ) from error
     mode = Mode(options.mode)
     request = StructureRequest(atoms, path.stem, options.max_index, options.ion, mode)
-    plans = [Plan(suite, suite.structure_cases(request)) for suite in wanted or able]
+    plans, notes = [], []
+    for suite in wanted or able:
+        try:
+            plans.append(Plan(suite, suite.structure_cases(request)))
+        except UmlipBenchError as error:
+            if wanted:
+                raise
+            notes.append(f"{suite.name} is left out: {error}.")
+    if not plans:
+        raise UmlipBenchError(f"no suite can measure {path}: {' '.join(notes)}")
     identity = f"{options.max_index} {options.ion} ".encode() + content
     data = DataIdentity(path.name, hashlib.sha256(identity).hexdigest(), LevelOfTheory("unknown"))
-    return _Source(data, plans, [])
+    return _Source(data, plans, notes)
 
 
 def _locate(
@@ -303,9 +317,7 @@ def _report(console: Console, outcome: Outcome, source: _Source, *, one_by_one: 
             table = part.suite.case_table(results)
             if table is not None and (one_by_one or len(results) <= FEW_CASES):
                 print_cases(replace(table, title=f"{model}: {table.title}"), console)
-    if one_by_one:
-        return
-    for name in outcome.levels:
+    for name in () if one_by_one else outcome.levels:
         warning = level_warning(outcome.levels[name], data)
         if warning:
             console.print(f"{name}: {warning}.", style="yellow", markup=False, highlight=False)
