@@ -1,1 +1,36 @@
-"""Results in, numbers, tables and figures out; nothing here imports torch."""
+"""Results in, numbers, tables and figures out; nothing here imports torch.
+
+For notebooks::
+
+    from umlip_bench import analysis
+
+    run = analysis.read_run("runs/first")
+    run.summary(), run.cases("high-energy"), analysis.predictions(run)   # data frames
+    first, second = analysis.sides([run])
+    analysis.compare_frame(first, second)
+"""
+
+# Not on first use: `sides` and `changes` are names of modules too, and importing a module would put it in
+# the place of the function. pandas is imported only by what returns data frames.
+from .changes import Change, changes
+from .comparison import Overlap, PairedRow, compare, compare_frame, overlaps
+from .export import export_run, predictions, run_tables
+from .runs import Run, read_run
+from .sides import Side, sides
+
+__all__ = [
+    "Change",
+    "Overlap",
+    "PairedRow",
+    "Run",
+    "Side",
+    "changes",
+    "compare",
+    "compare_frame",
+    "export_run",
+    "overlaps",
+    "predictions",
+    "read_run",
+    "run_tables",
+    "sides",
+]

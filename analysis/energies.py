@@ -25,7 +25,6 @@ from .intervals import (
     JACKKNIFE_FROM,
     NO_VALUE,
     Estimate,
-    clustered_median_estimate,
     median_estimate,
     pooled_estimate,
     share_estimate,
@@ -250,11 +249,17 @@ def _mean_error(x: FloatArray, y: FloatArray, systems: NDArray[np.str_]) -> Esti
     """Mean of y - x over cases, with an interval over systems."""
     groups = [systems == name for name in np.unique(systems)]
     sums = np.array([[(y - x)[g].sum(), g.sum()] for g in groups]).reshape(-1, 2)
-    return pooled_estimate(sums, lambda s: np.asarray(s[..., 0] / s[..., 1]), sums[:, 1])
+    # Errors grow with the values: the mean rests on the systems with the largest, as the slope does. With
+    # numbers of cases as weights the interval covers 0.85 to 0.94 for 16 systems, with these 0.91 to 0.95.
+    weights = [float(x[group] @ x[group]) for group in groups]
+    return pooled_estimate(sums, lambda s: np.asarray(s[..., 0] / s[..., 1]), weights)
 
 
 def _median_over_systems(per_case: Sequence[FloatArray]) -> Estimate:
-    return clustered_median_estimate([c for c in per_case if c[:, 0].sum() > 0.0], slope_of)
+    # Not by the hierarchical bootstrap: of few cases it draws the scatter within a system a second time,
+    # and covers 0.99 for 40 systems of 1 to 6.
+    totals = [cases.sum(axis=0) for cases in per_case]
+    return median_estimate([float(slope_of(total)) for total in totals if total[0] > 0.0])
 
 
 def _if(independent: bool, estimate: Estimate) -> Estimate:
@@ -399,7 +404,7 @@ def energy_caption(rows: Sequence[Row], what: str) -> str:
         "DFT through the origin; inverse: best factor on the model; scale x inverse = r2; signed error: "
         "mean of model minus DFT; share too small: model over DFT below one; ratio: of model to DFT; "
         "scale, systems: median over systems of their own scale. Brackets: 95 % intervals over systems "
-        f"(jackknife, order statistics or bootstrap), from {JACKKNIFE_FROM} on; share and ratio only "
+        f"(jackknife or order statistics), from {JACKKNIFE_FROM} on; share and ratio only "
         "where each case is a system of its own."
     )
 

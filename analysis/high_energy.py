@@ -28,7 +28,6 @@ from .intervals import (
 from .softening import (
     N_SUMS,
     SUM_XX,
-    SUM_XY,
     SUM_YY,
     component_sums,
     energy_slope,
@@ -313,12 +312,9 @@ def pooled_inverse(totals: FloatArray) -> Estimate:
 
 def pooled_r2(totals: FloatArray) -> Estimate:
     """Uncentred r2 over all components; `totals` as in `pooled_slope`."""
-    total = totals.sum(axis=0)
-    factor = total[SUM_XY] / total[SUM_YY] if len(totals) else 0.0
-    # What is left unexplained, sum((x - inverse * y)^2), is what moves r2 away from one. Rounding
-    # may take it below zero for a model proportional to DFT.
-    residuals = totals[:, SUM_XX] - 2.0 * factor * totals[:, SUM_XY] + factor**2 * totals[:, SUM_YY]
-    return pooled_estimate(totals, r2_of, np.maximum(residuals, 0.0), LOG_COMPLEMENT)
+    # What is left unexplained moves r2 away from one, by the few materials where most of it is: which those
+    # are the jackknife tells itself.
+    return pooled_estimate(totals, r2_of, None, LOG_COMPLEMENT)
 
 
 def pooled_mae(totals: FloatArray) -> Estimate:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from umlip_bench.errors import RunFolderError
+from umlip_bench.potentials.card import LevelOfTheory, ModelCard, WeightsFile
 from umlip_bench.runs import (
     CASES,
     CONFIG,
@@ -57,6 +58,26 @@ class Run:
     records: tuple[CaseRecord, ...]
     _results: dict[str, Any] = field(default_factory=dict, repr=False)
 
+    @classmethod
+    def of_results(
+        cls,
+        path: Path,
+        config: RunConfig,
+        rows: Sequence[Row],
+        records: Sequence[CaseRecord],
+        results: Mapping[str, Any],
+    ) -> Run:
+        """A run whose results are no files, since they were calculated from those of another.
+
+        Parameters
+        ----------
+        path, config, rows, records
+            As of the class; the path is the other run's.
+        results
+            By key of the record, of every case that has one.
+        """
+        return cls(path, config, tuple(rows), tuple(records), dict(results))
+
     @property
     def name(self) -> str:
         """The folder's own name."""
@@ -78,6 +99,34 @@ class Run:
         """Suites with at least one finished case, in the order in which they were added."""
         with_cases = {record.suite for record in self.records}
         return tuple(name for name in self.config.suites if name in with_cases)
+
+    def card(self, model: str) -> ModelCard:
+        """What run.yaml says of a model.
+
+        Raises
+        ------
+        RunFolderError
+            If there is no such model, or its entry is not a card.
+        """
+        if model not in self.config.models:
+            raise RunFolderError(
+                f"{self.path} has no model {model!r}; it has {', '.join(self.config.models)}"
+            )
+        entry = self.config.models[model]
+        try:
+            return ModelCard(
+                **{
+                    **{k: v for k, v in entry.items() if k not in ("origin", "sha256")},
+                    "level_of_theory": LevelOfTheory(**entry["level_of_theory"]),
+                    "elements": tuple(entry["elements"].split()),
+                    "files": tuple(WeightsFile(**file) for file in entry["files"]),
+                    "package_path": tuple(entry["package_path"]),
+                }
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise RunFolderError(
+                f"{self.path / CONFIG} is damaged: the card of {model} cannot be read ({error})"
+            ) from error
 
     def of(self, suite: str, model: str) -> list[CaseRecord]:
         """Cases of a suite and model that have a result."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -236,13 +236,15 @@ def _card(
     names: Sequence[str], elements: tuple[str, ...], levels: Sequence[LevelOfTheory]
 ) -> ModelCard:
     functionals = {level.functional for level in levels}
-    same = all(level == levels[0] for level in levels)
+    # The mean of the members' energies holds their corrections as often as they do in the mean.
+    factor = float(np.mean([level.corrections_factor for level in levels]))
+    alike = {replace(level, corrections_factor=factor) for level in levels}
     common = LevelOfTheory(functionals.pop() if len(functionals) == 1 else "unknown")
     return ModelCard(
         name=f"committee of {', '.join(names)}",
         family=FAMILY,
         architecture=f"mean of {len(names)} models",
-        level_of_theory=levels[0] if same else common,
+        level_of_theory=alike.pop() if len(alike) == 1 else common,
         training_set="the members'",
         elements=elements,
         licence="the members'",

@@ -1,5 +1,7 @@
 """Several models as one: mean and standard deviation, in every way in which a potential is used."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from ase.build import bulk
@@ -10,7 +12,12 @@ from umlip_bench import engine, finetune
 from umlip_bench.errors import UmlipBenchError
 from umlip_bench.finetune.committee import CommitteePrediction
 from umlip_bench.potentials.card import LevelOfTheory, ModelCard
-from umlip_bench.potentials.correction import ScalarCorrection
+from umlip_bench.potentials.correction import (
+    Correction,
+    ParentModel,
+    ScalarCorrection,
+    corrected_card,
+)
 from umlip_bench.potentials.scaled import scaled
 from umlip_bench.potentials.store import Origin, Weights
 
@@ -98,6 +105,20 @@ def test_members_of_different_families_are_batched(load_model):
         assert found.magmoms is None  # M3GNet has none
     assert committee.card.level_of_theory.functional == "PBE"
     assert "Si" in committee.card.elements
+
+
+def test_the_mean_of_scaled_models_holds_the_mean_of_their_energy_corrections(load_model):
+    chgnet = load_model(CHGNET)
+    parent = ParentModel(CHGNET, "chgnet", chgnet.weights.sha256)
+    members = []
+    for factor in (1.1, 1.4):
+        correction = Correction(parent, ScalarCorrection(factor))
+        card = corrected_card(f"times {factor}", correction, chgnet.card)
+        weights = replace(chgnet.weights, card=card, sha256=correction.sha256)
+        members.append(scaled(weights, chgnet, correction.change))
+    level = finetune.Committee(members).card.level_of_theory
+    assert level.energy_corrections == "MP2020"
+    assert level.corrections_factor == pytest.approx(1.25)
 
 
 def test_what_is_no_committee_is_refused(load_model):

@@ -1,6 +1,7 @@
 """A corrected model on disk: loads anywhere, as what it was; says what is wrong with it otherwise."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -81,10 +82,12 @@ def test_what_is_loaded_is_what_was_fitted(folder, fit, chgnet, tmp_path, monkey
     assert atoms.get_potential_energy() == loaded.predict(atoms)[0].energy
 
 
-def test_the_card_of_a_loaded_model(folder, chgnet):
+def test_the_card_of_a_loaded_model(folder, fit, chgnet):
     card = umlip_bench.potential(str(folder), device="cpu").card
     assert (card.name, card.family, card.parent) == ("chgnet-mgo", "corrected", CHGNET)
-    assert card.level_of_theory == chgnet.card.level_of_theory
+    # What the parent learned with its energies is scaled with them.
+    expected = replace(chgnet.card.level_of_theory, corrections_factor=fit.factor)
+    assert card.level_of_theory == expected
     assert card.elements == chgnet.card.elements
     assert card.n_parameters == chgnet.card.n_parameters
 

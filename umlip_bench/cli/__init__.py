@@ -14,12 +14,25 @@ from importlib import import_module
 from umlip_bench import __version__
 from umlip_bench.errors import UmlipBenchError
 
-COMMANDS = ("run", "relax", "models", "data", "pictures", "speed", "calibrate")
+COMMANDS = (
+    "run",
+    "relax",
+    "models",
+    "data",
+    "report",
+    "pictures",
+    "compare",
+    "export",
+    "card",
+    "speed",
+    "calibrate",
+)
 
 EXAMPLES = """\
 examples:
   umlip-bench run high-energy --model chgnet-0.3.0 --out runs/first
   umlip-bench relax structures.xyz --model chgnet-0.3.0 --cell --out relaxed.xyz
+  umlip-bench compare runs/before runs/after
   umlip-bench models
   umlip-bench data list
   umlip-bench speed --model chgnet-0.3.0

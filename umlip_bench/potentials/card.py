@@ -19,19 +19,24 @@ class LevelOfTheory:
         Name of the set of pseudopotentials or PAW data, if known.
     energy_corrections
         Corrections contained in the energies, e.g. ``"MP2020"``; ``None`` for raw DFT energies.
+    corrections_factor
+        How many times they are contained: once, but in a scaled model, whose corrections grew with
+        everything else, as many times as its factor.
     """
 
     functional: str
     hubbard_u: str | None = None
     pseudopotentials: str | None = None
     energy_corrections: str | None = None
+    corrections_factor: float = 1.0
 
     def __str__(self) -> str:
         text = self.functional
         if self.hubbard_u:
             text += f"+U({self.hubbard_u})"
         if self.energy_corrections:
-            text += f", {self.energy_corrections} energies"
+            times = "" if self.corrections_factor == 1.0 else f"{self.corrections_factor:.4f} x "
+            text += f", {times}{self.energy_corrections} energies"
         return text
 
 

@@ -187,12 +187,17 @@ def trained_weights(
 
 def corrected_card(name: str, correction: Correction, parent: ModelCard) -> ModelCard:
     """The parent's card under the corrected model's name."""
+    change, level = correction.change, parent.level_of_theory
+    if isinstance(change, ScalarCorrection) and level.energy_corrections is not None:
+        # The corrections that the parent learned are part of the energy that is scaled.
+        level = replace(level, corrections_factor=change.factor * level.corrections_factor)
     return replace(
         parent,
         name=name,
         family=FAMILY,
         parent=correction.parent.name,
-        architecture=correction.change.describe(parent.architecture),
+        architecture=change.describe(parent.architecture),
+        level_of_theory=level,
         folder=None,
         files=(),
         package_path=(),

@@ -1,0 +1,471 @@
+"""The report card of a model, to be handed to others: what it is for, where it fails, what to correct.
+
+Everything on it follows from one run folder: it says what was measured, on what, and what was not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from umlip_bench.elements import SYMBOLS
+from umlip_bench.errors import UmlipBenchError
+from umlip_bench.potentials.card import LevelOfTheory, ModelCard
+
+from .chemistry import ClassScale, by_class
+from .high_energy import SUITE, VARIANT
+from .runs import Run
+from .sides import Side
+from .suites import ANALYSES, Headline, SuiteAnalysis, analysis_of
+from .summary import Row
+
+WORST = 3
+"""Cases that are named, of each suite and variant."""
+
+FAULTS = {
+    "n_unconverged": "relaxation not converged",
+    "n_changed": "relaxed into something else",
+}
+"""Metrics that count cases with a fault, in words."""
+SHARES = {
+    "share_imaginary": "imaginary modes",
+    "share_imaginary_false": "imaginary modes where DFT has none",
+    "share_unstable": "mechanically unstable",
+}
+"""Metrics that are the share of cases with a fault, in words."""
+LEFT_OUT = {
+    "n_no_reference": "no DFT value",
+    "n_not_comparable": "DFT's geometry prepared in another way",
+    "n_no_common_zero": "no chemical potentials in the data",
+}
+"""Metrics that count cases which are not compared through no fault of the model."""
+
+
+@dataclass(frozen=True)
+class CardScale:
+    """How soft a model is in one suite and variant.
+
+    Parameters
+    ----------
+    suite, variant
+        Names.
+    label
+        What it is a scale of: ``"forces"``.
+    value
+        Model over DFT, dimensionless: below 1 is soft.
+    low, high
+        95 % interval; ``None`` for too few cases.
+    factor, factor_low, factor_high
+        Best factor on the model and its 95 % interval, dimensionless; ``None`` if the suite has none.
+    n_cases
+        Cases that it rests on.
+    n_failed
+        Cases of the suite without a result.
+    verdict
+        The suite's sentence on it.
+    """
+
+    suite: str
+    variant: str
+    label: str
+    value: float
+    low: float | None
+    high: float | None
+    factor: float | None
+    factor_low: float | None
+    factor_high: float | None
+    n_cases: int
+    n_failed: int
+    verdict: str
+
+
+@dataclass(frozen=True)
+class CardCase:
+    """A case that a model does badly.
+
+    Parameters
+    ----------
+    suite, variant, case
+        Names.
+    label
+        What `scale` is of.
+    scale
+        Model over DFT, dimensionless.
+    """
+
+    suite: str
+    variant: str
+    case: str
+    label: str
+    scale: float
+
+
+@dataclass(frozen=True)
+class CardCount:
+    """How many cases of a suite something is true of.
+
+    Parameters
+    ----------
+    suite, variant
+        Names.
+    what
+        In words: ``"imaginary modes"``.
+    n, of
+        Cases, and of how many.
+    """
+
+    suite: str
+    variant: str
+    what: str
+    n: int
+    of: int
+
+
+@dataclass(frozen=True)
+class CardFailure:
+    """A case without a result.
+
+    Parameters
+    ----------
+    suite, case
+        Names.
+    reason
+        Why.
+    """
+
+    suite: str
+    case: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class CardFactor:
+    """The factor on a model that its forces ask for.
+
+    Parameters
+    ----------
+    value
+        Best factor on the forces, median over materials; dimensionless.
+    low, high
+        95 % interval; ``None`` for too few materials.
+    supported
+        Whether the forces need a factor: the intervals of both the slope and the factor leave out 1, on
+        opposite sides. ``None`` where there are too few materials for an interval.
+    smallest, largest
+        Of the factors that single materials ask for.
+    n_materials
+        Materials.
+    worse
+        Those whose mean absolute force error grows with the factor, which was found from all of them.
+    stress_slope
+        Of the model as it is, median over materials: the factor multiplies it; nan if not known.
+    """
+
+    value: float
+    low: float | None
+    high: float | None
+    supported: bool | None
+    smallest: float
+    largest: float
+    n_materials: int
+    worse: tuple[str, ...]
+    stress_slope: float
+
+
+@dataclass(frozen=True)
+class ModelCardContent:
+    """All that a report card says.
+
+    Parameters
+    ----------
+    title
+        Name of the model, and of the run where several are shown.
+    model
+        Card of the model.
+    sha256
+        Digest of its weights.
+    suites
+        Suites with cases, and how many have a result.
+    elements
+        Elements in these cases, by atomic number.
+    unmeasured
+        Suites without a case.
+    scales
+        Of every suite and variant with a comparable case.
+    chemistry
+        Scales of the forces by class of compounds.
+    worst
+        At most three cases of each suite and variant, those whose scales are farthest from 1 first.
+    faults
+        Counts of what went wrong.
+    left_out
+        Counts of what could not be compared.
+    failures
+        Cases without a result.
+    factor
+        What to correct; ``None`` without forces.
+    data, data_sha256
+        Reference data.
+    data_level
+        Its level of theory; ``None`` if not known.
+    settings, versions
+        Of the run, by name.
+    measured_on
+        Device.
+    started
+        When the last command of the run was given, ISO 8601.
+    """
+
+    title: str
+    model: ModelCard
+    sha256: str
+    suites: Mapping[str, int]
+    elements: tuple[str, ...]
+    unmeasured: tuple[str, ...]
+    scales: tuple[CardScale, ...]
+    chemistry: tuple[ClassScale, ...]
+    worst: tuple[CardCase, ...]
+    faults: tuple[CardCount, ...]
+    left_out: tuple[CardCount, ...]
+    failures: tuple[CardFailure, ...]
+    factor: CardFactor | None
+    data: str
+    data_sha256: str
+    data_level: LevelOfTheory | None
+    settings: Mapping[str, str]
+    versions: Mapping[str, str]
+    measured_on: str
+    started: str
+
+    @property
+    def other_functional(self) -> bool:
+        """Whether model and data are known to be of different functionals."""
+        if self.data_level is None:
+            return False
+        both = {self.model.level_of_theory.functional, self.data_level.functional}
+        return len(both) == 2 and "unknown" not in both
+
+
+def model_card(side: Side, data_level: LevelOfTheory | None = None) -> str:
+    """The report card of a model in Markdown.
+
+    Parameters
+    ----------
+    side
+        The model and the run that it was measured in.
+    data_level
+        Level of theory of the reference data, which a run folder does not tell; ``None`` if not known.
+
+    Raises
+    ------
+    UmlipBenchError
+        As `card_content`.
+    """
+    from .card_text import sections
+    from .document import to_markdown
+
+    content = card_content(side, data_level)
+    return to_markdown(f"Report card: {content.title}", sections(content))
+
+
+def card_html(side: Side, data_level: LevelOfTheory | None = None) -> str:
+    """The same as a page of HTML that needs nothing else; parameters and errors as of `model_card`."""
+    from .card_text import sections
+    from .document import to_html
+
+    content = card_content(side, data_level)
+    return to_html(f"Report card: {content.title}", sections(content))
+
+
+def card_content(side: Side, data_level: LevelOfTheory | None = None) -> ModelCardContent:
+    """What the report card of a model says.
+
+    Parameters
+    ----------
+    side, data_level
+        As of `model_card`.
+
+    Raises
+    ------
+    UmlipBenchError
+        If the run has no finished case of the model, or a file of its predictions cannot be read.
+    """
+    run, model = side.run, side.model
+    if model not in run.models:
+        raise UmlipBenchError(
+            f"{run.path} has no finished case of {model}; it has {', '.join(run.models) or 'none'}"
+        )
+    identity, provenance = run.config.identity, run.config.provenance
+    known = {suite: run.of(suite, model) for suite in run.suites}
+    present = {s for cases in known.values() for case in cases for s in case.elements}
+    return ModelCardContent(
+        title=side.label,
+        model=run.card(model),
+        sha256=str(run.config.models[model]["sha256"]),
+        suites={suite: len(cases) for suite, cases in known.items() if cases},
+        elements=tuple(symbol for symbol in SYMBOLS if symbol in present),
+        unmeasured=tuple(suite for suite in ANALYSES if not known.get(suite)),
+        scales=tuple(_scales(side)),
+        chemistry=tuple(by_class(run, SUITE, VARIANT, model)),
+        worst=tuple(_worst(side)),
+        faults=(*_half_failed(side), *_counts(side, FAULTS), *_shares(side)),
+        left_out=tuple(_counts(side, LEFT_OUT)),
+        failures=tuple(
+            CardFailure(record.suite, record.case, record.reason or "no reason recorded")
+            for record in run.failed(model=model)
+        ),
+        factor=_factor(side),
+        data=run.data,
+        data_sha256=str(identity["data"]["sha256"]),
+        data_level=data_level,
+        settings={name: str(value) for name, value in identity["settings"].items()},
+        versions=_versions(provenance),
+        measured_on=str(provenance.get("device", "unknown")),
+        started=str(provenance.get("started", "unknown")),
+    )
+
+
+def _panels(run: Run, model: str) -> Iterator[tuple[SuiteAnalysis[Any], str, Headline]]:
+    """Suites, variants and headlines that the model has cases of."""
+    for suite in run.suites:
+        if run.of(suite, model):
+            analysis = analysis_of(suite)
+            for variant in analysis.variants:
+                for headline in analysis.headlines:
+                    yield analysis, variant, headline
+
+
+def _scales(side: Side) -> Iterator[CardScale]:
+    run, model = side.run, side.model
+    for analysis, variant, headline in _panels(run, model):
+        row = run.find(analysis.name, variant, model, headline.metric)
+        if row is None or math.isnan(row.value):
+            continue
+        best = (
+            None
+            if headline.inverse is None
+            else run.find(analysis.name, variant, model, headline.inverse)
+        )
+        panel = (analysis.name, variant, model)
+        rows = [r for r in run.rows if (r.suite, r.variant, r.model) == panel]
+        if best is None or math.isnan(best.value):
+            factor = factor_low = factor_high = None
+        else:
+            factor, factor_low, factor_high = best.value, best.ci_low, best.ci_high
+        yield CardScale(
+            suite=analysis.name,
+            variant=variant,
+            label=headline.label,
+            value=row.value,
+            low=row.ci_low,
+            high=row.ci_high,
+            factor=factor,
+            factor_low=factor_low,
+            factor_high=factor_high,
+            n_cases=row.n_cases,
+            n_failed=row.n_failed,
+            verdict=analysis.presentation.verdict(rows, model).removeprefix(f"{model}: "),
+        )
+
+
+def _worst(side: Side) -> Iterator[CardCase]:
+    run, model = side.run, side.model
+    for analysis, variant, headline in _panels(run, model):
+        cases = [
+            CardCase(analysis.name, variant, record.case, headline.label, scale)
+            for record in run.of(analysis.name, model)
+            if math.isfinite(scale := analysis.scale(record.metrics, variant, headline))
+        ]
+        yield from sorted(cases, key=_distance, reverse=True)[:WORST]
+
+
+def _distance(case: CardCase) -> float:
+    """How far a scale is from 1, as a factor; a wrong sign is farther than anything."""
+    return abs(math.log(case.scale)) if case.scale > 0.0 else math.inf
+
+
+def _half_failed(side: Side) -> Iterator[CardCount]:
+    """Cases of which one geometry has a result and another has none."""
+    run, model = side.run, side.model
+    without = {
+        (row.suite, row.variant): row.n_failed - len(run.failed(row.suite, model))
+        for row in run.rows
+        if row.model == model
+    }
+    for (suite, variant), n in without.items():
+        if n > 0:
+            yield CardCount(
+                suite, variant, "no result in this geometry", n, len(run.of(suite, model))
+            )
+
+
+def _counts(side: Side, what: Mapping[str, str]) -> list[CardCount]:
+    return [
+        CardCount(row.suite, row.variant, what[row.metric], round(row.value), row.n_cases)
+        for row in side.run.rows
+        if row.model == side.model and row.metric in what and row.value > 0.0
+    ]
+
+
+def _shares(side: Side) -> list[CardCount]:
+    return [
+        CardCount(
+            row.suite,
+            row.variant,
+            SHARES[row.metric],
+            round(row.value * row.n_cases),
+            row.n_cases,
+        )
+        for row in side.run.rows
+        if row.model == side.model and row.metric in SHARES and row.value > 0.0
+    ]
+
+
+def _factor(side: Side) -> CardFactor | None:
+    run, model = side.run, side.model
+
+    def found(metric: str) -> Row | None:
+        return run.find(SUITE, VARIANT, model, metric)
+
+    inverse, slope, stress = map(found, ("inverse_median", "slope_median", "stress_slope_median"))
+    if inverse is None or slope is None or math.isnan(inverse.value):
+        return None
+    analysis = analysis_of(SUITE)
+    cases = [(record, run.result(record)) for record in run.of(SUITE, model)]
+    factors = [float(record.metrics["inverse"]) for record, _ in cases]
+    # A negative factor would turn the surface over: there is no such correction.
+    worse = [
+        record.case
+        for record, result in cases
+        if inverse.value > 0.0
+        and analysis.metrics(analysis.scaled(result, inverse.value))["mae"] > record.metrics["mae"]
+    ]
+    return CardFactor(
+        value=inverse.value,
+        low=inverse.ci_low,
+        high=inverse.ci_high,
+        supported=_supported(slope, inverse),
+        smallest=min(factors),
+        largest=max(factors),
+        n_materials=inverse.n_cases,
+        worse=tuple(worse),
+        stress_slope=math.nan if stress is None else stress.value,
+    )
+
+
+def _supported(slope: Row, inverse: Row) -> bool | None:
+    if slope.ci_low is None or slope.ci_high is None:
+        return None
+    if inverse.ci_low is None or inverse.ci_high is None:
+        return None
+    soft = slope.ci_high < 1.0 < inverse.ci_low
+    stiff = slope.ci_low > 1.0 > inverse.ci_high
+    return soft or stiff
+
+
+def _versions(provenance: Mapping[str, Any]) -> dict[str, str]:
+    packages = provenance.get("packages", {})
+    ours = {name: provenance[name] for name in ("umlip_bench", "python") if name in provenance}
+    return {name: str(version) for name, version in {**ours, **packages}.items()}

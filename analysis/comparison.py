@@ -1,0 +1,251 @@
+"""Model against model and run against run: paired differences over the cases that both have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from umlip_bench.runs import CaseRecord
+
+from .paired import PairedCase
+from .sides import Side
+from .suites import ANALYSES, SuiteAnalysis
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class PairedRow:
+    """One metric of two sides, over the cases that both have.
+
+    Parameters
+    ----------
+    suite, variant, metric
+        As in the summary; both values are what the summary would have for these cases.
+    label
+        The metric in words, as in the tables.
+    unit
+        Of both values and of the difference; empty for dimensionless ones.
+    first, second
+        Values of the two sides.
+    difference
+        Second minus first. Where the metric is a median it is the median of the differences, which is not
+        the difference of the medians.
+    ci_low, ci_high
+        Ends of the 95 % interval of the difference; ``None`` if there are too few systems for an interval
+        whose coverage is known.
+    n_cases
+        Cases that have the metric on both sides.
+    n_systems
+        Materials that these belong to, the independent unit of the interval.
+    method
+        How the interval was made, or would be made with more systems.
+    """
+
+    suite: str
+    variant: str
+    metric: str
+    label: str
+    unit: str
+    first: float
+    second: float
+    difference: float
+    ci_low: float | None
+    ci_high: float | None
+    n_cases: int
+    n_systems: int
+    method: str
+
+    @property
+    def resolved(self) -> bool:
+        """Whether there is an interval and zero is not in it."""
+        if self.ci_low is None or self.ci_high is None:
+            return False
+        return self.ci_low > 0.0 or self.ci_high < 0.0
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Which cases of a suite two sides have a result of.
+
+    Parameters
+    ----------
+    suite
+        The suite.
+    common
+        Names of the cases that both have, with the same DFT values.
+    only_first, only_second
+        Names of those that only one has: the other did not run them, or failed.
+    other_reference
+        Names of those that both have, but with different DFT values: they are not compared.
+    """
+
+    suite: str
+    common: tuple[str, ...]
+    only_first: tuple[str, ...]
+    only_second: tuple[str, ...]
+    other_reference: tuple[str, ...]
+
+
+def compare(first: Side, second: Side) -> list[PairedRow]:
+    """Compare two models, or a model in two runs, case by case.
+
+    Cases are paired by suite and name. If the two runs are of different data, only those whose DFT values
+    are the same are compared (see `overlaps`).
+
+    Parameters
+    ----------
+    first, second
+        A model in a run folder each. Exchanging them changes the sign of every difference.
+
+    Returns
+    -------
+    list of PairedRow
+        By suite, variant and metric, in the order of the tables; metrics that no common case has are left
+        out. Intervals as in `umlip_bench.analysis.paired`.
+
+    Raises
+    ------
+    RunFolderError
+        If a result cannot be read.
+    """
+    rows: list[PairedRow] = []
+    for overlap in overlaps(first, second):
+        analysis = ANALYSES[overlap.suite]
+        cases = _paired_cases(analysis, overlap, first, second)
+        rows += _suite_rows(analysis, cases)
+    return rows
+
+
+def compare_frame(first: Side, second: Side) -> pd.DataFrame:
+    """The rows of `compare` as a data frame, with columns as in `to_frame`."""
+    return to_frame(first, second, compare(first, second))
+
+
+def to_frame(first: Side, second: Side, rows: Sequence[PairedRow]) -> pd.DataFrame:
+    """Rows of one pair as a data frame.
+
+    Parameters
+    ----------
+    first, second
+        The pair.
+    rows
+        As from `compare`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``first_run``, ``first_model``, ``second_run``, ``second_model`` (folders as given, and names), then
+        the fields of `PairedRow`; the ends of an interval that there is not are nan.
+    """
+    import pandas as pd
+
+    pair = {
+        "first_run": str(first.run.path),
+        "first_model": first.model,
+        "second_run": str(second.run.path),
+        "second_model": second.model,
+    }
+    frame = pd.DataFrame(
+        [{**pair, **asdict(row)} for row in rows],
+        columns=[*pair, *PairedRow.__dataclass_fields__],
+    )
+    # A column of nothing but None would be one of objects.
+    return frame.astype({"ci_low": float, "ci_high": float})
+
+
+def overlaps(first: Side, second: Side) -> list[Overlap]:
+    """Which cases two sides have in common, suite by suite, of suites that at least one of them has."""
+    found = []
+    for suite in ANALYSES:
+        left, right = _records(first, suite), _records(second, suite)
+        if not left and not right:
+            continue
+        both = [name for name in left if name in right]
+        changed = {name for name in both if not _same_reference(first, left, second, right, name)}
+        found.append(
+            Overlap(
+                suite=suite,
+                common=tuple(name for name in both if name not in changed),
+                only_first=tuple(name for name in left if name not in right),
+                only_second=tuple(name for name in right if name not in left),
+                other_reference=tuple(name for name in both if name in changed),
+            )
+        )
+    return found
+
+
+def _records(side: Side, suite: str) -> Mapping[str, CaseRecord]:
+    return {record.case: record for record in side.run.of(suite, side.model)}
+
+
+def _same_reference(
+    first: Side,
+    left: Mapping[str, CaseRecord],
+    second: Side,
+    right: Mapping[str, CaseRecord],
+    name: str,
+) -> bool:
+    """Whether a case has the same DFT values on both sides."""
+    if first.run.config.identity["data"] == second.run.config.identity["data"]:
+        return True
+    analysis = ANALYSES[left[name].suite]
+    one, other = first.run.result(left[name]), second.run.result(right[name])
+    return all(
+        _equal(_references(analysis, one, variant), _references(analysis, other, variant))
+        for variant in analysis.variants
+    )
+
+
+def _references(analysis: SuiteAnalysis[Any], result: Any, variant: str) -> list[np.ndarray]:
+    return [parity.reference for parity in analysis.parities(result, variant)]
+
+
+def _equal(one: Sequence[np.ndarray], other: Sequence[np.ndarray]) -> bool:
+    # Of a variant that one side could not measure nothing is compared, whatever the reference.
+    if not one or not other:
+        return True
+    # Not to the last digit: frames that went through a file have lost some.
+    return len(one) == len(other) and all(
+        a.shape == b.shape and np.allclose(a, b, rtol=1e-6, atol=1e-9)
+        for a, b in zip(one, other, strict=True)
+    )
+
+
+def _paired_cases(
+    analysis: SuiteAnalysis[Any], overlap: Overlap, first: Side, second: Side
+) -> list[PairedCase]:
+    left, right = _records(first, analysis.name), _records(second, analysis.name)
+    return [
+        PairedCase(
+            analysis.system(first.run.result(left[name])), left[name].metrics, right[name].metrics
+        )
+        for name in overlap.common
+    ]
+
+
+def _suite_rows(analysis: SuiteAnalysis[Any], cases: Sequence[PairedCase]) -> Iterator[PairedRow]:
+    labels = dict(analysis.presentation.labels)
+    for variant in analysis.variants:
+        for metric in analysis.paired_metrics:
+            estimate = metric.compare(cases, variant)
+            if estimate is not None:
+                yield PairedRow(
+                    suite=analysis.name,
+                    variant=str(variant),
+                    metric=metric.metric,
+                    label=labels[metric.metric],
+                    unit=metric.unit,
+                    first=estimate.first,
+                    second=estimate.second,
+                    difference=estimate.difference,
+                    ci_low=estimate.low,
+                    ci_high=estimate.high,
+                    n_cases=estimate.n_cases,
+                    n_systems=estimate.n_systems,
+                    method=estimate.method,
+                )

@@ -1,0 +1,126 @@
+"""Paired differences for people: a table per suite and variant, what only one side has, what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from .changes import Change
+from .comparison import Overlap, PairedRow
+from .intervals import MEDIAN_FROM
+from .paired import PAIRED_JACKKNIFE_FROM
+from .sides import Side
+
+RESOLVED = " *"
+
+CAPTION = (
+    "Over the cases that both have. difference: second less first; of medians, the median of the "
+    "differences. Brackets: 95 % intervals over materials, of medians by order statistics from "
+    f"{MEDIAN_FROM} materials on, else by a paired jackknife from {PAIRED_JACKKNIFE_FROM} on. *: zero is "
+    "outside."
+)
+
+
+def print_comparison(
+    first: Side,
+    second: Side,
+    rows: Sequence[PairedRow],
+    overlaps: Sequence[Overlap],
+    console: Console,
+) -> None:
+    """Print the paired differences of two sides, and which cases they do not have in common.
+
+    Parameters
+    ----------
+    first, second
+        The sides; their labels head the columns.
+    rows, overlaps
+        As from `umlip_bench.analysis.comparison`.
+    console
+        Where to print.
+    """
+    for suite, variant in dict.fromkeys((row.suite, row.variant) for row in rows):
+        members = [row for row in rows if (row.suite, row.variant) == (suite, variant)]
+        console.print(_table(f"{suite} ({variant})", first, second, members))
+    for overlap in overlaps:
+        for line in _in_words(overlap, first, second):
+            console.print(Text(line))
+    functionals = [_functional(side) for side in (first, second)]
+    if functionals[0] != functionals[1]:
+        line = (
+            f"{first.label} was trained on {functionals[0]}, {second.label} on {functionals[1]}: not both "
+            "are to be like this DFT"
+        )
+        console.print(Text(line))
+    console.print(Text(CAPTION), style="dim")
+    console.print()
+
+
+def _functional(side: Side) -> str:
+    return str(side.run.config.models[side.model]["level_of_theory"]["functional"])
+
+
+def print_changes(changes: Sequence[Change], first: str, second: str, console: Console) -> None:
+    """Print what is different between two runs.
+
+    Parameters
+    ----------
+    changes
+        As from `umlip_bench.analysis.changes.changes`.
+    first, second
+        What the runs are called.
+    console
+        Where to print.
+    """
+    if not changes:
+        console.print(Text(f"{first} and {second}: the same data, settings, versions and weights"))
+        return
+    drawn = Table(title=Text("what changed"), title_justify="left")
+    for head in ("", first, second):
+        drawn.add_column(Text(head), overflow="fold")
+    for change in changes:
+        drawn.add_row(*map(Text, (change.what, change.first, change.second)))
+    console.print(drawn)
+
+
+def _table(title: str, first: Side, second: Side, rows: Sequence[PairedRow]) -> Table:
+    drawn = Table(title=Text(title), title_justify="left")
+    drawn.add_column("", no_wrap=True)
+    for head in (first.label, second.label, "difference", "cases"):
+        drawn.add_column(Text(head), overflow="fold", justify="left")
+    for row in rows:
+        label = f"{row.label} ({row.unit})" if row.unit else row.label
+        cases = str(row.n_cases)
+        if row.n_systems != row.n_cases:
+            cases += f", {row.n_systems} material{'' if row.n_systems == 1 else 's'}"
+        drawn.add_row(
+            Text(label), f"{row.first:.3f}", f"{row.second:.3f}", Text(_difference(row)), cases
+        )
+    return drawn
+
+
+def _difference(row: PairedRow) -> str:
+    text = f"{row.difference:+.3f}"
+    if row.ci_low is None or row.ci_high is None:
+        return text
+    return f"{text} [{row.ci_low:+.3f}, {row.ci_high:+.3f}]{RESOLVED if row.resolved else ''}"
+
+
+def _in_words(overlap: Overlap, first: Side, second: Side) -> Iterator[str]:
+    """What is not compared; nothing if everything is."""
+    parts = (
+        (overlap.only_first, f"only in {first.label}"),
+        (overlap.only_second, f"only in {second.label}"),
+        (overlap.other_reference, "with other DFT values in the second run"),
+    )
+    said = [f"{len(names)} {words}: {_listed(names)}" for names, words in parts if names]
+    if said:
+        yield f"{overlap.suite}: {len(overlap.common)} in common; {'; '.join(said)}"
+
+
+def _listed(names: Sequence[str], shown: int = 6) -> str:
+    more = len(names) - shown
+    return ", ".join(names[:shown]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,62 @@
+"""Run folders with results that were made by hand."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from umlip_bench.analysis.runs import Run, read_run
+from umlip_bench.analysis.suites import analysis_of
+from umlip_bench.runs import CaseKey, CaseRecord, RunConfig, RunFolder
+
+CARD = {"level_of_theory": {"functional": "PBE"}, "licence": "MIT"}
+FAILED = "failed"
+"""Stands for a case that failed: ``(FAILED, name)`` among the results."""
+
+
+def write_run(
+    path: Path,
+    results: Mapping[str, Mapping[str, Sequence[Any]]],
+    *,
+    data: tuple[str, str] = ("by-hand", "cc" * 32),
+    dtype: str = "float32",
+    provenance: Mapping[str, Any] | None = None,
+    weights: Mapping[str, str] | None = None,
+) -> Run:
+    """Write results, by suite and model, as a run would, and read them."""
+    models = list(dict.fromkeys(model for by_model in results.values() for model in by_model))
+    digests = {name: f"{name} " * 8 for name in models} | dict(weights or {})
+    identity = {
+        "data": {"id": data[0], "sha256": data[1]},
+        "settings": {"dtype": dtype},
+    }
+    known = {"python": "3.11.7", "packages": {"numpy": "2.0"}, "device": "cpu"}
+    cards = {name: {**CARD, "name": name, "sha256": digests[name]} for name in models}
+    config = RunConfig(identity, {**known, **(provenance or {})}, cards, list(results))
+    rows, cases = {}, {}
+    with RunFolder(path, config) as folder:
+        for suite, by_model in results.items():
+            analysis = analysis_of(suite)
+            rows[suite], names = [], []
+            for model, members in by_model.items():
+                done = []
+                for result in members:
+                    name = result[1] if isinstance(result, tuple) else name_of(result)
+                    names.append(name)
+                    key = CaseKey(suite, 1, {}, name, "aa", digests[model], data[1])
+                    head = (key.digest, model, data[0], suite, name, ["Si"])
+                    if isinstance(result, tuple):
+                        folder.add(CaseRecord(*head, "failed", "would not", {}))
+                    else:
+                        numbers = analysis.metrics(result)
+                        record = CaseRecord(*head, "done", None, numbers)
+                        folder.add(record, analysis.to_arrays(result))
+                        done.append(result)
+                rows[suite] += analysis.rows(model, data[0], done, len(members) - len(done))
+            cases[suite] = list(dict.fromkeys(names))
+        folder.write_summary(rows, cases)
+    return read_run(path)
+
+
+def name_of(result: Any) -> str:
+    """Of a result, or of the comparison in it."""
+    return str(getattr(result, "name", None) or result.comparison.name)

@@ -1,0 +1,96 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.analysis.folders import FAILED, write_run
+from umlip_bench.analysis.changes import NOTHING, Change, changes
+from umlip_bench.analysis.high_energy import FrameComparison, MaterialComparison
+
+
+def material(name: str) -> MaterialComparison:
+    forces = np.random.default_rng(len(name)).normal(size=(2, 3))
+    return MaterialComparison(name, (FrameComparison("A", 0.0, 0.0, forces, 0.8 * forces),))
+
+
+RESULTS = {"high-energy": {"toy": [material(name) for name in ("Si", "Ge", "C")]}}
+
+
+def found(tmp_path: Path, first: dict, second: dict) -> list[Change]:
+    """Changes between two folders, given what is not as usual in each."""
+    runs = [
+        write_run(tmp_path / name, **{"results": RESULTS, **given})
+        for name, given in (("one", first), ("two", second))
+    ]
+    return changes(*runs)
+
+
+def test_nothing_changed(tmp_path: Path) -> None:
+    assert found(tmp_path, {}, {}) == []
+    # When a run was started is no change.
+    moments = [{"provenance": {"started": f"2026-01-0{day}"}} for day in (1, 2)]
+    assert found(tmp_path / "again", *moments) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        (
+            {},
+            {"data": ("by-hand", "dd" * 32)},
+            Change(
+                "reference data", "by-hand (sha256 cccccccccccc)", "by-hand (sha256 dddddddddddd)"
+            ),
+        ),
+        ({}, {"dtype": "float64"}, Change("setting dtype", "float32", "float64")),
+        (
+            {"provenance": {"packages": {"torch": "2.6.0"}}},
+            {"provenance": {"packages": {"torch": "2.7.0"}}},
+            Change("version of torch", "2.6.0", "2.7.0"),
+        ),
+        (
+            {"provenance": {"packages": {}}},
+            {"provenance": {"packages": {"matgl": "4.1"}}},
+            Change("version of matgl", NOTHING, "4.1"),
+        ),
+        ({}, {"provenance": {"python": "3.12.1"}}, Change("Python", "3.11.7", "3.12.1")),
+        (
+            {},
+            {"provenance": {"device": "cuda:0 H200"}},
+            Change("device", "cpu", "cuda:0 H200"),
+        ),
+        (
+            {"provenance": {"torch_threads": 1}},
+            {"provenance": {"torch_threads": 8}},
+            Change("CPU threads of torch", "1", "8"),
+        ),
+        (
+            {"weights": {"toy": "ab" * 32}},
+            {"weights": {"toy": "ac" * 32}},
+            Change("weights of toy", "sha256 abababababab", "sha256 acacacacacac"),
+        ),
+    ],
+)
+def test_what_changed_is_named(tmp_path: Path, first: dict, second: dict, expected: Change) -> None:
+    assert found(tmp_path, first, second) == [expected]
+    backwards = Change(expected.what, expected.second, expected.first)
+    assert found(tmp_path / "back", second, first) == [backwards]
+
+
+def test_models_and_suites_that_only_one_has(tmp_path: Path) -> None:
+    both = {**RESULTS["high-energy"], "other": [material("Si")]}
+    (change,) = found(tmp_path, {}, {"results": {"high-energy": both}})
+    assert change == Change("models that only one has", NOTHING, "1: other")
+
+
+def test_cases_that_only_one_has(tmp_path: Path) -> None:
+    many = [material(name) for name in ("Si", "Ge", "K", "Na", "Li", "Rb", "Cs")]
+    (change,) = found(tmp_path, {}, {"results": {"high-energy": {"toy": many}}})
+    assert change.what == "cases of high-energy that only one has"
+    assert (change.first, change.second) == ("1: C", "5: K, Na, Li, Rb and 1 more")
+
+
+def test_cases_that_failed_in_one(tmp_path: Path) -> None:
+    failing = [material("Si"), (FAILED, "Ge"), material("C")]
+    (change,) = found(tmp_path, {}, {"results": {"high-energy": {"toy": failing}}})
+    assert change == Change("failed in high-energy, toy", NOTHING, "1: Ge")

@@ -1,0 +1,78 @@
+"""``umlip-bench card``: the report card of a model, to be handed to others."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from umlip_bench.cli.options import Subparsers, add_command
+
+if TYPE_CHECKING:
+    from umlip_bench.potentials.card import LevelOfTheory
+
+EXAMPLES = """\
+  umlip-bench card runs/first --model chgnet-0.3.0
+  umlip-bench card runs/first --model chgnet-0.3.0 --out chgnet.md
+  umlip-bench card runs/first --model chgnet-0.3.0 --out chgnet.html
+"""
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        "card",
+        help="write the report card of a model",
+        description=(
+            "Write the report card of a model from a run folder: what it is for, how soft it is, where it\n"
+            "fails, what to correct, and on what that was measured. Markdown, or HTML by the ending."
+        ),
+        examples=EXAMPLES,
+    )
+    parser.add_argument("run_folder", type=Path, metavar="RUN", help="the run folder")
+    parser.add_argument(
+        "--model", metavar="NAME", help="a model of the run (default: the only one that it has)"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="a file *.md or *.html (default: print Markdown)"
+    )
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from umlip_bench.analysis.card import card_html, model_card
+    from umlip_bench.analysis.runs import read_run
+    from umlip_bench.analysis.sides import Side
+    from umlip_bench.errors import UmlipBenchError
+    from umlip_bench.files import write_atomically
+
+    writers = {".md": model_card, ".html": card_html}
+    out: Path | None = options.out
+    if out is not None and out.suffix not in writers:
+        raise UmlipBenchError(f"--out {out}: the name must end in {' or '.join(writers)}")
+    run = read_run(options.run_folder)
+    models = [options.model] if options.model else list(run.models)
+    if len(models) != 1:
+        raise UmlipBenchError(
+            f"{run.path} has {', '.join(models) or 'no model with a finished case'}; name one with --model"
+        )
+    side = Side(run, models[0], models[0])
+    level = _level_of(run.data)
+    if out is None:
+        print(model_card(side, level), end="")
+        return 0
+    text = writers[out.suffix](side, level)
+    write_atomically(out, lambda file: file.write(text.encode()))
+    print(out)
+    return 0
+
+
+def _level_of(data: str) -> LevelOfTheory | None:
+    """Level of theory of a data set by name; ``None`` for a user's own."""
+    from umlip_bench.datasets import catalogue, embedded
+
+    if data in embedded.names():
+        return embedded.read(data).manifest.level_of_theory
+    published = catalogue.catalogue()
+    return published[data].level_of_theory if data in published else None
