@@ -1,0 +1,144 @@
+"""Model against model, and before a correction against after it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+from umlip_bench.errors import DataError
+
+from ..comparison import compare
+from ..corrected import Factor, corrected, notes, parent_in, read_factor
+from ..runs import Run
+from ..sides import Side, sides
+from ..suites import ANALYSES
+from .content import CorrectionNote, CorrectionRow, Pair
+from .tables import pair_table
+
+PAIRS_UP_TO = 3
+"""Models of which each is compared with each; of more, each with one."""
+
+
+def pairs_of(everyone: Sequence[Side]) -> tuple[Pair, ...]:
+    """Models compared with each other, those that have cases in common."""
+    if len(everyone) <= PAIRS_UP_TO:
+        chosen = list(combinations(everyone, 2))
+    else:
+        chosen = [(_partner(everyone[:k], each), each) for k, each in enumerate(everyone) if k]
+    return tuple(
+        Pair(first.label, second.label, tuple(rows), pair_table(first, second, rows))
+        for first, second in chosen
+        if (rows := compare(first, second))
+    )
+
+
+def _partner(earlier: Sequence[Side], side: Side) -> Side:
+    """The same model of an earlier run, else the first model of the same run, else the first of all."""
+    same_model = [each for each in earlier if each.model == side.model]
+    same_run = [each for each in earlier if each.run.path == side.run.path]
+    return next(iter([*same_model, *same_run]), earlier[0])
+
+
+@dataclass(frozen=True, eq=False)
+class Mended:
+    """A corrected model's run beside its parent's.
+
+    Parameters
+    ----------
+    factor
+        The correction.
+    parent_run, parent
+        Where the model is that was corrected, and its name.
+    run
+        Of the corrected model, calculated.
+    """
+
+    factor: Factor
+    parent_run: Run
+    parent: str
+    run: Run
+
+
+def correct(runs: Sequence[Run], folder: Path) -> Mended:
+    """What a correction makes of its parent's results.
+
+    Raises
+    ------
+    RunFolderError
+        If the parent is a model of none of the runs.
+    WeightsError
+        If the folder is no scalar correction.
+    """
+    factor = read_factor(folder)
+    digests = {
+        str(run.config.models[model]["sha256"]): run
+        for run in reversed(runs)
+        for model in run.models
+    }
+    run = digests.get(factor.parent_sha256, runs[0])
+    return Mended(factor, run, parent_in(run, factor), corrected(run, folder))
+
+
+def all_sides(runs: Sequence[Run], mended: Sequence[Mended]) -> list[Side]:
+    """Models of the runs, and corrected ones; these may have been run as well.
+
+    Raises
+    ------
+    DataError
+        If two have the same name.
+    """
+    found = sides(runs)
+    for each in mended:
+        name = each.factor.name
+        taken = {side.label for side in found}
+        label = f"{name}, calculated" if name in taken else name
+        if label in taken:
+            raise DataError(f"two corrected models have the name {name}; rename one folder")
+        found.append(Side(each.run, name, label))
+    return found
+
+
+def correction_note(
+    mended: Mended, everyone: Sequence[Side], pairs: Sequence[Pair]
+) -> CorrectionNote:
+    """Every metric of the tables before and after a correction."""
+    before = next(s for s in everyone if s.run is mended.parent_run and s.model == mended.parent)
+    after = next(s for s in everyone if s.run is mended.run)
+    paired = next(
+        (pair.rows for pair in pairs if (pair.first, pair.second) == (before.label, after.label)),
+        None,
+    )
+    differences = {
+        (row.suite, row.variant, row.metric): row
+        for row in (compare(before, after) if paired is None else paired)
+    }
+    rows = []
+    for analysis in ANALYSES.values():
+        for variant in analysis.variants:
+            for metric, label in analysis.presentation.labels:
+                old, new = (
+                    side.run.find(analysis.name, variant, side.model, metric)
+                    for side in (before, after)
+                )
+                if old is not None and new is not None and old.n_cases:
+                    difference = differences.get((analysis.name, variant, metric))
+                    rows.append(
+                        CorrectionRow(analysis.name, str(variant), label, old, new, difference)
+                    )
+    factor = mended.factor
+    level = mended.parent_run.card(mended.parent).level_of_theory
+    fitted = factor.labels or ""
+    if fitted and factor.n_labels is not None:
+        fitted = f"{fitted} ({factor.n_labels} frame{'' if factor.n_labels == 1 else 's'})"
+    return CorrectionNote(
+        before=before.label,
+        after=after.label,
+        factor=factor.value,
+        low=factor.low,
+        high=factor.high,
+        labels=fitted,
+        rows=tuple(rows),
+        notes=notes(factor, level),
+    )

@@ -1,0 +1,86 @@
+"""The charts for print: PNG and PDF."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import altair as alt
+
+from .chart_parts import Figure
+from .charts import pair_figure, scales_figure, section_figures
+from .chemistry_charts import class_figure, element_figure, predictor_figure
+from .content import Report
+from .picture_charts import picture_figure
+from .style import PRINT, Style, config
+
+PIXELS_PER_INCH = 300
+PER_ROW = 3
+"""Panels beside each other."""
+
+
+def write(report: Report, folder: Path) -> Iterator[Path]:
+    """Write every chart of the page as PNG and PDF.
+
+    Parameters
+    ----------
+    report
+        The page's content.
+    folder
+        Made if it is not there; files of the same names are replaced.
+
+    Yields
+    ------
+    Path
+        Each file, once it is written.
+    """
+    import vl_convert
+
+    folder.mkdir(parents=True, exist_ok=True)
+    version = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
+    taken: set[str] = set()
+    for figure in figures(report):
+        name = figure.name
+        # Names of cases that differ in signs alone.
+        while name.lower() in taken:
+            name += "-"
+        taken.add(name.lower())
+        spec = specification(figure)
+        png = vl_convert.vegalite_to_png(spec, vl_version=version, scale=1, ppi=PIXELS_PER_INCH)
+        pdf = vl_convert.vegalite_to_pdf(spec, vl_version=version)
+        for ending, content in (("png", png), ("pdf", pdf)):
+            path = folder / f"{name}.{ending}"
+            path.write_bytes(content)
+            yield path
+
+
+def figures(report: Report) -> Iterator[Figure]:
+    """All figures of the page, in its order, in the colours of print."""
+    style = Style(PRINT, tuple(member.label for member in report.members))
+    scales = scales_figure(report, style)
+    if scales is not None:
+        yield scales
+    for pair in report.pairs:
+        difference = pair_figure(pair, style)
+        if difference is not None:
+            yield difference
+    for draw in (class_figure, predictor_figure):
+        found = draw(report.chemistry, style)
+        if found is not None:
+            yield found
+    for elements in report.chemistry.elements:
+        yield element_figure(elements, style)
+    for section in report.sections:
+        yield from section_figures(section, style)
+        for picture in section.pictures.pictures if section.pictures else ():
+            yield picture_figure(section.suite, picture, style)
+
+
+def specification(figure: Figure) -> dict[str, Any]:
+    """A figure's panels in one Vega-Lite specification."""
+    charts = [panel.chart.properties(width=panel.width) for panel in figure.panels]
+    title = alt.TitleParams(figure.title, fontSize=14, offset=16)
+    whole = alt.concat(*charts, columns=PER_ROW, title=title, spacing=28)
+    spec: dict[str, Any] = whole.to_dict(validate=False)
+    return {**spec, "config": config(PRINT, legend=True)}

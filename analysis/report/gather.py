@@ -1,0 +1,113 @@
+"""Run folders in, the page's content out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from itertools import combinations
+from pathlib import Path
+
+from umlip_bench import __version__
+from umlip_bench.errors import DataError
+
+from ..card import card_content, model_card
+from ..card_text import sections as card_sections
+from ..changes import changes
+from ..runs import Run
+from ..sides import Side
+from ..suites import ANALYSES
+from .by_chemistry import chemistry_of
+from .comparisons import all_sides, correct, correction_note, pairs_of
+from .content import Card, DataNote, Failure, Member, Report, RunNote, RunPair
+from .members import member_of
+from .sections import section_of
+
+NAMED_IN_TITLE = 3
+
+
+def gather(
+    runs: Sequence[Run],
+    data: Mapping[str, DataNote],
+    corrections: Sequence[Path] = (),
+) -> Report:
+    """Put together the page's content.
+
+    Parameters
+    ----------
+    runs
+        At least one.
+    data
+        What is known of reference data, by their id in run.yaml.
+    corrections
+        Folders of models with a scalar correction, the parents of which are among the runs' models.
+
+    Raises
+    ------
+    RunFolderError
+        If predictions cannot be read, or a correction's parent is in no run.
+    WeightsError
+        If a folder is no scalar correction.
+    DataError
+        If no run has a finished case, two run folders of one name have the same model, or two corrections
+        the same name.
+    """
+    mended = [correct(runs, folder) for folder in corrections]
+    everyone = all_sides(runs, mended)
+    if not everyone:
+        names = ", ".join(str(run.path) for run in runs)
+        raise DataError(f"{names}: no finished case; give the command of the run again")
+    described = {run.data: data.get(run.data, DataNote(run.data)) for run in runs}
+    suites = [s for s in ANALYSES if any(side.run.of(s, side.model) for side in everyone)]
+    members = tuple(
+        member_of(side, k, described[side.run.data], suites) for k, side in enumerate(everyone)
+    )
+    pairs = pairs_of(everyone)
+    return Report(
+        title=_title(members),
+        generated=date.today().isoformat(),
+        version=__version__,
+        data=tuple(described.values()),
+        runs=tuple(_run_note(run) for run in runs),
+        members=members,
+        scales=tuple(s for m in members if m.comparable for f in m.findings for s in f.scales),
+        sections=tuple(section_of(ANALYSES[suite], everyone) for suite in suites),
+        pairs=pairs,
+        run_pairs=tuple(
+            RunPair(first.name, second.name, tuple(changes(first, second)))
+            for first, second in combinations(runs, 2)
+        ),
+        corrections=tuple(correction_note(each, everyone, pairs) for each in mended),
+        chemistry=chemistry_of(everyone),
+        cards=tuple(_card(side, described[side.run.data]) for side in everyone),
+        failures=tuple(
+            Failure(side.label, record.suite, record.case, record.reason or "")
+            for side in everyone
+            for record in side.run.failed(model=side.model)
+        ),
+    )
+
+
+def _title(members: Sequence[Member]) -> str:
+    models = list(dict.fromkeys(member.model for member in members))
+    if len(models) == 1:
+        return f"How soft is {models[0]}?"
+    named = models if len(models) <= NAMED_IN_TITLE else models[: NAMED_IN_TITLE - 1]
+    rest = len(models) - len(named)
+    words = [*named, f"{rest} more"] if rest else named
+    return f"How soft are {', '.join(words[:-1])} and {words[-1]}?"
+
+
+def _run_note(run: Run) -> RunNote:
+    known = run.config.provenance
+    return RunNote(
+        name=run.name,
+        data=run.data,
+        version=str(known.get("umlip_bench", "")),
+        started=str(known.get("started", ""))[:10],
+        device=str(known.get("device", "")),
+    )
+
+
+def _card(side: Side, data: DataNote) -> Card:
+    content = card_content(side, data.level)
+    return Card(side.label, tuple(card_sections(content)), model_card(side, data.level))

@@ -1,0 +1,84 @@
+"""What is said of each model on the first screen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from ..sides import Side
+from ..suites import ANALYSES
+from .content import DataNote, Finding, Member, Scale
+from .verdicts import scales_of, verdicts_of
+
+SOFTEST = 3
+"""Cases that are named on the first screen, of at least twice as many."""
+
+
+UNKNOWN = "unknown"
+
+
+def member_of(side: Side, style: int, data: DataNote, suites: Sequence[str]) -> Member:
+    """A model, the `style`-th of the page, and what was found in the suites of the page."""
+    card = side.run.card(side.model)
+    level = card.level_of_theory
+    records = [record for record in side.run.records if record.model == side.model]
+    functional = UNKNOWN if data.level is None else data.level.functional
+    softest_in, softest = _softest(side, suites)
+    return Member(
+        label=side.label,
+        model=side.model,
+        run=side.run.name,
+        data=side.run.data,
+        style=style,
+        level=str(level),
+        training_set=card.training_set,
+        citation=card.citation,
+        licence=card.licence,
+        n_parameters=card.n_parameters,
+        n_done=sum(record.status == "done" for record in records),
+        n_failed=sum(record.status == "failed" for record in records),
+        warning=_level_warning(level.functional, functional),
+        comparable=UNKNOWN in (level.functional, functional) or level.functional == functional,
+        findings=_findings(side, suites),
+        softest=softest,
+        softest_in=softest_in,
+        note=card.note or "",
+    )
+
+
+def _softest(side: Side, suites: Sequence[str]) -> tuple[str, tuple[tuple[str, float], ...]]:
+    """What of, and the softest cases of the first suite that has enough of them."""
+    for suite in suites:
+        analysis = ANALYSES[suite]
+        headline = analysis.headlines[0]
+        scales = [
+            (record.case, scale)
+            for record in side.run.of(suite, side.model)
+            if math.isfinite(
+                scale := analysis.scale(record.metrics, analysis.variants[0], headline)
+            )
+        ]
+        if len(scales) > 2 * SOFTEST:
+            return headline.label, tuple(sorted(scales, key=lambda each: each[1])[:SOFTEST])
+    return "", ()
+
+
+def _level_warning(model: str, data: str) -> str:
+    """As `umlip_bench.runner.level_warning` says it; that module needs torch."""
+    if UNKNOWN in (model, data):
+        return f"the {'model' if model == UNKNOWN else 'data'}'s functional is not known"
+    if model != data:
+        return f"the model was trained on {model}, the data is {data}: not in the headlines"
+    return ""
+
+
+def _findings(side: Side, suites: Sequence[str]) -> tuple[Finding, ...]:
+    """Scales by judgement; why a judgement is undecided is said in the suite's section."""
+    by_judgement: dict[str, list[Scale]] = {}
+    for suite in suites:
+        analysis = ANALYSES[suite]
+        for verdict in verdicts_of(analysis, [side]):
+            judgement, _, _ = verdict.judgement.partition(" (")
+            scales = scales_of(analysis, side, verdict.variant, suites)
+            by_judgement.setdefault(judgement, []).extend(scales)
+    return tuple(Finding(j, tuple(scales)) for j, scales in by_judgement.items() if scales)

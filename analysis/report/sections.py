@@ -1,0 +1,214 @@
+"""Suites: what of each is on the page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..sides import Side
+from ..suites import SuiteAnalysis
+from .content import ErrorPlot, Overview, Section, SideRow
+from .pictures import picture_set
+from .plots import SpreadPlot, parity_plots, spread_plot
+from .tables import case_table, summary_table
+from .verdicts import rows_of, verdicts_of
+
+TITLES = {
+    "high-energy": "High-energy states",
+    "surfaces": "Surfaces",
+    "defects": "Defects",
+    "solid-solutions": "Solid solutions",
+    "eos": "Equations of state",
+    "migration": "Migration barriers",
+    "phonons": "Phonons",
+    "elastic": "Elasticity",
+}
+
+
+def section_of(analysis: SuiteAnalysis[Any], everyone: Sequence[Side]) -> Section:
+    """All that the page has of a suite."""
+    present = [side for side in everyone if side.run.of(analysis.name, side.model)]
+    variants = [
+        str(v) for v in analysis.variants if any(rows_of(analysis.name, v, s) for s in present)
+    ]
+    spreads = (
+        plot
+        for of in (_headline_spreads, _further_spreads)
+        for variant in variants
+        for plot in of(analysis, variant, present)
+    )
+    return Section(
+        suite=analysis.name,
+        title=TITLES.get(analysis.name, analysis.name),
+        verdicts=tuple(verdicts_of(analysis, present)),
+        captions=tuple(
+            (variant, analysis.presentation.caption(rows))
+            for variant in variants
+            if (rows := [row for side in present for row in rows_of(analysis.name, variant, side)])
+        ),
+        overview=_overview(analysis, variants, present),
+        spreads=tuple(plot for plot in spreads if plot is not None),
+        parities=tuple(
+            plot for variant in variants for plot in parity_plots(analysis, variant, present)
+        ),
+        errors=tuple(_errors(analysis, variants, present)),
+        pictures=picture_set(analysis.name, present),
+        cases=case_table(analysis.name, everyone),
+        summary=summary_table(analysis, everyone),
+        remarks=_remarks(analysis, present),
+    )
+
+
+def _overview(
+    analysis: SuiteAnalysis[Any], variants: Sequence[str], present: Sequence[Side]
+) -> Overview:
+    """As in the terminal, but variants and models all in one row."""
+    name, shown = analysis.name, analysis.presentation
+    columns = [
+        (variant, side) for variant in variants for side in present if rows_of(name, variant, side)
+    ]
+    counts = [side.run.find(name, v, side.model, shown.count_metric) for v, side in columns]
+    rows = []
+    for metric, label in shown.labels:
+        cells = tuple(side.run.find(name, v, side.model, metric) for v, side in columns)
+        known = [cell for cell in cells if cell is not None and cell.n_cases]
+        if known:
+            unit = known[0].unit
+            rows.append(SideRow(f"{label} ({unit})" if unit else label, cells))
+    return Overview(
+        variants=tuple(
+            (variant, n) for variant in variants if (n := sum(v == variant for v, _ in columns))
+        ),
+        columns=tuple(side.label for _, side in columns),
+        counts=tuple(None if row is None else row.n_cases for row in counts),
+        failed=tuple(rows_of(name, v, side)[0].n_failed for v, side in columns),
+        rows=tuple(rows),
+        cases=shown.cases,
+    )
+
+
+def _headline_spreads(
+    analysis: SuiteAnalysis[Any], variant: str, present: Sequence[Side]
+) -> list[SpreadPlot | None]:
+    """Each headline, case by case."""
+    return [
+        spread_plot(
+            analysis.name,
+            variant,
+            headline.metric.removesuffix("_median"),
+            f"{headline.label}, model over DFT",
+            {
+                side.label: [
+                    (record.case, analysis.scale(record.metrics, variant, headline))
+                    for record in side.run.of(analysis.name, side.model)
+                ]
+                for side in present
+            },
+        )
+        for headline in analysis.headlines
+    ]
+
+
+@dataclass(frozen=True)
+class _FurtherSpread:
+    """Something else of a suite that is of interest case by case.
+
+    Parameters
+    ----------
+    name, label, unit, target
+        As in `SpreadPlot`.
+    value
+        From the metrics of a case and the variant; nan if it has none.
+    """
+
+    name: str
+    label: str
+    unit: str
+    target: float
+    value: Callable[[Mapping[str, float | int], str], float]
+
+
+def _max_ratio(metrics: Mapping[str, float | int], variant: str) -> float:
+    prefix = variant.partition("-")[0]
+    return float(metrics.get(f"{prefix}_max_ratio", float("nan")))
+
+
+def _barrier_difference(metrics: Mapping[str, float | int], variant: str) -> float:
+    prefix = variant.replace("-", "_")
+    if not metrics.get(f"{prefix}_comparable"):
+        return float("nan")
+    return float(metrics[f"{prefix}_model"] - metrics[f"{prefix}_reference"])
+
+
+FURTHER = {
+    "phonons": _FurtherSpread(
+        "max-ratio", "highest frequency, model over DFT", "", 1.0, _max_ratio
+    ),
+    "migration": _FurtherSpread(
+        "difference", "barrier, model minus DFT", "eV", 0.0, _barrier_difference
+    ),
+}
+"""By suite."""
+
+
+def _further_spreads(
+    analysis: SuiteAnalysis[Any], variant: str, present: Sequence[Side]
+) -> list[SpreadPlot | None]:
+    further = FURTHER.get(analysis.name)
+    if further is None:
+        return []
+    values = {
+        side.label: [
+            (record.case, further.value(record.metrics, variant))
+            for record in side.run.of(analysis.name, side.model)
+        ]
+        for side in present
+    }
+    return [
+        spread_plot(
+            analysis.name,
+            variant,
+            further.name,
+            further.label,
+            values,
+            unit=further.unit,
+            target=further.target,
+        )
+    ]
+
+
+ERRORS = {"high-energy": ("mae", "cmae_rotate", "cmae_mse")}
+"""By suite, errors as they are and after a correction within the sample."""
+
+
+def _errors(
+    analysis: SuiteAnalysis[Any], variants: Sequence[str], present: Sequence[Side]
+) -> list[ErrorPlot]:
+    labels = dict(analysis.presentation.labels)
+    plots = []
+    for variant in variants if analysis.name in ERRORS else ():
+        points = tuple(
+            (labels[metric], side.label, row)
+            for metric in ERRORS[analysis.name]
+            for side in present
+            if (row := side.run.find(analysis.name, variant, side.model, metric)) is not None
+            and row.n_cases
+        )
+        if points:
+            plots.append(ErrorPlot(analysis.name, variant, points[0][2].unit, points))
+    return plots
+
+
+def _remarks(analysis: SuiteAnalysis[Any], present: Sequence[Side]) -> tuple[tuple[str, str], ...]:
+    """What the case tables say below, each remark once."""
+    said: dict[str, list[str]] = {}
+    for side in present:
+        table = analysis.case_table(side.run.results(analysis.name, side.model))
+        for note in () if table is None else table.notes:
+            said.setdefault(note, []).append(side.label)
+    everyone = len(present)
+    return tuple(
+        (note, "all models" if len(labels) == everyone > 1 else ", ".join(labels))
+        for note, labels in said.items()
+    )

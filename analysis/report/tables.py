@@ -1,0 +1,123 @@
+"""Tables that can be sorted and saved: rows of the run folders' files."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from umlip_bench.runs import CaseRecord
+
+from ..comparison import PairedRow
+from ..sides import Side
+from ..suites import SuiteAnalysis
+from .content import Table, Value
+from .wording import slug
+
+
+def case_table(suite: str, everyone: Sequence[Side]) -> Table:
+    """cases.jsonl, a row for each model and case."""
+    found: list[tuple[Side, CaseRecord]] = [
+        (side, record)
+        for side in everyone
+        for record in side.run.records
+        if (record.suite, record.model) == (suite, side.model)
+    ]
+    metrics = list(dict.fromkeys(name for _, record in found for name in record.metrics))
+    return Table(
+        name=f"{suite}-cases",
+        title="Cases",
+        columns=("case", "model", "elements", "status", *metrics),
+        rows=tuple(
+            (
+                record.case,
+                side.label,
+                " ".join(record.elements),
+                record.status if record.reason is None else f"{record.status}: {record.reason}",
+                *(_finite(record.metrics.get(name)) for name in metrics),
+            )
+            for side, record in found
+        ),
+        filter_by=0,
+    )
+
+
+def summary_table(analysis: SuiteAnalysis[Any], everyone: Sequence[Side]) -> Table:
+    """summary.json, a row for each of its rows."""
+    labels = dict(analysis.presentation.labels)
+    return Table(
+        name=f"{analysis.name}-summary",
+        title="Summary",
+        columns=(
+            "metric",
+            "in words",
+            "variant",
+            "model",
+            "value",
+            "low",
+            "high",
+            "unit",
+            "cases",
+            "failed",
+        ),
+        rows=tuple(
+            (
+                row.metric,
+                labels.get(row.metric, ""),
+                row.variant,
+                side.label,
+                _finite(row.value),
+                row.ci_low,
+                row.ci_high,
+                row.unit,
+                row.n_cases,
+                row.n_failed,
+            )
+            for side in everyone
+            for row in side.run.rows
+            if (row.suite, row.model) == (analysis.name, side.model)
+        ),
+    )
+
+
+def pair_table(first: Side, second: Side, rows: Sequence[PairedRow]) -> Table:
+    """Paired differences of two models."""
+    return Table(
+        name=slug(f"{second.label}-minus-{first.label}"),
+        title=f"{second.label} minus {first.label}",
+        columns=(
+            "suite",
+            "variant",
+            "in words",
+            first.label,
+            second.label,
+            "difference",
+            "low",
+            "high",
+            "unit",
+            "cases",
+            "materials",
+            "metric",
+        ),
+        rows=tuple(
+            (
+                row.suite,
+                row.variant,
+                row.label,
+                _finite(row.first),
+                _finite(row.second),
+                _finite(row.difference),
+                row.ci_low,
+                row.ci_high,
+                row.unit,
+                row.n_cases,
+                row.n_systems,
+                row.metric,
+            )
+            for row in rows
+        ),
+    )
+
+
+def _finite(value: float | int | None) -> Value:
+    return value if value is not None and math.isfinite(value) else None

@@ -1,0 +1,59 @@
+"""Verdicts and scales, from the rows of the summary."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..sides import Side
+from ..suites import ANALYSES, SuiteAnalysis
+from ..summary import Row
+from .content import Scale, Verdict
+
+
+def verdicts_of(analysis: SuiteAnalysis[Any], everyone: Sequence[Side]) -> list[Verdict]:
+    """By variant; what is true of several models is said once."""
+    found = []
+    for variant in analysis.variants:
+        said: dict[tuple[str, str], list[str]] = {}
+        for side in everyone:
+            rows = rows_of(analysis.name, variant, side)
+            if rows:
+                text = analysis.presentation.verdict(rows, side.model)
+                judgement, _, numbers = text.removeprefix(f"{side.model}: ").partition(": ")
+                said.setdefault((judgement, numbers), []).append(side.label)
+        found += [
+            Verdict(tuple(labels), analysis.name, str(variant), judgement, numbers)
+            for (judgement, numbers), labels in said.items()
+        ]
+    return found
+
+
+def scales_of(
+    analysis: SuiteAnalysis[Any], side: Side, variant: str, suites: Sequence[str]
+) -> list[Scale]:
+    """Headlines of a suite and variant that a model has; labels tell them apart on the page."""
+    found = []
+    for headline in analysis.headlines:
+        row = side.run.find(analysis.name, variant, side.model, headline.metric)
+        if row is not None and row.n_cases:
+            label = f"{headline.label}{_suffix(analysis, headline.label, suites)}"
+            if variant != analysis.variants[0]:
+                label = f"{label}, {variant}"
+            found.append(Scale(side.label, analysis.name, variant, label, row))
+    return found
+
+
+def _suffix(analysis: SuiteAnalysis[Any], label: str, suites: Sequence[str]) -> str:
+    """The suite's name where another one has a scale of the same name."""
+    same = [s for s in suites if any(label == each.label for each in ANALYSES[s].headlines)]
+    return f" ({analysis.name})" if len(same) > 1 else ""
+
+
+def rows_of(suite: str, variant: str, side: Side) -> list[Row]:
+    """Rows of the summary."""
+    return [
+        row
+        for row in side.run.rows
+        if (row.suite, row.variant, row.model) == (suite, variant, side.model)
+    ]

@@ -1,0 +1,211 @@
+"""The page in a real browser."""
+
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from umlip_bench.analysis.report.gather import gather
+from umlip_bench.analysis.report.page import render
+
+from .folders import HOSTILE, SOFT, write, write_large
+
+pytestmark = pytest.mark.browser
+
+CHROMIUM = shutil.which("chromium")
+READY = "html[data-ready]"
+LARGEST = 5e6
+"""Bytes of a page of a small set."""
+INTERACTIVE_WITHIN = 3.0
+"""Seconds, with 100,000 force components."""
+WIDTHS = (390, 1440)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A page, and what it did that it should not have."""
+
+    page: object
+    seconds: float
+    errors: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[object]:
+    if CHROMIUM is None:
+        pytest.skip("no chromium on this machine")
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with playwright.sync_playwright() as driver:
+        launched = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("page")
+    page = folder / "report.html"
+    page.write_text(render(gather([write(folder / "run")], {})), encoding="utf-8")
+    return page
+
+
+@pytest.fixture
+def opened(browser, path: Path) -> Iterator[Opened]:
+    found = _open(browser, path)
+    yield found
+    assert found.errors == []
+    assert found.requests == []
+    found.page.context.close()
+
+
+def _open(browser, path: Path, width: int = 1440, scheme: str = "light") -> Opened:
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, color_scheme=scheme, accept_downloads=True
+    )
+    page = context.new_page()
+    errors: list[str] = []
+    requests: list[str] = []
+    page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on(
+        "request",
+        lambda request: (
+            None
+            if request.url.startswith(("file:", "data:", "blob:"))
+            else requests.append(request.url)
+        ),
+    )
+    start = time.perf_counter()
+    page.goto(path.as_uri(), wait_until="commit")
+    page.wait_for_selector(READY, state="attached")
+    return Opened(page, time.perf_counter() - start, errors, requests)
+
+
+def _scroll_through(page) -> None:
+    """As a reader would, so that everything is drawn."""
+    for figure in page.query_selector_all("figure.chart, .pictures"):
+        figure.scroll_into_view_if_needed()
+        figure.query_selector(".panels").wait_for_selector("svg .mark-group, svg .role-mark")
+
+
+def test_plots_are_drawn(opened: Opened) -> None:
+    _scroll_through(opened.page)
+    n = opened.page.evaluate("document.querySelectorAll('.panels:not([data-drawn])').length")
+    assert n == 0
+    marks = opened.page.evaluate(
+        "[...document.querySelectorAll('.panel svg')].map((s) => s.querySelectorAll("
+        "'.role-mark path, .role-mark rect, .role-mark line').length)"
+    )
+    assert min(marks) > 0
+    described = opened.page.evaluate(
+        "[...document.querySelectorAll('.panel svg')].every((s) => s.getAttribute('aria-label') || "
+        "s.closest('[aria-label]'))"
+    )
+    assert described
+    assert opened.page.evaluate("window.broken") is None
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_fits_the_screen(browser, path: Path, width: int) -> None:
+    found = _open(browser, path, width)
+    _scroll_through(found.page)
+    for details in found.page.query_selector_all("details"):
+        details.query_selector("summary").click()
+    found.page.wait_for_timeout(300)
+    assert found.page.evaluate("document.documentElement.scrollWidth") <= width
+    assert found.errors == []
+    found.page.context.close()
+
+
+def test_table_sorts_filters_and_downloads(opened: Opened) -> None:
+    page = opened.page
+    page.click("#table-high-energy-summary summary")
+    page.wait_for_selector("#table-high-energy-summary tbody tr")
+    cells = "#table-high-energy-summary tbody tr td:nth-child(5)"
+
+    def values() -> list[float]:
+        return [float(text) for text in page.locator(cells).all_inner_texts() if text]
+
+    page.click("#table-high-energy-summary thead th:nth-child(5)")
+    page.wait_for_timeout(200)
+    assert values() == sorted(values())
+    page.click("#table-high-energy-summary thead th:nth-child(5)")
+    page.wait_for_timeout(200)
+    assert values() == sorted(values(), reverse=True)
+    page.fill("#table-high-energy-summary input[type=search]", f"inverse_median {SOFT}")
+    page.wait_for_timeout(200)
+    assert page.locator("#table-high-energy-summary tbody tr").count() == 1
+    with page.expect_download() as download:
+        page.click("#table-high-energy-summary button:has-text('CSV')")
+    text = Path(download.value.path()).read_text(encoding="utf-8-sig")
+    lines = text.strip().splitlines()
+    assert len(lines) == 2
+    assert "metric" in lines[0]
+    assert "inverse_median" in lines[1]
+
+
+def test_hover_names_the_case_and_click_shows_it(opened: Opened) -> None:
+    page = opened.page
+    figure = page.locator("#chart-surfaces-parity-surface-energy")
+    figure.scroll_into_view_if_needed()
+    page.wait_for_selector("#chart-surfaces-parity-surface-energy .panels[data-drawn]")
+    point = figure.locator(".panel").first.locator("path[aria-roledescription='point']").last
+    point.hover(force=True)
+    page.wait_for_selector("#vg-tooltip-element.visible")
+    assert HOSTILE in page.inner_text("#vg-tooltip-element")
+    point.click(force=True)
+    page.wait_for_selector("#table-surfaces-cases .only:not([hidden])")
+    names = page.locator("#table-surfaces-cases tbody tr td:first-child").all_inner_texts()
+    assert names == [HOSTILE] * 2
+    page.click("#table-surfaces-cases .only button")
+    page.wait_for_timeout(200)
+    assert page.locator("#table-surfaces-cases tbody tr").count() == 8
+    assert page.evaluate("window.broken") is None
+
+
+def test_case_is_chosen_by_keyboard(opened: Opened) -> None:
+    page = opened.page
+    select = page.locator("#phonons .pictures select")
+    select.scroll_into_view_if_needed()
+    page.wait_for_selector("#phonons .pictures .panels[data-drawn]")
+    before = page.inner_html("#phonons .pictures .panels")
+    select.focus()
+    page.keyboard.press("ArrowDown")
+    page.wait_for_timeout(1000)
+    assert page.inner_html("#phonons .pictures .panels") != before
+
+
+def test_dark_and_light(browser, path: Path) -> None:
+    found = _open(browser, path, scheme="dark")
+    page = found.page
+    ground = "getComputedStyle(document.body).backgroundColor"
+    mark = "getComputedStyle(document.querySelector('.lead .mark-symbol path')).stroke"
+    dark = page.evaluate(ground), page.evaluate(mark)
+    page.click("#theme")
+    light = page.evaluate(ground), page.evaluate(mark)
+    assert dark[0] != light[0] == "rgb(255, 255, 255)"
+    assert dark[1] != light[1]
+    assert found.errors == []
+    page.context.close()
+
+
+def test_size(path: Path) -> None:
+    assert path.stat().st_size < LARGEST
+
+
+def test_many_force_components(browser, tmp_path: Path) -> None:
+    run = write_large(tmp_path / "large", 100_000)
+    page = tmp_path / "report.html"
+    page.write_text(render(gather([run], {})), encoding="utf-8")
+    assert page.stat().st_size < LARGEST
+    found = _open(browser, page)
+    assert found.errors == []
+    assert found.requests == []
+    assert found.seconds < INTERACTIVE_WITHIN
+    found.page.click("#table-high-energy-cases summary")
+    found.page.wait_for_selector("#table-high-energy-cases tbody tr")
+    found.page.context.close()
