@@ -12,7 +12,7 @@ from typing import Any
 
 from umlip_bench.elements import SYMBOLS
 from umlip_bench.errors import UmlipBenchError
-from umlip_bench.potentials.card import LevelOfTheory, ModelCard
+from umlip_bench.potentials.card import LevelOfTheory, ModelCard, differs
 
 from .chemistry import ClassScale, by_class
 from .high_energy import SUITE, VARIANT
@@ -233,7 +233,7 @@ class ModelCardContent:
     factor: CardFactor | None
     data: str
     data_sha256: str
-    data_level: LevelOfTheory | None
+    data_level: LevelOfTheory
     settings: Mapping[str, str]
     versions: Mapping[str, str]
     measured_on: str
@@ -242,21 +242,16 @@ class ModelCardContent:
     @property
     def other_functional(self) -> bool:
         """Whether model and data are known to be of different functionals."""
-        if self.data_level is None:
-            return False
-        both = {self.model.level_of_theory.functional, self.data_level.functional}
-        return len(both) == 2 and "unknown" not in both
+        return differs(self.model.level_of_theory, self.data_level)
 
 
-def model_card(side: Side, data_level: LevelOfTheory | None = None) -> str:
+def model_card(side: Side) -> str:
     """The report card of a model in Markdown.
 
     Parameters
     ----------
     side
         The model and the run that it was measured in.
-    data_level
-        Level of theory of the reference data, which a run folder does not tell; ``None`` if not known.
 
     Raises
     ------
@@ -266,25 +261,25 @@ def model_card(side: Side, data_level: LevelOfTheory | None = None) -> str:
     from .card_text import sections
     from .document import to_markdown
 
-    content = card_content(side, data_level)
+    content = card_content(side)
     return to_markdown(f"Report card: {content.title}", sections(content))
 
 
-def card_html(side: Side, data_level: LevelOfTheory | None = None) -> str:
+def card_html(side: Side) -> str:
     """The same as a page of HTML that needs nothing else; parameters and errors as of `model_card`."""
     from .card_text import sections
     from .document import to_html
 
-    content = card_content(side, data_level)
+    content = card_content(side)
     return to_html(f"Report card: {content.title}", sections(content))
 
 
-def card_content(side: Side, data_level: LevelOfTheory | None = None) -> ModelCardContent:
+def card_content(side: Side) -> ModelCardContent:
     """What the report card of a model says.
 
     Parameters
     ----------
-    side, data_level
+    side
         As of `model_card`.
 
     Raises
@@ -319,7 +314,7 @@ def card_content(side: Side, data_level: LevelOfTheory | None = None) -> ModelCa
         factor=_factor(side),
         data=run.data,
         data_sha256=str(identity["data"]["sha256"]),
-        data_level=data_level,
+        data_level=run.level,
         settings={name: str(value) for name, value in identity["settings"].items()},
         versions=_versions(provenance),
         measured_on=str(provenance.get("device", "unknown")),

@@ -36,7 +36,7 @@ def _short(content: ModelCardContent) -> Iterator[Block]:
         yield Bullets(tuple(f"{suite} ({v}): {said}" for (suite, v), said in verdicts.items()))
     else:
         yield Paragraph("Nothing was comparable with DFT.")
-    if content.other_functional and content.data_level is not None:
+    if content.other_functional:
         yield Paragraph(
             f"The model was trained on {content.model.level_of_theory.functional}, the data are "
             f"{content.data_level.functional}: what is said here is in part the difference of the two."
@@ -244,7 +244,7 @@ def _measured(content: ModelCardContent) -> Iterator[Block]:
         ("", ""),
         (
             ("reference data", content.data),
-            ("its level of theory", str(content.data_level or "not recorded")),
+            ("its level of theory", str(content.data_level)),
             ("data, sha256", content.data_sha256),
             ("settings", settings),
             ("versions", versions),

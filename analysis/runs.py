@@ -89,6 +89,11 @@ class Run:
         return str(self.config.identity["data"]["id"])
 
     @property
+    def level(self) -> LevelOfTheory:
+        """Level of theory of the reference data."""
+        return LevelOfTheory(**self.config.identity["data"]["level_of_theory"])
+
+    @property
     def models(self) -> tuple[str, ...]:
         """Models with at least one finished case, in the order in which they were added."""
         with_cases = {record.model for record in self.records}
@@ -148,7 +153,7 @@ class Run:
         Raises
         ------
         RunFolderError
-            If the case failed, or its file is not there or damaged.
+            If the case failed, or its file is not there, damaged or of another version.
         """
         if record.key not in self._results:
             path = self.path / PREDICTIONS / f"{record.key}.npz"
@@ -162,7 +167,14 @@ class Run:
                     f"{path}, of {record.suite}, {record.case}, cannot be read ({error}); run again "
                     f"with --out {self.path}"
                 ) from error
-            self._results[record.key] = analysis_of(record.suite).from_arrays(record.case, arrays)
+            try:
+                result = analysis_of(record.suite).from_arrays(record.case, arrays)
+            except KeyError as error:
+                raise RunFolderError(
+                    f"{path}, of {record.suite}, {record.case}, was written by another version and lacks "
+                    f"{error}; run again with another --out"
+                ) from error
+            self._results[record.key] = result
         return self._results[record.key]
 
     def results(self, suite: str, model: str) -> list[Any]:

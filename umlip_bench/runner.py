@@ -158,7 +158,12 @@ def run_suites(
         If the folder holds another run or is in use.
     """
     settings = {"dtype": str(dtype).removeprefix("torch.")}
-    identity = {"data": {"id": data.id, "sha256": data.sha256}, "settings": settings}
+    labels = {
+        "id": data.id,
+        "sha256": data.sha256,
+        "level_of_theory": asdict(data.level_of_theory),
+    }
+    identity = {"data": labels, "settings": settings}
     config = RunConfig(
         identity,
         _provenance(device),
@@ -290,26 +295,6 @@ def _collect(
             failed += [record for record in finished if record.status == "failed"]
             n_done += len(done)
     return SuiteOutcome(suite, rows, results, failed, n_done)
-
-
-def differs(model: LevelOfTheory, data: LevelOfTheory) -> bool:
-    """Whether both functionals are known and not the same."""
-    return "unknown" not in (model.functional, data.functional) and (
-        model.functional != data.functional
-    )
-
-
-def level_warning(model: LevelOfTheory, data: LevelOfTheory) -> str | None:
-    """Why results of a model against data should be read with care, or ``None``.
-
-    Energy corrections and +U do not touch forces; the functional does.
-    """
-    if "unknown" in (model.functional, data.functional):
-        side = "model" if model.functional == "unknown" else "data"
-        return f"the {side}'s functional is not known"
-    if differs(model, data):
-        return f"the model was trained on {model.functional}, the data is {data.functional}"
-    return None
 
 
 def _card(weights: Weights) -> dict[str, Any]:

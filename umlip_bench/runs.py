@@ -28,7 +28,7 @@ from umlip_bench.files import write_atomically
 if TYPE_CHECKING:
     from umlip_bench.suite import SummaryRow
 
-SUMMARY_SCHEMA, CONFIG_SCHEMA = 2, 3
+SUMMARY_SCHEMA, CONFIG_SCHEMA = 2, 4
 CONFIG, CASES, PREDICTIONS, SUMMARY = "run.yaml", "cases.jsonl", "predictions", "summary.json"
 
 

@@ -30,10 +30,10 @@ class DataNote:
     ----------
     id
         As run.yaml has it.
+    level
+        Level of theory of the labels.
     title
         In a line; empty if not known.
-    level
-        Level of theory of the labels; ``None`` if not known.
     settings, licence, citation
         As in the manifest; empty if not known.
     caveats
@@ -41,8 +41,8 @@ class DataNote:
     """
 
     id: str
+    level: LevelOfTheory
     title: str = ""
-    level: LevelOfTheory | None = None
     settings: str = ""
     licence: str = ""
     citation: str = ""

@@ -56,11 +56,9 @@ def gather(
     if not everyone:
         names = ", ".join(str(run.path) for run in runs)
         raise DataError(f"{names}: no finished case; give the command of the run again")
-    described = {run.data: data.get(run.data, DataNote(run.data)) for run in runs}
+    described = {run.data: data.get(run.data, DataNote(run.data, run.level)) for run in runs}
     suites = [s for s in ANALYSES if any(side.run.of(s, side.model) for side in everyone)]
-    members = tuple(
-        member_of(side, k, described[side.run.data], suites) for k, side in enumerate(everyone)
-    )
+    members = tuple(member_of(side, k, suites) for k, side in enumerate(everyone))
     pairs = pairs_of(everyone)
     return Report(
         title=_title(members),
@@ -78,7 +76,7 @@ def gather(
         ),
         corrections=tuple(correction_note(each, everyone, pairs) for each in mended),
         chemistry=chemistry_of(everyone),
-        cards=tuple(_card(side, described[side.run.data]) for side in everyone),
+        cards=tuple(_card(side) for side in everyone),
         failures=tuple(
             Failure(side.label, record.suite, record.case, record.reason or "")
             for side in everyone
@@ -108,6 +106,6 @@ def _run_note(run: Run) -> RunNote:
     )
 
 
-def _card(side: Side, data: DataNote) -> Card:
-    content = card_content(side, data.level)
-    return Card(side.label, tuple(card_sections(content)), model_card(side, data.level))
+def _card(side: Side) -> Card:
+    content = card_content(side)
+    return Card(side.label, tuple(card_sections(content)), model_card(side))

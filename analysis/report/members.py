@@ -5,24 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from umlip_bench.potentials.card import differs, level_warning
+
 from ..sides import Side
 from ..suites import ANALYSES
-from .content import DataNote, Finding, Member, Scale
+from .content import Finding, Member, Scale
 from .verdicts import scales_of, verdicts_of
 
 SOFTEST = 3
 """Cases that are named on the first screen, of at least twice as many."""
 
 
-UNKNOWN = "unknown"
-
-
-def member_of(side: Side, style: int, data: DataNote, suites: Sequence[str]) -> Member:
+def member_of(side: Side, style: int, suites: Sequence[str]) -> Member:
     """A model, the `style`-th of the page, and what was found in the suites of the page."""
     card = side.run.card(side.model)
     level = card.level_of_theory
     records = [record for record in side.run.records if record.model == side.model]
-    functional = UNKNOWN if data.level is None else data.level.functional
+    warning = level_warning(level, side.run.level) or ""
+    other = differs(level, side.run.level)
     softest_in, softest = _softest(side, suites)
     return Member(
         label=side.label,
@@ -37,8 +37,8 @@ def member_of(side: Side, style: int, data: DataNote, suites: Sequence[str]) -> 
         n_parameters=card.n_parameters,
         n_done=sum(record.status == "done" for record in records),
         n_failed=sum(record.status == "failed" for record in records),
-        warning=_level_warning(level.functional, functional),
-        comparable=UNKNOWN in (level.functional, functional) or level.functional == functional,
+        warning=f"{warning}: not in the headlines" if other else warning,
+        comparable=not other,
         findings=_findings(side, suites),
         softest=softest,
         softest_in=softest_in,
@@ -61,15 +61,6 @@ def _softest(side: Side, suites: Sequence[str]) -> tuple[str, tuple[tuple[str, f
         if len(scales) > 2 * SOFTEST:
             return headline.label, tuple(sorted(scales, key=lambda each: each[1])[:SOFTEST])
     return "", ()
-
-
-def _level_warning(model: str, data: str) -> str:
-    """As `umlip_bench.runner.level_warning` says it; that module needs torch."""
-    if UNKNOWN in (model, data):
-        return f"the {'model' if model == UNKNOWN else 'data'}'s functional is not known"
-    if model != data:
-        return f"the model was trained on {model}, the data is {data}: not in the headlines"
-    return ""
 
 
 def _findings(side: Side, suites: Sequence[str]) -> tuple[Finding, ...]:

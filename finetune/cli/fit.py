@@ -114,7 +114,7 @@ def _run(options: argparse.Namespace) -> int:
     from umlip_bench.finetune.folder import LabelSource, check_target
     from umlip_bench.finetune.measures import unseen
     from umlip_bench.loading import potential
-    from umlip_bench.runner import level_warning
+    from umlip_bench.potentials.card import level_warning
 
     check_target(options.out)
     held_out = unseen(found, labels.frames)

@@ -58,7 +58,10 @@ def run_of(cases, failed=(), model=None, path=Path("by-hand")):
         records += [record(*f[:3], reason=f[3], model=model.name) for f in wrong]
         measured = [result for _, result in own]
         rows += analysis_of(suite).rows(model.name, "by-hand", measured, len(wrong))
-    identity = {"data": {"id": "by-hand", "sha256": "d" * 64}, "settings": {"dtype": "float64"}}
+    identity = {
+        "data": {"id": "by-hand", "sha256": "d" * 64, "level_of_theory": {"functional": "PBE"}},
+        "settings": {"dtype": "float64"},
+    }
     provenance = {
         "umlip_bench": "0.1.0",
         "python": "3.11",

@@ -26,7 +26,7 @@ def write_run(
     models = list(dict.fromkeys(model for by_model in results.values() for model in by_model))
     digests = {name: f"{name} " * 8 for name in models} | dict(weights or {})
     identity = {
-        "data": {"id": data[0], "sha256": data[1]},
+        "data": {"id": data[0], "sha256": data[1], "level_of_theory": {"functional": "PBE"}},
         "settings": {"dtype": dtype},
     }
     known = {"python": "3.11.7", "packages": {"numpy": "2.0"}, "device": "cpu"}

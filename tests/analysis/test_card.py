@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -25,8 +26,6 @@ from umlip_bench.analysis.surfaces import SurfaceResult
 from umlip_bench.cli import main
 from umlip_bench.errors import UmlipBenchError
 from umlip_bench.potentials.card import LevelOfTheory
-
-PBE = LevelOfTheory("PBE")
 
 
 def silicon(slopes, noise=0.0):
@@ -70,7 +69,7 @@ def soft():
 
 
 def test_the_numbers_are_those_of_the_run(soft):
-    content = card_content(soft, PBE)
+    content = card_content(soft)
     run = soft.run
     assert content.suites == {"high-energy": 8, "surfaces": 2}
     assert content.elements == ("Si",)
@@ -138,9 +137,10 @@ def test_without_forces_there_is_no_factor():
 
 
 def test_another_functional_is_told(soft):
-    assert not card_content(soft, PBE).other_functional
-    assert not card_content(soft, LevelOfTheory("unknown")).other_functional
-    other = card_content(soft, LevelOfTheory("r2SCAN"))
+    assert not card_content(soft).other_functional
+    unknown = replace(card_content(soft), data_level=LevelOfTheory("unknown"))
+    assert not unknown.other_functional
+    other = replace(card_content(soft), data_level=LevelOfTheory("r2SCAN"))
     assert other.other_functional
     assert "trained on PBE, the data are r2SCAN" in text_of(other)
 
@@ -157,7 +157,7 @@ def text_of(content):
 
 
 def test_markdown_is_not_broken_by_what_it_quotes(soft):
-    text = model_card(soft, PBE)
+    text = model_card(soft)
     assert text.startswith("# Report card: by-hand-1\n")
     assert r"no such \| face \<at all>" in text
     tables = re.findall(r"(?:^\|.*\|$\n?)+", text, flags=re.MULTILINE)
@@ -184,12 +184,12 @@ class Words(HTMLParser):
 
 
 def test_html_says_the_same(soft):
-    page = card_html(soft, PBE)
+    page = card_html(soft)
     words = Words()
     words.feed(page)
     assert words.fetched == []
     said = " ".join(" ".join(words.text).split())
-    markdown = re.sub(r"\\(.)", r"\1", model_card(soft, PBE))
+    markdown = re.sub(r"\\(.)", r"\1", model_card(soft))
     for line in markdown.split("\n"):
         for piece in line.strip("#- `").strip("|").split(" | "):
             if piece.strip(" -|"):

@@ -112,7 +112,9 @@ def bands(name: str, scale: float) -> PhononComparison:
     return PhononComparison(name, sampling, side(1.0), None, side(scale), side(scale))
 
 
-def write(folder: Path, *, hostile: bool = True, functional: str = "PBE") -> Run:
+def write(
+    folder: Path, *, hostile: bool = True, functional: str = "PBE", data_functional: str = "PBE"
+) -> Run:
     """Two models, five suites, a case that failed, and a name that does harm if it can."""
     names = [f"material {k}" for k in range(N_MATERIALS - 1)]
     names.append(HOSTILE if hostile else "the last")
@@ -129,7 +131,7 @@ def write(folder: Path, *, hostile: bool = True, functional: str = "PBE") -> Run
             n: lambda s, n=n, k=k: bands(n, s + 0.01 * k) for k, n in enumerate(names[-3:])
         },
     }
-    return write_run(folder, results, SCALES, failed, functional)
+    return write_run(folder, results, SCALES, failed, functional, data_functional)
 
 
 def write_correction(folder: Path, run: Run, factor: float) -> Path:
@@ -159,6 +161,7 @@ def write_run(
     models: Mapping[str, float],
     failed: Collection[tuple[str, str, str]] = (),
     functional: str = "PBE",
+    data_functional: str = "PBE",
 ) -> Run:
     """Write results as a run would, and read them.
 
@@ -170,9 +173,18 @@ def write_run(
         Their scales.
     failed
         Model, suite and case.
+    functional, data_functional
+        Of the models and of the reference data.
     """
     config = RunConfig(
-        {"data": {"id": "by-hand", "sha256": "cc" * 32}, "settings": {"dtype": "float32"}},
+        {
+            "data": {
+                "id": "by-hand",
+                "sha256": "cc" * 32,
+                "level_of_theory": {"functional": data_functional},
+            },
+            "settings": {"dtype": "float32"},
+        },
         {"umlip_bench": "0.1.0", "started": "2026-01-01T00:00:00+00:00", "device": "cpu"},
         {name: _card(name, functional) for name in models},
         list(results),

@@ -158,8 +158,8 @@ def test_another_functional_stays_out_of_the_headlines(tmp_path: Path) -> None:
     assert all("r2SCAN" in member.warning for member in report.members)
 
 
-def test_unknown_data_is_said_so(run: Run) -> None:
-    report = gather([run], {})
+def test_unknown_data_is_said_so(tmp_path: Path) -> None:
+    report = gather([write(tmp_path / "run", data_functional="unknown")], {})
     assert all(member.comparable for member in report.members)
     assert "not known" in report.members[0].warning
 

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from umlip_bench.cli.options import Subparsers, add_command
-
-if TYPE_CHECKING:
-    from umlip_bench.potentials.card import LevelOfTheory
 
 EXAMPLES = """\
   umlip-bench card runs/first --model chgnet-0.3.0
@@ -58,21 +54,10 @@ def _run(options: argparse.Namespace) -> int:
             f"{run.path} has {', '.join(models) or 'no model with a finished case'}; name one with --model"
         )
     side = Side(run, models[0], models[0])
-    level = _level_of(run.data)
     if out is None:
-        print(model_card(side, level), end="")
+        print(model_card(side), end="")
         return 0
-    text = writers[out.suffix](side, level)
+    text = writers[out.suffix](side)
     write_atomically(out, lambda file: file.write(text.encode()))
     print(out)
     return 0
-
-
-def _level_of(data: str) -> LevelOfTheory | None:
-    """Level of theory of a data set by name; ``None`` for a user's own."""
-    from umlip_bench.datasets import catalogue, embedded
-
-    if data in embedded.names():
-        return embedded.read(data).manifest.level_of_theory
-    published = catalogue.catalogue()
-    return published[data].level_of_theory if data in published else None

@@ -10,6 +10,7 @@ from umlip_bench.cli.options import Subparsers, add_command
 
 if TYPE_CHECKING:
     from umlip_bench.analysis.report.content import DataNote
+    from umlip_bench.analysis.runs import Run
 
 EXAMPLES = """\
   umlip-bench report runs/first
@@ -65,7 +66,7 @@ def _run(options: argparse.Namespace) -> int:
     from umlip_bench.files import write_atomically
 
     runs = [read_run(path) for path in options.runs]
-    notes = {run.data: _data_note(run.data) for run in runs}
+    notes = {run.data: _data_note(run) for run in runs}
     report = gather(runs, notes, options.corrected)
     out: Path = options.out or options.runs[0] / "report.html"
     try:
@@ -81,22 +82,23 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _data_note(name: str) -> DataNote:
+def _data_note(run: Run) -> DataNote:
     """What the catalogues know of a data set; a user's own file is known by its name alone."""
     from umlip_bench.analysis.report.content import DataNote
     from umlip_bench.datasets import embedded, published
     from umlip_bench.datasets.catalogue import card
 
+    name = run.data
     if name in embedded.names():
         manifest = embedded.read(name).manifest
     elif name in published.names():
         manifest = card(name).manifest
     else:
-        return DataNote(name)
+        return DataNote(name, run.level)
     return DataNote(
         id=manifest.id,
         title=manifest.title,
-        level=manifest.level_of_theory,
+        level=run.level,
         settings=manifest.settings,
         licence=manifest.licence,
         citation=manifest.citation,

@@ -300,7 +300,7 @@ def _others(models: list[Weights], missing: dict[str, str]) -> str:
 
 def _report(console: Console, outcome: Outcome, source: _Source, *, one_by_one: bool) -> None:
     from umlip_bench.analysis.tables import print_cases, print_table
-    from umlip_bench.runner import differs, level_warning
+    from umlip_bench.potentials.card import differs, level_warning
 
     data = source.data.level_of_theory
     other = {name for name, level in outcome.levels.items() if differs(level, data)}

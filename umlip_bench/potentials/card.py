@@ -40,6 +40,26 @@ class LevelOfTheory:
         return text
 
 
+def differs(model: LevelOfTheory, data: LevelOfTheory) -> bool:
+    """Whether both functionals are known and not the same."""
+    return "unknown" not in (model.functional, data.functional) and (
+        model.functional != data.functional
+    )
+
+
+def level_warning(model: LevelOfTheory, data: LevelOfTheory) -> str | None:
+    """Why results of a model against data should be read with care, or ``None``.
+
+    Energy corrections and +U do not touch forces; the functional does.
+    """
+    if "unknown" in (model.functional, data.functional):
+        side = "model" if model.functional == "unknown" else "data"
+        return f"the {side}'s functional is not known"
+    if differs(model, data):
+        return f"the model was trained on {model.functional}, the data is {data.functional}"
+    return None
+
+
 @dataclass(frozen=True)
 class WeightsFile:
     """One file of a model's weights.
