@@ -6,12 +6,9 @@ import hashlib
 from collections.abc import Mapping
 from importlib.resources import as_file, files
 
-import yaml
-
-from umlip_bench.datasets import pbe_mini_cases
-from umlip_bench.datasets.dataset import Dataset, Manifest
+from umlip_bench.datasets import manifests, pbe_mini_cases
+from umlip_bench.datasets.dataset import Dataset
 from umlip_bench.errors import DataError
-from umlip_bench.potentials.card import LevelOfTheory
 
 PBE_MINI = "pbe-mini"
 
@@ -32,27 +29,18 @@ def read(name: str) -> Dataset:
         If an installed file is not the one that was published.
     """
     folder = files("umlip_bench.datasets") / _FOLDERS[name]
-    entry = yaml.safe_load((folder / "manifest.yaml").read_text(encoding="utf-8"))
-    for file, published in entry["files"].items():
+    text = (folder / manifests.NAME).read_text(encoding="utf-8")
+    manifest, hashes = manifests.parse(text, f"the manifest of {name}")
+    for file, published in hashes.items():
         digest = hashlib.sha256((folder / file).read_bytes()).hexdigest()
         if digest != published:
             raise DataError(
                 f"the installed file {file} of {name} has sha256 {digest}, published was {published}; "
                 "reinstall umlip-bench"
             )
-    manifest = Manifest(
-        id=entry["id"],
-        title=entry["title"],
-        level_of_theory=LevelOfTheory(**entry["level_of_theory"]),
-        settings=entry["settings"],
-        source=entry["source"],
-        licence=entry["licence"],
-        citation=entry["citation"],
-        caveats=tuple(entry["caveats"]),
-    )
     with as_file(folder) as path:
-        found = tuple(pbe_mini_cases.cases(path, entry["files"], manifest.level_of_theory))
-    return Dataset(manifest, found, _digest(entry["files"]))
+        found = tuple(pbe_mini_cases.cases(path, hashes, manifest.level_of_theory))
+    return Dataset(manifest, found, _digest(hashes))
 
 
 def _digest(published: Mapping[str, str]) -> str:

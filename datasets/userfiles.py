@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
 import ase.db
 import ase.io
 
-from umlip_bench.datasets import extxyz
+from umlip_bench.datasets import extxyz, manifests
 from umlip_bench.datasets.cases import MigrationCase
-from umlip_bench.datasets.dataset import Dataset, Frame, Manifest
+from umlip_bench.datasets.dataset import Dataset, Frame
 from umlip_bench.datasets.labels import FORMAT, SYSTEM, frame, frames_cases, from_calculator
 from umlip_bench.datasets.paths import (
     PATH_FORMAT,
@@ -22,7 +23,6 @@ from umlip_bench.datasets.paths import (
     path_frame,
 )
 from umlip_bench.errors import DataError
-from umlip_bench.potentials.card import LevelOfTheory
 
 
 def read(path: Path) -> Dataset:
@@ -31,7 +31,8 @@ def read(path: Path) -> Dataset:
     Parameters
     ----------
     path
-        A file of one of `READERS`, or a folder, searched with all below it.
+        A file of one of `READERS`, or a folder, searched with all below it; the level of theory is that
+        of the manifest beside or in it, if there is one (`umlip_bench.datasets.manifests`).
 
     Raises
     ------
@@ -52,21 +53,13 @@ def read(path: Path) -> Dataset:
             images.append(f)
         else:
             frames.append(Frame(f.atoms, f.energy, f.forces, f.stress, f.system, index))
-    level = LevelOfTheory("unknown")
+    manifest = manifests.of_users_data(path)
+    level = manifest.level_of_theory
     try:
         paths = migration_cases(images, level)
     except DataError as error:
         raise DataError(f"{path} has migration paths that cannot be used:\n{error}") from error
-    manifest = Manifest(
-        id=path.name,
-        title=f"user's data {path.name}",
-        level_of_theory=level,
-        settings="not stated",
-        source=str(path),
-        licence="not stated",
-        citation="not stated",
-        caveats=tuple(_told(paths)),
-    )
+    manifest = replace(manifest, caveats=(*manifest.caveats, *_told(paths)))
     return Dataset(manifest, (*frames_cases(frames, level), *paths), _digest(files))
 
 

@@ -36,7 +36,8 @@ def add_export(actions: Subparsers) -> None:
         help="write labelled frames in the standard form",
         description=(
             "Write the labelled frames of a set as extended XYZ with REF_energy (eV), REF_forces (eV/Å)\n"
-            "and REF_stress (eV/Å³), which `run --data` takes back."
+            "and REF_stress (eV/Å³), which `run --data` takes back, and beside it their level of theory,\n"
+            "source and licence (OUT.manifest.yaml)."
         ),
         examples=(
             "  umlip-bench data export pbe-mini out.xyz\n"
@@ -83,11 +84,13 @@ def _check(options: argparse.Namespace) -> int:
 
 def _export(options: argparse.Namespace) -> int:
     from umlip_bench import datasets
+    from umlip_bench.datasets import manifests
     from umlip_bench.datasets.extxyz import write_frames
     from umlip_bench.errors import DataError
 
-    if options.out.exists():
-        raise DataError(f"{options.out} exists; give another name or remove it")
+    for path in (options.out, manifests.path_of(options.out)):
+        if path.exists():
+            raise DataError(f"{path} exists; give another name or remove it")
     dataset = datasets.load(options.data)
     if not dataset.frames:
         tasks = ", ".join(dataset.tasks) or "none"
@@ -108,5 +111,6 @@ def _export(options: argparse.Namespace) -> int:
             raise DataError(f"there is no frame {beyond[0]}; there are 0 to {len(frames) - 1}")
         frames = tuple(frames[k] for k in options.frame)
     count = write_frames(options.out, frames)
+    manifests.write_beside(options.out, dataset.manifest)
     print(f"{options.out}: {count} frame{'' if count == 1 else 's'}")
     return 0

@@ -1,0 +1,147 @@
+"""Manifests: what a data set says of itself, in a YAML file beside its files.
+
+```yaml
+level_of_theory: {functional: PBE}      # needed; hubbard_u, pseudopotentials, energy_corrections if any
+title: Rattled cells of my compound     # the rest may be left out
+settings: VASP 6.4, 520 eV
+source: this work
+licence: CC-BY-4.0
+citation: Doe et al. (2026)
+caveats: [Two frames have coarse k-points.]
+files: {my.xyz: 3d9c...}                # sha256
+```
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from umlip_bench.datasets.dataset import Manifest
+from umlip_bench.errors import DataError
+from umlip_bench.files import write_atomically
+from umlip_bench.potentials.card import LevelOfTheory
+from umlip_bench.potentials.catalogue import fields_of
+
+NAME = "manifest.yaml"
+"""Of a folder's manifest."""
+
+OPTIONAL = ("id", "title", "settings", "source", "licence", "citation", "caveats", "files")
+NOT_STATED = "not stated"
+
+
+def path_of(data: Path) -> Path:
+    """Where the manifest of a user's data is: in the folder, or beside ``my.xyz`` as ``my.manifest.yaml``."""
+    return data / NAME if data.is_dir() else data.with_suffix(f".{NAME}")
+
+
+def parse(text: str, where: str, id: str | None = None) -> tuple[Manifest, Mapping[str, str]]:
+    """Read a manifest.
+
+    Parameters
+    ----------
+    text
+        As above.
+    where
+        Names it in messages.
+    id
+        Of the data set, in place of the manifest's.
+
+    Returns
+    -------
+    Manifest
+        With `NOT_STATED` where nothing is said.
+    Mapping
+        sha256 of files by name, as far as they are given.
+
+    Raises
+    ------
+    DataError
+        If it is no YAML, lacks the functional or has a field that no manifest has.
+    """
+    try:
+        entry = _fields(text, where)
+        level = fields_of(LevelOfTheory, entry.get("level_of_theory"), f"{where}, level_of_theory")
+    except ValueError as error:
+        raise DataError(
+            f"{error}; needed is at least `level_of_theory: {{functional: PBE}}`"
+        ) from error
+    name = id or str(entry.get("id") or where)
+    manifest = Manifest(
+        id=name,
+        title=str(entry.get("title") or f"user's data {name}"),
+        level_of_theory=LevelOfTheory(**level),
+        settings=str(entry.get("settings") or NOT_STATED),
+        source=str(entry.get("source") or NOT_STATED),
+        licence=str(entry.get("licence") or NOT_STATED),
+        citation=str(entry.get("citation") or NOT_STATED),
+        caveats=tuple(map(str, entry.get("caveats") or ())),
+    )
+    return manifest, dict(entry.get("files") or {})
+
+
+def _fields(text: str, where: str) -> dict[str, Any]:
+    allowed = ("level_of_theory", *OPTIONAL)
+    try:
+        entry = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(f"{where}: no YAML ({error})") from error
+    if not isinstance(entry, dict):
+        raise ValueError(f"{where}: expected fields, found {entry!r}")
+    for name in entry:
+        if name not in allowed:
+            raise ValueError(f"{where}: unknown field {name!r}; allowed: {', '.join(allowed)}")
+    return entry
+
+
+def of_users_data(data: Path) -> Manifest:
+    """Manifest of a user's file or folder; of an unknown level of theory where there is none.
+
+    Raises
+    ------
+    DataError
+        As `parse`; and if a file is not the one that the manifest was written for.
+    """
+    path = path_of(data)
+    if not path.is_file():
+        return Manifest(
+            id=data.name,
+            title=f"user's data {data.name}",
+            level_of_theory=LevelOfTheory("unknown"),
+            settings=NOT_STATED,
+            source=str(data),
+            licence=NOT_STATED,
+            citation=NOT_STATED,
+        )
+    manifest, hashes = parse(path.read_text(encoding="utf-8"), str(path), data.name)
+    for name, published in hashes.items():
+        file = path.parent / name
+        if not file.is_file():
+            raise DataError(f"{path} names {name}, which is not there; put it back, or take it out")
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        if digest != published:
+            raise DataError(
+                f"{file} has sha256 {digest}, {path} says {published}: it is not the file that the "
+                "manifest was written for; if it should be, take the hash out"
+            )
+    return manifest
+
+
+def write_beside(data: Path, manifest: Manifest) -> Path:
+    """Write the manifest of a file, with the file's sha256, and return its path."""
+    entry: dict[str, Any] = asdict(manifest)
+    level = {k: v for k, v in entry["level_of_theory"].items() if v is not None}
+    entry |= {
+        "level_of_theory": level,
+        "caveats": list(manifest.caveats),
+        "files": {data.name: hashlib.sha256(data.read_bytes()).hexdigest()},
+    }
+    text = yaml.safe_dump(entry, sort_keys=False, allow_unicode=True, width=100)
+    path = path_of(data)
+    write_atomically(path, lambda file: file.write(text.encode()))
+    return path
