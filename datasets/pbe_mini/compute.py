@@ -10,8 +10,8 @@ Not needed to use the data. In an environment of its own:
     python compute.py run --only '*-Al*'        # whose names match
     python compute.py collect                   # computed/ into the files of labels and manifest.yaml
 
-Groups are ``frames`` (high-energy states, geometries in structures.xyz) and those of structures.py, which
-builds their geometries. Settings are those of README.md beside this file. A run that is stopped goes on
+Groups are ``frames`` (high-energy states) and the others of structures.py, which has the geometries of all.
+Settings are those of README.md beside this file. A run that is stopped goes on
 where it was: each single point is written under its own name when it is done, and never computed twice.
 """
 
@@ -22,33 +22,21 @@ import hashlib
 import re
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from fnmatch import fnmatch
 from pathlib import Path
 
 import ase.io
 import numpy as np
 from ase import Atoms
-from structures import GROUPS, Point, point  # type: ignore[import-not-found]
+from structures import GROUPS, Point, frame_name, frames  # type: ignore[import-not-found]
 
 HERE = Path(__file__).parent
-STRUCTURES = HERE / "structures.xyz"
 LABELS = HERE / "pbe_mini.xyz"
 MANIFEST = HERE / "manifest.yaml"
 COMPUTED = HERE / "computed"
 
 REPRODUCED = ("MgO-0", "Si-1", "LiF-2")
-
-
-def frames() -> Iterator[Point]:
-    """High-energy states."""
-    for atoms in ase.io.read(STRUCTURES, ":"):
-        yield point(frame_name(atoms), atoms, **atoms.info)
-
-
-def frame_name(atoms: Atoms) -> str:
-    """Name of a high-energy state's single point."""
-    return f"{atoms.info['system']}-{atoms.info['frame']}"
 
 
 def points(group: str) -> list[Point]:
@@ -68,6 +56,7 @@ def single_point(target: Point, log: Path) -> Atoms:
         kpts={"size": target.mesh, "gamma": True},
         occupations=FermiDirac(target.settings.smearing),
         convergence={"energy": 1e-5, "density": target.settings.density},
+        symmetry={"point_group": target.point_group},
         txt=str(log),
     )
     out.info |= conditions(target)

@@ -1,7 +1,8 @@
-"""Geometries of pbe-mini's equations of state, surfaces, defects, hops, orderings and phonons.
+"""Geometries of pbe-mini: high-energy states, and what is made of ideal crystals.
 
-All are ideal crystals, cut, substituted or displaced by hand: nothing is relaxed. Each single point says in
-``info`` what it is, so that the cases can be put together again from the files of labels alone.
+The high-energy states are stored in structures.xyz. All others are ideal crystals, cut, substituted or
+displaced by hand: nothing is relaxed. Each single point says in ``info`` what it is, so that the cases can
+be put together again from the files of labels alone.
 
 GPAW finds symmetry operations about the origin only. So vacancies, slab centres and displaced atoms sit
 there.
@@ -12,8 +13,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import permutations, product
+from pathlib import Path
 from typing import Any
 
+import ase.io
 import numpy as np
 from ase import Atoms
 from ase.build import bulk, fcc111, make_supercell
@@ -21,6 +24,8 @@ from ase.calculators.calculator import kptdensity2monkhorstpack
 from ase.geometry import minkowski_reduce
 from phonopy import Phonopy
 from phonopy.structure.atoms import PhonopyAtoms
+
+STRUCTURES = Path(__file__).parent / "structures.xyz"
 
 Mesh = tuple[int, int, int]
 
@@ -109,12 +114,15 @@ class Point:
         Of the calculation.
     mesh
         Numbers of k-points, the mesh includes Γ.
+    point_group
+        Whether GPAW may use the rotations of the crystal.
     """
 
     name: str
     atoms: Atoms
     settings: Settings
     mesh: Mesh
+    point_group: bool = True
 
 
 def point(name: str, atoms: Atoms, mesh: Mesh | None = None, **info: Any) -> Point:
@@ -157,6 +165,17 @@ def crystal(system: str, scale: float = 1.0, cubic: bool = False) -> Atoms:
     """Primitive or cubic cell with its volume scaled."""
     structure, constant = CRYSTALS[system]
     return bulk(system, structure, a=constant * scale ** (1 / 3), cubic=cubic)
+
+
+def frames() -> Iterator[Point]:
+    """High-energy states."""
+    for atoms in ase.io.read(STRUCTURES, ":"):
+        yield point(frame_name(atoms), atoms, **atoms.info)
+
+
+def frame_name(atoms: Atoms) -> str:
+    """Name of a high-energy state's single point."""
+    return f"{atoms.info['system']}-{atoms.info['frame']}"
 
 
 def eos() -> Iterator[Point]:
@@ -289,13 +308,12 @@ def solid_solutions() -> Iterator[Point]:
         share = pattern.mean()
         constant = share * CRYSTALS["CaO"][1] + (1 - share) * CRYSTALS["MgO"][1]
         name = {0.0: "MgO", 1.0: "CaO"}.get(share, f"CaMgO-{index}")
-        yield point(
-            f"ordering-{name}",
-            _ordering(lattice, pattern, constant),
-            system="CaO-MgO",
-            decoration=name,
-            fraction=float(share),
-        )
+        cell = _ordering(lattice, pattern, constant)
+        info = {"system": "CaO-MgO", "decoration": name, "fraction": float(share)}
+        # Rotations mix the axes of the longest cells: GPAW's grid would be as fine along the short ones
+        # as the long one needs, eleven times the points.
+        slender = max(cell.cell.lengths()) > 3 * min(cell.cell.lengths())
+        yield replace(point(f"ordering-{name}", cell, **info), point_group=not slender)
 
 
 def _orderings() -> list[tuple[np.ndarray, np.ndarray]]:
@@ -409,6 +427,11 @@ def displaced(system: str) -> Phonopy:
 
 
 CHECKS: tuple[tuple[str, float | None, Mesh | None], ...] = (
+    ("MgO-0", None, (5, 5, 5)),
+    ("Si-0", None, (5, 5, 5)),
+    ("GaAs-0", None, (5, 5, 5)),
+    ("Al-0", None, (4, 6, 6)),
+    ("Al-0", 700.0, None),
     *((f"eos-LiF-{scale:.2f}", 1100.0, None) for scale in EOS_SCALES),
     *((f"eos-GaAs-{scale:.2f}", None, (4, 4, 4)) for scale in EOS_SCALES),
     *((f"eos-Al-{scale:.2f}", None, (14, 14, 14)) for scale in EOS_SCALES),
@@ -440,7 +463,7 @@ CHECKS: tuple[tuple[str, float | None, Mesh | None], ...] = (
 def convergence() -> Iterator[Point]:
     """Members of each group again, with a higher cutoff or a denser mesh."""
     # Defects after migration, whose first images are vacancies too.
-    builders = (eos, surfaces, migration, defects, solid_solutions, phonons)
+    builders = (frames, eos, surfaces, migration, defects, solid_solutions, phonons)
     known = {each.name: each for build in builders for each in build()}
     for name, cutoff, mesh in CHECKS:
         usual = known[name]
