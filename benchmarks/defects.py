@@ -255,7 +255,11 @@ def _fixed(case: FormationCase, stores: Reservoirs, card: ModelCard) -> Task[Ene
     defective = [defect.defective for defect in case.defects]
     cells = [*hosts, *defective, stores.host, *stores.elements.values()]
     answers = yield [Static(atoms) for atoms in cells]
-    raw = [_raw(each.energy, atoms, card) for each, atoms in zip(answers, cells, strict=True)]
+    likes = [*hosts, *hosts, stores.host, *stores.elements.values()]
+    raw = [
+        _raw(each.energy, atoms, like, card)
+        for each, atoms, like in zip(answers, cells, likes, strict=True)
+    ]
     n = len(case.defects)
     host, *elements = (
         energy / len(atoms) for energy, atoms in zip(raw[2 * n :], cells[2 * n :], strict=True)
@@ -278,14 +282,21 @@ def _relaxed(
     ]
     defective = yield [Relax(start, fmax=FMAX) for start in starts]
 
-    def per_atom(relaxed: Relaxed) -> float:
-        return _raw(relaxed.energy, relaxed.atoms, card) / len(relaxed.atoms)
+    def per_atom(relaxed: Relaxed, like: Atoms) -> float:
+        return _raw(relaxed.energy, relaxed.atoms, like, card) / len(relaxed.atoms)
 
+    host_energies = [per_atom(host, crystal) for host, crystal in zip(hosts, crystals, strict=True)]
     parts = _Cells(
-        [len(d.host) * per_atom(host) for d, host in zip(case.defects, hosts, strict=True)],
-        [_raw(each.energy, each.atoms, card) for each in defective],
-        per_atom(hosts[0]),
-        {symbol: per_atom(each) for symbol, each in zip(stores.elements, elements, strict=True)},
+        [len(d.host) * energy for d, energy in zip(case.defects, host_energies, strict=True)],
+        [
+            _raw(each.energy, each.atoms, defect.host, card)
+            for each, defect in zip(defective, case.defects, strict=True)
+        ],
+        host_energies[0],
+        {
+            symbol: per_atom(each, phase)
+            for (symbol, phase), each in zip(stores.elements.items(), elements, strict=True)
+        },
     )
     ends = [each.atoms for each in defective]
     changes = map(what_changed, case.defects, starts, ends)
@@ -299,12 +310,15 @@ def _relaxed(
     return value, max(map(largest_displacement, starts, ends))
 
 
-def _raw(energy: float, atoms: Atoms, card: ModelCard) -> float:
-    """Energy in eV without the corrections that the model learned with it, and maybe scaled since."""
+def _raw(energy: float, atoms: Atoms, like: Atoms, card: ModelCard) -> float:
+    """Energy in eV without the corrections that the model learned with it, and maybe scaled since.
+
+    Anions are in the classes that they have in the crystal `like`.
+    """
     level = card.level_of_theory
     if level.energy_corrections != "MP2020":
         return energy
-    return energy - level.corrections_factor * mp2020_correction(atoms)
+    return energy - level.corrections_factor * mp2020_correction(atoms, like)
 
 
 def _without_zero(value: EnergyValue) -> EnergyValue:
@@ -404,7 +418,7 @@ class DefectsSuite(AnalysedSuite[DefectResult]):
     """The suite ``defects``."""
 
     analysis: ClassVar[SuiteAnalysis[DefectResult]] = DefectsAnalysis()
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     def cases(self, dataset: Dataset, mode: Mode) -> Sequence[FormationCase]:
         """Defects with a formation energy of their own, and pairs of others."""

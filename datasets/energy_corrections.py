@@ -10,6 +10,8 @@ Wang et al., Sci. Rep. 11, 15496 (2021); values from pymatgen's MaterialsProject
 from __future__ import annotations
 
 import warnings
+from collections import Counter
+from collections.abc import Mapping
 
 from ase import Atoms
 from pymatgen.entries.compatibility import CompatibilityError, MaterialsProject2020Compatibility
@@ -34,7 +36,7 @@ HUBBARD_U = {
 """eV; Jain et al., Phys. Rev. B 84, 045115 (2011)."""
 
 
-def mp2020_correction(atoms: Atoms) -> float:
+def mp2020_correction(atoms: Atoms, like: Atoms | None = None) -> float:
     """Correction contained in a Materials Project energy of this structure.
 
     Parameters
@@ -42,6 +44,11 @@ def mp2020_correction(atoms: Atoms) -> float:
     atoms
         A periodic structure. Whether +U applies follows from its elements as in the Materials
         Project: metals of `PLUS_U_METALS` in compounds with O or F.
+    like
+        A crystal whose elements are in the classes that they have in it, for cells with a defect of it.
+        The scheme gives all atoms of an element one class: a single short O-O bond would make peroxide
+        of a whole cell of oxide, a missing lithium lets chlorine in Li3OCl no longer pass for an anion.
+        Elements that `like` does not have are in the class that they have in `atoms`.
 
     Returns
     -------
@@ -54,6 +61,15 @@ def mp2020_correction(atoms: Atoms) -> float:
     DataError
         If the scheme has no correction for the composition.
     """
+    counts = Counter(atoms.get_chemical_symbols())
+    known = {} if like is None else _per_atom(like)
+    if not counts.keys() <= known.keys():
+        known = {**_per_atom(atoms), **known}
+    return sum(n * known[symbol] for symbol, n in counts.items())
+
+
+def _per_atom(atoms: Atoms) -> Mapping[str, float]:
+    """Correction in eV for one atom of each element, as the scheme classifies it in a structure."""
     structure = AseAtomsAdaptor.get_structure(atoms)
     symbols = set(atoms.get_chemical_symbols())
     metals = symbols & PLUS_U_METALS if symbols & {"O", "F"} else set()
@@ -79,4 +95,9 @@ def mp2020_correction(atoms: Atoms) -> float:
             raise DataError(
                 f"no MP2020 correction for {atoms.get_chemical_formula()}: {error}"
             ) from error
-    return float(sum(adjustment.value for adjustment in adjustments))
+    found = dict.fromkeys(symbols, 0.0)
+    for adjustment in adjustments:
+        # Named by the element, "... (Cl)", but for oxygen, which is named by its class.
+        named = adjustment.name[adjustment.name.rindex("(") + 1 : -1]
+        found[named if named in symbols else "O"] += adjustment.value / adjustment.n_atoms
+    return found
