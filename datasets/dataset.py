@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from umlip_bench.datasets.cases import ReferenceCase
 
 
+def composition(atoms: Atoms) -> str:
+    """Reduced formula of a structure."""
+    return str(atoms.symbols.formula.reduce()[0].format("metal"))
+
+
 @dataclass(frozen=True, eq=False)
 class Frame:
     """One structure with its DFT labels.
@@ -44,7 +49,7 @@ class Frame:
     @property
     def composition(self) -> str:
         """Reduced formula; energies are comparable only among frames of the same."""
-        return self.atoms.symbols.formula.reduce()[0].format("metal")
+        return composition(self.atoms)
 
 
 @dataclass(frozen=True)

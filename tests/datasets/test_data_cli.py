@@ -10,6 +10,7 @@ import pytest
 
 from umlip_bench.datasets import embedded
 from umlip_bench.datasets.catalogue import card, catalogue
+from umlip_bench.datasets.overview import overview
 from umlip_bench.datasets.store import DataStore
 
 SMALL = "pymatgen-gaas"
@@ -70,6 +71,7 @@ def test_list(cli):
     (wbm,) = (line for line in done.stdout.splitlines() if "wbm" in line)
     assert mini.split()[-1] == "here"
     assert wbm.split()[-3:] == ["unknown", "not", "here"]
+    assert "Deng et al. 2025" in wbm
 
 
 def test_list_as_json(cli):
@@ -77,7 +79,8 @@ def test_list_as_json(cli):
     assert list(entries) == ["pbe-mini", *catalogue()]
     mini = entries["pbe-mini"]
     here = embedded.read("pbe-mini")
-    assert (mini["here"], mini["n_structures"]) == (True, len(here.frames))
+    assert (mini["here"], mini["n_structures"]) == (True, overview(here.cases).n_structures)
+    assert mini["n_structures"] > len(here.frames)
     assert mini["tasks"] == list(here.tasks)
     gaas = entries[SMALL]
     assert gaas["here"] is False
@@ -93,6 +96,22 @@ def test_show(cli):
     assert "missing" in done.stdout
     assert "not here, optional" in done.stdout
     assert "high-energy: 15" in cli("show", "pbe-mini").stdout
+
+
+def test_show_of_what_is_here(cli):
+    text = cli("show", "pbe-mini").stdout
+    assert "structures with each element: Mg " in text
+    assert "|force| on an atom (eV/Å)" in text
+    assert "mixing energy (eV/atom)" in text
+
+
+def test_show_of_a_file(cli, tmp_path):
+    path = tmp_path / "mine.xyz"
+    assert cli("export", "pbe-mini", path, "--material", "SiC").returncode == 0
+    text = cli("show", path).stdout
+    assert "high-energy: 1" in text
+    assert "structures with each element: C 5, Si 5" in text
+    assert "no such file" in refused(cli("show", tmp_path / "missing.xyz"))
 
 
 def test_show_counts_the_cases_of_what_is_here(cli, gaas):
