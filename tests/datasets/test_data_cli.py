@@ -71,7 +71,7 @@ def test_list(cli):
     (wbm,) = (line for line in done.stdout.splitlines() if "wbm" in line)
     assert mini.split()[-1] == "here"
     assert wbm.split()[-3:] == ["unknown", "not", "here"]
-    assert "Deng et al. 2025" in wbm
+    assert "Deng 2025" in wbm
 
 
 def test_list_as_json(cli):

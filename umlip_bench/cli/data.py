@@ -115,17 +115,17 @@ def _print_table(states: Sequence[tuple[DatasetCard, LocatedData | None]]) -> No
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("id", no_wrap=True)
-    table.add_column("tasks", min_width=16)
-    table.add_column("structures", justify="right", no_wrap=True)
+    table.add_column("tasks", no_wrap=True)
+    table.add_column("cells", justify="right", no_wrap=True)
     table.add_column("functional", no_wrap=True)
-    table.add_column("licence", overflow="fold")
+    table.add_column("licence")
     table.add_column("citation", no_wrap=True)
     table.add_column("size", justify="right", no_wrap=True)
     table.add_column("files", no_wrap=True)
     for card, located in states:
         table.add_row(
             card.id,
-            ", ".join(card.tasks),
+            "\n".join(card.tasks),
             f"{card.n_structures:,}",
             str(card.level_of_theory),
             card.licence.split(" (")[0].split(":")[0],
@@ -147,7 +147,7 @@ def _first_author(citation: str) -> str:
     """First author and year; `data show` has all of it."""
     author = re.split(", | et al", citation)[0]
     year = re.search(r"\((\d{4})\)", citation)
-    return f"{author} et al. {year[1]}" if year else citation
+    return f"{author} {year[1]}" if year else citation
 
 
 def _whereabouts(card: DatasetCard, located: LocatedData | None) -> str:
