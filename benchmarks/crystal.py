@@ -12,7 +12,6 @@ import numpy as np
 import seekpath
 import spglib
 from ase import Atoms
-from ase.spacegroup.symmetrize import prep_symmetry, symmetrize_rank1, symmetrize_rank2
 from phonopy import Phonopy
 from phonopy.harmonic.dynmat_to_fc import get_commensurate_points
 from phonopy.structure.atoms import PhonopyAtoms
@@ -20,6 +19,7 @@ from phonopy.structure.cells import guess_primitive_matrix
 from scipy.linalg import expm, logm
 
 from umlip_bench.analysis.phonons import BandPath
+from umlip_bench.engine.symmetry import Symmetry
 from umlip_bench.errors import StructureError
 from umlip_bench.structures import describe
 
@@ -32,7 +32,7 @@ PATH_STEP = 0.01
 SMALLEST_SUPERCELL = 8.0
 """Å between opposite faces of a supercell that no reference prescribes, at least."""
 SYMPREC = 1e-3
-"""Å; tolerance with which the symmetry of structures from files is found."""
+"""Å; tolerance with which the symmetry of structures from files is found, and kept in relaxing."""
 LEVEL = 3
 """Rounds of translational and permutation symmetry, which disturb each other a little."""
 
@@ -246,7 +246,7 @@ class Crystal:
     def relaxed(self, unitcell: Atoms) -> tuple[Crystal, np.ndarray]:
         """The crystal after its unit cell was relaxed, with the symmetry that it had before.
 
-        Rounding breaks symmetry by a little; a relaxation that starts symmetric does so by no more.
+        A relaxation that keeps the symmetry misses it by rounding alone.
 
         Parameters
         ----------
@@ -260,14 +260,14 @@ class Crystal:
         """
         before = self.unitcell
         lattice, inverse = before.cell.array, np.linalg.inv(before.cell.array)
-        rotations, translations, maps = prep_symmetry(before, symprec=SYMPREC)
+        symmetry = Symmetry.of(before, SYMPREC)
         stretched = inverse @ unitcell.cell.array
         # Of a deformation F the stretch alone, ½ ln(F Fᵀ): rotations do not matter.
         strain = 0.5 * logm(stretched @ stretched.T).real
-        deformation = expm(symmetrize_rank2(lattice, inverse, strain, rotations))
+        deformation = expm(symmetry.tensor(lattice, strain))
         moved = unitcell.positions @ np.linalg.inv(unitcell.cell.array) - before.positions @ inverse
         moved -= moved.mean(axis=0)
-        moved = symmetrize_rank1(lattice, inverse, moved @ lattice, rotations, translations, maps)
+        moved = symmetry.vectors(lattice, moved @ lattice)
         out = before.copy()
         out.set_cell(lattice @ deformation)
         out.positions = (before.positions + moved) @ deformation

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -12,6 +12,7 @@ from ase import Atoms
 from umlip_bench.engine.constraints import check_fixed, free_components
 from umlip_bench.engine.fire import Fire
 from umlip_bench.engine.requests import Procedure, Static
+from umlip_bench.engine.symmetry import Symmetry
 from umlip_bench.errors import StructureError
 from umlip_bench.potentials.protocol import Prediction
 from umlip_bench.structures import describe
@@ -87,6 +88,10 @@ class Relax(Procedure[Relaxed]):
     minimiser
         Makes what chooses the steps: `Fire`, or `umlip_bench.engine.lbfgs.Lbfgs`, which takes about half
         as many from a start that is not far off.
+    symprec
+        Å: the symmetry that the start has within this distance is kept, forces and stress being averaged
+        over it; `Relaxed.fmax` is of those averages. What the start lacks of it stays lacking. ``None``
+        leaves rounding to break it, which leads away from a start that is a saddle point.
 
     Raises
     ------
@@ -101,6 +106,7 @@ class Relax(Procedure[Relaxed]):
     fixed: np.ndarray | None = None
     pressure: float = 0.0
     minimiser: Callable[[], Minimiser] = Fire
+    symprec: float | None = None
 
     def __post_init__(self) -> None:
         if not self.fmax > 0:
@@ -120,6 +126,14 @@ class Relax(Procedure[Relaxed]):
                 f"a pressure of {self.pressure} eV/Å³ acts on a free cell: set cell=True"
             )
         check_fixed(self.fixed, len(self.atoms))
+        if self.symprec is not None:
+            if not self.symprec > 0:
+                raise ValueError(f"symprec is {self.symprec} Å; it must be positive, e.g. 0.001")
+            if self.fixed is not None or shape != ():
+                raise ValueError(
+                    "symprec averages over symmetry, which fixed atoms or a mask of strain components need "
+                    "not have: leave one of them out"
+                )
 
     def task(self) -> Generator[Static, Prediction, Relaxed]:
         """Evaluate and step until the forces are small.
@@ -127,10 +141,12 @@ class Relax(Procedure[Relaxed]):
         Raises
         ------
         StructureError
-            If the start has constraints of another kind, a geometry on the way cannot be evaluated, or
-            the cell leaves a factor of two.
+            If the start has constraints of another kind, or any where symmetry is to be kept, or no
+            symmetry can be found; if a geometry on the way cannot be evaluated, or the cell leaves a factor
+            of two.
         """
         free = free_components(self.atoms, self.fixed)
+        symmetry = None if self.symprec is None else self._symmetry(self.symprec, free)
         coordinates: _Coordinates
         if np.any(self.cell):
             coordinates = _FreeCell(self.atoms, free, np.ones((3, 3)) * self.cell, self.pressure)
@@ -144,7 +160,12 @@ class Relax(Procedure[Relaxed]):
                 prediction = yield Static(atoms, stress=isinstance(coordinates, _FreeCell))
             except StructureError as error:
                 raise StructureError(f"after {step} steps of relaxation: {error}") from error
-            forces = coordinates.forces(prediction)
+            averaged = (
+                prediction
+                if symmetry is None
+                else _averaged(prediction, symmetry, atoms.cell.array)
+            )
+            forces = coordinates.forces(averaged)
             fmax = float(np.sqrt((forces**2).sum(axis=1).max()))
             if fmax < self.fmax or step == self.steps:
                 return Relaxed(
@@ -158,6 +179,23 @@ class Relax(Procedure[Relaxed]):
                 )
             coordinates.move(minimiser.step(forces))
             step += 1
+
+    def _symmetry(self, symprec: float, free: np.ndarray) -> Symmetry:
+        if not np.all(free):
+            raise StructureError(
+                f"{describe(self.atoms)}: its constraints need not have its symmetry; relax without "
+                "symprec, or without constraints"
+            )
+        return Symmetry.of(self.atoms, symprec)
+
+
+def _averaged(prediction: Prediction, symmetry: Symmetry, lattice: np.ndarray) -> Prediction:
+    stress = prediction.stress
+    return replace(
+        prediction,
+        forces=symmetry.vectors(lattice, prediction.forces),
+        stress=None if stress is None else symmetry.tensor(lattice, stress),
+    )
 
 
 class _Coordinates(Protocol):
