@@ -15,7 +15,7 @@ files: {my.xyz: 3d9c...}                # sha256
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -132,16 +132,12 @@ def of_users_data(data: Path) -> Manifest:
     return manifest
 
 
-def write_beside(data: Path, manifest: Manifest) -> Path:
-    """Write the manifest of a file, with the file's sha256, and return its path."""
+def write(path: Path, manifest: Manifest, files: Iterable[Path] = ()) -> None:
+    """Write a manifest, with the sha256 of files beside it that must not change."""
     entry: dict[str, Any] = asdict(manifest)
-    level = {k: v for k, v in entry["level_of_theory"].items() if v is not None}
-    entry |= {
-        "level_of_theory": level,
-        "caveats": list(manifest.caveats),
-        "files": {data.name: hashlib.sha256(data.read_bytes()).hexdigest()},
-    }
+    entry["level_of_theory"] = {k: v for k, v in entry["level_of_theory"].items() if v is not None}
+    entry["caveats"] = list(manifest.caveats)
+    if hashes := {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}:
+        entry["files"] = hashes
     text = yaml.safe_dump(entry, sort_keys=False, allow_unicode=True, width=100)
-    path = path_of(data)
     write_atomically(path, lambda file: file.write(text.encode()))
-    return path

@@ -21,11 +21,14 @@ import numpy as np
 from ase import Atoms
 from filelock import FileLock, Timeout
 
+from umlip_bench.datasets import manifests
+from umlip_bench.datasets.dataset import Manifest
 from umlip_bench.datasets.labels import ENERGY, FORCES, STRESS
 from umlip_bench.errors import LabelError, UmlipBenchError
+from umlip_bench.potentials.card import LevelOfTheory
 from umlip_bench.structures import check_structure, describe
 
-from .settings import GpawSettings, check_spin, starting_moments
+from .settings import GpawSettings, Spin, check_spin, starting_moments
 from .writing import FREE_ENERGY, simple_info, write_labels
 
 WORKER = Path(__file__).with_name("gpaw_worker.py")
@@ -93,8 +96,8 @@ def label_with_gpaw(
     """Compute PBE labels with GPAW and write them in the standard form.
 
     Results and GPAW's logs are kept in a folder beside `out`, of its name with ``.work``. The file `out` is
-    written anew after every frame, with all labels that there are, in the order of the input. Frames that
-    failed are tried again when this is called again.
+    written anew after every frame, with all labels that there are, in the order of the input; a manifest
+    beside it tells the level of theory. Frames that failed are tried again when this is called again.
 
     Parameters
     ----------
@@ -139,7 +142,27 @@ def label_with_gpaw(
     check_gpaw(python)
     work.mkdir(parents=True, exist_ok=True)
     with _alone(work):
+        manifests.write(manifests.path_of(out), _manifest(out, settings))
         return _Labelling(frames, out, work, settings, python, workers, progress).run()
+
+
+def _manifest(out: Path, settings: GpawSettings) -> Manifest:
+    """What the labels are; without a hash, since the file grows."""
+    spin = (
+        "no spin polarisation" if settings.spin in (None, Spin.NONE) else f"{settings.spin} spins"
+    )
+    return Manifest(
+        id=out.name,
+        title="Labels computed with GPAW",
+        level_of_theory=LevelOfTheory("PBE", pseudopotentials="GPAW PAW"),
+        settings=(
+            f"plane waves, {settings.cutoff:g} eV, k-point density {settings.kpoint_density:g} Å, "
+            f"Fermi-Dirac {settings.smearing:g} eV, {spin}, no U"
+        ),
+        source="umlip-finetune label",
+        licence=manifests.NOT_STATED,
+        citation=manifests.NOT_STATED,
+    )
 
 
 def check_gpaw(python: str) -> None:

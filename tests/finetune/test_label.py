@@ -89,6 +89,7 @@ def test_labels_are_in_order_and_computed_once(tmp_path, stand_in):
         assert label.energy == pytest.approx(frame.get_potential_energy(), abs=1e-6)
         np.testing.assert_allclose(label.forces, frame.get_forces(), atol=1e-6)
         np.testing.assert_allclose(label.stress, frame.get_stress(voigt=False), atol=1e-8)
+    assert datasets.load(str(out)).manifest.level_of_theory.functional == "PBE"
     first = ase.io.read(out, 0)
     assert (first.info["frame"], first.info["code"]) == (4, "gpaw 0.0")
     assert first.info["kpoints"] == " x ".join(map(str, gpaw_label_mesh(frames[0])))

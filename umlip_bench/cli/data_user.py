@@ -111,6 +111,6 @@ def _export(options: argparse.Namespace) -> int:
             raise DataError(f"there is no frame {beyond[0]}; there are 0 to {len(frames) - 1}")
         frames = tuple(frames[k] for k in options.frame)
     count = write_frames(options.out, frames)
-    manifests.write_beside(options.out, dataset.manifest)
+    manifests.write(manifests.path_of(options.out), dataset.manifest, [options.out])
     print(f"{options.out}: {count} frame{'' if count == 1 else 's'}")
     return 0
