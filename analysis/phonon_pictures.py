@@ -1,8 +1,12 @@
-"""Pictures of phonons: bands and density of states of DFT and of any number of models in one plot."""
+"""Pictures of phonons: bands and density of states of DFT and of any number of models in one plot.
+
+Over materials, the distribution of the ratio of highest frequencies, as in Fig. 4 of B. Deng et al., npj
+Comput. Mater. 11, 9 (2025).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +16,10 @@ from matplotlib.figure import Figure
 
 from .harmonic import SMEARING, density_of_states
 from .palette import DFT, model_style
-from .phonons import FIXED, RELAXED, BandPath, PhononComparison, Phonons
+from .phonons import FIXED, RELAXED, BandPath, PhononComparison, Phonons, phonon_metrics
+
+BIN = 0.05
+"""Width of a bin of ratios; the edges are multiples of it, so that one of them is 1."""
 
 
 def draw(comparisons: Mapping[str, PhononComparison], variant: str) -> Figure:
@@ -54,6 +61,59 @@ def pictures(comparisons: Mapping[str, PhononComparison]) -> Iterator[tuple[str,
     yield FIXED, draw(comparisons, FIXED)
     if any(comparison.relaxed is not None for comparison in comparisons.values()):
         yield RELAXED, draw(comparisons, RELAXED)
+
+
+def overviews(
+    cases: Mapping[str, Mapping[str, PhononComparison]],
+) -> Iterator[tuple[str, Figure]]:
+    """Name and figure of what is drawn of all materials together; nothing without DFT's phonons.
+
+    Parameters
+    ----------
+    cases
+        By name of the material, comparisons by name of the model.
+    """
+    ratios: dict[str, dict[str, list[float]]] = {FIXED: {}, RELAXED: {}}
+    for comparisons in cases.values():
+        for model, comparison in comparisons.items():
+            if comparison.reference is not None:
+                for variant, metrics in phonon_metrics(comparison).items():
+                    ratios[variant].setdefault(model, []).append(metrics.max_ratio)
+    if ratios[FIXED]:
+        yield "highest-frequencies", draw_ratios(ratios)
+
+
+def draw_ratios(ratios: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
+    """Histograms of the highest frequency over DFT's: a row for each variant, a column for each model.
+
+    Parameters
+    ----------
+    ratios
+        By variant and name of the model, one value for each material.
+    """
+    models = list(dict.fromkeys(model for of in ratios.values() for model in of))
+    shown = [variant for variant, of in ratios.items() if of]
+    everything = np.concatenate([values for of in ratios.values() for values in of.values()])
+    first = int(np.floor(min(everything.min(), 1.0) / BIN + 1e-9))
+    last = int(np.floor(max(everything.max(), 1.0) / BIN + 1e-9)) + 1
+    edges = BIN * np.arange(first, last + 1)
+    figure = Figure(figsize=(1.0 + 3.6 * len(models), 0.6 + 2.4 * len(shown)), layout="constrained")
+    panels = figure.subplots(len(shown), len(models), sharex=True, sharey="row", squeeze=False)
+    for variant, row in zip(shown, panels, strict=True):
+        row[0].set_ylabel(f"materials, {variant}")
+        for k, (model, axes) in enumerate(zip(models, row, strict=True)):
+            values = np.asarray(ratios[variant].get(model, []))
+            axes.hist(values, bins=edges, color=model_style(k)["color"], alpha=0.8)
+            axes.axvline(1.0, color=DFT, linewidth=0.8)
+            title = f"{model}\nn = {len(values)}"
+            if len(values):
+                median = float(np.median(values))
+                axes.axvline(median, color=DFT, linewidth=0.8, linestyle="--")
+                title += f", median {median:.2f}, softened {np.sum(values < 1.0)}/{len(values)}"
+            axes.set_title(title, loc="left", fontsize="small")
+    for axes in panels[-1]:
+        axes.set_xlabel("highest frequency, model over DFT")
+    return figure
 
 
 def write(comparisons: Mapping[str, PhononComparison], variant: str, path: Path) -> None:

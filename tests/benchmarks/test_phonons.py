@@ -13,7 +13,7 @@ from phonopy.structure.atoms import PhonopyAtoms
 from tests.benchmarks.springs import HarmonicLattice, cubic, measured
 from umlip_bench import datasets
 from umlip_bench.analysis.harmonic import density_of_states, overlap, thermodynamics
-from umlip_bench.analysis.phonon_pictures import draw, write
+from umlip_bench.analysis.phonon_pictures import draw, draw_ratios, overviews, write
 from umlip_bench.analysis.phonons import (
     FIXED,
     PHONONS,
@@ -189,6 +189,32 @@ def test_pictures(tmp_path):
     assert labels == ["DFT", "soft", "right"]
     write(both, RELAXED, tmp_path / "lattice.png")
     assert (tmp_path / "lattice.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_distribution_of_highest_frequencies():
+    """As in Fig. 4 of Deng et al.: every material is in one bin, and 1 divides the soft from the stiff."""
+    truth = HarmonicLattice(A, 3.0, 0.7)
+    cases = {
+        f"{c}": {
+            "toy": measured(SUITE, HarmonicLattice(A, 3.0, 0.7, factor=c), [dft_case(truth)])[
+                "lattice"
+            ]
+        }
+        for c in (0.49, 0.64, 1.21)
+    }
+    ((name, figure),) = overviews(cases)
+    assert name == "highest-frequencies"
+    for axes, variant in zip(figure.axes, (FIXED, RELAXED), strict=True):
+        assert variant in axes.get_ylabel()
+        bars = {round(bar.get_x(), 2): bar.get_height() for bar in axes.patches if bar.get_height()}
+        assert sum(bars.values()) == 3
+        assert sum(height for left, height in bars.items() if left < 1 - 1e-9) == 2
+        assert axes.get_title(loc="left") == "toy\nn = 3, median 0.80, softened 2/3"
+    without = {"x": {"toy": measured(SUITE, truth, [lattice_case("x")])["x"]}}
+    assert not list(overviews(without))
+    # A model that a variant has nothing of keeps its column.
+    both = draw_ratios({FIXED: {"a": [0.9], "b": [0.8]}, RELAXED: {"b": [0.95]}})
+    assert [axes.get_title(loc="left").split("\n")[1] for axes in both.axes][2] == "n = 0"
 
 
 def test_thermodynamics_of_one_oscillator():

@@ -14,12 +14,14 @@ DRAWERS = {
     "migration": "umlip_bench.analysis.migration_pictures",
 }
 """By suite, the module whose ``pictures`` takes results of one case by model and gives names and figures."""
+OVERVIEWS = {"phonons": "umlip_bench.analysis.phonon_pictures"}
+"""By suite, the module whose ``overviews`` takes results by case and model and gives names and figures."""
 
 EXAMPLES = """\
   umlip-bench run phonons migration --model chgnet-0.3.0 --out runs/first
   umlip-bench pictures runs/first
       bands and densities of states of every material, energy profiles of every path, DFT and all models
-      of the folder in each picture
+      of the folder in each picture; and how the ratios of highest frequencies are distributed
 """
 
 
@@ -31,7 +33,7 @@ def add_parser(commands: Subparsers) -> None:
         help="draw phonon bands and migration profiles of a run",
         description=(
             "Draw phonon bands with densities of states, and energy profiles of migration paths, of DFT and\n"
-            "of all models of a run folder as PNG."
+            "of all models of a run folder as PNG; over all materials, histograms of highest frequencies over DFT's."
         ),
         examples=EXAMPLES,
     )
@@ -58,10 +60,17 @@ def _run(options: argparse.Namespace) -> int:
     out.mkdir(parents=True, exist_ok=True)
     for (suite, case), results in found.items():
         for name, figure in import_module(DRAWERS[suite]).pictures(results):
-            path = out / f"{re.sub(r'[^A-Za-z0-9._+-]+', '_', case)}-{name}.png"
-            figure.savefig(path, dpi=160)
-            print(path)
+            _save(figure, out / f"{re.sub(r'[^A-Za-z0-9._+-]+', '_', case)}-{name}.png")
+    for suite, module in OVERVIEWS.items():
+        of_suite = {case: results for (other, case), results in found.items() if other == suite}
+        for name, figure in import_module(module).overviews(of_suite):
+            _save(figure, out / f"{suite}-{name}.png")
     return 0
+
+
+def _save(figure: Any, path: Path) -> None:
+    figure.savefig(path, dpi=160)
+    print(path)
 
 
 def _results(folder: Path) -> dict[tuple[str, str], dict[str, Any]]:
