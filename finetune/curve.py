@@ -11,9 +11,8 @@ import csv
 import hashlib
 import json
 import math
-import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from umlip_bench.errors import CorrectionError
 from umlip_bench.potentials.protocol import Potential
 
 from .comparison import compare, fingerprint
+from .kept import KeptLines
 from .measures import Measures, measure
 from .report import GPA
 from .rungs import NONE, TRAINED, Corrector
@@ -75,16 +75,19 @@ class Point:
     method, n_labels, seed
         What was fitted; no correction has 0 labels.
     held_out
-        Errors on frames that no fit of the seed saw.
+        Errors on frames that no fit of the seed saw; ``None`` if there is no fit.
     seconds
         What the fit took.
+    failure
+        Why there is none: no positive factor helps, or the loss diverged.
     """
 
     method: str
     n_labels: int
     seed: int
-    held_out: Measures
+    held_out: Measures | None
     seconds: float
+    failure: str | None = None
 
 
 @dataclass(frozen=True)
@@ -93,8 +96,10 @@ class Summary:
 
     Parameters
     ----------
-    method, n_labels, n_seeds
+    method, n_labels
         What it is of.
+    n_seeds, n_failed
+        Fits that the numbers are over, and fits that failed.
     metric
         Field of `Measures`; its unit.
     value
@@ -107,6 +112,7 @@ class Summary:
     method: str
     n_labels: int
     n_seeds: int
+    n_failed: int
     metric: str
     value: float
     low: float | None
@@ -121,6 +127,7 @@ def trace(
     *,
     on_fit: Callable[[str], None] = lambda text: None,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+    on_point: Callable[[Point], None] = lambda point: None,
 ) -> tuple[Point, ...]:
     """Make all points, but for those that the folder already holds.
 
@@ -136,11 +143,14 @@ def trace(
         Folder of the points; made if it is not there.
     on_fit, on_epoch
         Called before every fit and after every epoch of a training.
+    on_point
+        Called after every point, also one that was there.
 
     Raises
     ------
     CorrectionError
-        If there are too few labels, or a method cannot be applied to the model.
+        If there are too few labels, or a method cannot be applied to the model. A fit that these labels
+        do not allow is a point with its reason.
     """
     largest = max(plan.sizes)
     if len(frames) <= largest:
@@ -152,7 +162,7 @@ def trace(
         if method in TRAINED:
             check_trainable(potential, method)
     corrector = Corrector(potential, plan.settings, on_epoch)
-    store = _Points(out / POINTS)
+    store = KeptLines(out / POINTS)
     apart = np.random.default_rng(SPLIT_SEED).permutation(len(frames))
     n_held_out = min(MAX_HELD_OUT, len(frames) - largest)
     held_out = [frames[k] for k in sorted(apart[:n_held_out])]
@@ -164,15 +174,32 @@ def trace(
         for method, n in fits:
             labels = [frames[k] for k in order[:n]]
             key = _key(potential, method, labels, held_out, plan.settings.with_seed(seed))
-            point = store.get(key)
-            if point is None:
+            entry = store.get(key)
+            if entry is None:
                 on_fit(f"seed {seed}: {method}, {n} labels")
-                result = corrector.apply(method, labels, seed=seed)
-                measures = measure(compare(result.potential, held_out))
-                point = Point(method, n, seed, measures, result.seconds)
-                store.add(key, point)
+                point = _fit(corrector, method, labels, seed, held_out)
+                store.add(key, _to_json(point))
+            else:
+                point = _from_json(entry)
             points.append(point)
+            on_point(point)
     return tuple(points)
+
+
+def n_points(plan: Plan) -> int:
+    """Points of a curve, those without a correction included."""
+    return plan.seeds * (1 + len(plan.methods) * len(plan.sizes))
+
+
+def _fit(
+    corrector: Corrector, method: str, labels: Sequence[Frame], seed: int, held_out: Sequence[Frame]
+) -> Point:
+    try:
+        result = corrector.apply(method, labels, seed=seed)
+    except CorrectionError as error:
+        return Point(method, len(labels), seed, None, math.nan, str(error))
+    measures = measure(compare(result.potential, held_out))
+    return Point(method, len(labels), seed, measures, result.seconds)
 
 
 def summarise(points: Sequence[Point]) -> tuple[Summary, ...]:
@@ -182,16 +209,18 @@ def summarise(points: Sequence[Point]) -> tuple[Summary, ...]:
         groups.setdefault((point.method, point.n_labels), []).append(point)
     found = []
     for (method, n_labels), members in groups.items():
+        measured = [point.held_out for point in members if point.held_out is not None]
         for metric in METRICS:
-            values = np.array([getattr(point.held_out, metric) for point in members])
-            if not (np.isfinite(values).all() and (values > 0).all()):
+            values = np.array([getattr(each, metric) for each in measured])
+            if not (len(values) and np.isfinite(values).all() and (values > 0).all()):
                 continue
             logs, n = np.log(values), len(values)
             value, low, high = float(np.exp(logs.mean())), None, None
             if n >= MIN_SEEDS and logs.std() > 0:
                 half = stats.t.ppf(0.5 + CONFIDENCE / 2, n - 1) * logs.std(ddof=1) / math.sqrt(n)
                 low, high = (float(np.exp(logs.mean() + sign * half)) for sign in (-1, 1))
-            found.append(Summary(method, n_labels, n, metric, value, low, high))
+            failed = len(members) - n
+            found.append(Summary(method, n_labels, n, failed, metric, value, low, high))
     return tuple(found)
 
 
@@ -199,11 +228,11 @@ def write_curve(model: str, data: str, points: Sequence[Point], out: Path) -> No
     """Write `TABLE` (one line per point), `SUMMARY` and `PICTURE`."""
     with (out / TABLE).open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        names = list(asdict(points[0].held_out))
-        writer.writerow(["method", "n_labels", "seed", *names, "seconds"])
+        names = [field.name for field in fields(Measures)]
+        writer.writerow(["method", "n_labels", "seed", *names, "seconds", "failure"])
         for p in points:
-            row = [p.method, p.n_labels, p.seed, *asdict(p.held_out).values(), p.seconds]
-            writer.writerow(row)
+            numbers = astuple(p.held_out) if p.held_out is not None else [""] * len(names)
+            writer.writerow([p.method, p.n_labels, p.seed, *numbers, p.seconds, p.failure or ""])
     rows = summarise(points)
     content = {"schema": 1, "model": model, "data": data, "rows": [asdict(row) for row in rows]}
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
@@ -229,6 +258,10 @@ def print_curve(model: str, points: Sequence[Point], console: Console) -> None:
             found = [rows.get((method, n, metric)) for method in methods]
             table.add_row(str(n), *(_cell(row, unit, digits) for row in found))
         console.print(table)
+    for point in points:
+        if point.failure is not None:
+            what = f"{point.method}, {point.n_labels} labels, seed {point.seed}"
+            console.print(Text(f"Failed, and left out: {what}: {point.failure}."))
     seeds = len({p.seed for p in points})
     how = (
         "; brackets: 95 % intervals over the choices by Student's t of the logarithms"
@@ -310,42 +343,26 @@ def _key(
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-class _Points:
-    """Points on disk, one line each; a torn last line is made anew."""
+def _to_json(point: Point) -> dict[str, Any]:
+    entry = asdict(point)
+    if point.held_out is not None:
+        entry["held_out"] = _finite(asdict(point.held_out))
+    return _finite(entry)
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._known: dict[str, Point] = {}
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        whole = []
-        for line in lines:
-            try:
-                entry = json.loads(line)
-                key = entry.pop("key")
-                measures = Measures(**_numbers(entry.pop("held_out")))
-                self._known[key] = Point(**entry, held_out=measures)
-            except (ValueError, TypeError, KeyError):
-                continue
-            whole.append(line + "\n")
-        if len(whole) < len(lines):
-            path.write_text("".join(whole), encoding="utf-8")
 
-    def get(self, key: str) -> Point | None:
-        """A point, if it is there."""
-        return self._known.get(key)
+def _from_json(entry: dict[str, Any]) -> Point:
+    numbers = entry["held_out"]
+    measures = None if numbers is None else Measures(**_numbers(numbers))
+    seconds = math.nan if entry["seconds"] is None else entry["seconds"]
+    return Point(**{**entry, "held_out": measures, "seconds": seconds})
 
-    def add(self, key: str, point: Point) -> None:
-        """Keep a point."""
-        entry = {"key": key, **asdict(point)}
-        entry["held_out"] = {
-            k: v if math.isfinite(v) else None for k, v in asdict(point.held_out).items()
-        }
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        self._known[key] = point
+
+def _finite(entry: dict[str, Any]) -> dict[str, Any]:
+    """JSON has no not-a-number."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in entry.items()
+    }
 
 
 def _numbers(entry: dict[str, float | None]) -> dict[str, Any]:

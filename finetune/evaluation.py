@@ -1,8 +1,9 @@
 """How well few labels correct a model: every choice of the labels is tried, and judged by the rest.
 
 Within a material the frames are split in every way into labels and held-out frames (or in `MOST_CHOICES`
-ways, drawn with a fixed seed). The model is evaluated once per frame; all else is arithmetic on what it
-gave. Per material stands what is to be expected of labels taken at random, the mean over choices; over
+ways, drawn with a fixed seed). For the scalar correction the model is evaluated once per frame, and all else
+is arithmetic on what it gave; methods that train weights (`evaluation_trained`) fit anew to every choice. Per
+material stands what is to be expected of labels taken at random, the mean over choices; over
 materials the median with its interval, since materials, not choices, are independent.
 """
 
@@ -15,13 +16,13 @@ from itertools import combinations
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from umlip_bench.analysis.high_energy import FrameComparison, MaterialComparison
 from umlip_bench.analysis.intervals import SEED, Estimate, median_estimate
-from umlip_bench.analysis.softening import SUM_XX, SUM_XY
 from umlip_bench.errors import CorrectionError
 
 from .comparison import force_sums, stresses, with_forces
@@ -31,6 +32,7 @@ from .scalar import label_factor, reference_without
 from .usual import UsualFactor
 
 T = TypeVar("T")
+IntArray = NDArray[np.int64]
 
 MOST_CHOICES = 200
 COUNTS = ("1", "2", "4", "all but one")
@@ -39,7 +41,7 @@ COUNTS = ("1", "2", "4", "all but one")
 
 @dataclass(frozen=True)
 class Outcome:
-    """One material, number of labels and estimator, over the choices of labels.
+    """One material, number of labels and estimator or method, over the choices of labels.
 
     Parameters
     ----------
@@ -48,16 +50,16 @@ class Outcome:
     labels
         One of `COUNTS`.
     estimator
-        The estimator.
+        Of the scalar correction, or the method that trained weights.
     n_frames
         Frames with forces, labels and held-out ones together.
     n_choices
         Choices of the labels that were tried.
     n_refused
-        Choices without a positive factor; they do not enter the other numbers.
+        Choices without a positive factor, or for which training failed; they do not enter the other numbers.
     miss
         Median over choices of abs(c / c_held - 1), c_held being what the held-out frames ask for by the
-        same closed form.
+        same closed form; like the next two nan for trained weights, which have no c.
     miss_90
         Its 90th percentile over choices.
     covered
@@ -131,6 +133,9 @@ def evaluate(
     data: str,
     materials: Sequence[MaterialComparison],
     reference: Sequence[MaterialComparison],
+    *,
+    counts: Sequence[str] = COUNTS,
+    most: int = MOST_CHOICES,
 ) -> Evaluation:
     """Try every choice of labels.
 
@@ -142,6 +147,10 @@ def evaluate(
         The model on its frames.
     reference
         The model on the reference set; each material's own composition is left out of its usual factor.
+    counts
+        Numbers of labels to try, of `COUNTS`.
+    most
+        Choices to try for a material and a number.
 
     Raises
     ------
@@ -154,56 +163,86 @@ def evaluate(
         if len(frames) > 1:
             own = {frame.composition for frame in frames}
             usual = reference_without(reference, own).usual
-            outcomes += _of_material(material.name, frames, usual)
+            outcomes += _of_material(material.name, frames, usual, counts, most)
     return Evaluation(model, data, tuple(outcomes))
 
 
-def choices(n: int, n_labels: int) -> list[tuple[int, ...]]:
-    """Ways to choose the labels among n frames: all, or `MOST_CHOICES` of them."""
-    if math.comb(n, n_labels) <= MOST_CHOICES:
+def choices(n: int, n_labels: int, most: int = MOST_CHOICES) -> list[tuple[int, ...]]:
+    """Ways to choose the labels among n frames: all, or so many of them."""
+    if math.comb(n, n_labels) <= most:
         return list(combinations(range(n), n_labels))
     rng = np.random.default_rng(SEED)
-    return [
-        tuple(sorted(rng.choice(n, n_labels, replace=False).tolist())) for _ in range(MOST_CHOICES)
-    ]
+    found: set[tuple[int, ...]] = set()
+    while len(found) < most:
+        found.add(tuple(sorted(rng.choice(n, n_labels, replace=False).tolist())))
+    return sorted(found)
+
+
+def number_of_labels(count: str, n: int) -> int:
+    """One of `COUNTS` as a number, for a material of n frames."""
+    return n - 1 if count == "all but one" else int(count)
 
 
 def _of_material(
-    name: str, frames: Sequence[FrameComparison], usual: UsualFactor
+    name: str,
+    frames: Sequence[FrameComparison],
+    usual: UsualFactor,
+    counts: Sequence[str],
+    most: int,
 ) -> Iterator[Outcome]:
-    table = _Frames(frames)
+    table = JudgedFrames(frames)
     n = len(frames)
-    for count in COUNTS:
-        n_labels = n - 1 if count == "all but one" else int(count)
+    for count in counts:
+        n_labels = number_of_labels(count, n)
         if n_labels >= n:
             continue
-        tried = choices(n, n_labels)
+        tried = choices(n, n_labels, most)
         for estimator in Estimator:
             fit: Callable[[LogFactor], LogFactor] = (
                 usual.shrink if estimator is Estimator.SHRUNK else lambda label: label
             )
-            trials = [t for labels in tried if (t := table.trial(labels, estimator, fit))]
-            if not trials:
-                continue
-            columns = np.array(trials)
-            _, covered, worse, *pairs = map(float, columns.mean(axis=0))
-            yield Outcome(
-                name,
-                count,
-                str(estimator),
-                n,
-                len(tried),
-                len(tried) - len(trials),
-                float(np.median(columns[:, 0])),
-                float(np.quantile(columns[:, 0], 0.9)),
-                covered,
-                worse,
-                *pairs,
-            )
+            trials = [table.scaled_trial(labels, estimator, fit) for labels in tried]
+            outcome = outcome_of(name, count, str(estimator), n, trials)
+            if outcome is not None:
+                yield outcome
 
 
-class _Frames:
-    """The frames of one material as arrays, of which labels and held-out frames are picked."""
+def outcome_of(
+    material: str, count: str, estimator: str, n_frames: int, trials: Sequence[Trial | None]
+) -> Outcome | None:
+    """Put the choices of one material together; ``None`` if none of them could be fitted."""
+    fitted = [trial for trial in trials if trial is not None]
+    if not fitted:
+        return None
+    columns = np.array(fitted)
+    _, covered, worse, *pairs = map(float, columns.mean(axis=0))
+    return Outcome(
+        material,
+        count,
+        estimator,
+        n_frames,
+        len(trials),
+        len(trials) - len(fitted),
+        float(np.median(columns[:, 0])),
+        float(np.quantile(columns[:, 0], 0.9)),
+        covered,
+        worse,
+        *pairs,
+    )
+
+
+Trial = tuple[float, ...]
+"""One choice of the labels: miss, coverage, worse, then the pairs before and after of `Outcome`."""
+
+
+class JudgedFrames:
+    """The frames of one material as arrays, of which labels and held-out frames are picked.
+
+    Parameters
+    ----------
+    frames
+        DFT beside the uncorrected model, all with forces.
+    """
 
     def __init__(self, frames: Sequence[FrameComparison]) -> None:
         self.sums = force_sums(frames)
@@ -220,61 +259,79 @@ class _Frames:
         if len(self.stress_x) < len(frames):
             self.stress_x = self.stress_y = np.full((len(frames), 6), np.nan)
 
-    def trial(
+    def scaled_trial(
         self,
         labels: tuple[int, ...],
         estimator: Estimator,
         fit: Callable[[LogFactor], LogFactor],
-    ) -> tuple[float, ...] | None:
-        """Miss, coverage, worse, then before and after of `Outcome`; ``None`` if refused."""
-        chosen = list(labels)
-        held = np.setdiff1d(np.arange(len(self.sums)), chosen)
+    ) -> Trial | None:
+        """The scalar correction from some of the frames; ``None`` if no positive factor helps."""
+        held = self._others(labels)
         try:
-            result = fit(label_factor(estimator, [self.sums[chosen]]))
+            result = fit(label_factor(estimator, [self.sums[list(labels)]]))
             asked = label_factor(estimator, [self.sums[held]]).factor
         except CorrectionError:
             return None
         factor = result.factor
         low, high = result.interval
-        slope = float(self.sums[held, SUM_XY].sum() / self.sums[held, SUM_XX].sum())
+        errors = self._pairs(
+            labels, factor * self.y, factor * self.energies[:, 1], factor * self.stress_y
+        )
+        return abs(factor / asked - 1.0), float(low <= asked <= high), *errors
+
+    def trained_trial(self, labels: tuple[int, ...], trained: JudgedFrames) -> Trial:
+        """A trained model's, from the same frames beside its own predictions."""
+        errors = self._pairs(labels, trained.y, trained.energies[:, 1], trained.stress_y)
+        return math.nan, math.nan, *errors
+
+    def _others(self, labels: tuple[int, ...]) -> IntArray:
+        return np.setdiff1d(np.arange(len(self.sums)), labels)
+
+    def _pairs(
+        self, labels: tuple[int, ...], y: FloatArray, energies: FloatArray, stress: FloatArray
+    ) -> Trial:
+        """Worse, and the pairs before and after, of the frames that are no labels."""
+        held = self._others(labels)
         components = np.isin(self.frame_of_component, held)
-        x, y = self.x[components], self.y[components]
-        forces = _errors(x, y, factor)
-        differences = self.energies[held] - self.energies[chosen].mean(axis=0)
+        x, before, after = self.x[components], self.y[components], y[components]
+        forces = _mean_error(before - x), _mean_error(after - x)
+        energy_errors = (
+            values[held] - values[list(labels)].mean()
+            for values in (
+                self.energies[:, 1] - self.energies[:, 0],
+                energies - self.energies[:, 0],
+            )
+        )
         return (
-            abs(factor / asked - 1.0),
-            float(low <= asked <= high),
             float(forces[1] > forces[0]),
-            slope,
-            factor * slope,
+            float(x @ before / (x @ x)),
+            float(x @ after / (x @ x)),
             *forces,
-            *_errors(differences[:, 0], differences[:, 1], factor),
-            *_errors(self.stress_x[held], self.stress_y[held], factor),
+            *map(_mean_error, energy_errors),
+            _mean_error(self.stress_y[held] - self.stress_x[held]),
+            _mean_error(stress[held] - self.stress_x[held]),
         )
 
 
-def _errors(x: FloatArray, y: FloatArray, factor: float) -> tuple[float, float]:
-    """Mean absolute error before and after."""
-    return float(np.abs(y - x).mean()), float(np.abs(factor * y - x).mean())
+def _mean_error(errors: FloatArray) -> float:
+    return float(np.abs(errors).mean())
 
 
 def print_evaluation(evaluation: Evaluation, console: Console) -> None:
     """Print one table per number of labels, and the materials that get worse."""
-    found = {(o.labels, o.estimator) for o in evaluation.outcomes}
     for count in COUNTS:
-        if not any(labels == count for labels, _ in found):
+        of_count = [o for o in evaluation.outcomes if o.labels == count]
+        if not of_count:
             continue
         plural = "" if count == "1" else "s"
         title = f"{evaluation.model} on {evaluation.data}: {count} label{plural}"
         table = Table(title=Text(title), title_justify="left")
         table.add_column("held-out frames")
         table.add_column("uncorrected", justify="right")
-        columns = [
-            [o for o in evaluation.outcomes if (o.labels, o.estimator) == (count, estimator)]
-            for estimator in Estimator
-        ]
-        for estimator in Estimator:
-            table.add_column(str(estimator), justify="right")
+        estimators = list(dict.fromkeys(o.estimator for o in of_count))
+        columns = [[o for o in of_count if o.estimator == e] for e in estimators]
+        for estimator in estimators:
+            table.add_column(estimator, justify="right")
         for label, before, after, unit, digits in _METRICS:
             first = "" if before is None else _cell(columns[0], before, unit, digits)
             cells = (_cell(column, after, unit, digits) for column in columns)
@@ -282,8 +339,11 @@ def print_evaluation(evaluation: Evaluation, console: Console) -> None:
         table.add_section()
         table.add_row("materials", "", *(str(len(column)) for column in columns))
         table.add_row("made worse", "", *(str(len(worsened(column))) for column in columns))
+        refused = [sum(o.n_refused for o in column) for column in columns]
+        if any(refused):
+            table.add_row("choices that failed", "", *map(str, refused))
         console.print(table)
-        for estimator, column in zip(Estimator, columns, strict=True):
+        for estimator, column in zip(estimators, columns, strict=True):
             names = ", ".join(worsened(column)) or "none"
             console.print(Text(f"made worse by {estimator}: {names}"))
         console.print()

@@ -72,7 +72,8 @@ def _run(options: argparse.Namespace) -> int:
             f"{', '.join(materials)}"
         )
 
-    from umlip_bench.finetune.curve import Plan, print_curve, trace, write_curve
+    from umlip_bench.cli.progress import progress_bar
+    from umlip_bench.finetune.curve import Plan, n_points, print_curve, trace, write_curve
     from umlip_bench.loading import potential
 
     plan = Plan(
@@ -81,9 +82,18 @@ def _run(options: argparse.Namespace) -> int:
         seeds=options.seeds,
         settings=settings_of(options),
     )
-    with console.errors().status("") as status:
+    bar = progress_bar(console.errors())
+    task = bar.add_task(options.model, total=n_points(plan))
+    with bar:
         model = potential(options.model, device=options.device, dtype=options.dtype)
-        points = trace(model, materials[name], plan, options.out, on_fit=status.update)
+        points = trace(
+            model,
+            materials[name],
+            plan,
+            options.out,
+            on_fit=lambda text: bar.update(task, description=text),
+            on_point=lambda point: bar.advance(task),
+        )
     write_curve(model.card.name, f"{options.labels}, {name}", points, options.out)
     print_curve(model.card.name, points, console.output())
     return 0

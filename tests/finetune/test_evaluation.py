@@ -8,6 +8,9 @@ import pytest
 from rich.console import Console
 
 from umlip_bench.analysis.high_energy import FrameComparison, MaterialComparison
+from umlip_bench.errors import CorrectionError
+from umlip_bench.finetune import rungs
+from umlip_bench.finetune.comparison import compare
 from umlip_bench.finetune.evaluation import (
     MOST_CHOICES,
     choices,
@@ -16,7 +19,14 @@ from umlip_bench.finetune.evaluation import (
     print_evaluation,
     worsened,
 )
+from umlip_bench.finetune.evaluation_trained import TrainedEvaluation
 from umlip_bench.finetune.factors import Estimator
+from umlip_bench.finetune.measures import measure
+from umlip_bench.finetune.training.fit import fit_trained
+from umlip_bench.finetune.training.settings import TrainingSettings
+
+from ..conftest import FOREIGN
+from .labels import distorted, labelled, stiffer
 
 
 def frame(rng, factor, composition, noise=0.0):
@@ -52,7 +62,9 @@ def test_choices():
     assert len(many) == MOST_CHOICES
     assert all(len(set(c)) == 4 for c in many)
     assert many == choices(60, 4)
+    assert len(set(many)) == MOST_CHOICES
     assert len(choices(60, 59)) == 60
+    assert len(set(choices(5, 4, most=3))) == 3
 
 
 def test_evenly():
@@ -125,3 +137,67 @@ def test_the_tables(reference):
     assert "chgnet-0.3.0 on toy: 1 label" in text
     assert "made worse by shrunk: none" in text
     assert "[" in text.split("force slope")[1].splitlines()[0]
+
+
+class TestTrained:
+    settings = TrainingSettings(epochs=4, learning_rate=3e-3)
+
+    @pytest.fixture(scope="class")
+    def model(self, load_model):
+        return load_model("m3gnet-mp-2021.2.8")
+
+    @pytest.fixture(scope="class")
+    def frames(self, model):
+        return labelled(stiffer(model, 1.4), distorted(3))
+
+    def evaluation(self, model, frames, path=None, methods=("full",), counts=("1",)):
+        return TrainedEvaluation(
+            model, {"Si": frames}, methods, self.settings, counts=counts, kept=path
+        )
+
+    def test_is_the_mean_over_fits_of_what_held_out_frames_say(self, model, frames):
+        (outcome,) = self.evaluation(model, frames).outcomes()
+        assert (outcome.n_frames, outcome.n_choices, outcome.n_refused) == (3, 3, 0)
+        assert np.isnan([outcome.miss, outcome.miss_90, outcome.covered]).all()
+        measured = []
+        for k in range(3):
+            trained = fit_trained(model, [frames[k]], "full", self.settings, others={}).potential
+            held = [frame for i, frame in enumerate(frames) if i != k]
+            measured.append([measure(compare(m, held)) for m in (model, trained)])
+        for when, column in zip(("before", "after"), zip(*measured, strict=True), strict=True):
+            for name, field in (("force", "force_mae"), ("slope", "force_slope")):
+                expected = np.mean([getattr(each, field) for each in column])
+                assert getattr(outcome, f"{name}_{when}") == pytest.approx(expected, rel=1e-5)
+            stress = np.mean([each.stress_mae for each in column])
+            assert getattr(outcome, f"stress_{when}") == pytest.approx(stress, rel=1e-4)
+        assert outcome.worse == np.mean([b.force_mae > a.force_mae for a, b in measured])
+
+    def test_goes_on_where_it_was(self, model, frames, tmp_path):
+        path = tmp_path / "si.fits.jsonl"
+        evaluation = self.evaluation(model, frames, path, methods=("head",), counts=("1", "2"))
+        assert evaluation.n_fits == 6
+        first = list(evaluation.outcomes())
+        lines = path.read_text().splitlines(keepends=True)
+        path.write_text("".join(lines[:4]) + lines[4][:30])
+        made, done = [], []
+        again = self.evaluation(model, frames, path, methods=("head",), counts=("1", "2"))
+        found = list(again.outcomes(on_fit=made.append, on_trial=lambda: done.append(1)))
+        assert (len(made), len(done)) == (2, 6)
+        assert [repr(o) for o in found] == [repr(o) for o in first]
+
+    def test_fits_that_fail_are_counted(self, model, frames, monkeypatch):
+        fit = rungs.fit_trained
+
+        def fails_on_the_first(potential, labels, *args, **kwargs):
+            if labels[0] is frames[0]:
+                raise CorrectionError("the loss is no longer finite")
+            return fit(potential, labels, *args, **kwargs)
+
+        monkeypatch.setattr(rungs, "fit_trained", fails_on_the_first)
+        (outcome,) = self.evaluation(model, frames).outcomes()
+        assert (outcome.n_choices, outcome.n_refused) == (3, 1)
+        assert np.isfinite(outcome.force_after)
+
+    def test_what_has_no_weights_is_refused(self, load_model, frames):
+        with pytest.raises(CorrectionError, match="weights can be trained for"):
+            self.evaluation(load_model(FOREIGN), frames)

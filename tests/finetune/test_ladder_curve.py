@@ -1,15 +1,25 @@
 """All methods on the same labels, and error against the number of labels."""
 
+import io
 import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from umlip_bench import datasets
 from umlip_bench.errors import CorrectionError
 from umlip_bench.finetune import curve
-from umlip_bench.finetune.curve import Plan, Point, summarise, trace, write_curve
+from umlip_bench.finetune.curve import (
+    Plan,
+    Point,
+    n_points,
+    print_curve,
+    summarise,
+    trace,
+    write_curve,
+)
 from umlip_bench.finetune.ladder import Rung, climb, folds_of, recommend
 from umlip_bench.finetune.measures import Measures, unseen
 from umlip_bench.finetune.retention import other_materials, replayed_half, retention
@@ -137,6 +147,25 @@ class TestCurve:
         assert {(r["method"], r["n_labels"]) for r in rows} >= {("none", 0), ("head", 3)}
         assert len((tmp_path / curve.TABLE).read_text().splitlines()) == 11
         assert (tmp_path / curve.PICTURE).stat().st_size > 1000
+
+    def test_a_fit_that_fails_is_counted_and_the_rest_go_on(self, chgnet, tmp_path):
+        """Labels that point the other way have no positive factor."""
+        frames = [replace(frame, forces=-frame.forces) for frame in labelled(chgnet, distorted(5))]
+        plan = Plan(("scalar", "head"), (1,), 1, BRIEF)
+        seen = []
+        points = trace(chgnet, frames, plan, tmp_path, on_point=seen.append)
+        assert [point.method for point in points] == ["none", "scalar", "head"]
+        assert len(seen) == n_points(plan) == 3
+        assert "no positive factor" in points[1].failure
+        assert points[1].held_out is None
+        assert points[2].failure is None
+        again = trace(chgnet, frames, plan, tmp_path)
+        assert again[1].failure == points[1].failure
+        stream = io.StringIO()
+        print_curve("model", points, Console(width=120, file=stream))
+        assert "Failed, and left out: scalar, 1 labels, seed 0" in stream.getvalue()
+        write_curve("model", "data", points, tmp_path)
+        assert "no positive factor" in (tmp_path / curve.TABLE).read_text()
 
     def test_held_out_frames_are_the_same_for_all(self, chgnet, tmp_path):
         frames = labelled(stiffer(chgnet, 1.25), distorted(5))
