@@ -7,6 +7,7 @@ from ase import Atoms
 from ase.build import bulk
 
 from umlip_bench.calculator import PotentialCalculator
+from umlip_bench.engine.bands import Band
 from umlip_bench.engine.relaxation import Relax
 from umlip_bench.engine.requests import Request
 from umlip_bench.engine.scheduler import Done, run_requests
@@ -213,6 +214,40 @@ def test_relaxed_cells_are_the_parent_s(chgnet):
     assert after.atoms.get_distance(0, 1, mic=True) == pytest.approx(
         before.atoms.get_distance(0, 1, mic=True), abs=1e-4
     )
+
+
+def test_minimum_energy_paths_are_the_parent_s(load_model):
+    """A vacancy hop in aluminium, from a rattled guess: same images, barriers times the factor."""
+    parent = load_model("ase:ase.calculators.emt:EMT")
+    first = bulk("Al", "fcc", a=4.0, cubic=True).repeat((2, 1, 1))
+    vacant = first.positions[0].copy()
+    del first[0]
+    (first,) = (r.atoms for r in relaxed(parent, Relax(first, fmax=1e-3)))
+    mover = int(np.argmin(np.linalg.norm(first.positions - vacant, axis=1)))
+    images = []
+    for k, share in enumerate(np.linspace(0, 1, 5)):
+        image = first.copy()
+        image.positions[mover] += share * (vacant - image.positions[mover])
+        if 0 < k < 4:
+            image.rattle(0.05, seed=k)
+        images.append(image)
+    (images[-1],) = (r.atoms for r in relaxed(parent, Relax(images[-1], fmax=1e-3)))
+    # Stiff springs: within fmax / k an image may be anywhere along the path.
+    request = Band(images, k=2.0, fmax=1e-3, steps=3000)
+    (before,) = relaxed(parent, request)
+    (after,) = relaxed(scale(parent), request)
+    assert before.converged
+    assert after.converged
+    assert before.saddle == after.saddle
+    assert before.forward_barrier > 0.1
+    assert after.forward_barrier == pytest.approx(C * before.forward_barrier, abs=1e-5)
+    assert after.energies - after.energies[0] == pytest.approx(
+        C * (before.energies - before.energies[0]), abs=1e-3
+    )
+    for one, other in zip(before.images, after.images, strict=True):
+        # The path as a whole may slide in a crystal: relative to the mean of the atoms.
+        paths = [image.positions - image.positions.mean(axis=0) for image in (one, other)]
+        np.testing.assert_allclose(paths[1], paths[0], atol=5e-3)
 
 
 def dynamical_matrix(potential, atoms: Atoms):
