@@ -8,12 +8,13 @@ For notebooks::
     run.summary(), run.cases("high-energy"), analysis.predictions(run)   # data frames
     first, second = analysis.sides([run])
     analysis.compare_frame(first, second)
+    analysis.compare_variants(first)  # relaxed against fixed geometry
 """
 
 # Not on first use: `sides` and `changes` are names of modules too, and importing a module would put it in
 # the place of the function. pandas is imported only by what returns data frames.
 from .changes import Change, changes
-from .comparison import Overlap, PairedRow, compare, compare_frame, overlaps
+from .comparison import Overlap, PairedRow, compare, compare_frame, compare_variants, overlaps
 from .export import export_run, predictions, run_tables
 from .runs import Run, read_run
 from .sides import Side, sides
@@ -27,6 +28,7 @@ __all__ = [
     "changes",
     "compare",
     "compare_frame",
+    "compare_variants",
     "export_run",
     "overlaps",
     "predictions",

@@ -121,6 +121,37 @@ def compare(first: Side, second: Side) -> list[PairedRow]:
     return rows
 
 
+def compare_variants(side: Side) -> list[PairedRow]:
+    """What relaxing changes: a model at fixed geometry against itself after relaxation, case by case.
+
+    Parameters
+    ----------
+    side
+        A model in a run folder.
+
+    Returns
+    -------
+    list of PairedRow
+        ``variant`` is that of ``second``; ``first`` is of the suite's first variant, DFT's geometry. Only
+        cases that can be compared with DFT in both are in it, so suites whose reference is of one
+        geometry have no rows. Intervals as in `compare`.
+
+    Raises
+    ------
+    RunFolderError
+        If a result cannot be read.
+    """
+    rows: list[PairedRow] = []
+    for suite, analysis in ANALYSES.items():
+        cases = [
+            PairedCase(analysis.system(side.run.result(record)), record.metrics, record.metrics)
+            for record in side.run.of(suite, side.model)
+        ]
+        for variant in analysis.variants[1:]:
+            rows += _variant_rows(analysis, cases, analysis.variants[0], variant)
+    return rows
+
+
 def compare_frame(first: Side, second: Side) -> pd.DataFrame:
     """The rows of `compare` as a data frame, with columns as in `to_frame`."""
     return to_frame(first, second, compare(first, second))
@@ -229,23 +260,30 @@ def _paired_cases(
 
 
 def _suite_rows(analysis: SuiteAnalysis[Any], cases: Sequence[PairedCase]) -> Iterator[PairedRow]:
-    labels = dict(analysis.presentation.labels)
     for variant in analysis.variants:
-        for metric in analysis.paired_metrics:
-            estimate = metric.compare(cases, variant)
-            if estimate is not None:
-                yield PairedRow(
-                    suite=analysis.name,
-                    variant=str(variant),
-                    metric=metric.metric,
-                    label=labels[metric.metric],
-                    unit=metric.unit,
-                    first=estimate.first,
-                    second=estimate.second,
-                    difference=estimate.difference,
-                    ci_low=estimate.low,
-                    ci_high=estimate.high,
-                    n_cases=estimate.n_cases,
-                    n_systems=estimate.n_systems,
-                    method=estimate.method,
-                )
+        yield from _variant_rows(analysis, cases, variant, variant)
+
+
+def _variant_rows(
+    analysis: SuiteAnalysis[Any], cases: Sequence[PairedCase], first: str, second: str
+) -> Iterator[PairedRow]:
+    """Rows of the first side in one variant and the second in another or the same."""
+    labels = dict(analysis.presentation.labels)
+    for metric in analysis.paired_metrics:
+        estimate = metric.compare(cases, first, second)
+        if estimate is not None:
+            yield PairedRow(
+                suite=analysis.name,
+                variant=str(second),
+                metric=metric.metric,
+                label=labels[metric.metric],
+                unit=metric.unit,
+                first=estimate.first,
+                second=estimate.second,
+                difference=estimate.difference,
+                ci_low=estimate.low,
+                ci_high=estimate.high,
+                n_cases=estimate.n_cases,
+                n_systems=estimate.n_systems,
+                method=estimate.method,
+            )

@@ -208,7 +208,9 @@ class PairedMetric(ABC):
     unit: str
 
     @abstractmethod
-    def compare(self, cases: Sequence[PairedCase], variant: str) -> PairedEstimate | None:
+    def compare(
+        self, cases: Sequence[PairedCase], variant: str, other: str | None = None
+    ) -> PairedEstimate | None:
         """Both values and their difference.
 
         Parameters
@@ -217,6 +219,8 @@ class PairedMetric(ABC):
             Those that both sides have; what has no value on one side in this variant is left out.
         variant
             Way of measuring.
+        other
+            That of the second side; the same if ``None``.
 
         Returns
         -------
@@ -253,10 +257,13 @@ class CaseMedian(PairedMetric):
         value = float(numbers.get(self.prefixes[variant] + self.key, float("nan"))) / self.size
         return abs(value) if self.absolute else value
 
-    def compare(self, cases: Sequence[PairedCase], variant: str) -> PairedEstimate | None:
+    def compare(
+        self, cases: Sequence[PairedCase], variant: str, other: str | None = None
+    ) -> PairedEstimate | None:
         """Medians, and the median of the differences."""
+        second = variant if other is None else other
         values = np.array(
-            [[self.value(side, variant) for side in (case.first, case.second)] for case in cases]
+            [[self.value(c.first, variant), self.value(c.second, second)] for c in cases]
         ).reshape(-1, 2)
         known = np.isfinite(values).all(axis=1)
         if not known.any():
@@ -284,11 +291,13 @@ class EnergyMetric(PairedMetric):
     statistic: Statistic
     size: float = 1.0
 
-    def compare(self, cases: Sequence[PairedCase], variant: str) -> PairedEstimate | None:
+    def compare(
+        self, cases: Sequence[PairedCase], variant: str, other: str | None = None
+    ) -> PairedEstimate | None:
         """Both values and their difference."""
+        second = variant if other is None else other
         both = [
-            (case.system, energy_sums(case.first, variant), energy_sums(case.second, variant))
-            for case in cases
+            (c.system, energy_sums(c.first, variant), energy_sums(c.second, second)) for c in cases
         ]
         known = [each for each in both if np.isfinite(each[1]).all() and np.isfinite(each[2]).all()]
         systems = np.array([system for system, _, _ in known], dtype=str)

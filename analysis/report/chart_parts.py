@@ -15,8 +15,12 @@ Chart = Any
 """An Altair chart; its classes share no public type but ``TopLevelMixin``."""
 DIGITS = 5
 """Significant digits of what is only drawn."""
+COUNTS = "At the right: cases."
+"""What a chart of `whisker_chart` has besides, for its caption."""
 WHISKER, GAP = 14, 16
 """Pixels of a model in a row, and between rows."""
+COUNT_SPACE = 30
+"""Pixels for the number of cases at the right of a row."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +90,7 @@ def estimated(value: float, low: float | None, high: float | None, n: int) -> di
 
 def interval_words(low: float | None, high: float | None) -> str:
     """The interval for a tooltip."""
-    return "too few cases" if low is None or high is None else f"{low:.3g} to {high:.3g}"
+    return "too few materials" if low is None or high is None else f"{low:.3g} to {high:.3g}"
 
 
 def whisker_chart(
@@ -145,7 +149,10 @@ def whisker_chart(
         fill=alt.Fill("side:N", scale=colour_scale(style, sides)),
         tooltip=tooltip,
     )
-    return (vertical_rule(target, style) + bars + points).properties(
+    counts = base.mark_text(
+        align="right", dx=COUNT_SPACE - 2, fontSize=10, color=style.palette.muted
+    ).encode(x=alt.value("width"), y=y, yOffset=offset, text="cases:Q")
+    return (vertical_rule(target, style) + bars + points + counts).properties(
         height=len(order) * (WHISKER * len(sides) + GAP)
     )
 
@@ -182,9 +189,7 @@ def shape_of(style: Style, sides: Sequence[str]) -> alt.Shape:
 
 def name_axis() -> alt.Axis:
     """An axis of names."""
-    return alt.Axis(
-        title=None, labelLimit=230, domain=False, ticks=False, grid=True, labelPadding=8
-    )
+    return alt.Axis(title=None, domain=False, ticks=False, grid=True, labelPadding=8)
 
 
 def vertical_rule(at: float, style: Style) -> Chart:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import altair as alt
 
-from ..comparison import PairedRow
-from ..suites import analysis_of
 from .chart_parts import (
+    COUNTS,
     Chart,
     Figure,
     Panel,
@@ -26,7 +24,7 @@ from .chart_parts import (
     vertical_rule,
     whisker_chart,
 )
-from .content import ErrorPlot, Pair, Report, Scale, Section
+from .content import ErrorPlot, Report, Scale, Section
 from .parity_charts import parity_figure
 from .plots import ParityPlot, SpreadPlot, SpreadSide
 from .style import Style
@@ -38,8 +36,6 @@ NAMED_UP_TO = 40
 """Cases that are named on an axis."""
 VIOLIN, NAMED = 62, 18
 """Pixels of a model's distribution, and of a case in a list."""
-SMALL = 0.05
-"""A difference of scales that an axis is never magnified beyond."""
 
 
 def scales_figure(report: Report, style: Style) -> Figure | None:
@@ -53,7 +49,8 @@ def scales_figure(report: Report, style: Style) -> Figure | None:
     return Figure(
         "scales",
         "Do the suites agree?",
-        "Model over DFT: below 1 is soft. Bars are 95 % intervals; hollow points have too few cases for one.",
+        "Model over DFT: below 1 is soft. Bars are 95 % intervals; hollow points rest on too few materials for one. "
+        + COUNTS,
         (
             Panel(
                 whisker_chart(values, labels, "model over DFT", 1.0, (low, high), style),
@@ -219,55 +216,9 @@ def error_figure(plot: ErrorPlot, style: Style) -> Figure:
     return Figure(
         f"{plot.suite}-{plot.variant}-errors",
         "How much of the error is softness?",
-        "cMAE: what is left of the error once each material's own softness is taken out.",
+        f"cMAE: what is left of the error once each material's own softness is taken out. {COUNTS}",
         (Panel(chart, 420),),
     )
-
-
-def pair_figure(pair: Pair, style: Style) -> Figure | None:
-    """Paired differences of the suites' scales; ``None`` if there are none."""
-    rows = [
-        row
-        for row in pair.rows
-        if math.isfinite(row.difference)
-        and any(row.metric == headline.metric for headline in analysis_of(row.suite).headlines)
-    ]
-    if not rows:
-        return None
-    values = [
-        {
-            "name": upper(_row_name(row)),
-            "side": pair.second,
-            **estimated(row.difference, row.ci_low, row.ci_high, row.n_cases),
-        }
-        for row in rows
-    ]
-    labels = list(dict.fromkeys(_row_name(row) for row in rows))
-    ends = [v for p in values for v in (p["value"], p["low"], p["high"]) if v is not None]
-    return Figure(
-        slug(f"difference-{pair.second}-minus-{pair.first}"),
-        f"{pair.second} minus {pair.first}",
-        "Scales, paired over the cases that both have. An interval that leaves out 0 is a difference that is "
-        "resolved; hollow points have too few cases for one.",
-        (
-            Panel(
-                whisker_chart(
-                    values,
-                    labels,
-                    "difference of scales",
-                    0.0,
-                    span_of([*ends, -SMALL, SMALL], 0.0),
-                    style,
-                ),
-                420,
-            ),
-        ),
-    )
-
-
-def _row_name(row: PairedRow) -> str:
-    variants = analysis_of(row.suite).variants
-    return f"{row.suite}: {row.label}" + ("" if row.variant == variants[0] else f", {row.variant}")
 
 
 def section_figures(section: Section, style: Style) -> Iterator[Figure]:

@@ -10,6 +10,7 @@ from umlip_bench.elements import SYMBOLS
 
 from ..chemistry import PredictorBin
 from .chart_parts import (
+    COUNTS,
     Chart,
     Figure,
     Panel,
@@ -125,7 +126,8 @@ def class_figure(chemistry: Chemistry, style: Style) -> Figure | None:
     return Figure(
         "chemistry",
         "By class of compounds",
-        "Forces, model over DFT, median over materials. Hollow points: too few materials for an interval.",
+        "Forces, model over DFT, median over materials. Hollow points: too few materials for an interval. "
+        + COUNTS,
         (
             Panel(
                 whisker_chart(

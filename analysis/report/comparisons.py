@@ -9,14 +9,20 @@ from pathlib import Path
 
 from umlip_bench.errors import DataError
 
-from ..comparison import compare
+from ..comparison import compare, compare_variants
 from ..corrected import Factor, corrected, notes, parent_in, read_factor
 from ..runs import Run
 from ..sides import Side, sides
 from ..suites import ANALYSES
-from .content import CorrectionNote, CorrectionRow, Pair
-from .tables import pair_table
+from .content import CorrectionNote, CorrectionRow, Pair, Relaxation
+from .tables import pair_table, relaxation_table
+from .verdicts import scale_label
 
+BESIDE_HEADLINES = {
+    ("high-energy", "energy_slope_median"): "energy differences",
+    ("high-energy", "stress_slope_median"): "stresses",
+}
+"""What a factor changes too, by suite and metric: 1 is right."""
 PAIRS_UP_TO = 3
 """Models of which each is compared with each; of more, each with one."""
 
@@ -32,6 +38,14 @@ def pairs_of(everyone: Sequence[Side]) -> tuple[Pair, ...]:
         for first, second in chosen
         if (rows := compare(first, second))
     )
+
+
+def relaxation_of(everyone: Sequence[Side]) -> Relaxation | None:
+    """Models after their own relaxation against themselves at DFT's geometry."""
+    found = [(side, tuple(rows)) for side in everyone if (rows := compare_variants(side))]
+    if not found:
+        return None
+    return Relaxation(tuple((side.label, rows) for side, rows in found), relaxation_table(found))
 
 
 def _partner(earlier: Sequence[Side], side: Side) -> Side:
@@ -101,9 +115,9 @@ def all_sides(runs: Sequence[Run], mended: Sequence[Mended]) -> list[Side]:
 
 
 def correction_note(
-    mended: Mended, everyone: Sequence[Side], pairs: Sequence[Pair]
+    mended: Mended, everyone: Sequence[Side], pairs: Sequence[Pair], suites: Sequence[str]
 ) -> CorrectionNote:
-    """Every metric of the tables before and after a correction."""
+    """Every metric of the tables before and after a correction; `suites` are those of the page."""
     before = next(s for s in everyone if s.run is mended.parent_run and s.model == mended.parent)
     after = next(s for s in everyone if s.run is mended.run)
     paired = next(
@@ -116,6 +130,7 @@ def correction_note(
     }
     rows = []
     for analysis in ANALYSES.values():
+        scales = {headline.metric: headline.label for headline in analysis.headlines}
         for variant in analysis.variants:
             for metric, label in analysis.presentation.labels:
                 old, new = (
@@ -123,9 +138,19 @@ def correction_note(
                     for side in (before, after)
                 )
                 if old is not None and new is not None and old.n_cases:
-                    difference = differences.get((analysis.name, variant, metric))
+                    scale = BESIDE_HEADLINES.get((analysis.name, metric), "")
+                    if metric in scales:
+                        scale = scale_label(analysis, scales[metric], variant, suites)
                     rows.append(
-                        CorrectionRow(analysis.name, str(variant), label, old, new, difference)
+                        CorrectionRow(
+                            suite=analysis.name,
+                            variant=str(variant),
+                            label=label,
+                            before=old,
+                            after=new,
+                            difference=differences.get((analysis.name, variant, metric)),
+                            scale=scale,
+                        )
                     )
     factor = mended.factor
     level = mended.parent_run.card(mended.parent).level_of_theory

@@ -133,8 +133,12 @@ class Member:
         Why it should be compared with care; empty if there is no reason.
     comparable
         Whether it enters the headlines: its functional is not another than the data's.
+    verdict
+        On the most telling suite that it has a number of; ``None`` if there is none.
     findings
-        Its scales by judgement, the most telling suites first.
+        Its other scales by judgement, the most telling suites first.
+    scales
+        All of them.
     softest
         Cases in which it is softest, with their scales; empty where there are few cases.
     softest_in
@@ -157,7 +161,9 @@ class Member:
     n_failed: int
     warning: str
     comparable: bool
+    verdict: Verdict | None
     findings: tuple[Finding, ...]
+    scales: tuple[Scale, ...]
     softest: tuple[tuple[str, float], ...]
     softest_in: str
     note: str
@@ -330,6 +336,22 @@ class Pair:
 
 
 @dataclass(frozen=True)
+class Relaxation:
+    """What relaxing changes: models at fixed geometry and after their own relaxation, case by case.
+
+    Parameters
+    ----------
+    sides
+        Label of the model, and paired differences, relaxed minus fixed geometry.
+    table
+        The same, to be sorted and saved.
+    """
+
+    sides: tuple[tuple[str, tuple[PairedRow, ...]], ...]
+    table: Table
+
+
+@dataclass(frozen=True)
 class RunPair:
     """Run against run.
 
@@ -358,6 +380,8 @@ class CorrectionRow:
         Rows of the summary.
     difference
         Paired, after minus before; ``None`` if there is none.
+    scale
+        What it is a scale of, told apart from all others; empty if it is none.
     """
 
     suite: str
@@ -366,6 +390,7 @@ class CorrectionRow:
     before: Row
     after: Row
     difference: PairedRow | None
+    scale: str
 
 
 @dataclass(frozen=True)
@@ -504,6 +529,8 @@ class Report:
         Suites.
     pairs, run_pairs
         Model against model, run against run.
+    relaxation
+        Relaxed against fixed geometry; ``None`` where nothing can be compared in both.
     corrections
         Before against after.
     chemistry
@@ -524,6 +551,7 @@ class Report:
     sections: tuple[Section, ...]
     pairs: tuple[Pair, ...]
     run_pairs: tuple[RunPair, ...]
+    relaxation: Relaxation | None
     corrections: tuple[CorrectionNote, ...]
     chemistry: Chemistry
     cards: tuple[Card, ...]

@@ -9,8 +9,9 @@ from typing import Any
 import altair as alt
 
 from .chart_parts import Figure
-from .charts import pair_figure, scales_figure, section_figures
+from .charts import scales_figure, section_figures
 from .chemistry_charts import class_figure, element_figure, predictor_figure
+from .comparison_charts import correction_figure, pair_figure, relaxation_figure
 from .content import Report
 from .picture_charts import picture_figure
 from .style import PRINT, Style, config
@@ -61,10 +62,12 @@ def figures(report: Report) -> Iterator[Figure]:
     scales = scales_figure(report, style)
     if scales is not None:
         yield scales
-    for pair in report.pairs:
-        difference = pair_figure(pair, style)
-        if difference is not None:
-            yield difference
+    compared = [
+        *(correction_figure(note, style) for note in report.corrections),
+        *(pair_figure(pair, style) for pair in report.pairs),
+        relaxation_figure(report.relaxation, style) if report.relaxation else None,
+    ]
+    yield from (figure for figure in compared if figure is not None)
     for draw in (class_figure, predictor_figure):
         found = draw(report.chemistry, style)
         if found is not None:

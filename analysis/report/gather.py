@@ -17,7 +17,7 @@ from ..runs import Run
 from ..sides import Side
 from ..suites import ANALYSES
 from .by_chemistry import chemistry_of
-from .comparisons import all_sides, correct, correction_note, pairs_of
+from .comparisons import all_sides, correct, correction_note, pairs_of, relaxation_of
 from .content import Card, DataNote, Failure, Member, Report, RunNote, RunPair
 from .members import member_of
 from .sections import section_of
@@ -67,14 +67,15 @@ def gather(
         data=tuple(described.values()),
         runs=tuple(_run_note(run) for run in runs),
         members=members,
-        scales=tuple(s for m in members if m.comparable for f in m.findings for s in f.scales),
+        scales=tuple(s for m in members if m.comparable for s in m.scales),
         sections=tuple(section_of(ANALYSES[suite], everyone) for suite in suites),
         pairs=pairs,
         run_pairs=tuple(
             RunPair(first.name, second.name, tuple(changes(first, second)))
             for first, second in combinations(runs, 2)
         ),
-        corrections=tuple(correction_note(each, everyone, pairs) for each in mended),
+        relaxation=relaxation_of(everyone),
+        corrections=tuple(correction_note(each, everyone, pairs, suites) for each in mended),
         chemistry=chemistry_of(everyone),
         cards=tuple(_card(side) for side in everyone),
         failures=tuple(

@@ -9,7 +9,7 @@ from umlip_bench.potentials.card import differs, level_warning
 
 from ..sides import Side
 from ..suites import ANALYSES
-from .content import Finding, Member, Scale
+from .content import Finding, Member, Scale, Verdict
 from .verdicts import scales_of, verdicts_of
 
 SOFTEST = 3
@@ -24,6 +24,7 @@ def member_of(side: Side, style: int, suites: Sequence[str]) -> Member:
     warning = level_warning(level, side.run.level) or ""
     other = differs(level, side.run.level)
     softest_in, softest = _softest(side, suites)
+    judged = _judged(side, suites)
     return Member(
         label=side.label,
         model=side.model,
@@ -39,7 +40,9 @@ def member_of(side: Side, style: int, suites: Sequence[str]) -> Member:
         n_failed=sum(record.status == "failed" for record in records),
         warning=f"{warning}: not in the headlines" if other else warning,
         comparable=not other,
-        findings=_findings(side, suites),
+        verdict=judged[0][0] if judged else None,
+        findings=_findings(judged[1:]),
+        scales=tuple(scale for _, scales in judged for scale in scales),
         softest=softest,
         softest_in=softest_in,
         note=card.note or "",
@@ -63,13 +66,20 @@ def _softest(side: Side, suites: Sequence[str]) -> tuple[str, tuple[tuple[str, f
     return "", ()
 
 
-def _findings(side: Side, suites: Sequence[str]) -> tuple[Finding, ...]:
+def _judged(side: Side, suites: Sequence[str]) -> list[tuple[Verdict, tuple[Scale, ...]]]:
+    """Verdicts that rest on a number, the most telling suites first, with their scales."""
+    return [
+        (verdict, tuple(scales))
+        for suite in suites
+        for verdict in verdicts_of(ANALYSES[suite], [side])
+        if (scales := scales_of(ANALYSES[suite], side, verdict.variant, suites))
+    ]
+
+
+def _findings(judged: Sequence[tuple[Verdict, tuple[Scale, ...]]]) -> tuple[Finding, ...]:
     """Scales by judgement; why a judgement is undecided is said in the suite's section."""
     by_judgement: dict[str, list[Scale]] = {}
-    for suite in suites:
-        analysis = ANALYSES[suite]
-        for verdict in verdicts_of(analysis, [side]):
-            judgement, _, _ = verdict.judgement.partition(" (")
-            scales = scales_of(analysis, side, verdict.variant, suites)
-            by_judgement.setdefault(judgement, []).extend(scales)
-    return tuple(Finding(j, tuple(scales)) for j, scales in by_judgement.items() if scales)
+    for verdict, scales in judged:
+        judgement, _, _ = verdict.judgement.partition(" (")
+        by_judgement.setdefault(judgement, []).extend(scales)
+    return tuple(Finding(judgement, tuple(scales)) for judgement, scales in by_judgement.items())

@@ -16,8 +16,9 @@ from ..document import Bullets, Command, Grid, Paragraph
 from ..summary import Row
 from . import bundles
 from .chart_parts import Figure
-from .charts import pair_figure, scales_figure, section_figures
+from .charts import scales_figure, section_figures
 from .chemistry_charts import class_figure, element_figure, predictor_figure
+from .comparison_charts import correction_figure, pair_figure, relaxation_figure
 from .content import Member, Report
 from .picture_charts import picture_figure
 from .style import SCREEN, Style, config
@@ -113,7 +114,9 @@ def render(report: Report) -> str:
         ],
         elements=[element_figure(elements, style) for elements in report.chemistry.elements],
         kinds={Paragraph: "paragraph", Bullets: "bullets", Grid: "grid", Command: "command"},
+        corrections=[correction_figure(note, style) for note in report.corrections],
         differences=[figure for pair in report.pairs if (figure := pair_figure(pair, style))],
+        relaxation=relaxation_figure(report.relaxation, style) if report.relaxation else None,
         drawn=[
             DrawnSection(
                 tuple(section_figures(section, style)),

@@ -20,6 +20,8 @@ PARITY_FROM = 3
 """Points of one model; of fewer a parity plot says no more than a table."""
 DOTS_UP_TO = 2000
 """Points of one model; of more, their density is drawn."""
+ORIGIN_WITHIN = 0.4
+"""Of the largest value, the smallest up to which axes begin at zero."""
 BINS = 56
 """Of a density, along each axis."""
 DISTRIBUTION_FROM = 10
@@ -196,7 +198,7 @@ def parity_plots(
         if max(len(x) for _, x, _ in gathered.values()) < PARITY_FROM:
             continue
         both = np.concatenate([np.concatenate(each[1:]) for each in gathered.values()])
-        low, high = _padded(float(both.min()), float(both.max()))
+        low, high = _with_origin(float(both.min()), float(both.max()))
         panels = []
         for label, (cases, x, y) in gathered.items():
             side = rows[label]
@@ -228,6 +230,15 @@ def _joined(
     names = np.repeat(np.array([case for case, _, _ in points]), [len(x) for _, x, _ in points])
     x, y = (np.concatenate([point[k] for point in points]) for k in (1, 2))
     return names, x, y
+
+
+def _with_origin(low: float, high: float) -> tuple[float, float]:
+    """Ends for a line through the origin: it is shown where it is not far."""
+    if 0.0 < low < ORIGIN_WITHIN * high:
+        low = 0.0
+    elif ORIGIN_WITHIN * low < high < 0.0:
+        high = 0.0
+    return _padded(low, high)
 
 
 def _padded(low: float, high: float) -> tuple[float, float]:

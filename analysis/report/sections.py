@@ -63,10 +63,17 @@ def section_of(analysis: SuiteAnalysis[Any], everyone: Sequence[Side]) -> Sectio
 def _overview(
     analysis: SuiteAnalysis[Any], variants: Sequence[str], present: Sequence[Side]
 ) -> Overview:
-    """As in the terminal, but variants and models all in one row."""
+    """As in the terminal, but variants and models all in one row; without those that have no number."""
     name, shown = analysis.name, analysis.presentation
+    labels = dict(shown.labels)
     columns = [
-        (variant, side) for variant in variants for side in present if rows_of(name, variant, side)
+        (variant, side)
+        for variant in variants
+        for side in present
+        if any(
+            row.n_failed or (row.n_cases and row.metric in labels)
+            for row in rows_of(name, variant, side)
+        )
     ]
     counts = [side.run.find(name, v, side.model, shown.count_metric) for v, side in columns]
     rows = []

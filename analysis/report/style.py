@@ -15,6 +15,8 @@ from .pictures import DFT
 
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
 DASHES = ((1, 0), (6, 2), (2, 2), (8, 2, 2, 2), (4, 4), (10, 3))
+LABEL_LIMIT = 230
+"""Pixels of a name on an axis; on the page less where there is little room."""
 N_STEPS = 7
 """Colours of a softness, from too soft to too stiff."""
 
@@ -132,6 +134,7 @@ def config(palette: Palette, *, legend: bool) -> Mapping[str, Any]:
             "gridColor": palette.rule,
             "gridOpacity": 0.45,
             "labelPadding": 5,
+            "labelLimit": LABEL_LIMIT,
             "labelSeparation": 6,
             "titlePadding": 9,
             "tickSize": 4,

@@ -99,23 +99,48 @@ def pair_table(first: Side, second: Side, rows: Sequence[PairedRow]) -> Table:
             "materials",
             "metric",
         ),
-        rows=tuple(
-            (
-                row.suite,
-                row.variant,
-                row.label,
-                _finite(row.first),
-                _finite(row.second),
-                _finite(row.difference),
-                row.ci_low,
-                row.ci_high,
-                row.unit,
-                row.n_cases,
-                row.n_systems,
-                row.metric,
-            )
-            for row in rows
+        rows=tuple(_paired(row) for row in rows),
+    )
+
+
+def relaxation_table(found: Sequence[tuple[Side, Sequence[PairedRow]]]) -> Table:
+    """Paired differences of models after and before their own relaxation."""
+    return Table(
+        name="relaxed-minus-fixed-geometry",
+        title="Relaxed minus fixed geometry",
+        columns=(
+            "model",
+            "suite",
+            "variant",
+            "in words",
+            "fixed geometry",
+            "relaxed",
+            "difference",
+            "low",
+            "high",
+            "unit",
+            "cases",
+            "materials",
+            "metric",
         ),
+        rows=tuple((side.label, *_paired(row)) for side, rows in found for row in rows),
+    )
+
+
+def _paired(row: PairedRow) -> tuple[Value, ...]:
+    return (
+        row.suite,
+        row.variant,
+        row.label,
+        _finite(row.first),
+        _finite(row.second),
+        _finite(row.difference),
+        row.ci_low,
+        row.ci_high,
+        row.unit,
+        row.n_cases,
+        row.n_systems,
+        row.metric,
     )
 
 

@@ -37,17 +37,18 @@ def scales_of(
     for headline in analysis.headlines:
         row = side.run.find(analysis.name, variant, side.model, headline.metric)
         if row is not None and row.n_cases:
-            label = f"{headline.label}{_suffix(analysis, headline.label, suites)}"
-            if variant != analysis.variants[0]:
-                label = f"{label}, {variant}"
+            label = scale_label(analysis, headline.label, variant, suites)
             found.append(Scale(side.label, analysis.name, variant, label, row))
     return found
 
 
-def _suffix(analysis: SuiteAnalysis[Any], label: str, suites: Sequence[str]) -> str:
-    """The suite's name where another one has a scale of the same name."""
+def scale_label(
+    analysis: SuiteAnalysis[Any], label: str, variant: str, suites: Sequence[str]
+) -> str:
+    """What a headline is a scale of, told apart from those of other suites and variants."""
     same = [s for s in suites if any(label == each.label for each in ANALYSES[s].headlines)]
-    return f" ({analysis.name})" if len(same) > 1 else ""
+    where = f" ({analysis.name})" if len(same) > 1 else ""
+    return f"{label}{where}" if variant == analysis.variants[0] else f"{label}{where}, {variant}"
 
 
 def rows_of(suite: str, variant: str, side: Side) -> list[Row]:

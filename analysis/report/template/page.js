@@ -7,6 +7,7 @@
   const DIGITS = 4;
   const PAGE = 15;
   const ERRORS_ONLY = 1;
+  const NAMES = 0.4; // of the width of a chart
 
   // ---- dark and light: the system's choice until the reader makes another
 
@@ -56,7 +57,14 @@
     }
     const boxes = [...place.children];
     await Promise.all(panels.map(async (panel, k) => {
-      const options = { renderer: "svg", actions: false, logLevel: ERRORS_ONLY, config };
+      // Where there is little room names are cut, with an ellipsis; the tooltip has them whole.
+      const labelLimit = Math.min(config.axis.labelLimit, NAMES * boxes[k].clientWidth);
+      const options = {
+        renderer: "svg",
+        actions: false,
+        logLevel: ERRORS_ONLY,
+        config: { ...config, axis: { ...config.axis, labelLimit } },
+      };
       const { view } = await embed(boxes[k], panel.spec, options);
       view.addEventListener("click", (event, item) => {
         const name = item && item.datum && item.datum.case;

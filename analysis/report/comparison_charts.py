@@ -1,0 +1,113 @@
+"""Charts of comparisons: model against model, relaxed against fixed, before and after a correction."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+from ..comparison import PairedRow
+from ..suites import analysis_of
+from ..summary import Row
+from .chart_parts import COUNTS, Figure, Panel, estimated, span_of, whisker_chart
+from .content import CorrectionNote, Pair, Relaxation
+from .style import Style
+from .verdicts import scale_label
+from .wording import slug, upper
+
+SMALL = 0.05
+"""A difference of scales that an axis is never magnified beyond."""
+RESOLVED = "An interval without 0 is a difference that is resolved; hollow points rest on too few materials for one."
+
+
+def pair_figure(pair: Pair, style: Style) -> Figure | None:
+    """Paired differences of the suites' scales; ``None`` if there are none."""
+    return _difference_figure(
+        slug(f"difference-{pair.second}-minus-{pair.first}"),
+        f"{pair.second} minus {pair.first}",
+        f"Scales, paired over the cases that both have. {RESOLVED}",
+        [(pair.second, row) for row in pair.rows],
+        style,
+    )
+
+
+def relaxation_figure(relaxation: Relaxation, style: Style) -> Figure | None:
+    """Paired differences of the suites' scales, relaxed minus fixed; ``None`` if there are none."""
+    return _difference_figure(
+        "relaxed-minus-fixed-geometry",
+        "Relaxed minus fixed geometry",
+        f"Scales, paired over the cases that can be compared in both. {RESOLVED}",
+        [(side, row) for side, rows in relaxation.sides for row in rows],
+        style,
+    )
+
+
+def correction_figure(note: CorrectionNote, style: Style) -> Figure | None:
+    """Scales of all suites before and after a correction; ``None`` if there are none."""
+    rows = [row for row in note.rows if row.scale]
+    points = [
+        (upper(row.scale), side, value)
+        for row in rows
+        for side, value in ((note.before, row.before), (note.after, row.after))
+        if math.isfinite(value.value)
+    ]
+    if not points:
+        return None
+    return Figure(
+        slug(f"correction-{note.after}"),
+        "Does one factor mend every suite?",
+        f"Model over DFT, before and after. Bars are 95 % intervals. {COUNTS}",
+        (_whiskers(points, "model over DFT", 1.0, (1.0,), style, 620),),
+    )
+
+
+def _difference_figure(
+    name: str, title: str, caption: str, rows: Sequence[tuple[str, PairedRow]], style: Style
+) -> Figure | None:
+    """Of the rows, each with the model that has its colour, those of headlines."""
+    suites = list(dict.fromkeys(row.suite for _, row in rows))
+    points = [
+        (upper(label), side, row)
+        for side, row in rows
+        if math.isfinite(row.difference) and (label := _headline(row, suites)) is not None
+    ]
+    if not points:
+        return None
+    panel = _whiskers(points, "difference of scales", 0.0, (-SMALL, SMALL), style, 420)
+    return Figure(name, title, f"{caption} {COUNTS}", (panel,))
+
+
+def _headline(row: PairedRow, suites: Sequence[str]) -> str | None:
+    """What the row is a scale of."""
+    analysis = analysis_of(row.suite)
+    for headline in analysis.headlines:
+        if headline.metric == row.metric:
+            return scale_label(analysis, headline.label, row.variant, suites)
+    return None
+
+
+def _whiskers(
+    points: Sequence[tuple[str, str, Row | PairedRow]],
+    title: str,
+    target: float,
+    within: Iterable[float],
+    style: Style,
+    width: int,
+) -> Panel:
+    """Name, model and number of each point; the axis holds all of them and what is `within`."""
+    values = [
+        {
+            "name": name,
+            "side": side,
+            **estimated(
+                row.difference if isinstance(row, PairedRow) else row.value,
+                row.ci_low,
+                row.ci_high,
+                row.n_cases,
+            ),
+        }
+        for name, side, row in points
+    ]
+    names = list(dict.fromkeys(name for name, _, _ in points))
+    ends = [v for p in values for v in (p["value"], p["low"], p["high"]) if v is not None]
+    span = span_of([*ends, *within], target)
+    return Panel(whisker_chart(values, names, title, target, span, style), width)
