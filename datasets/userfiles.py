@@ -1,4 +1,4 @@
-"""A user's own reference data: extended XYZ, ASE databases, VASP output, or a folder of them."""
+"""A user's own reference data: extended XYZ, ASE databases, VASP and phonopy output, or a folder of them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 import ase.db
 import ase.io
 
-from umlip_bench.datasets import extxyz, manifests
-from umlip_bench.datasets.cases import MigrationCase
+from umlip_bench.datasets import extxyz, manifests, phonopy_files
+from umlip_bench.datasets.cases import MigrationCase, PhononCase
 from umlip_bench.datasets.dataset import Dataset, Frame
 from umlip_bench.datasets.labels import FORMAT, SYSTEM, frame, frames_cases, from_calculator
 from umlip_bench.datasets.paths import (
@@ -31,8 +31,9 @@ def read(path: Path) -> Dataset:
     Parameters
     ----------
     path
-        A file of one of `READERS`, or a folder, searched with all below it; the level of theory is that
-        of the manifest beside or in it, if there is one (`umlip_bench.datasets.manifests`).
+        A file of one of `READERS` or of phonopy's, or a folder, searched with all below it; the level of
+        theory is that of the manifest beside or in it, if there is one
+        (`umlip_bench.datasets.manifests`).
 
     Raises
     ------
@@ -41,11 +42,9 @@ def read(path: Path) -> Dataset:
     """
     if not path.exists():
         raise DataError(f"{path}: no such file; expected {allowed()}")
-    files = [path]
-    if path.is_dir():
-        files = [f for f in sorted(path.rglob("*")) if f.is_file() and _reader(f) is not None]
-        if not files:
-            raise DataError(f"{path} holds no file to read; expected {allowed()}")
+    files, force_sets = _files(path)
+    if not files and not force_sets:
+        raise DataError(f"{path} holds no file to read; expected {allowed()}")
     frames: list[Frame] = []
     images: list[PathFrame] = []
     for index, f in enumerate(chain.from_iterable(map(_read_file, files))):
@@ -59,8 +58,26 @@ def read(path: Path) -> Dataset:
         paths = migration_cases(images, level)
     except DataError as error:
         raise DataError(f"{path} has migration paths that cannot be used:\n{error}") from error
-    manifest = replace(manifest, caveats=(*manifest.caveats, *_told(paths)))
-    return Dataset(manifest, (*frames_cases(frames, level), *paths), _digest(files))
+    phonons = [phonopy_files.read(f, level, name) for name, f in force_sets.items()]
+    manifest = replace(
+        manifest, caveats=(*manifest.caveats, *_told(paths), *_told_of_phonons(phonons))
+    )
+    sources = [*files, *chain.from_iterable(map(phonopy_files.sources, force_sets.values()))]
+    return Dataset(manifest, (*frames_cases(frames, level), *paths, *phonons), _digest(sources))
+
+
+def _files(path: Path) -> tuple[list[Path], dict[str, Path]]:
+    """Files of `READERS`, and phonopy's by the name of the case: the folder that they are in."""
+    if path.is_file():
+        if path.suffix in (".yaml", ".yml"):
+            return [], {path.resolve().parent.name: path}
+        return [path], {}
+    everything = [f for f in sorted(path.rglob("*")) if f.is_file()]
+    force_sets = {
+        path.resolve().name if f.parent == path else str(f.parent.relative_to(path)): f
+        for f in phonopy_files.chosen(everything)
+    }
+    return [f for f in everything if _reader(f) is not None], force_sets
 
 
 def _told(paths: Sequence[MigrationCase]) -> Iterator[str]:
@@ -73,11 +90,17 @@ def _told(paths: Sequence[MigrationCase]) -> Iterator[str]:
         yield f"path{'' if len(names) == 1 else 's'} {', '.join(names)}: {note}."
 
 
+def _told_of_phonons(phonons: Sequence[PhononCase]) -> Iterator[str]:
+    if phonons:
+        names = ", ".join(case.name for case in phonons)
+        yield f"cells of {names} are taken to be relaxed in DFT, as nothing in phonopy's files says."
+
+
 def allowed() -> str:
     """What can be read, for messages."""
     return (
         f"{FORMAT}; or {PATH_FORMAT}; or an ASE database (*.db), VASP output (vasprun.xml, "
-        "vasprun.xml.gz), or a folder of such files"
+        f"vasprun.xml.gz), {phonopy_files.FORMAT}, or a folder of such files"
     )
 
 

@@ -12,13 +12,14 @@ from pathlib import Path
 import numpy as np
 
 from umlip_bench.datasets.cases import PhononCase, Preparation
-from umlip_bench.datasets.importers.phonopy_examples import phonon_case, read_phonopy_yaml
+from umlip_bench.datasets.importers.files import present
+from umlip_bench.datasets.phonopy_files import phonon_case, read_yaml
 from umlip_bench.potentials.card import LevelOfTheory
 
 
 def cases(folder: Path, level: LevelOfTheory) -> Iterator[PhononCase]:
     """The one case; its forces stand beside the displacements in the file."""
-    source = read_phonopy_yaml(folder / "phonopy_params.yaml")
+    source = read_yaml(present(folder / "phonopy_params.yaml"))
     forces = np.array([entry["forces"] for entry in source["displacements"]], dtype=float)
     yield phonon_case(
         source,

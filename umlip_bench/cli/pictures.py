@@ -33,8 +33,8 @@ def add_parser(commands: Subparsers) -> None:
         help="draw phonon bands and migration profiles of a run",
         description=(
             "Draw phonon bands with densities of states, and energy profiles of migration paths, of DFT and\n"
-            "of all models of a run folder as PNG; over all materials, histograms of the highest frequencies\n"
-            "over DFT's."
+            "of all models of a run folder as PNG; over all materials, histograms of the ratios of highest\n"
+            "frequencies."
         ),
         examples=EXAMPLES,
     )
