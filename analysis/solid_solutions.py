@@ -29,6 +29,7 @@ from .energies import (
     remarks,
 )
 from .intervals import Estimate, median_estimate
+from .softening import SUM_XX, SUM_YY, component_sums, r2_of, slope_of
 from .summary import Row, RowHead
 from .tables import CaseTable, Presentation
 
@@ -36,6 +37,12 @@ WHAT = "mixing energies"
 
 MIN_RANKED = 3
 """Orderings below which a ranking says nothing."""
+
+FRACTION_DIGITS = 6
+"""Decimals to which fractions of one composition agree."""
+
+SAME_ENERGY = 1e-5
+"""eV/atom; orderings whose mixing energies differ by no more are not told apart."""
 
 MILLI = 1e-3
 """1 meV in eV."""
@@ -77,6 +84,8 @@ class Solution:
     tau
         Kendall's tau-b between the mixing energies of model and DFT; nan if there are fewer than
         three, or all of one side are equal.
+    ordering_scale, ordering_r2
+        As `ordering_slope`.
     interaction_reference, interaction_model
         Ω of DFT and of the model in eV per mixing site; nan without values.
     """
@@ -84,6 +93,8 @@ class Solution:
     group: str
     n: int
     tau: float
+    ordering_scale: float
+    ordering_r2: float
     interaction_reference: float
     interaction_model: float
 
@@ -122,6 +133,38 @@ def kendall_tau(reference: ArrayLike, model: ArrayLike) -> float:
     return float(stats.kendalltau(x, y).statistic)
 
 
+def ordering_slope(
+    fractions: ArrayLike, reference: ArrayLike, model: ArrayLike
+) -> tuple[float, float]:
+    """Scale of the differences between orderings of one composition, in which end members cancel.
+
+    A model that has the energy of a pure element wrong has wrong mixing energies at all compositions, and an
+    energy scale that says little of its bonds.
+
+    Parameters
+    ----------
+    fractions, reference, model
+        Shape (n,): x, and mixing energies in eV/atom.
+
+    Returns
+    -------
+    slope, r2
+        Of the model on DFT, both less their mean over the orderings of the same x; nan if fewer than three
+        differences are independent, or one side has none of more than `SAME_ENERGY`.
+    """
+    x, y = np.array(reference, dtype=float), np.array(model, dtype=float)
+    _, which = np.unique(np.round(fractions, FRACTION_DIGITS), return_inverse=True)
+    sizes = np.bincount(which)
+    if len(x) - len(sizes) < MIN_RANKED:
+        return float("nan"), float("nan")
+    x -= (np.bincount(which, x) / sizes)[which]
+    y -= (np.bincount(which, y) / sizes)[which]
+    sums = component_sums(x, y)
+    if min(sums[SUM_XX], sums[SUM_YY]) < len(x) * SAME_ENERGY**2:
+        return float("nan"), float("nan")
+    return float(slope_of(sums)), float(r2_of(sums))
+
+
 def solutions(results: Sequence[OrderingResult], variant: Variant) -> list[Solution]:
     """Ranking and interaction of each group.
 
@@ -145,11 +188,16 @@ def solutions(results: Sequence[OrderingResult], variant: Variant) -> list[Solut
         per_site = 1 / np.array([result.sites_per_atom for result, _ in used])
         reference = np.array([value.reference for _, value in used])
         model = np.array([value.model for _, value in used])
+        scale, r2 = (
+            ordering_slope(x, reference, model) if compared else (float("nan"), float("nan"))
+        )
         found.append(
             Solution(
                 group=group,
                 n=len(used),
                 tau=kendall_tau(reference, model) if compared else float("nan"),
+                ordering_scale=scale,
+                ordering_r2=r2,
                 interaction_reference=interaction(x, reference * per_site),
                 interaction_model=interaction(x, model * per_site),
             )
@@ -170,10 +218,10 @@ def solution_rows(head: RowHead, results: Sequence[OrderingResult]) -> list[Row]
     Returns
     -------
     list of Row
-        ``kendall_tau``, ``interaction_dft``, ``interaction_model`` (eV per mixing site),
-        ``gap_temperature_dft``, ``gap_temperature_model`` (K), of systems with a gap, and
-        ``gap_temperature_shift`` (model less DFT, K), of systems with a gap on both sides.
-        ``n_cases`` counts their orderings;
+        ``kendall_tau``, ``ordering_scale`` and ``ordering_r2`` (see `ordering_slope`),
+        ``interaction_dft``, ``interaction_model`` (eV per mixing site), ``gap_temperature_dft``,
+        ``gap_temperature_model`` (K), of systems with a gap, and ``gap_temperature_shift`` (model less
+        DFT, K), of systems with a gap on both sides. ``n_cases`` counts their orderings;
         intervals are over systems.
     """
     found = solutions(results, Variant(head.variant))
@@ -190,6 +238,8 @@ def solution_rows(head: RowHead, results: Sequence[OrderingResult]) -> list[Row]
 
     return [
         head.row("kendall_tau", "", median([s.tau for s in found])),
+        head.row("ordering_scale", "", median([s.ordering_scale for s in found])),
+        head.row("ordering_r2", "", median([s.ordering_r2 for s in found])),
         head.row("interaction_dft", "eV", median([s.interaction_reference for s in found])),
         head.row("interaction_model", "eV", median([s.interaction_model for s in found])),
         head.row("gap_temperature_dft", "K", median(dft)),
@@ -235,6 +285,11 @@ def _in_words(solution: Solution) -> str:
         parts.append(f"DFT {_gap(solution.interaction_reference)}")
     if not np.isnan(solution.tau):
         parts.append(f"Kendall tau {solution.tau:.2f}")
+    if not np.isnan(solution.ordering_scale):
+        parts.append(
+            f"between orderings of one x {solution.ordering_scale:.2f} of DFT, "
+            f"r2 {solution.ordering_r2:.2f}"
+        )
     return ", ".join(parts)
 
 
@@ -246,9 +301,10 @@ def _gap(omega: float) -> str:
 
 def _caption(rows: Sequence[Row]) -> str:
     return (
-        f"{energy_caption(rows, WHAT)} Kendall tau: ranking of a system's orderings; gap: T_c = "
-        "Ω / 2 k_B of a regular solution fitted to them, model less DFT is the shift; medians over "
-        "systems that have one."
+        f"{energy_caption(rows, WHAT)} Kendall tau: ranking of a system's orderings; one x, scale and "
+        "r2: of the differences between orderings of one composition, in which the end members cancel; "
+        "gap: T_c = Ω / 2 k_B of a regular solution fitted to them, model less DFT is the shift; medians "
+        "over systems that have one."
     )
 
 
@@ -259,6 +315,8 @@ SOLID_SOLUTIONS = Presentation(
         ("mean_signed_error_mev", "signed error"),
         *LABELS[5:],
         ("kendall_tau", "Kendall tau"),
+        ("ordering_scale", "one x, scale"),
+        ("ordering_r2", "one x, r2"),
         ("gap_temperature_dft", "gap, DFT"),
         ("gap_temperature_model", "gap, model"),
         ("gap_temperature_shift", "shift"),

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from ase.build import bulk
 from ase.calculators.emt import EMT
+from ase.calculators.morse import MorsePotential
+from ase.constraints import FixAtoms
 from ase.mep import NEB
 from ase.optimize import FIRE
 
@@ -60,6 +62,61 @@ def test_all_variants_find_a_known_barrier():
         (profile,) = (p for p in result.profiles if p.of == variant)
         assert profile.forward_barrier == pytest.approx(forward, abs=1e-3)
         assert profile.backward_barrier == pytest.approx(backward, abs=1e-3)
+
+
+class CopperMorse(MorsePotential):
+    """Girifalco and Weizer, Phys. Rev. 114, 687 (1959), cut off smoothly beyond the second shell."""
+
+    def __init__(self):
+        super().__init__(epsilon=0.3429, r0=2.866, rho0=1.3588 * 2.866, rcut1=1.3, rcut2=1.7)
+
+
+def at_rest(atoms, held=()):
+    """The structure relaxed by ASE with some atoms held, and its energy and forces."""
+    atoms = atoms.copy()
+    atoms.set_constraint(FixAtoms(list(held)))
+    atoms.calc = CopperMorse()
+    FIRE(atoms, logfile=None).run(fmax=2e-3)
+    energy, forces = atoms.get_potential_energy(), atoms.get_forces(apply_constraint=False)
+    atoms.set_constraint()
+    atoms.calc = None
+    return atoms, energy, forces
+
+
+def test_a_hop_in_a_pair_potential_has_the_barrier_of_its_symmetric_saddle(load_model, monkeypatch):
+    """To 1e-3 eV by all variants.
+
+    Half-way between two neighbouring sites of fcc mirror planes meet: no force on the ion there, and the
+    saddle point is the crystal relaxed around it.
+    """
+    model = load_model(f"ase:{__name__}:CopperMorse", dtype="float64")
+    images, mover = vacancy_hop(bulk("Cu", "fcc", a=3.95, cubic=True).repeat(2), 3)
+    middle = images[0].copy()
+    middle.positions = 0.5 * (images[0].positions + images[-1].positions)
+    (first, low, _), (last, same, _) = at_rest(images[0]), at_rest(images[-1])
+    top, high, forces = at_rest(middle, [mover])
+    assert np.abs(forces[mover]).max() < 1e-4
+    assert same == pytest.approx(low, abs=1e-5)
+    barrier = high - low
+
+    monkeypatch.setattr(migration, "FMAX", 0.01)
+    known = two_wells(images=(first, top, last), moving=mover, name="known")
+    # The reference atom of ApproxNEB stays where it is put: not far away.
+    rough = [image.copy() for image in known.images]
+    for k, image in enumerate(rough):
+        ion = image.positions[mover].copy()
+        image.rattle(0.01, seed=k)
+        image.positions[mover] = ion
+    found = measured(model, known, replace(known, images=tuple(rough), name="rough"))
+    for name, variant in (
+        ("known", Variant.FIXED),
+        ("rough", Variant.APPROX_NEB),
+        ("rough", Variant.NEB),
+    ):
+        value = found[name].energies.value(variant)
+        assert value.standing is Standing.NO_REFERENCE
+        assert value.model == pytest.approx(barrier, abs=1e-3)
+    assert found["rough"].energies.value(Variant.FIXED).model != pytest.approx(barrier, abs=2e-3)
 
 
 def test_a_hop_in_copper(load_model, monkeypatch):

@@ -13,6 +13,7 @@ from umlip_bench.analysis.solid_solutions import (
     gap_temperature,
     interaction,
     kendall_tau,
+    ordering_slope,
     solutions,
 )
 from umlip_bench.benchmarks import orderings
@@ -145,6 +146,30 @@ def test_rankings():
     assert_allclose(kendall_tau([1, 2, 3, 4], [1, 2, 4, 3]), 4 / 6)
     assert np.isnan(kendall_tau([1, 2], [1, 2]))
     assert np.isnan(kendall_tau([1, 1, 1], [1, 2, 3]))
+
+
+def test_end_members_do_not_enter_the_differences_between_orderings():
+    """A model 0.8 times DFT whose elements are 0.3 and 0.1 eV/atom wrong: 0.8, and not the energy scale."""
+    x = np.repeat([0.25, 0.5, 0.75], 3)
+    dft = 0.2 * x * (1 - x) + np.tile([-0.01, 0.004, 0.02], 3)
+    model = 0.8 * dft - 0.3 * x - 0.1 * (1 - x)
+    assert_allclose(ordering_slope(x, dft, model), [0.8, 1.0])
+    rows = {r.metric: r for r in SUITE.rows("m", "d", planted(dft, x, model), 0)}
+    assert_allclose(rows["ordering_scale"].value, 0.8)
+    assert_allclose(rows["ordering_r2"].value, 1.0)
+    assert rows["ordering_scale"].n_cases == 9
+    assert rows["energy_scale"].value < -1
+
+
+def test_differences_between_orderings_need_some():
+    three = [0.25, 0.25, 0.5, 0.5, 0.75, 0.75]
+    known = ordering_slope(three, [1, 2, 1, 3, 1, 2], [1, 2, 2, 3, 1, 3])
+    # Half the differences: 0.5, 1, 0.5 in DFT, 0.5, 0.5, 1 in the model; r2 is (1.25/1.5)².
+    assert_allclose(known, [1.25 / 1.5, (1.25 / 1.5) ** 2])
+    assert np.isnan(ordering_slope(three[:4], [1, 2, 1, 3], [1, 2, 2, 3])).all()
+    assert np.isnan(ordering_slope(three, np.ones(6), [1, 2, 2, 3, 1, 3])).all()
+    rounding = 1 + 1e-7 * np.arange(6)
+    assert np.isnan(ordering_slope(three, [1, 2, 1, 3, 1, 2], rounding)).all()
 
 
 def test_systems_are_ranked_and_fitted_apart():
