@@ -19,7 +19,7 @@ TITLES = {
 }
 
 
-def draw(comparisons: Mapping[str, MigrationComparison]) -> Figure:
+def draw(comparisons: Mapping[str, MigrationComparison], reference: str = "DFT") -> Figure:
     """Energies above the first image along the path, a panel for each variant.
 
     The abscissa is the fraction of each path's own length: relaxed paths are not as long as DFT's. DFT is
@@ -29,6 +29,8 @@ def draw(comparisons: Mapping[str, MigrationComparison]) -> Figure:
     ----------
     comparisons
         Of one path, by name of the model; at least one.
+    reference
+        How DFT is called, with its functional.
     """
     first = next(iter(comparisons.values()))
     figure = Figure(figsize=(10.0, 3.8), layout="constrained")
@@ -38,7 +40,7 @@ def draw(comparisons: Mapping[str, MigrationComparison]) -> Figure:
             value = first.energies.value(variant)
             otherwise = value is not None and value.standing is Standing.NOT_COMPARABLE
             style = {"color": DFT, "linestyle": ":" if otherwise else "-"}
-            _line(axes, first.reference, "DFT", style)
+            _line(axes, first.reference, reference, style)
         for k, (model, comparison) in enumerate(comparisons.items()):
             for profile in comparison.profiles:
                 if profile.of == variant:
@@ -59,9 +61,11 @@ def draw(comparisons: Mapping[str, MigrationComparison]) -> Figure:
     return figure
 
 
-def pictures(comparisons: Mapping[str, MigrationComparison]) -> Iterator[tuple[str, Figure]]:
+def pictures(
+    comparisons: Mapping[str, MigrationComparison], reference: str = "DFT"
+) -> Iterator[tuple[str, Figure]]:
     """Name and figure; one for each path."""
-    yield "profile", draw(comparisons)
+    yield "profile", draw(comparisons, reference)
 
 
 def _line(axes: Axes, profile: Profile, label: str, style: dict[str, Any]) -> None:

@@ -22,7 +22,9 @@ BIN = 0.05
 """Width of a bin of ratios; the edges are multiples of it, so that one of them is 1."""
 
 
-def draw(comparisons: Mapping[str, PhononComparison], variant: str) -> Figure:
+def draw(
+    comparisons: Mapping[str, PhononComparison], variant: str, reference: str = "DFT"
+) -> Figure:
     """Bands along the path, and densities of states beside them.
 
     Imaginary frequencies are drawn below zero.
@@ -33,11 +35,13 @@ def draw(comparisons: Mapping[str, PhononComparison], variant: str) -> Figure:
         Of one material, by name of the model; at least one.
     variant
         ``"fixed-geometry"`` or ``"relaxed"``; models without it are left out.
+    reference
+        How DFT is called, with its functional.
     """
     first = next(iter(comparisons.values()))
     figure = Figure(figsize=(8.0, 4.5), layout="constrained")
     bands, states = figure.subplots(1, 2, width_ratios=(3, 1), sharey=True)
-    for label, side, weights, style in _sides(comparisons, variant):
+    for label, side, weights, style in _sides(comparisons, variant, reference):
         _draw_bands(bands, first.sampling.path, side, label, style)
         at = np.arange(side.mesh.min() - 4 * SMEARING, side.mesh.max() + 4 * SMEARING, SMEARING / 4)
         density = density_of_states(side.mesh, weights, at) * side.mesh.shape[1]
@@ -56,15 +60,17 @@ def draw(comparisons: Mapping[str, PhononComparison], variant: str) -> Figure:
     return figure
 
 
-def pictures(comparisons: Mapping[str, PhononComparison]) -> Iterator[tuple[str, Figure]]:
+def pictures(
+    comparisons: Mapping[str, PhononComparison], reference: str = "DFT"
+) -> Iterator[tuple[str, Figure]]:
     """Name and figure for each variant that a model has."""
-    yield FIXED, draw(comparisons, FIXED)
+    yield FIXED, draw(comparisons, FIXED, reference)
     if any(comparison.relaxed is not None for comparison in comparisons.values()):
-        yield RELAXED, draw(comparisons, RELAXED)
+        yield RELAXED, draw(comparisons, RELAXED, reference)
 
 
 def overviews(
-    cases: Mapping[str, Mapping[str, PhononComparison]],
+    cases: Mapping[str, Mapping[str, PhononComparison]], reference: str = "DFT"
 ) -> Iterator[tuple[str, Figure]]:
     """Name and figure of what is drawn of all materials together; nothing without DFT's phonons.
 
@@ -72,6 +78,8 @@ def overviews(
     ----------
     cases
         By name of the material, comparisons by name of the model.
+    reference
+        How DFT is called, with its functional.
     """
     ratios: dict[str, dict[str, list[float]]] = {FIXED: {}, RELAXED: {}}
     for comparisons in cases.values():
@@ -80,16 +88,20 @@ def overviews(
                 for variant, metrics in phonon_metrics(comparison).items():
                     ratios[variant].setdefault(model, []).append(metrics.max_ratio)
     if ratios[FIXED]:
-        yield "highest-frequencies", draw_ratios(ratios)
+        yield "highest-frequencies", draw_ratios(ratios, reference)
 
 
-def draw_ratios(ratios: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
+def draw_ratios(
+    ratios: Mapping[str, Mapping[str, Sequence[float]]], reference: str = "DFT"
+) -> Figure:
     """Histograms of the highest frequency over DFT's: a row for each variant, a column for each model.
 
     Parameters
     ----------
     ratios
         By variant and name of the model, one value for each material.
+    reference
+        How DFT is called, with its functional.
     """
     models = list(dict.fromkeys(model for of in ratios.values() for model in of))
     shown = [variant for variant, of in ratios.items() if of]
@@ -112,7 +124,7 @@ def draw_ratios(ratios: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
                 title += f", median {median:.2f}, softened {np.sum(values < 1.0)}/{len(values)}"
             axes.set_title(title, loc="left", fontsize="small")
     for axes in panels[-1]:
-        axes.set_xlabel("highest frequency, model over DFT")
+        axes.set_xlabel(f"highest frequency, model over {reference}")
     return figure
 
 
@@ -122,13 +134,13 @@ def write(comparisons: Mapping[str, PhononComparison], variant: str, path: Path)
 
 
 def _sides(
-    comparisons: Mapping[str, PhononComparison], variant: str
+    comparisons: Mapping[str, PhononComparison], variant: str, reference: str
 ) -> Iterator[tuple[str, Phonons, np.ndarray, dict[str, Any]]]:
     """Label, phonons, weights of the q-points, and style: DFT first, below the models."""
     first = next(iter(comparisons.values()))
     if first.reference is not None:
         yield (
-            "DFT",
+            reference,
             first.reference,
             first.sampling.weights,
             {"color": DFT, "linewidth": 1.6, "alpha": 0.7},

@@ -179,14 +179,14 @@ def test_pictures(tmp_path):
         name: measured(SUITE, model, [dft_case(truth)])["lattice"]
         for name, model in (("soft", unstable), ("right", truth))
     }
-    figure = draw(both, FIXED)
+    figure = draw(both, FIXED, "DFT (PBE)")
     bands, states = figure.axes
     segments = len(both["right"].sampling.path.labels)
     assert len(bands.lines) - len(bands.get_xticks()) - 1 == 3 * 3 * segments
     assert len(states.lines) == 3 + 1
     assert min(line.get_ydata().min() for line in bands.lines if len(line.get_ydata()) > 2) < -1
     labels = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
-    assert labels == ["DFT", "soft", "right"]
+    assert labels == ["DFT (PBE)", "soft", "right"]
     write(both, RELAXED, tmp_path / "lattice.png")
     assert (tmp_path / "lattice.png").read_bytes().startswith(b"\x89PNG")
 
@@ -202,7 +202,8 @@ def test_the_distribution_of_highest_frequencies():
         }
         for c in (0.49, 0.64, 1.21)
     }
-    ((name, figure),) = overviews(cases)
+    ((name, figure),) = overviews(cases, "DFT (PBE)")
+    assert figure.axes[-1].get_xlabel() == "highest frequency, model over DFT (PBE)"
     assert name == "highest-frequencies"
     for axes, variant in zip(figure.axes, (FIXED, RELAXED), strict=True):
         assert variant in axes.get_ylabel()

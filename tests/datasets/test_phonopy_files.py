@@ -185,7 +185,9 @@ def test_a_run_on_ones_own_force_sets(tmp_path, capsys):
     command = ["run", "phonons", "--data", str(tmp_path / "Ar"), "--dtype", "float64"]
     model = ["--model", "ase:ase.calculators.lj:LennardJones", "--device", "cpu"]
     assert main([*command, *model, "--out", str(out)]) == 0
-    assert "FC slope" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "FC slope" in shown
+    assert "Reference: Ar, functional not stated." in shown
     (record,) = map(json.loads, (out / "cases.jsonl").read_text().splitlines())
     # FORCE_SETS keeps ten digits after the point.
     assert record["metrics"]["fixed_force_constant_slope"] == pytest.approx(1 / 1.1, rel=1e-5)

@@ -50,7 +50,7 @@ def _run(options: argparse.Namespace) -> int:
 
     from umlip_bench.errors import UmlipBenchError
 
-    found = _results(options.folder)
+    reference, found = _results(options.folder)
     if not found:
         raise UmlipBenchError(
             f"{options.folder} holds no finished case of the suites {', '.join(DRAWERS)}; run "
@@ -60,11 +60,11 @@ def _run(options: argparse.Namespace) -> int:
     out = options.out or options.folder / "pictures"
     out.mkdir(parents=True, exist_ok=True)
     for (suite, case), results in found.items():
-        for name, figure in import_module(DRAWERS[suite]).pictures(results):
+        for name, figure in import_module(DRAWERS[suite]).pictures(results, reference):
             _save(figure, out / f"{re.sub(r'[^A-Za-z0-9._+-]+', '_', case)}-{name}.png")
     for suite, module in OVERVIEWS.items():
         of_suite = {case: results for (other, case), results in found.items() if other == suite}
-        for name, figure in import_module(module).overviews(of_suite):
+        for name, figure in import_module(module).overviews(of_suite, reference):
             _save(figure, out / f"{suite}-{name}.png")
     return 0
 
@@ -74,13 +74,24 @@ def _save(figure: Any, path: Path) -> None:
     print(path)
 
 
-def _results(folder: Path) -> dict[tuple[str, str], dict[str, Any]]:
-    """Results by suite and case, and by model."""
+def _results(folder: Path) -> tuple[str, dict[tuple[str, str], dict[str, Any]]]:
+    """How the reference is called, and results by suite and case, and by model.
+
+    Functionals are told: the reference's, and those of models that were trained on another.
+    """
     from umlip_bench.analysis.runs import read_run
+    from umlip_bench.potentials.card import differs
 
     run = read_run(folder)
+    level = run.level
+    reference = "DFT" if level.functional == "unknown" else f"DFT ({level})"
+    names = {}
+    for model in run.models:
+        own = run.card(model).level_of_theory
+        names[model] = f"{model} ({own.functional})" if differs(own, level) else model
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for record in run.records:
         if record.suite in DRAWERS and record.status == "done":
-            found.setdefault((record.suite, record.case), {})[record.model] = run.result(record)
-    return found
+            by_model = found.setdefault((record.suite, record.case), {})
+            by_model[names[record.model]] = run.result(record)
+    return reference, found

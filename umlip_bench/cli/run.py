@@ -317,6 +317,9 @@ def _report(console: Console, outcome: Outcome, source: _Source, *, one_by_one: 
             table = part.suite.case_table(results)
             if table is not None and (one_by_one or len(results) <= FEW_CASES):
                 print_cases(replace(table, title=f"{model}: {table.title}"), console)
+    if not one_by_one:
+        reference = f"Reference: {source.data.id}, {data.in_full}."
+        console.print(reference, style="dim", markup=False, highlight=False)
     for name in () if one_by_one else outcome.levels:
         warning = level_warning(outcome.levels[name], data)
         if warning:

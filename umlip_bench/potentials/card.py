@@ -39,6 +39,12 @@ class LevelOfTheory:
             text += f", {times}{self.energy_corrections} energies"
         return text
 
+    @property
+    def in_full(self) -> str:
+        """As the text, with the pseudopotentials; says so where the functional is not stated."""
+        functional = "functional not stated" if self.functional == "unknown" else str(self)
+        return ", ".join([functional, *([self.pseudopotentials] if self.pseudopotentials else [])])
+
 
 def differs(model: LevelOfTheory, data: LevelOfTheory) -> bool:
     """Whether both functionals are known and not the same."""
