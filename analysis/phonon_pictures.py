@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from .harmonic import SMEARING, density_of_states
 from .palette import DFT, model_style
@@ -113,6 +114,7 @@ def draw_ratios(
     panels = figure.subplots(len(shown), len(models), sharex=True, sharey="row", squeeze=False)
     for variant, row in zip(shown, panels, strict=True):
         row[0].set_ylabel(f"materials, {variant}")
+        row[0].yaxis.set_major_locator(MaxNLocator(integer=True))
         for k, (model, axes) in enumerate(zip(models, row, strict=True)):
             values = np.asarray(ratios[variant].get(model, []))
             axes.hist(values, bins=edges, color=model_style(k)["color"], alpha=0.8)
