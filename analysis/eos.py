@@ -231,7 +231,8 @@ def eos_rows(model: str, data: str, materials: Sequence[EosComparison], n_failed
     Returns
     -------
     list of Row
-        Medians over materials, of the values that there are, with order statistic intervals.
+        Medians over materials, of the values that there are, with order statistic intervals; and the
+        share of curves that have no minimum among their volumes.
     """
     found = [(each, eos_metrics(each)) for each in materials if each.reference is not None]
     rows: list[Row] = []
@@ -252,6 +253,11 @@ def eos_rows(model: str, data: str, materials: Sequence[EosComparison], n_failed
             *(head.row(f"{key}_median", unit, _median(metrics, key)) for key, unit in _MEDIANS),
             head.row("volume_error_mae", "%", _median_size(metrics, "volume_error")),
             head.row("derivative_mae", "", _median_size(metrics, "derivative_error")),
+            head.row(
+                "share_no_minimum",
+                "",
+                share_estimate(sum(np.isnan(m["volume_error"]) for m in metrics), len(metrics)),
+            ),
         ]
     return [row for row in rows if row.n_cases or row.metric == "bulk_modulus_scale_median"]
 
@@ -317,7 +323,8 @@ def caption(rows: Sequence[Row]) -> str:
     )
     return (
         f"Bulk modulus over DFT's, {place}. Birch-Murnaghan fits of third order. delta: root mean "
-        f"square difference of the curves within 6 % in volume; nu: weighted difference of V0, B0, B0'. "
+        f"square difference of the curves within 6 % in volume; nu: weighted difference of V0, B0, B0'; no "
+        f"minimum: curves without one among their volumes, which have no V0, B0, B0', delta and nu. "
         f"Medians over materials, 95 % intervals by {ORDER_STATISTICS}, shares by "
         f"{CLOPPER_PEARSON}; medians need {MEDIAN_FROM} materials for an interval."
     )
@@ -361,6 +368,7 @@ EOS = Presentation(
         ("energy_slope_median", "energy slope"),
         ("delta_median", "delta"),
         ("nu_median", "nu"),
+        ("share_no_minimum", "no minimum"),
     ),
     count_metric="bulk_modulus_scale_median",
     cases="materials",

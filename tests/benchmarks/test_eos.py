@@ -127,6 +127,19 @@ def test_a_minimum_beyond_the_volumes():
     assert metrics.relaxed_volume_error == pytest.approx(0.2, rel=1e-5)
 
 
+def test_curves_without_a_minimum_are_counted():
+    far = Equilibrium(1.2 * CURVE.volume, 0.4, 4.0)
+    results = [
+        measured(SUITE, Squeezable(own), [reference_case(name)])[name]
+        for name, own in (("near", CURVE), ("far", far))
+    ]
+    rows = {(r.variant, r.metric): r for r in eos_rows("toy", "data", results, 0)}
+    assert rows[FIXED, "share_no_minimum"].value == 0.5
+    assert rows[RELAXED, "share_no_minimum"].value == 0
+    assert rows[FIXED, "volume_error_median"].n_cases == 1
+    assert rows[FIXED, "bulk_modulus_scale_median"].n_cases == 2
+
+
 def test_results_come_back_from_arrays():
     for points in (True, False):
         result = measured(SUITE, Squeezable(CURVE), [reference_case(points=points)])["toy"]
