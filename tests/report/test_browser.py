@@ -1,9 +1,6 @@
 """The page in a real browser."""
 
-import shutil
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -11,38 +8,16 @@ import pytest
 from umlip_bench.analysis.report.gather import gather
 from umlip_bench.analysis.report.page import render
 
+from .browsing import Opened, open_page, scroll_through
 from .folders import HOSTILE, SOFT, write, write_large
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM = shutil.which("chromium")
-READY = "html[data-ready]"
 LARGEST = 5e6
 """Bytes of a page of a small set."""
 INTERACTIVE_WITHIN = 3.0
 """Seconds, with 100,000 force components."""
 WIDTHS = (390, 1440)
-
-
-@dataclass(frozen=True)
-class Opened:
-    """A page, and what it did that it should not have."""
-
-    page: object
-    seconds: float
-    errors: list[str] = field(default_factory=list)
-    requests: list[str] = field(default_factory=list)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[object]:
-    if CHROMIUM is None:
-        pytest.skip("no chromium on this machine")
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with playwright.sync_playwright() as driver:
-        launched = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield launched
-        launched.close()
 
 
 @pytest.fixture(scope="module")
@@ -55,45 +30,15 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def opened(browser, path: Path) -> Iterator[Opened]:
-    found = _open(browser, path)
+    found = open_page(browser, path)
     yield found
     assert found.errors == []
     assert found.requests == []
     found.page.context.close()
 
 
-def _open(browser, path: Path, width: int = 1440, scheme: str = "light") -> Opened:
-    context = browser.new_context(
-        viewport={"width": width, "height": 900}, color_scheme=scheme, accept_downloads=True
-    )
-    page = context.new_page()
-    errors: list[str] = []
-    requests: list[str] = []
-    page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on(
-        "request",
-        lambda request: (
-            None
-            if request.url.startswith(("file:", "data:", "blob:"))
-            else requests.append(request.url)
-        ),
-    )
-    start = time.perf_counter()
-    page.goto(path.as_uri(), wait_until="commit")
-    page.wait_for_selector(READY, state="attached")
-    return Opened(page, time.perf_counter() - start, errors, requests)
-
-
-def _scroll_through(page) -> None:
-    """As a reader would, so that everything is drawn."""
-    for figure in page.query_selector_all("figure.chart, .pictures"):
-        figure.scroll_into_view_if_needed()
-        figure.query_selector(".panels").wait_for_selector("svg .mark-group, svg .role-mark")
-
-
 def test_plots_are_drawn(opened: Opened) -> None:
-    _scroll_through(opened.page)
+    scroll_through(opened.page)
     n = opened.page.evaluate("document.querySelectorAll('.panels:not([data-drawn])').length")
     assert n == 0
     marks = opened.page.evaluate(
@@ -111,8 +56,8 @@ def test_plots_are_drawn(opened: Opened) -> None:
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_fits_the_screen(browser, path: Path, width: int) -> None:
-    found = _open(browser, path, width)
-    _scroll_through(found.page)
+    found = open_page(browser, path, width)
+    scroll_through(found.page)
     for details in found.page.query_selector_all("details"):
         details.query_selector("summary").click()
     found.page.wait_for_timeout(300)
@@ -180,7 +125,7 @@ def test_case_is_chosen_by_keyboard(opened: Opened) -> None:
 
 
 def test_dark_and_light(browser, path: Path) -> None:
-    found = _open(browser, path, scheme="dark")
+    found = open_page(browser, path, scheme="dark")
     page = found.page
     ground = "getComputedStyle(document.body).backgroundColor"
     mark = "getComputedStyle(document.querySelector('.lead .mark-symbol path')).stroke"
@@ -202,7 +147,7 @@ def test_many_force_components(browser, tmp_path: Path) -> None:
     page = tmp_path / "report.html"
     page.write_text(render(gather([run], {})), encoding="utf-8")
     assert page.stat().st_size < LARGEST
-    found = _open(browser, page)
+    found = open_page(browser, page)
     assert found.errors == []
     assert found.requests == []
     assert found.seconds < INTERACTIVE_WITHIN

@@ -1,0 +1,49 @@
+"""Opening pages in Chromium."""
+
+import shutil
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+CHROMIUM = shutil.which("chromium")
+READY = "html[data-ready]"
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A page, and what it did that it should not have."""
+
+    page: object
+    seconds: float
+    errors: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+
+def open_page(browser, path: Path, width: int = 1440, scheme: str = "light") -> Opened:
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, color_scheme=scheme, accept_downloads=True
+    )
+    page = context.new_page()
+    errors: list[str] = []
+    requests: list[str] = []
+    page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on(
+        "request",
+        lambda request: (
+            None
+            if request.url.startswith(("file:", "data:", "blob:"))
+            else requests.append(request.url)
+        ),
+    )
+    start = time.perf_counter()
+    page.goto(path.as_uri(), wait_until="commit")
+    page.wait_for_selector(READY, state="attached")
+    return Opened(page, time.perf_counter() - start, errors, requests)
+
+
+def scroll_through(page) -> None:
+    """As a reader would, so that everything is drawn."""
+    for figure in page.query_selector_all("figure.chart, .pictures"):
+        figure.scroll_into_view_if_needed()
+        figure.query_selector(".panels").wait_for_selector("svg .mark-group, svg .role-mark")
