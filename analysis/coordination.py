@@ -54,7 +54,10 @@ def effective_coordination(geometry: Geometry) -> FloatArray:
     np.minimum.at(average, centres, distances)  # where the iteration starts
     numbers: FloatArray = np.zeros(n)
     for _ in range(ITERATIONS):
-        weights = np.exp(1.0 - (distances / average[centres]) ** 6)
+        ratio = distances / average[centres]
+        # Products, since powers are ten times as slow.
+        cube = ratio * ratio * ratio
+        weights = np.exp(1.0 - cube * cube)
         numbers = np.asarray(np.bincount(centres, weights, minlength=n), dtype=np.float64)
         sums = np.bincount(centres, weights * distances, minlength=n)
         average = np.divide(sums, numbers, out=average, where=numbers > 0.0)

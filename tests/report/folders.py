@@ -34,6 +34,7 @@ N_MATERIALS = 12
 def material(name: str, scale: float, n_frames: int = 3, n_atoms: int = 6) -> MaterialComparison:
     """Frames with random forces, the model's in proportion but for noise."""
     rng = np.random.default_rng([len(name), n_frames])
+    edge = 6.0 * (n_atoms / 6) ** (1 / 3)
     frames = []
     for _ in range(n_frames):
         forces = rng.normal(size=(n_atoms, 3))
@@ -50,8 +51,8 @@ def material(name: str, scale: float, n_frames: int = 3, n_atoms: int = 6) -> Ma
                 stress_model=scale * stress,
                 geometry=Geometry(
                     np.where(np.arange(n_atoms) % 2, 14, 8),
-                    rng.uniform(0.0, 6.0, size=(n_atoms, 3)),
-                    6.0 * np.eye(3),
+                    rng.uniform(0.0, edge, size=(n_atoms, 3)),
+                    edge * np.eye(3),
                 ),
             )
         )
