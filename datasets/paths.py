@@ -236,6 +236,11 @@ def _in_order(members: Sequence[PathFrame], start: int) -> tuple[list[PathFrame]
         )
     missing = sorted(set(range(numbers[0], numbers[-1])) - set(numbers))
     notes = [f"no image {', '.join(map(str, missing))}; the others are taken"] if missing else []
+    if start == 1:
+        notes.append(
+            "the images are numbered from 1, and image 1 is taken for the first end point; if there should "
+            f"be an {IMAGE} 0, the path lacks its end point, and its barriers are wrong"
+        )
     return [by_number[number] for number in numbers], notes
 
 

@@ -132,7 +132,7 @@ def written_with_few_digits(images, rng):
         (permuted, "image 1, image 2, image 3, image 4: the atoms were in another order"),
         (swapped, "image 2: the atoms were in another order and are now in that of image 0"),
         (wrapped, "image 1, image 2, image 3, image 4: atoms had been wrapped"),
-        (shuffled, None),
+        (shuffled, "the images are numbered from 1, and image 1 is taken for the first end point"),
         (unnumbered, "the images have no numbers: their order in the file is taken"),
         (written_with_few_digits, None),
     ],
