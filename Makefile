@@ -9,7 +9,7 @@ OUT ?= runs/bench
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install bench test test-gpu lint clean
+.PHONY: install bench figures test test-gpu lint clean
 
 install: $(STAMP)
 
@@ -21,6 +21,12 @@ $(STAMP): pyproject.toml constraints.txt
 
 bench: install
 	$(BIN)/umlip-bench run high-energy --out $(OUT)
+
+# The figures of README.md: two models on all embedded suites, a minute.
+FIGURES := scales high-energy-slope high-energy-parity-force-component phonons-NaCl migration-Al-vacancy-hop
+figures: install
+	$(BIN)/umlip-bench run --model chgnet-0.3.0 --model m3gnet-mp-2021.2.8 --out runs/all
+	$(BIN)/umlip-bench report runs/all --figures docs/figures --only $(FIGURES) --format png --dpi 110
 
 test: install
 	$(BIN)/python -m pytest

@@ -15,8 +15,6 @@ Chart = Any
 """An Altair chart; its classes share no public type but ``TopLevelMixin``."""
 DIGITS = 5
 """Significant digits of what is only drawn."""
-COUNTS = "At the right: cases."
-"""What a chart of `whisker_chart` has besides, for its caption."""
 WHISKER, GAP = 14, 16
 """Pixels of a model in a row, and between rows."""
 COUNT_SPACE = 30
@@ -152,7 +150,12 @@ def whisker_chart(
     counts = base.mark_text(
         align="right", dx=COUNT_SPACE - 2, fontSize=10, color=style.palette.muted
     ).encode(x=alt.value("width"), y=y, yOffset=offset, text="cases:Q")
-    return (vertical_rule(target, style) + bars + points + counts).properties(
+    head = (
+        alt.Chart(inline([{"words": "cases"}]))
+        .mark_text(align="right", dx=COUNT_SPACE - 2, fontSize=10, color=style.palette.muted)
+        .encode(x=alt.value("width"), y=alt.value(-5), text="words:N")
+    )
+    return (vertical_rule(target, style) + bars + points + counts + head).properties(
         height=len(order) * (WHISKER * len(sides) + GAP)
     )
 

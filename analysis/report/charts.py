@@ -8,7 +8,6 @@ from typing import Any
 import altair as alt
 
 from .chart_parts import (
-    COUNTS,
     Chart,
     Figure,
     Panel,
@@ -49,8 +48,7 @@ def scales_figure(report: Report, style: Style) -> Figure | None:
     return Figure(
         "scales",
         "Do the suites agree?",
-        "Model over DFT: below 1 is soft. Bars are 95 % intervals; hollow points rest on too few materials for one. "
-        + COUNTS,
+        "Model over DFT: below 1 is soft. Bars are 95 % intervals; hollow points: too few materials for one.",
         (
             Panel(
                 whisker_chart(values, labels, "model over DFT", 1.0, (low, high), style),
@@ -216,7 +214,7 @@ def error_figure(plot: ErrorPlot, style: Style) -> Figure:
     return Figure(
         f"{plot.suite}-{plot.variant}-errors",
         "How much of the error is softness?",
-        f"cMAE: what is left of the error once each material's own softness is taken out. {COUNTS}",
+        "cMAE: what is left of the error once each material's own softness is taken out.",
         (Panel(chart, 420),),
     )
 

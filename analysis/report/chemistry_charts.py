@@ -10,7 +10,6 @@ from umlip_bench.elements import SYMBOLS
 
 from ..chemistry import PredictorBin
 from .chart_parts import (
-    COUNTS,
     Chart,
     Figure,
     Panel,
@@ -126,8 +125,7 @@ def class_figure(chemistry: Chemistry, style: Style) -> Figure | None:
     return Figure(
         "chemistry",
         "By class of compounds",
-        "Forces, model over DFT, median over materials. Hollow points: too few materials for an interval. "
-        + COUNTS,
+        "Forces, model over DFT, median over materials. Hollow points: too few materials for an interval.",
         (
             Panel(
                 whisker_chart(

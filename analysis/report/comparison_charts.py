@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from ..comparison import PairedRow
 from ..suites import analysis_of
 from ..summary import Row
-from .chart_parts import COUNTS, Figure, Panel, estimated, span_of, whisker_chart
+from .chart_parts import Figure, Panel, estimated, span_of, whisker_chart
 from .content import CorrectionNote, Pair, Relaxation
 from .style import Style
 from .verdicts import scale_label
@@ -16,7 +16,7 @@ from .wording import slug, upper
 
 SMALL = 0.05
 """A difference of scales that an axis is never magnified beyond."""
-RESOLVED = "An interval without 0 is a difference that is resolved; hollow points rest on too few materials for one."
+RESOLVED = "An interval without 0 is a difference that is resolved; hollow points: too few materials for one."
 
 
 def pair_figure(pair: Pair, style: Style) -> Figure | None:
@@ -55,7 +55,7 @@ def correction_figure(note: CorrectionNote, style: Style) -> Figure | None:
     return Figure(
         slug(f"correction-{note.after}"),
         "Does one factor mend every suite?",
-        f"Model over DFT, before and after. Bars are 95 % intervals. {COUNTS}",
+        "Model over DFT, before and after. Bars are 95 % intervals.",
         (_whiskers(points, "model over DFT", 1.0, (1.0,), style, 620),),
     )
 
@@ -73,7 +73,7 @@ def _difference_figure(
     if not points:
         return None
     panel = _whiskers(points, "difference of scales", 0.0, (-SMALL, SMALL), style, 420)
-    return Figure(name, title, f"{caption} {COUNTS}", (panel,))
+    return Figure(name, title, caption, (panel,))
 
 
 def _headline(row: PairedRow, suites: Sequence[str]) -> str | None:

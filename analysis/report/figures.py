@@ -1,12 +1,15 @@
-"""The charts for print: PNG and PDF."""
+"""The charts for print: PNG, PDF and SVG."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import altair as alt
+
+from umlip_bench.errors import DataError
 
 from .chart_parts import Figure
 from .charts import scales_figure, section_figures
@@ -16,13 +19,20 @@ from .content import Report
 from .picture_charts import picture_figure
 from .style import PRINT, Style, config
 
+ENDINGS = ("png", "pdf", "svg")
 PIXELS_PER_INCH = 300
 PER_ROW = 3
 """Panels beside each other."""
 
 
-def write(report: Report, folder: Path) -> Iterator[Path]:
-    """Write every chart of the page as PNG and PDF.
+def write(
+    report: Report,
+    folder: Path,
+    only: Sequence[str] = ("*",),
+    endings: Sequence[str] = ("png", "pdf"),
+    pixels_per_inch: int = PIXELS_PER_INCH,
+) -> Iterator[Path]:
+    """Write charts of the page as files.
 
     Parameters
     ----------
@@ -30,16 +40,41 @@ def write(report: Report, folder: Path) -> Iterator[Path]:
         The page's content.
     folder
         Made if it is not there; files of the same names are replaced.
+    only
+        Names of charts, without ending; ``*`` stands for anything.
+    endings
+        Formats, of `ENDINGS`.
+    pixels_per_inch
+        Of PNG, positive.
 
     Yields
     ------
     Path
         Each file, once it is written.
-    """
-    import vl_convert
 
+    Raises
+    ------
+    DataError
+        If no chart has one of the names.
+    """
+    named = _named(report)
+    missing = [each for each in only if not any(fnmatchcase(name, each) for name in named)]
+    if missing:
+        raise DataError(
+            f"no figure is named {', '.join(missing)}; there are {', '.join(named) or 'none'}"
+        )
     folder.mkdir(parents=True, exist_ok=True)
-    version = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
+    for name, figure in named.items():
+        if any(fnmatchcase(name, each) for each in only):
+            for ending in endings:
+                path = folder / f"{name}.{ending}"
+                path.write_bytes(_drawn(figure, ending, pixels_per_inch))
+                yield path
+
+
+def _named(report: Report) -> dict[str, Figure]:
+    """Figures by a name that no other has, on any file system."""
+    named: dict[str, Figure] = {}
     taken: set[str] = set()
     for figure in figures(report):
         name = figure.name
@@ -47,13 +82,23 @@ def write(report: Report, folder: Path) -> Iterator[Path]:
         while name.lower() in taken:
             name += "-"
         taken.add(name.lower())
-        spec = specification(figure)
-        png = vl_convert.vegalite_to_png(spec, vl_version=version, scale=1, ppi=PIXELS_PER_INCH)
-        pdf = vl_convert.vegalite_to_pdf(spec, vl_version=version)
-        for ending, content in (("png", png), ("pdf", pdf)):
-            path = folder / f"{name}.{ending}"
-            path.write_bytes(content)
-            yield path
+        named[name] = figure
+    return named
+
+
+def _drawn(figure: Figure, ending: str, pixels_per_inch: int) -> bytes:
+    import vl_convert
+
+    version = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
+    spec = specification(figure)
+    content: bytes
+    if ending == "png":
+        content = vl_convert.vegalite_to_png(spec, vl_version=version, scale=1, ppi=pixels_per_inch)
+    elif ending == "pdf":
+        content = vl_convert.vegalite_to_pdf(spec, vl_version=version)
+    else:
+        content = vl_convert.vegalite_to_svg(spec, vl_version=version).encode()
+    return content
 
 
 def figures(report: Report) -> Iterator[Figure]:

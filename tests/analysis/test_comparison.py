@@ -13,7 +13,13 @@ import numpy as np
 import pytest
 
 from tests.analysis.folders import FAILED, write_run
-from umlip_bench.analysis.comparison import PairedRow, compare, compare_frame, overlaps
+from umlip_bench.analysis.comparison import (
+    PairedRow,
+    compare,
+    compare_frame,
+    compare_variants,
+    overlaps,
+)
 from umlip_bench.analysis.defects import DefectResult
 from umlip_bench.analysis.elastic import ElasticComparison, ReferenceModuli
 from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Standing, Variant
@@ -186,6 +192,27 @@ def test_moduli_of_a_scaled_model(tmp_path: Path) -> None:
         assert (scale.ci_low, scale.ci_high) == (pytest.approx(0.1), pytest.approx(0.1))
     # An error is a size: it is 0.2 and 0.1 of the modulus.
     assert row(rows, "shear_modulus_error_median").difference == pytest.approx(-0.03 * 160.21766)
+
+
+def test_relaxed_against_fixed_geometry(tmp_path: Path) -> None:
+    """Only materials with both; a surface that DFT has in one geometry alone is in no row."""
+    crystals = [
+        replace(crystal, relaxed=(1.0 + 0.01 * k) * crystal.fixed)
+        for k, crystal in enumerate(elastic(0.8))
+    ]
+    crystals.append(replace(crystals[0], name="only fixed", relaxed=None))
+    run = write_run(tmp_path / "run", {"elastic": {"a": crystals}, "defects": {"a": defects(9)}})
+    (side,) = sides([run])
+    rows = compare_variants(side)
+    assert {(each.suite, each.variant) for each in rows} == {("elastic", "relaxed")}
+    scale = row(rows, "bulk_modulus_scale_median")
+    assert (scale.n_cases, scale.n_systems) == (6, 6)
+    assert scale.first == pytest.approx(0.8)
+    assert scale.second == pytest.approx(0.8 * 1.025)
+    assert scale.difference == pytest.approx(0.8 * 0.025)
+    # Of six differences the order statistics are the least and the largest.
+    assert scale.ci_low == pytest.approx(0.0, abs=1e-12)
+    assert scale.ci_high == pytest.approx(0.8 * 0.05)
 
 
 def test_only_cases_that_both_have_are_compared(tmp_path: Path) -> None:

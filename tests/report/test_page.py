@@ -162,6 +162,25 @@ def test_figures_for_print(report: Report, tmp_path: Path) -> None:
     assert written[1].read_bytes().startswith(b"%PDF")
 
 
+def test_chosen_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = write(tmp_path / "run", hostile=False)
+    command = ["report", str(run.path), "--out", str(tmp_path / "page.html")]
+    figures_of = [*command, "--figures", str(tmp_path / "figures")]
+    chosen = ["scales", "phonons-*-scale"]
+    assert main([*figures_of, "--only", *chosen, "--format", "svg", "png", "--dpi", "50"]) == 0
+    names = {path.name for path in (tmp_path / "figures").iterdir()}
+    stems = {"scales", "phonons-curvature-scale"}
+    assert names == {f"{stem}.{ending}" for stem in stems for ending in ("svg", "png")}
+    text = (tmp_path / "figures" / "scales.svg").read_text(encoding="utf-8")
+    assert text.startswith("<svg")
+    assert SOFT in text
+    capsys.readouterr()
+    assert main([*figures_of, "--only", "scale"]) == 2
+    assert "no figure is named scale; there are scales, " in capsys.readouterr().err
+    assert main([*command, "--dpi", "50"]) == 2
+    assert "name a folder for them with --figures" in capsys.readouterr().err
+
+
 def test_periodic_table() -> None:
     places = [place(symbol) for symbol in SYMBOLS]
     assert len(set(places)) == len(SYMBOLS)

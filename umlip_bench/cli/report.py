@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from umlip_bench.cli.options import Subparsers, add_command
+from umlip_bench.cli.options import Subparsers, add_command, positive
 
 if TYPE_CHECKING:
     from umlip_bench.analysis.report.content import DataNote
@@ -21,6 +21,7 @@ EXAMPLES = """\
       every suite before and after a scalar correction, without running anything again
   umlip-bench report runs/first --figures figures
       every chart as PNG and PDF too
+  umlip-bench report runs/first --figures figures --only scales "phonons-*" --format svg
 """
 
 
@@ -44,7 +45,24 @@ def add_parser(commands: Subparsers) -> None:
         help="where to write the page (default: report.html in the first run folder)",
     )
     parser.add_argument(
-        "--figures", type=Path, metavar="DIR", help="write every chart there, as PNG and PDF"
+        "--figures", type=Path, metavar="DIR", help="write the charts there, as PNG and PDF"
+    )
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        default=None,
+        metavar="NAME",
+        help="of --figures these alone, named as their files without ending; * stands for anything",
+    )
+    parser.add_argument(
+        "--format",
+        nargs="+",
+        choices=("png", "pdf", "svg"),
+        default=None,
+        help="of --figures (default: png pdf)",
+    )
+    parser.add_argument(
+        "--dpi", type=positive, default=None, metavar="N", help="of PNGs (default: 300)"
     )
     parser.add_argument(
         "--corrected",
@@ -65,6 +83,7 @@ def _run(options: argparse.Namespace) -> int:
     from umlip_bench.errors import UmlipBenchError
     from umlip_bench.files import write_atomically
 
+    _check_figures(options)
     runs = [read_run(path) for path in options.runs]
     notes = {run.data: _data_note(run) for run in runs}
     report = gather(runs, notes, options.corrected)
@@ -73,13 +92,28 @@ def _run(options: argparse.Namespace) -> int:
         write_atomically(out, lambda file: file.write(render(report).encode()))
         print(out)
         if options.figures is not None:
-            for path in figures.write(report, options.figures):
+            for path in figures.write(
+                report,
+                options.figures,
+                options.only or ["*"],
+                options.format or ["png", "pdf"],
+                options.dpi or figures.PIXELS_PER_INCH,
+            ):
                 print(path)
     except OSError as error:
         raise UmlipBenchError(
             f"{error.filename or out} cannot be written ({error.strerror}); choose another place"
         ) from error
     return 0
+
+
+def _check_figures(options: argparse.Namespace) -> None:
+    """Options of figures without figures would do nothing."""
+    from umlip_bench.errors import UmlipBenchError
+
+    given = [name for name in ("only", "format", "dpi") if getattr(options, name) is not None]
+    if given and options.figures is None:
+        raise UmlipBenchError(f"--{given[0]} is of figures; name a folder for them with --figures")
 
 
 def _data_note(run: Run) -> DataNote:
