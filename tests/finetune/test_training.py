@@ -228,6 +228,20 @@ class TestLearning:
         done = sum(float((middle[n] - start[n]).square().sum()) for n in start)
         assert 0 < done < 0.05 * way
 
+    def test_gradients_are_scaled_to_the_largest_norm_allowed(self, chgnet, labels):
+        """Adam divides by the gradient's own size, but for 1e-8: far below that nothing moves."""
+        plain, loose, tight = (
+            quick(chgnet, labels, settings=dataclasses.replace(SHORT, clip=clip)).potential
+            for clip in (None, 1e9, 1e-12)
+        )
+        assert equal(plain, loose)
+        start, end = (dict(m.module.named_parameters()) for m in (chgnet, tight))
+        assert all(torch.allclose(start[n], end[n], atol=1e-6, rtol=0) for n in start)
+        assert not all(
+            torch.allclose(start[n], p, atol=1e-6, rtol=0)
+            for n, p in plain.module.named_parameters()
+        )
+
     def test_ends_early_without_improvement(self, chgnet):
         frames = labelled(stiffer(chgnet, 1.25), distorted(4))
         settings = TrainingSettings(
