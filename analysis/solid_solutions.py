@@ -153,7 +153,7 @@ def ordering_slope(
         differences are independent, or one side has none of more than `SAME_ENERGY`.
     """
     x, y = np.array(reference, dtype=float), np.array(model, dtype=float)
-    _, which = np.unique(np.round(fractions, FRACTION_DIGITS), return_inverse=True)
+    _, which = np.unique(np.round(np.asarray(fractions), FRACTION_DIGITS), return_inverse=True)
     sizes = np.bincount(which)
     if len(x) - len(sizes) < MIN_RANKED:
         return float("nan"), float("nan")
