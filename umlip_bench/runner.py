@@ -22,7 +22,19 @@ from umlip_bench.potentials.store import Weights
 from umlip_bench.runs import CaseKey, CaseRecord, RunConfig, RunFolder
 from umlip_bench.suite import Case, Suite
 
-RECORDED_PACKAGES = ("ase", "chgnet", "e3nn", "mace-torch", "matgl", "numpy", "pymatgen", "torch")
+RECORDED_PACKAGES = (
+    "ase",
+    "chgnet",
+    "e3nn",
+    "mace-torch",
+    "matgl",
+    "numpy",
+    "phonopy",
+    "pymatgen",
+    "seekpath",
+    "spglib",
+    "torch",
+)
 
 
 @dataclass(frozen=True)
