@@ -14,6 +14,7 @@ from umlip_bench.finetune.cli.training_options import add_training_options, give
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from umlip_bench.analysis.high_energy import MaterialComparison
     from umlip_bench.datasets import Frame
     from umlip_bench.finetune.evaluation import Outcome
     from umlip_bench.potentials.protocol import Potential
@@ -145,7 +146,7 @@ def _scalar(
 
     with console.errors().status(f"{model.card.name}: reference set") as status:
         reference = reference_materials(model)
-        compared = []
+        compared: list[MaterialComparison] = []
         for name, frames in materials.items():
             status.update(f"{model.card.name}: {name}")
             compared += compare(model, frames)
