@@ -435,10 +435,12 @@ def test_before_and_after_a_correction(shown: Shown) -> None:
         "#corrections tbody tr",
         "(rows) => rows.map((row) => [...row.cells].map((cell) => cell.innerText))",
     )
-    where = ""
-    for head, label, before, after, _ in found:
-        where = head or where
-        suite, _, variant = where.partition(", ")
+    suite = variant = ""
+    for label, *values in found:
+        if values == [""]:
+            suite, _, variant = label.partition(", ")
+            continue
+        before, after, _ = values
         metric = metric_of(suite, label, [r for k, r in shown.rows.items() if k[0] == suite])
         for text, model in ((before, SOFT), (after, MENDED)):
             row = shown.rows[suite, variant, model, metric]
