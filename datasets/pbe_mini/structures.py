@@ -312,7 +312,8 @@ def solid_solutions() -> Iterator[Point]:
         info = {"system": "CaO-MgO", "decoration": name, "fraction": float(share)}
         # Rotations mix the axes of the longest cells: GPAW's grid would be as fine along the short ones
         # as the long one needs, eleven times the points.
-        slender = max(cell.cell.lengths()) > 3 * min(cell.cell.lengths())
+        lengths = cell.cell.lengths()
+        slender = bool(lengths.max() > 3 * lengths.min())
         yield replace(point(f"ordering-{name}", cell, **info), point_group=not slender)
 
 
