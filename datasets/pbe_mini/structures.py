@@ -309,7 +309,7 @@ def solid_solutions() -> Iterator[Point]:
         constant = share * CRYSTALS["CaO"][1] + (1 - share) * CRYSTALS["MgO"][1]
         name = {0.0: "MgO", 1.0: "CaO"}.get(share, f"CaMgO-{index}")
         cell = _ordering(lattice, pattern, constant)
-        info = {"system": "CaO-MgO", "decoration": name, "fraction": float(share)}
+        info: dict[str, Any] = {"system": "CaO-MgO", "decoration": name, "fraction": float(share)}
         # Rotations mix the axes of the longest cells: GPAW's grid would be as fine along the short ones
         # as the long one needs, eleven times the points.
         lengths = cell.cell.lengths()
