@@ -250,7 +250,7 @@ def test_calcium_oxide_and_magnesium_oxide_do_not_mix(of):
         else:
             assert 0.0 < case.mixing_energy < 0.2
     assert {"CaO", "MgO"} < set(cases)
-    assert len(cases) == 22
+    assert len(cases) == 23
 
 
 def test_orderings_are_rocksalt_and_distinct(of):
