@@ -21,6 +21,7 @@ from scipy.linalg import expm, logm
 from umlip_bench.analysis.phonons import BandPath
 from umlip_bench.engine.symmetry import Symmetry
 from umlip_bench.errors import StructureError
+from umlip_bench.spacegroup import found_by
 from umlip_bench.structures import describe
 
 DISTANCE = 0.01
@@ -112,7 +113,7 @@ class Crystal:
             If no symmetry is found, as when atoms lie on each other.
         """
         cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
-        standard = spglib.standardize_cell(cell, to_primitive=False, symprec=SYMPREC)
+        standard = found_by(spglib.standardize_cell, cell, to_primitive=False, symprec=SYMPREC)
         if standard is None:
             raise StructureError(
                 f"{describe(atoms)}: no symmetry found within {SYMPREC} Å; check for atoms entered twice"

@@ -38,6 +38,7 @@ from umlip_bench.engine.lbfgs import Lbfgs
 from umlip_bench.engine.relaxation import Relax, Relaxed
 from umlip_bench.engine.requests import Procedure, Request, Static, Task
 from umlip_bench.errors import StructureError
+from umlip_bench.spacegroup import found_by
 from umlip_bench.structures import describe
 from umlip_bench.suite import Mode, StructureRequest
 
@@ -214,7 +215,7 @@ def point_group(atoms: Atoms) -> np.ndarray:
         If no symmetry is found, as when atoms lie on each other.
     """
     cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
-    found = spglib.get_symmetry_dataset(cell, symprec=SYMPREC)
+    found = found_by(spglib.get_symmetry_dataset, cell, symprec=SYMPREC)
     if found is None:
         raise StructureError(
             f"{describe(atoms)}: no symmetry found within {SYMPREC} Å; check for atoms entered twice"

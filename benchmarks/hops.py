@@ -12,6 +12,7 @@ from ase.geometry import find_mic
 
 from umlip_bench.datasets.path_mending import interpolate
 from umlip_bench.errors import UmlipBenchError
+from umlip_bench.spacegroup import found_by
 
 MAX_LENGTH = 5.0
 """Å; longer hops are unlikely in one go."""
@@ -103,8 +104,10 @@ def _near_pairs(crystal: Atoms, sites: list[int]) -> list[Pair]:
 
 def _distinct(crystal: Atoms, pairs: list[Pair]) -> list[Pair]:
     """The first of each set of pairs that a symmetry of the crystal maps onto each other, or reverses."""
-    symmetry = spglib.get_symmetry(
-        (crystal.cell.array, crystal.get_scaled_positions(), crystal.numbers), symprec=_SYMPREC
+    symmetry = found_by(
+        spglib.get_symmetry,
+        (crystal.cell.array, crystal.get_scaled_positions(), crystal.numbers),
+        symprec=_SYMPREC,
     )
     if symmetry is None:
         operations = [(np.eye(3), np.zeros(3))]

@@ -15,6 +15,7 @@ from umlip_bench.benchmarks.slabs import primitive
 from umlip_bench.datasets.cases import DefectCase, Preparation
 from umlip_bench.errors import StructureError
 from umlip_bench.potentials.card import LevelOfTheory
+from umlip_bench.spacegroup import found_by
 from umlip_bench.suite import Mode
 
 SUPERCELL = 9.0
@@ -112,7 +113,7 @@ def _found(unit: Atoms, name: str, kinds: tuple[str, ...]) -> list[_Found]:
     from pymatgen.io.ase import AseAtomsAdaptor
 
     cell = (unit.cell.array, unit.get_scaled_positions(), unit.numbers)
-    symmetry = spglib.get_symmetry_dataset(cell, symprec=0.01)
+    symmetry = found_by(spglib.get_symmetry_dataset, cell, symprec=0.01)
     if symmetry is None:
         raise StructureError(f"the symmetry of {name} was not found; give a crystal")
     structure = AseAtomsAdaptor.get_structure(unit)

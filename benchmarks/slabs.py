@@ -13,6 +13,7 @@ from ase import Atoms
 from ase.geometry import get_distances
 
 from umlip_bench.errors import DataError
+from umlip_bench.spacegroup import found_by
 from umlip_bench.structures import describe
 
 SYMMETRY = 0.05
@@ -75,7 +76,7 @@ def has_equal_faces(slab: Atoms) -> bool:
     first, second = face(slab)
     normal = np.cross(first, second) / np.linalg.norm(np.cross(first, second))
     cell = (slab.cell.array, slab.get_scaled_positions(), slab.numbers)
-    symmetry = spglib.get_symmetry(cell, symprec=SYMMETRY)
+    symmetry = found_by(spglib.get_symmetry, cell, symprec=SYMMETRY)
     if symmetry is None:
         return False
     lattice = slab.cell.array.T
@@ -89,7 +90,9 @@ def has_equal_faces(slab: Atoms) -> bool:
 def primitive(bulk: Atoms) -> Atoms:
     """Primitive cell in the orientation of `bulk`, its sites as they are in the file."""
     cell = (bulk.cell.array, bulk.get_scaled_positions(), bulk.numbers)
-    found = spglib.standardize_cell(cell, to_primitive=True, no_idealize=True, symprec=SYMMETRY)
+    found = found_by(
+        spglib.standardize_cell, cell, to_primitive=True, no_idealize=True, symprec=SYMMETRY
+    )
     if found is None:
         return bulk.copy()
     lattice, scaled, numbers = found

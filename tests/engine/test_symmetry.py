@@ -120,6 +120,11 @@ def test_what_symmetry_cannot_be_kept_with_is_refused():
     (outcome,) = run_requests(Wells(), [Relax(atoms, symprec=SYMPREC)])
     assert isinstance(outcome, Failed)
     assert "constraints need not have its symmetry" in str(outcome.error)
+
+
+@pytest.mark.parametrize("phonopy_was_imported", [False, True])
+def test_atoms_entered_twice_are_refused(monkeypatch, phonopy_was_imported):
+    monkeypatch.setattr(spglib.error, "OLD_ERROR_HANDLING", not phonopy_was_imported)
     twice = Atoms("Al2", [[0, 0, 0], [0, 0, 0]], cell=[4, 4, 4], pbc=True)
     with pytest.raises(StructureError, match="check for atoms entered twice"):
         Symmetry.of(twice, SYMPREC)

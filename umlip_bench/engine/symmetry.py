@@ -13,6 +13,7 @@ import spglib
 from ase import Atoms
 
 from umlip_bench.errors import StructureError
+from umlip_bench.spacegroup import found_by
 from umlip_bench.structures import describe
 
 
@@ -48,8 +49,8 @@ class Symmetry:
             If no symmetry is found, as when atoms lie on each other.
         """
         scaled = atoms.get_scaled_positions()
-        found = spglib.get_symmetry_dataset(
-            (atoms.cell.array, scaled, atoms.numbers), symprec=symprec
+        found = found_by(
+            spglib.get_symmetry_dataset, (atoms.cell.array, scaled, atoms.numbers), symprec=symprec
         )
         if found is None:
             raise StructureError(
