@@ -14,6 +14,9 @@ from ..suites import SuiteAnalysis
 from .content import Table, Value
 from .wording import slug
 
+_DIFFERENCE = ("difference", "low", "high", "unit", "cases", "materials", "metric")
+"""Columns of a paired row, after what it is of."""
+
 
 def case_table(suite: str, everyone: Sequence[Side]) -> Table:
     """cases.jsonl, a row for each model and case."""
@@ -91,13 +94,7 @@ def pair_table(first: Side, second: Side, rows: Sequence[PairedRow]) -> Table:
             "in words",
             first.label,
             second.label,
-            "difference",
-            "low",
-            "high",
-            "unit",
-            "cases",
-            "materials",
-            "metric",
+            *_DIFFERENCE,
         ),
         rows=tuple(_paired(row) for row in rows),
     )
@@ -115,13 +112,7 @@ def relaxation_table(found: Sequence[tuple[Side, Sequence[PairedRow]]]) -> Table
             "in words",
             "fixed geometry",
             "relaxed",
-            "difference",
-            "low",
-            "high",
-            "unit",
-            "cases",
-            "materials",
-            "metric",
+            *_DIFFERENCE,
         ),
         rows=tuple((side.label, *_paired(row)) for side, rows in found for row in rows),
     )
