@@ -34,13 +34,11 @@ test: install
 test-gpu: install
 	$(BIN)/python -m pytest -m gpu
 
-# mypy does not see through the import hook of an editable install: check a plain one.
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	rm -rf build/typecheck
-	$(BIN)/python -m pip install --quiet --no-deps --target build/typecheck .
-	cd build && MYPYPATH=typecheck $(abspath $(BIN))/mypy --config-file ../pyproject.toml -p umlip_bench
+	$(BIN)/lint-imports
+	$(BIN)/mypy -p umlip_bench
 
 clean:
 	rm -rf $(VENV) build *.egg-info

@@ -13,11 +13,18 @@ For notebooks::
 
 # Not on first use: `sides` and `changes` are names of modules too, and importing a module would put it in
 # the place of the function. pandas is imported only by what returns data frames.
-from .changes import Change, changes
-from .comparison import Overlap, PairedRow, compare, compare_frame, compare_variants, overlaps
-from .export import export_run, predictions, run_tables
-from .runs import Run, read_run
-from .sides import Side, sides
+from umlip_bench.analysis.compared_models import Side, sides
+from umlip_bench.analysis.comparison import (
+    Overlap,
+    PairedRow,
+    compare,
+    compare_frame,
+    compare_variants,
+    overlaps,
+)
+from umlip_bench.analysis.export import export_run, predictions, run_tables
+from umlip_bench.analysis.run_differences import Change, changes
+from umlip_bench.analysis.runs import Run, read_run
 
 __all__ = [
     "Change",

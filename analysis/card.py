@@ -10,16 +10,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from umlip_bench.elements import SYMBOLS
-from umlip_bench.errors import UmlipBenchError
-from umlip_bench.potentials.card import LevelOfTheory, ModelCard, differs
-
-from .chemistry import ClassScale, by_class
-from .high_energy import SUITE, VARIANT
-from .runs import Run
-from .sides import Side
-from .suites import ANALYSES, Headline, SuiteAnalysis, analysis_of
-from .summary import Row
+from umlip_bench.analysis.chemistry import ClassScale, by_class
+from umlip_bench.analysis.compared_models import Side
+from umlip_bench.analysis.high_energy import SUITE, VARIANT
+from umlip_bench.analysis.runs import Run
+from umlip_bench.analysis.suites import ANALYSES, Headline, SuiteAnalysis, analysis_of
+from umlip_bench.analysis.summary import Row
+from umlip_bench.ground.elements import SYMBOLS
+from umlip_bench.ground.errors import UmlipBenchError
+from umlip_bench.ground.level_of_theory import LevelOfTheory, differs
+from umlip_bench.ground.model_card import ModelCard
 
 WORST = 3
 """Cases that are named, of each suite and variant."""
@@ -243,35 +243,6 @@ class ModelCardContent:
     def other_functional(self) -> bool:
         """Whether model and data are known to be of different functionals."""
         return differs(self.model.level_of_theory, self.data_level)
-
-
-def model_card(side: Side) -> str:
-    """The report card of a model in Markdown.
-
-    Parameters
-    ----------
-    side
-        The model and the run that it was measured in.
-
-    Raises
-    ------
-    UmlipBenchError
-        As `card_content`.
-    """
-    from .card_text import sections
-    from .document import to_markdown
-
-    content = card_content(side)
-    return to_markdown(f"Report card: {content.title}", sections(content))
-
-
-def card_html(side: Side) -> str:
-    """The same as a page of HTML that needs nothing else; parameters and errors as of `model_card`."""
-    from .card_text import sections
-    from .document import to_html
-
-    content = card_content(side)
-    return to_html(f"Report card: {content.title}", sections(content))
 
 
 def card_content(side: Side) -> ModelCardContent:

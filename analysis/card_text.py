@@ -5,15 +5,47 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from umlip_bench.elements import SYMBOLS
-
-from .card import CardFactor, CardScale, ModelCardContent
-from .document import Block, Bullets, Command, Grid, Paragraph, Section
+from umlip_bench.analysis.card import CardFactor, CardScale, ModelCardContent, card_content
+from umlip_bench.analysis.compared_models import Side
+from umlip_bench.analysis.document import (
+    Block,
+    Bullets,
+    Command,
+    Grid,
+    Paragraph,
+    Section,
+    to_html,
+    to_markdown,
+)
+from umlip_bench.ground.elements import SYMBOLS
 
 SHOWN_FAILURES = 10
 """Failed cases that are named; the others are counted."""
 NAMES_SHOWN = 12
 """Materials that are named in a sentence."""
+
+
+def model_card(side: Side) -> str:
+    """The report card of a model in Markdown.
+
+    Parameters
+    ----------
+    side
+        The model and the run that it was measured in.
+
+    Raises
+    ------
+    UmlipBenchError
+        As `card_content`.
+    """
+    content = card_content(side)
+    return to_markdown(f"Report card: {content.title}", sections(content))
+
+
+def card_html(side: Side) -> str:
+    """The same as a page of HTML that needs nothing else; parameters and errors as of `model_card`."""
+    content = card_content(side)
+    return to_html(f"Report card: {content.title}", sections(content))
 
 
 def sections(content: ModelCardContent) -> list[Section]:

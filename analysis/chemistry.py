@@ -16,15 +16,17 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from umlip_bench.elements import SYMBOLS
-from umlip_bench.errors import DataError
-from umlip_bench.runs import CaseRecord
-
-from .coordination import effective_coordination
-from .high_energy import SUITE, FrameComparison, MaterialComparison
-from .intervals import Estimate, clustered_median_estimate, median_estimate, pooled_estimate
-from .runs import Run
-from .softening import (
+from umlip_bench.analysis.coordination import effective_coordination
+from umlip_bench.analysis.high_energy import SUITE, FrameComparison, MaterialComparison
+from umlip_bench.analysis.intervals import (
+    Estimate,
+    clustered_median_estimate,
+    median_estimate,
+    pooled_estimate,
+)
+from umlip_bench.analysis.run_files import CaseRecord
+from umlip_bench.analysis.runs import Run
+from umlip_bench.analysis.softening import (
     N_SUMS,
     SUM_XX,
     SUM_YY,
@@ -33,7 +35,9 @@ from .softening import (
     mae_of,
     slope_of,
 )
-from .suites import analysis_of
+from umlip_bench.analysis.suites import analysis_of
+from umlip_bench.ground.elements import SYMBOLS
+from umlip_bench.ground.errors import DataError
 
 FloatArray = NDArray[np.float64]
 

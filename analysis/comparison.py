@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from umlip_bench.runs import CaseRecord
-
-from .paired import PairedCase
-from .sides import Side
-from .suites import ANALYSES, SuiteAnalysis
+from umlip_bench.analysis.compared_models import Side
+from umlip_bench.analysis.paired import PairedCase
+from umlip_bench.analysis.run_files import CaseRecord
+from umlip_bench.analysis.suites import ANALYSES, SuiteAnalysis
 
 if TYPE_CHECKING:
     import pandas as pd

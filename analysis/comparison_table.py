@@ -8,11 +8,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from .changes import Change
-from .comparison import Overlap, PairedRow
-from .intervals import MEDIAN_FROM
-from .paired import PAIRED_JACKKNIFE_FROM
-from .sides import Side
+from umlip_bench.analysis.compared_models import Side
+from umlip_bench.analysis.comparison import Overlap, PairedRow
+from umlip_bench.analysis.intervals import MEDIAN_FROM
+from umlip_bench.analysis.paired import PAIRED_JACKKNIFE_FROM
+from umlip_bench.analysis.run_differences import Change
 
 RESOLVED = " *"
 
@@ -69,7 +69,7 @@ def print_changes(changes: Sequence[Change], first: str, second: str, console: C
     Parameters
     ----------
     changes
-        As from `umlip_bench.analysis.changes.changes`.
+        As from `umlip_bench.analysis.run_differences.changes`.
     first, second
         What the runs are called.
     console

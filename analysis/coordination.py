@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .high_energy import Geometry
+from umlip_bench.analysis.high_energy import Geometry
 
 FloatArray = NDArray[np.float64]
 

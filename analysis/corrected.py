@@ -15,26 +15,16 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-import yaml
-
-from umlip_bench.errors import RunFolderError, WeightsError
-from umlip_bench.potentials.card import LevelOfTheory
-from umlip_bench.potentials.correction import (
-    CARD,
-    Correction,
-    ScalarCorrection,
-    corrected_card,
-    read_correction,
-)
-from umlip_bench.runs import CaseRecord, RunConfig
-
-from .runs import Run
-from .suites import ANALYSES, analysis_of
-from .summary import Row
+from umlip_bench.analysis.run_files import CaseRecord, RunConfig
+from umlip_bench.analysis.runs import Run
+from umlip_bench.analysis.suites import ANALYSES, analysis_of
+from umlip_bench.analysis.summary import Row
+from umlip_bench.ground.errors import RunFolderError
+from umlip_bench.ground.level_of_theory import LevelOfTheory
+from umlip_bench.ground.model_card import ModelCard
 
 ORIGIN = "calculated from its parent's results"
 """Where the corrected model's weights came from, in the run's configuration."""
@@ -62,6 +52,8 @@ class Factor:
         File or data set that it was fitted to; ``None`` if not recorded.
     n_labels
         Frames of it; ``None`` if not recorded.
+    sha256
+        Digest of all that the corrected model's predictions depend on.
     """
 
     name: str
@@ -73,6 +65,12 @@ class Factor:
     estimator: str | None
     labels: str | None
     n_labels: int | None
+    sha256: str
+
+    def card(self, parent: ModelCard) -> ModelCard:
+        """The corrected model's card."""
+        described = f"{parent.architecture}, scaled by {self.value:.4f}"
+        return replace(parent.derived(self.name, described, self.value), parent=self.parent)
 
     @property
     def resolved(self) -> bool | None:
@@ -80,38 +78,6 @@ class Factor:
         if self.low is None or self.high is None:
             return None
         return not self.low <= 1.0 <= self.high
-
-
-def read_factor(folder: Path) -> Factor:
-    """Read a scalar correction.
-
-    Parameters
-    ----------
-    folder
-        As ``umlip-finetune fit --method scalar`` wrote it.
-
-    Raises
-    ------
-    WeightsError
-        If it is no corrected model, or one that was made by another method than ``scalar``.
-    """
-    correction, scalar = _scalar(folder)
-    content = yaml.safe_load((folder / CARD).read_text(encoding="utf-8"))
-    fit, labels = _section(content, "fit"), _section(content, "labels")
-    low, high = _interval(fit.get("interval"))
-    estimator, n_labels = fit.get("estimator"), labels.get("n_frames")
-    source = _section(labels, "source").get("name")
-    return Factor(
-        name=folder.resolve().name,
-        parent=correction.parent.name,
-        parent_sha256=correction.parent.sha256,
-        value=scalar.factor,
-        low=low,
-        high=high,
-        estimator=estimator if isinstance(estimator, str) else None,
-        labels=source if isinstance(source, str) else None,
-        n_labels=n_labels if isinstance(n_labels, int) else None,
-    )
 
 
 def parent_in(run: Run, factor: Factor) -> str:
@@ -134,15 +100,15 @@ def parent_in(run: Run, factor: Factor) -> str:
     )
 
 
-def corrected(run: Run, folder: Path) -> Run:
+def corrected(run: Run, factor: Factor) -> Run:
     """A run of a corrected model, from its parent's results.
 
     Parameters
     ----------
     run
         With the parent among its models.
-    folder
-        Of the corrected model; the method must be ``scalar``.
+    factor
+        The correction.
 
     Returns
     -------
@@ -154,11 +120,7 @@ def corrected(run: Run, folder: Path) -> Run:
     ------
     RunFolderError
         If the parent is no model of the run, or a file of its predictions cannot be read.
-    WeightsError
-        If the folder is no corrected model, or one that was made by another method.
     """
-    factor = read_factor(folder)
-    correction, _ = _scalar(folder)
     parent = parent_in(run, factor)
     records: list[CaseRecord] = []
     results: dict[str, Any] = {}
@@ -170,7 +132,7 @@ def corrected(run: Run, folder: Path) -> Run:
             continue
         scaled = []
         for record in of_suite:
-            key = hashlib.sha256(f"{record.key} {correction.sha256}".encode()).hexdigest()[:32]
+            key = hashlib.sha256(f"{record.key} {factor.sha256}".encode()).hexdigest()[:32]
             metrics: Mapping[str, float | int] = {}
             if record.status == "done":
                 results[key] = analysis.scaled(run.result(record), factor.value)
@@ -190,9 +152,7 @@ def corrected(run: Run, folder: Path) -> Run:
                 )
             )
         rows += analysis.rows(factor.name, run.data, scaled, len(of_suite) - len(scaled))
-    return Run.of_results(
-        run.path, _config(run, parent, factor, correction), rows, records, results
-    )
+    return Run.of_results(run.path, _config(run, parent, factor), rows, records, results)
 
 
 def notes(factor: Factor, level: LevelOfTheory | None = None) -> tuple[str, ...]:
@@ -223,36 +183,13 @@ def notes(factor: Factor, level: LevelOfTheory | None = None) -> tuple[str, ...]
     return tuple(said)
 
 
-def _scalar(folder: Path) -> tuple[Correction, ScalarCorrection]:
-    correction = read_correction(folder)
-    change = correction.change
-    if not isinstance(change, ScalarCorrection):
-        raise WeightsError(
-            f"{folder} was made with --method {change.method}: only what one factor does (--method scalar) "
-            f"follows from results that are there. Run it: `umlip-bench run --model {folder}`"
-        )
-    return correction, change
-
-
-def _config(run: Run, parent: str, factor: Factor, correction: Correction) -> RunConfig:
+def _config(run: Run, parent: str, factor: Factor) -> RunConfig:
     """The parent's run with the corrected model in place of all models."""
-    card = asdict(corrected_card(factor.name, correction, run.card(parent)))
+    card = asdict(factor.card(run.card(parent)))
     entry = {
         **card,
         "elements": " ".join(card["elements"]),
         "origin": ORIGIN,
-        "sha256": correction.sha256,
+        "sha256": factor.sha256,
     }
     return RunConfig(run.config.identity, run.config.provenance, {factor.name: entry}, run.suites)
-
-
-def _section(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """A section of the record that follows what the model consists of; people may have cut it."""
-    found = content.get(name)
-    return found if isinstance(found, Mapping) else {}
-
-
-def _interval(entry: object) -> tuple[float | None, float | None]:
-    if isinstance(entry, list) and len(entry) == 2 and all(isinstance(e, float) for e in entry):
-        return entry[0], entry[1]
-    return None, None

@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from .energies import (
+from umlip_bench.analysis.energies import (
     COUNT_METRIC,
     LABELS,
     EnergyComparison,
@@ -18,7 +18,7 @@ from .energies import (
     energy_verdict,
     remarks,
 )
-from .tables import CaseTable, Presentation
+from umlip_bench.analysis.tables import CaseTable, Presentation
 
 WHAT = "defect energies"
 

@@ -13,11 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from umlip_bench.errors import DataError
-
-from .elasticity import is_stable, moduli
-from .eos import GPA
-from .intervals import (
+from umlip_bench.analysis.elasticity import is_stable, moduli
+from umlip_bench.analysis.eos import GPA
+from umlip_bench.analysis.intervals import (
     CLOPPER_PEARSON,
     MEDIAN_FROM,
     ORDER_STATISTICS,
@@ -25,8 +23,9 @@ from .intervals import (
     median_estimate,
     share_estimate,
 )
-from .summary import Row, RowHead
-from .tables import CaseTable, Presentation, interval, number, with_interval
+from umlip_bench.analysis.summary import Row, RowHead
+from umlip_bench.analysis.tables import CaseTable, Presentation, interval, number, with_interval
+from umlip_bench.ground.errors import DataError
 
 FloatArray = NDArray[np.float64]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from umlip_bench.errors import DataError
+from umlip_bench.ground.errors import DataError
 
 FloatArray = NDArray[np.float64]
 

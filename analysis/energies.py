@@ -18,10 +18,8 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from umlip_bench.errors import DataError
-
-from .high_energy import pooled_inverse, pooled_mae, pooled_r2, pooled_slope
-from .intervals import (
+from umlip_bench.analysis.high_energy import pooled_inverse, pooled_mae, pooled_r2, pooled_slope
+from umlip_bench.analysis.intervals import (
     JACKKNIFE_FROM,
     NO_VALUE,
     Estimate,
@@ -29,9 +27,10 @@ from .intervals import (
     pooled_estimate,
     share_estimate,
 )
-from .softening import component_sums, slope_of
-from .summary import Row, RowHead
-from .tables import interval
+from umlip_bench.analysis.softening import component_sums, slope_of
+from umlip_bench.analysis.summary import Row, RowHead
+from umlip_bench.analysis.tables import interval
+from umlip_bench.ground.errors import DataError
 
 FloatArray = NDArray[np.float64]
 

@@ -15,10 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import constants
 
-from umlip_bench.birch_murnaghan import BirchMurnaghan, Equilibrium, delta, nu
-from umlip_bench.errors import DataError
-
-from .intervals import (
+from umlip_bench.analysis.intervals import (
     CLOPPER_PEARSON,
     MEDIAN_FROM,
     ORDER_STATISTICS,
@@ -26,9 +23,11 @@ from .intervals import (
     median_estimate,
     share_estimate,
 )
-from .softening import energy_slope
-from .summary import Row, RowHead
-from .tables import CaseTable, Presentation, number, with_interval
+from umlip_bench.analysis.softening import energy_slope
+from umlip_bench.analysis.summary import Row, RowHead
+from umlip_bench.analysis.tables import CaseTable, Presentation, number, with_interval
+from umlip_bench.ground.birch_murnaghan import BirchMurnaghan, Equilibrium, delta, nu
+from umlip_bench.ground.errors import DataError
 
 FloatArray = NDArray[np.float64]
 
@@ -123,9 +122,9 @@ class EosMetrics:
     fixed_derivative_error, relaxed_derivative_error
         B₀' minus DFT's.
     fixed_delta, relaxed_delta
-        meV/atom; see `umlip_bench.birch_murnaghan.delta`.
+        meV/atom; see `umlip_bench.ground.birch_murnaghan.delta`.
     fixed_nu, relaxed_nu
-        Percent; see `umlip_bench.birch_murnaghan.nu`.
+        Percent; see `umlip_bench.ground.birch_murnaghan.nu`.
     volume
         The model's own, Å³/atom.
     bulk_modulus

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from umlip_bench.errors import RunFolderError
-
-from .runs import Run
-from .suites import analysis_of
+from umlip_bench.analysis.runs import Run
+from umlip_bench.analysis.suites import analysis_of
+from umlip_bench.ground.errors import RunFolderError
 
 if TYPE_CHECKING:
     import pandas as pd

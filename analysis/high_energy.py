@@ -14,9 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from umlip_bench.errors import DataError
-
-from .intervals import (
+from umlip_bench.analysis.intervals import (
     LOG,
     LOG_COMPLEMENT,
     Estimate,
@@ -25,7 +23,7 @@ from .intervals import (
     pooled_estimate,
     share_estimate,
 )
-from .softening import (
+from umlip_bench.analysis.softening import (
     N_SUMS,
     SUM_XX,
     SUM_YY,
@@ -38,7 +36,8 @@ from .softening import (
     softening,
     stress_softening,
 )
-from .summary import Row, RowHead
+from umlip_bench.analysis.summary import Row, RowHead
+from umlip_bench.ground.errors import DataError
 
 FloatArray = NDArray[np.float64]
 

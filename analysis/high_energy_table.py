@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from .intervals import BOOTSTRAP_FROM, MEDIAN_FROM
-from .summary import Row
-from .tables import Presentation, interval, with_interval
+from umlip_bench.analysis.intervals import BOOTSTRAP_FROM, MEDIAN_FROM
+from umlip_bench.analysis.summary import Row
+from umlip_bench.analysis.tables import Presentation, interval, with_interval
 
 LABELS = (
     ("slope_median", "slope"),

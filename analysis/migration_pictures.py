@@ -8,9 +8,9 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .energies import Standing, Variant
-from .migration import VARIANTS, MigrationComparison, Profile
-from .palette import DFT, model_style
+from umlip_bench.analysis.energies import Standing, Variant
+from umlip_bench.analysis.migration import VARIANTS, MigrationComparison, Profile
+from umlip_bench.analysis.palette import DFT, model_style
 
 TITLES = {
     Variant.FIXED: "at the images given",

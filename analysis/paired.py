@@ -23,9 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from umlip_bench.errors import DataError
-
-from .intervals import (
+from umlip_bench.analysis.intervals import (
     CONFIDENCE,
     EFFECTIVE_FROM,
     ORDER_STATISTICS,
@@ -33,7 +31,8 @@ from .intervals import (
     effective_number,
     median_estimate,
 )
-from .softening import component_sums
+from umlip_bench.analysis.softening import component_sums
+from umlip_bench.ground.errors import DataError
 
 FloatArray = NDArray[np.float64]
 Metrics = Mapping[str, float | int]

@@ -15,9 +15,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from .harmonic import SMEARING, density_of_states
-from .palette import DFT, model_style
-from .phonons import FIXED, RELAXED, BandPath, PhononComparison, Phonons, phonon_metrics
+from umlip_bench.analysis.harmonic import SMEARING, density_of_states
+from umlip_bench.analysis.palette import DFT, model_style
+from umlip_bench.analysis.phonons import (
+    FIXED,
+    RELAXED,
+    BandPath,
+    PhononComparison,
+    Phonons,
+    phonon_metrics,
+)
 
 BIN = 0.05
 """Width of a bin of ratios; the edges are multiples of it, so that one of them is 1."""

@@ -17,10 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from umlip_bench.errors import DataError
-
-from .harmonic import overlap, thermodynamics
-from .intervals import (
+from umlip_bench.analysis.harmonic import overlap, thermodynamics
+from umlip_bench.analysis.intervals import (
     CLOPPER_PEARSON,
     MEDIAN_FROM,
     ORDER_STATISTICS,
@@ -28,9 +26,10 @@ from .intervals import (
     median_estimate,
     share_estimate,
 )
-from .softening import softening
-from .summary import Row, RowHead
-from .tables import CaseTable, Presentation, interval, number, with_interval
+from umlip_bench.analysis.softening import softening
+from umlip_bench.analysis.summary import Row, RowHead
+from umlip_bench.analysis.tables import CaseTable, Presentation, interval, number, with_interval
+from umlip_bench.ground.errors import DataError
 
 FloatArray = NDArray[np.float64]
 

@@ -15,9 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from umlip_bench.errors import RunFolderError
-from umlip_bench.potentials.card import LevelOfTheory, ModelCard, WeightsFile
-from umlip_bench.runs import (
+from umlip_bench.analysis.run_files import (
     CASES,
     CONFIG,
     PREDICTIONS,
@@ -27,9 +25,11 @@ from umlip_bench.runs import (
     RunConfig,
     read_config,
 )
-
-from .suites import ANALYSES, analysis_of
-from .summary import Row
+from umlip_bench.analysis.suites import ANALYSES, analysis_of
+from umlip_bench.analysis.summary import Row
+from umlip_bench.ground.errors import RunFolderError
+from umlip_bench.ground.level_of_theory import LevelOfTheory
+from umlip_bench.ground.model_card import ModelCard, WeightsFile
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -18,7 +18,7 @@ from ase.units import kB
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from .energies import (
+from umlip_bench.analysis.energies import (
     COUNT_METRIC,
     LABELS,
     EnergyComparison,
@@ -28,10 +28,10 @@ from .energies import (
     energy_verdict,
     remarks,
 )
-from .intervals import Estimate, median_estimate
-from .softening import SUM_XX, SUM_YY, component_sums, r2_of, slope_of
-from .summary import Row, RowHead
-from .tables import CaseTable, Presentation
+from umlip_bench.analysis.intervals import Estimate, median_estimate
+from umlip_bench.analysis.softening import SUM_XX, SUM_YY, component_sums, r2_of, slope_of
+from umlip_bench.analysis.summary import Row, RowHead
+from umlip_bench.analysis.tables import CaseTable, Presentation
 
 WHAT = "mixing energies"
 

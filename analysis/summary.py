@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from .intervals import Estimate
+from umlip_bench.analysis.intervals import Estimate
 
 
 @dataclass(frozen=True)

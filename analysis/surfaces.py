@@ -11,7 +11,7 @@ import numpy as np
 from ase.units import J, m
 from numpy.typing import NDArray
 
-from .energies import (
+from umlip_bench.analysis.energies import (
     COUNT_METRIC,
     LABELS,
     EnergyComparison,
@@ -22,9 +22,9 @@ from .energies import (
     energy_verdict,
     remarks,
 )
-from .intervals import Estimate
-from .summary import Row, RowHead
-from .tables import CaseTable, Presentation
+from umlip_bench.analysis.intervals import Estimate
+from umlip_bench.analysis.summary import Row, RowHead
+from umlip_bench.analysis.tables import CaseTable, Presentation
 
 WHAT = "surface energies"
 

@@ -10,9 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from umlip_bench.errors import DataError
-
-from .summary import Row
+from umlip_bench.analysis.summary import Row
+from umlip_bench.ground.errors import DataError
 
 LABEL_WIDTH = 23
 """Columns that the labels take in the table, borders included."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from umlip_bench.errors import UmlipBenchError
+from umlip_bench.ground.errors import UmlipBenchError
 
 SUITES = {
     "high-energy": "umlip_bench.benchmarks.high_energy:HighEnergySuite",
@@ -20,7 +20,7 @@ SUITES = {
 """Where each suite lives; imported when it is run."""
 
 
-def suite(name: str) -> Any:
+def load_suite(name: str) -> Any:
     """A suite by name.
 
     Raises

@@ -14,7 +14,7 @@ R = TypeVar("R")
 
 
 class AnalysedSuite(Generic[R]):
-    """Half a `umlip_bench.suite.Suite`: what follows from results. Cases and measurement are its own.
+    """Half a `Suite`: what follows from results. Cases and measurement are its own.
 
     Attributes
     ----------

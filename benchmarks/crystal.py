@@ -20,9 +20,9 @@ from scipy.linalg import expm, logm
 
 from umlip_bench.analysis.phonons import BandPath
 from umlip_bench.engine.symmetry import Symmetry
-from umlip_bench.errors import StructureError
-from umlip_bench.spacegroup import found_by
-from umlip_bench.structures import describe
+from umlip_bench.ground.errors import StructureError
+from umlip_bench.ground.structures import describe
+from umlip_bench.ground.symmetry import found_by
 
 DISTANCE = 0.01
 """Å, of displacements that no reference prescribes."""

@@ -36,6 +36,7 @@ from umlip_bench.benchmarks.fingerprints import digest, elements_of
 from umlip_bench.benchmarks.point_defects import point_defects
 from umlip_bench.benchmarks.selection import cheapest
 from umlip_bench.benchmarks.slabs import primitive
+from umlip_bench.benchmarks.suite import Mode, StructureRequest
 from umlip_bench.benchmarks.variants import (
     FMAX,
     FMAX_CELL,
@@ -48,9 +49,8 @@ from umlip_bench.datasets import Dataset
 from umlip_bench.datasets.cases import DefectCase, Preparation
 from umlip_bench.datasets.energy_corrections import mp2020_correction
 from umlip_bench.engine import About, Relax, Relaxed, Static, Task
-from umlip_bench.errors import DataError, UmlipBenchError
-from umlip_bench.potentials.card import ModelCard
-from umlip_bench.suite import Mode, StructureRequest
+from umlip_bench.ground.errors import DataError, UmlipBenchError
+from umlip_bench.ground.model_card import ModelCard
 
 NO_POTENTIAL = "not comparable: the data have no chemical potentials"
 

@@ -16,10 +16,7 @@ import numpy as np
 import spglib
 from ase import Atoms
 
-from umlip_bench.analysis.elastic import (
-    ElasticComparison,
-    ReferenceModuli,
-)
+from umlip_bench.analysis.elastic import ElasticComparison, ReferenceModuli
 from umlip_bench.analysis.elasticity import (
     elastic_constants,
     independent_strains,
@@ -32,15 +29,15 @@ from umlip_bench.analysis.suites.elastic import ElasticAnalysis
 from umlip_bench.benchmarks.analysed import AnalysedSuite
 from umlip_bench.benchmarks.fingerprints import digest, elements_of
 from umlip_bench.benchmarks.selection import cheapest
+from umlip_bench.benchmarks.suite import Mode, StructureRequest
 from umlip_bench.datasets import Dataset
 from umlip_bench.datasets.cases import ElasticCase
 from umlip_bench.engine.lbfgs import Lbfgs
 from umlip_bench.engine.relaxation import Relax, Relaxed
 from umlip_bench.engine.requests import Procedure, Request, Static, Task
-from umlip_bench.errors import StructureError
-from umlip_bench.spacegroup import found_by
-from umlip_bench.structures import describe
-from umlip_bench.suite import Mode, StructureRequest
+from umlip_bench.ground.errors import StructureError
+from umlip_bench.ground.structures import describe
+from umlip_bench.ground.symmetry import found_by
 
 STRAIN = 0.005
 """Of each independent strain, with both signs; for shear the engineering strain."""

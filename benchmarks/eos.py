@@ -14,22 +14,19 @@ from typing import ClassVar
 import numpy as np
 from ase import Atoms
 
-from umlip_bench.analysis.eos import (
-    Curve,
-    EosComparison,
-)
+from umlip_bench.analysis.eos import Curve, EosComparison
 from umlip_bench.analysis.suites.base import SuiteAnalysis
 from umlip_bench.analysis.suites.eos import EosAnalysis
 from umlip_bench.benchmarks.analysed import AnalysedSuite
 from umlip_bench.benchmarks.fingerprints import digest, elements_of
 from umlip_bench.benchmarks.selection import cheapest
-from umlip_bench.birch_murnaghan import Equilibrium
+from umlip_bench.benchmarks.suite import Mode, StructureRequest
 from umlip_bench.datasets import Dataset
 from umlip_bench.datasets.cases import EosCase
 from umlip_bench.engine.relaxation import Relax
 from umlip_bench.engine.requests import Static, Task
-from umlip_bench.errors import StructureError
-from umlip_bench.suite import Mode, StructureRequest
+from umlip_bench.ground.birch_murnaghan import Equilibrium
+from umlip_bench.ground.errors import StructureError
 
 STRAINS = np.linspace(-0.06, 0.06, 7)
 """Relative volumes of a curve, as in the Delta project."""

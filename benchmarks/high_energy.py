@@ -13,21 +13,17 @@ from typing import ClassVar
 
 import numpy as np
 
-from umlip_bench.analysis.high_energy import (
-    FrameComparison,
-    Geometry,
-    MaterialComparison,
-)
+from umlip_bench.analysis.high_energy import FrameComparison, Geometry, MaterialComparison
 from umlip_bench.analysis.suites.base import SuiteAnalysis
 from umlip_bench.analysis.suites.high_energy import HighEnergyAnalysis
 from umlip_bench.benchmarks.analysed import AnalysedSuite
 from umlip_bench.benchmarks.fingerprints import elements_of
 from umlip_bench.benchmarks.selection import cheapest
+from umlip_bench.benchmarks.suite import Mode
 from umlip_bench.datasets import Dataset, Frame
 from umlip_bench.datasets.cases import FramesCase
 from umlip_bench.engine.requests import Static, Task
-from umlip_bench.potentials.protocol import Prediction
-from umlip_bench.suite import Mode
+from umlip_bench.potentials.graph import Prediction
 
 QUICK_CASES = 20
 

@@ -11,8 +11,8 @@ from ase import Atoms
 from ase.geometry import find_mic
 
 from umlip_bench.datasets.path_mending import interpolate
-from umlip_bench.errors import UmlipBenchError
-from umlip_bench.spacegroup import found_by
+from umlip_bench.ground.errors import UmlipBenchError
+from umlip_bench.ground.symmetry import found_by
 
 MAX_LENGTH = 5.0
 """Å; longer hops are unlikely in one go."""

@@ -15,30 +15,21 @@ import numpy as np
 from ase import Atoms
 from ase.geometry import find_mic
 
-from umlip_bench.analysis.energies import (
-    EnergyComparison,
-    EnergyValue,
-    Standing,
-    Variant,
-)
-from umlip_bench.analysis.migration import (
-    MigrationComparison,
-    Profile,
-    distances_to_polyline,
-)
+from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Standing, Variant
+from umlip_bench.analysis.migration import MigrationComparison, Profile, distances_to_polyline
 from umlip_bench.analysis.suites.base import SuiteAnalysis
 from umlip_bench.analysis.suites.energies import MigrationAnalysis
 from umlip_bench.benchmarks.analysed import AnalysedSuite
 from umlip_bench.benchmarks.fingerprints import digest, elements_of
 from umlip_bench.benchmarks.hops import MOST_HOPS, vacancy_hops
 from umlip_bench.benchmarks.selection import cheapest
+from umlip_bench.benchmarks.suite import Mode, StructureRequest
 from umlip_bench.datasets import Dataset
 from umlip_bench.datasets.cases import MigrationCase, PathMethod
 from umlip_bench.engine.bands import ApproxBand, ApproxBandResult, Band, BandResult, EnergyProfile
 from umlip_bench.engine.relaxation import Relax
 from umlip_bench.engine.requests import Static, Task
-from umlip_bench.errors import StructureError, UmlipBenchError
-from umlip_bench.suite import Mode, StructureRequest
+from umlip_bench.ground.errors import StructureError, UmlipBenchError
 
 FMAX = 0.05
 """eV/Å, of images and bands."""

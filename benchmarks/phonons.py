@@ -18,31 +18,20 @@ from typing import ClassVar
 import numpy as np
 from ase import Atoms
 
-from umlip_bench.analysis.phonons import (
-    TEMPERATURE,
-    BandPath,
-    PhononComparison,
-    Phonons,
-    Sampling,
-)
+from umlip_bench.analysis.phonons import TEMPERATURE, BandPath, PhononComparison, Phonons, Sampling
 from umlip_bench.analysis.suites.base import SuiteAnalysis
 from umlip_bench.analysis.suites.phonons import PhononAnalysis
 from umlip_bench.benchmarks.analysed import AnalysedSuite
 from umlip_bench.benchmarks.crystal import SYMPREC, Crystal, Displacements, Mesh
 from umlip_bench.benchmarks.fingerprints import digest, elements_of
 from umlip_bench.benchmarks.selection import cheapest
+from umlip_bench.benchmarks.suite import Mode, StructureRequest
 from umlip_bench.datasets import Dataset
-from umlip_bench.datasets.cases import (
-    HeatCapacityCase,
-    PhononCase,
-    Preparation,
-    ReferenceCase,
-)
+from umlip_bench.datasets.cases import HeatCapacityCase, PhononCase, Preparation, ReferenceCase
 from umlip_bench.engine.lbfgs import Lbfgs
 from umlip_bench.engine.relaxation import Relax, Relaxed
 from umlip_bench.engine.requests import Static, Task
-from umlip_bench.errors import StructureError
-from umlip_bench.suite import Mode, StructureRequest
+from umlip_bench.ground.errors import StructureError
 
 FMAX_ROUGH = 0.01
 """eV/Å, down to which FIRE relaxes, which is not easily led astray."""

@@ -12,11 +12,11 @@ import spglib
 from ase import Atom, Atoms
 
 from umlip_bench.benchmarks.slabs import primitive
+from umlip_bench.benchmarks.suite import Mode
 from umlip_bench.datasets.cases import DefectCase, Preparation
-from umlip_bench.errors import StructureError
-from umlip_bench.potentials.card import LevelOfTheory
-from umlip_bench.spacegroup import found_by
-from umlip_bench.suite import Mode
+from umlip_bench.ground.errors import StructureError
+from umlip_bench.ground.level_of_theory import LevelOfTheory
+from umlip_bench.ground.symmetry import found_by
 
 SUPERCELL = 9.0
 """Å; least distance between a defect and its images."""

@@ -12,9 +12,9 @@ import spglib
 from ase import Atoms
 from ase.geometry import get_distances
 
-from umlip_bench.errors import DataError
-from umlip_bench.spacegroup import found_by
-from umlip_bench.structures import describe
+from umlip_bench.ground.errors import DataError
+from umlip_bench.ground.structures import describe
+from umlip_bench.ground.symmetry import found_by
 
 SYMMETRY = 0.05
 """Å; tolerance of symmetry. Relaxed coordinates of published sets are no better."""

@@ -14,27 +14,19 @@ import numpy as np
 from ase import Atoms
 
 from umlip_bench.analysis.energies import EnergyComparison, EnergyValue
-from umlip_bench.analysis.solid_solutions import (
-    OrderingResult,
-)
+from umlip_bench.analysis.solid_solutions import OrderingResult
 from umlip_bench.analysis.suites.base import SuiteAnalysis
 from umlip_bench.analysis.suites.energies import SolidSolutionsAnalysis
 from umlip_bench.benchmarks import orderings
 from umlip_bench.benchmarks.analysed import AnalysedSuite
 from umlip_bench.benchmarks.fingerprints import digest, elements_of
 from umlip_bench.benchmarks.slabs import primitive
-from umlip_bench.benchmarks.variants import (
-    FMAX_CELL,
-    NAN,
-    attempt,
-    fixed_value,
-    relaxed_value,
-)
+from umlip_bench.benchmarks.suite import Mode
+from umlip_bench.benchmarks.variants import FMAX_CELL, NAN, attempt, fixed_value, relaxed_value
 from umlip_bench.datasets import Dataset
 from umlip_bench.datasets.cases import Preparation, SolidSolutionCase, SurfaceCase
 from umlip_bench.engine import Relax, Static, Task
-from umlip_bench.errors import DataError
-from umlip_bench.suite import Mode
+from umlip_bench.ground.errors import DataError
 
 UNIT = "eV/atom"
 

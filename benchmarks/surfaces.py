@@ -23,6 +23,7 @@ from umlip_bench.benchmarks import slabs
 from umlip_bench.benchmarks.analysed import AnalysedSuite
 from umlip_bench.benchmarks.fingerprints import digest, elements_of
 from umlip_bench.benchmarks.selection import cheapest
+from umlip_bench.benchmarks.suite import Mode, StructureRequest
 from umlip_bench.benchmarks.variants import (
     FMAX,
     FMAX_CELL,
@@ -34,8 +35,7 @@ from umlip_bench.benchmarks.variants import (
 from umlip_bench.datasets import Dataset
 from umlip_bench.datasets.cases import Preparation, SurfaceCase
 from umlip_bench.engine import Relax, Static, Task
-from umlip_bench.errors import UmlipBenchError
-from umlip_bench.suite import Mode, StructureRequest
+from umlip_bench.ground.errors import UmlipBenchError
 
 UNIT = "eV/Å^2"
 CLEAVAGE = "two different faces: mean of both, half the cleavage energy"

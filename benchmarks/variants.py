@@ -9,7 +9,7 @@ import numpy as np
 from umlip_bench.analysis.energies import EnergyValue, Standing, Variant
 from umlip_bench.datasets.cases import Preparation
 from umlip_bench.engine import Relaxed, Task
-from umlip_bench.errors import UmlipBenchError
+from umlip_bench.ground.errors import UmlipBenchError
 
 NAN = float("nan")
 

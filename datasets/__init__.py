@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from umlip_bench.datasets import embedded, published, userfiles
-from umlip_bench.datasets.dataset import Dataset, Frame, Manifest
-from umlip_bench.errors import DataError
+from umlip_bench.datasets.dataset import Dataset, Manifest
+from umlip_bench.datasets.frame import Frame
+from umlip_bench.ground.errors import DataError
 
 __all__ = ["Dataset", "Frame", "Manifest", "load"]
 

@@ -16,9 +16,9 @@ from typing import ClassVar
 import numpy as np
 from ase import Atoms
 
-from umlip_bench.datasets.dataset import Frame
+from umlip_bench.datasets.frame import Frame
 from umlip_bench.datasets.tasks import Task as Task
-from umlip_bench.potentials.card import LevelOfTheory
+from umlip_bench.ground.level_of_theory import LevelOfTheory
 
 
 class Preparation(StrEnum):

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from umlip_bench.datasets.tasks import Task
-from umlip_bench.elements import SYMBOLS
-from umlip_bench.errors import DataError
-from umlip_bench.potentials.card import LevelOfTheory
-from umlip_bench.potentials.catalogue import fields_of
+from umlip_bench.ground.codec import fields_of
+from umlip_bench.ground.elements import SYMBOLS
+from umlip_bench.ground.errors import DataError
+from umlip_bench.ground.level_of_theory import LevelOfTheory
 
 if TYPE_CHECKING:
     from umlip_bench.datasets.dataset import Manifest

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from ase import units
 
-from umlip_bench.datasets.dataset import Frame
+from umlip_bench.datasets.frame import Frame
 
 LARGE_STRESS = 1.0
 """eV/Å³, 160 GPa: a median component above this is rather another unit."""

@@ -8,7 +8,7 @@ from importlib.resources import as_file, files
 
 from umlip_bench.datasets import manifests, pbe_mini_cases
 from umlip_bench.datasets.dataset import Dataset
-from umlip_bench.errors import DataError
+from umlip_bench.ground.errors import DataError
 
 PBE_MINI = "pbe-mini"
 

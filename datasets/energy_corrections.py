@@ -18,7 +18,7 @@ from pymatgen.entries.compatibility import CompatibilityError, MaterialsProject2
 from pymatgen.entries.computed_entries import ComputedStructureEntry
 from pymatgen.io.ase import AseAtomsAdaptor
 
-from umlip_bench.errors import DataError
+from umlip_bench.ground.errors import DataError
 
 PLUS_U_METALS = frozenset({"Co", "Cr", "Fe", "Mn", "Mo", "Ni", "V", "W"})
 """Metals that the Materials Project computes with +U in oxides and fluorides."""

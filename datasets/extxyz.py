@@ -9,9 +9,9 @@ from typing import Any
 import ase.io
 from ase import Atoms
 
-from umlip_bench.datasets.dataset import Frame
+from umlip_bench.datasets.frame import Frame
 from umlip_bench.datasets.labels import ENERGY, FORCES, FORMAT, STRESS, SYSTEM, frame
-from umlip_bench.errors import DataError
+from umlip_bench.ground.errors import DataError
 
 
 def read_frames(path: Path) -> Iterator[Frame]:

@@ -9,9 +9,9 @@ from ase import Atoms
 from ase.stress import voigt_6_to_full_3x3_stress
 
 from umlip_bench.datasets.cases import FramesCase, Preparation
-from umlip_bench.datasets.dataset import Frame
-from umlip_bench.errors import DataError
-from umlip_bench.potentials.card import LevelOfTheory
+from umlip_bench.datasets.frame import Frame
+from umlip_bench.ground.errors import DataError
+from umlip_bench.ground.level_of_theory import LevelOfTheory
 
 ENERGY, FORCES, STRESS, SYSTEM = "REF_energy", "REF_forces", "REF_stress", "system"
 

@@ -23,10 +23,10 @@ from typing import Any
 import yaml
 
 from umlip_bench.datasets.dataset import Manifest
-from umlip_bench.errors import DataError
-from umlip_bench.files import write_atomically
-from umlip_bench.potentials.card import LevelOfTheory
-from umlip_bench.potentials.catalogue import fields_of
+from umlip_bench.ground.codec import fields_of
+from umlip_bench.ground.errors import DataError
+from umlip_bench.ground.files import write_atomically
+from umlip_bench.ground.level_of_theory import LevelOfTheory
 
 NAME = "manifest.yaml"
 """Of a folder's manifest."""

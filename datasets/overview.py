@@ -22,7 +22,7 @@ from umlip_bench.datasets.cases import (
     SolidSolutionCase,
     SurfaceCase,
 )
-from umlip_bench.datasets.dataset import composition
+from umlip_bench.datasets.frame import composition
 
 Quantity = tuple[str, str]
 """Name and unit."""

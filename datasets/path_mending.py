@@ -15,8 +15,8 @@ from ase.geometry import find_mic, get_distances
 from ase.mep import NEB
 from scipy.optimize import linear_sum_assignment
 
-from umlip_bench.errors import DataError
-from umlip_bench.structures import check_structure
+from umlip_bench.ground.errors import DataError
+from umlip_bench.ground.structures import check_structure
 
 SAME_CELL = 1e-5
 """Å; cells that differ by less differ by how they were written to a file."""

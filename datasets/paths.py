@@ -12,8 +12,8 @@ from ase import Atoms
 from umlip_bench.datasets.cases import MigrationCase, PathMethod, Preparation
 from umlip_bench.datasets.labels import ENERGY, FORCES, SYSTEM
 from umlip_bench.datasets.path_mending import interpolate, mend
-from umlip_bench.errors import DataError, UmlipBenchError
-from umlip_bench.potentials.card import LevelOfTheory
+from umlip_bench.ground.errors import DataError, UmlipBenchError
+from umlip_bench.ground.level_of_theory import LevelOfTheory
 
 PATH, IMAGE, METHOD, MOVING = "path", "image", "method", "moving"
 

@@ -14,7 +14,6 @@ import numpy as np
 from ase import Atoms
 from ase.geometry import get_distances
 
-from umlip_bench.birch_murnaghan import fit_minimum
 from umlip_bench.datasets import extxyz
 from umlip_bench.datasets.cases import (
     DefectCase,
@@ -27,10 +26,11 @@ from umlip_bench.datasets.cases import (
     SolidSolutionCase,
     SurfaceCase,
 )
-from umlip_bench.datasets.dataset import Frame
+from umlip_bench.datasets.frame import Frame
 from umlip_bench.datasets.labels import frames_cases
-from umlip_bench.errors import DataError
-from umlip_bench.potentials.card import LevelOfTheory
+from umlip_bench.ground.birch_murnaghan import fit_minimum
+from umlip_bench.ground.errors import DataError
+from umlip_bench.ground.level_of_theory import LevelOfTheory
 
 END_MEMBERS = ("CaO", "MgO")
 

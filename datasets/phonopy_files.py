@@ -18,8 +18,8 @@ from phonopy.structure.atoms import PhonopyAtoms
 from phonopy.structure.cells import guess_primitive_matrix
 
 from umlip_bench.datasets.cases import PhononCase, Preparation
-from umlip_bench.errors import DataError
-from umlip_bench.potentials.card import LevelOfTheory
+from umlip_bench.ground.errors import DataError
+from umlip_bench.ground.level_of_theory import LevelOfTheory
 
 FORCE_SETS = "FORCE_SETS"
 NAMES = ("phonopy_params.yaml", "phonopy_disp.yaml", "phonopy.yaml")

@@ -21,10 +21,9 @@ import requests
 from filelock import FileLock
 
 from umlip_bench.datasets.catalogue import DataFile, DatasetCard
-from umlip_bench.errors import DataError
-from umlip_bench.potentials.download import receive
-from umlip_bench.potentials.integrity import Refused, check, pin_of, write_pin
-from umlip_bench.potentials.places import (
+from umlip_bench.ground.errors import DataError
+from umlip_bench.ground.store.download import receive
+from umlip_bench.ground.store.folders import (
     LOCK_TIMEOUT,
     cache_folder,
     folder_of_user,
@@ -32,6 +31,7 @@ from umlip_bench.potentials.places import (
     lock_of,
     root_cause,
 )
+from umlip_bench.ground.store.integrity import Refused, check, pin_of, write_pin
 
 DATA_VARIABLE = "UMLIP_BENCH_DATA"
 

@@ -13,16 +13,11 @@ import ase.io
 
 from umlip_bench.datasets import extxyz, manifests, phonopy_files
 from umlip_bench.datasets.cases import MigrationCase, PhononCase
-from umlip_bench.datasets.dataset import Dataset, Frame
+from umlip_bench.datasets.dataset import Dataset
+from umlip_bench.datasets.frame import Frame
 from umlip_bench.datasets.labels import FORMAT, SYSTEM, frame, frames_cases, from_calculator
-from umlip_bench.datasets.paths import (
-    PATH_FORMAT,
-    PathFrame,
-    is_image,
-    migration_cases,
-    path_frame,
-)
-from umlip_bench.errors import DataError
+from umlip_bench.datasets.paths import PATH_FORMAT, PathFrame, is_image, migration_cases, path_frame
+from umlip_bench.ground.errors import DataError
 
 
 def read(path: Path) -> Dataset:

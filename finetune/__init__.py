@@ -17,7 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from umlip_bench.finetune.committee import Committee, CommitteeCalculator, CommitteePrediction
+    from umlip_bench.engine.calculator import CommitteeCalculator
     from umlip_bench.finetune.factors import Estimator
     from umlip_bench.finetune.folder import LabelSource, save, save_shift, save_training
     from umlip_bench.finetune.labelling.collection import collect
@@ -35,34 +35,35 @@ if TYPE_CHECKING:
     from umlip_bench.finetune.scalar import ScalarFit, fit_scalar
     from umlip_bench.finetune.training.fit import TrainedFit, Training, fit_trained
     from umlip_bench.finetune.training.settings import TrainingSettings
+    from umlip_bench.potentials.corrections.committee import Committee, CommitteePrediction
 
 _HOME = {
-    "Committee": "committee",
-    "CommitteeCalculator": "committee",
-    "CommitteePrediction": "committee",
-    "EspressoSettings": "labelling.settings",
-    "Estimator": "factors",
-    "GpawSettings": "labelling.settings",
-    "LabelSource": "folder",
-    "Sampling": "labelling.sampling",
-    "ScalarFit": "scalar",
-    "ShiftFit": "references",
-    "Spin": "labelling.settings",
-    "Suggestion": "labelling.suggestion",
-    "TrainedFit": "training.fit",
-    "Training": "training.fit",
-    "TrainingSettings": "training.settings",
-    "VaspSettings": "labelling.settings",
-    "collect": "labelling.collection",
-    "fit_references": "references",
-    "fit_scalar": "scalar",
-    "fit_trained": "training.fit",
-    "label_with_gpaw": "labelling.gpaw_label",
-    "save": "folder",
-    "save_shift": "folder",
-    "save_suggestion": "labelling.suggested",
-    "save_training": "folder",
-    "suggest": "labelling.suggestion",
+    "Committee": "umlip_bench.potentials.corrections.committee",
+    "CommitteeCalculator": "umlip_bench.engine.calculator",
+    "CommitteePrediction": "umlip_bench.potentials.corrections.committee",
+    "EspressoSettings": "umlip_bench.finetune.labelling.settings",
+    "Estimator": "umlip_bench.finetune.factors",
+    "GpawSettings": "umlip_bench.finetune.labelling.settings",
+    "LabelSource": "umlip_bench.finetune.folder",
+    "Sampling": "umlip_bench.finetune.labelling.sampling",
+    "ScalarFit": "umlip_bench.finetune.scalar",
+    "ShiftFit": "umlip_bench.finetune.references",
+    "Spin": "umlip_bench.finetune.labelling.settings",
+    "Suggestion": "umlip_bench.finetune.labelling.suggestion",
+    "TrainedFit": "umlip_bench.finetune.training.fit",
+    "Training": "umlip_bench.finetune.training.fit",
+    "TrainingSettings": "umlip_bench.finetune.training.settings",
+    "VaspSettings": "umlip_bench.finetune.labelling.settings",
+    "collect": "umlip_bench.finetune.labelling.collection",
+    "fit_references": "umlip_bench.finetune.references",
+    "fit_scalar": "umlip_bench.finetune.scalar",
+    "fit_trained": "umlip_bench.finetune.training.fit",
+    "label_with_gpaw": "umlip_bench.finetune.labelling.gpaw_label",
+    "save": "umlip_bench.finetune.folder",
+    "save_shift": "umlip_bench.finetune.folder",
+    "save_suggestion": "umlip_bench.finetune.labelling.suggested",
+    "save_training": "umlip_bench.finetune.folder",
+    "suggest": "umlip_bench.finetune.labelling.suggestion",
 }
 
 __all__ = [
@@ -97,7 +98,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in _HOME:
-        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+        return getattr(import_module(_HOME[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

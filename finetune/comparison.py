@@ -11,9 +11,9 @@ import numpy as np
 from umlip_bench.analysis.high_energy import FrameComparison, MaterialComparison
 from umlip_bench.analysis.softening import component_sums, stress_softening
 from umlip_bench.datasets import Frame
+from umlip_bench.engine.prediction import predict
+from umlip_bench.finetune.factors import FloatArray
 from umlip_bench.potentials.protocol import Potential
-
-from .factors import FloatArray
 
 MIN_RMS_FORCE = 0.02
 """eV/Å. Frames below it, crystals at rest, hold no more than the noise of DFT's forces."""
@@ -37,7 +37,7 @@ def compare(potential: Potential, frames: Sequence[Frame]) -> tuple[MaterialComp
     StructureError
         If the potential cannot evaluate a frame.
     """
-    predictions = potential.predict([frame.atoms for frame in frames])
+    predictions = predict(potential, [frame.atoms for frame in frames])
     groups: dict[str, list[FrameComparison]] = {}
     for frame, prediction in zip(frames, predictions, strict=True):
         both = frame.stress is not None and prediction.stress is not None

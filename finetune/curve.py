@@ -24,17 +24,16 @@ from scipy import stats
 
 from umlip_bench.analysis.intervals import CONFIDENCE
 from umlip_bench.datasets import Frame
-from umlip_bench.errors import CorrectionError
+from umlip_bench.finetune.comparison import compare, fingerprint
+from umlip_bench.finetune.correctors import NONE, TRAINED, Corrector
+from umlip_bench.finetune.kept import KeptLines
+from umlip_bench.finetune.measures import Measures, measure
+from umlip_bench.finetune.report import GPA
+from umlip_bench.finetune.training.loop import Epoch
+from umlip_bench.finetune.training.parameters import check_trainable
+from umlip_bench.finetune.training.settings import TrainingSettings
+from umlip_bench.ground.errors import CorrectionError
 from umlip_bench.potentials.protocol import Potential
-
-from .comparison import compare, fingerprint
-from .kept import KeptLines
-from .measures import Measures, measure
-from .report import GPA
-from .rungs import NONE, TRAINED, Corrector
-from .training.loop import Epoch
-from .training.parameters import check_trainable
-from .training.settings import TrainingSettings
 
 POINTS, TABLE, SUMMARY, PICTURE = "points.jsonl", "curve.csv", "curve.json", "curve.png"
 MAX_HELD_OUT = 40

@@ -23,13 +23,12 @@ from rich.text import Text
 
 from umlip_bench.analysis.high_energy import FrameComparison, MaterialComparison
 from umlip_bench.analysis.intervals import SEED, Estimate, median_estimate
-from umlip_bench.errors import CorrectionError
-
-from .comparison import force_sums, stresses, with_forces
-from .factors import Estimator, FloatArray, LogFactor
-from .report import GPA
-from .scalar import label_factor, reference_without
-from .usual import UsualFactor
+from umlip_bench.finetune.comparison import force_sums, stresses, with_forces
+from umlip_bench.finetune.factor_prior import UsualFactor
+from umlip_bench.finetune.factors import Estimator, FloatArray, LogFactor
+from umlip_bench.finetune.report import GPA
+from umlip_bench.finetune.scalar import label_factor, reference_without
+from umlip_bench.ground.errors import CorrectionError
 
 T = TypeVar("T")
 IntArray = NDArray[np.int64]

@@ -14,11 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from umlip_bench.datasets import Frame
-from umlip_bench.errors import CorrectionError
-from umlip_bench.potentials.protocol import Potential
-
-from .comparison import MIN_RMS_FORCE, compare, fingerprint
-from .evaluation import (
+from umlip_bench.finetune.comparison import MIN_RMS_FORCE, compare, fingerprint
+from umlip_bench.finetune.correctors import Corrector
+from umlip_bench.finetune.evaluation import (
     COUNTS,
     MOST_CHOICES,
     JudgedFrames,
@@ -28,10 +26,11 @@ from .evaluation import (
     number_of_labels,
     outcome_of,
 )
-from .kept import KeptLines
-from .rungs import Corrector
-from .training.parameters import check_trainable
-from .training.settings import TrainingSettings
+from umlip_bench.finetune.kept import KeptLines
+from umlip_bench.finetune.training.parameters import check_trainable
+from umlip_bench.finetune.training.settings import TrainingSettings
+from umlip_bench.ground.errors import CorrectionError
+from umlip_bench.potentials.protocol import Potential
 
 
 class TrainedEvaluation:

@@ -37,7 +37,7 @@ from scipy import stats
 
 from umlip_bench.analysis.intervals import CONFIDENCE
 from umlip_bench.analysis.softening import SUM_XX, SUM_XY, SUM_YY, r2_of
-from umlip_bench.errors import CorrectionError
+from umlip_bench.ground.errors import CorrectionError
 
 FloatArray = NDArray[np.float64]
 

@@ -1,6 +1,6 @@
 """Writing a corrected model as a folder that loads anywhere.
 
-What it must hold to be loaded is in `umlip_bench.potentials.correction`.
+What it must hold to be loaded is in `umlip_bench.potentials.corrections.folder`.
 """
 
 from __future__ import annotations
@@ -20,11 +20,14 @@ from typing import Any
 
 import yaml
 
-from umlip_bench import __version__
-from umlip_bench.errors import CorrectionError
+from umlip_bench.finetune.references import ShiftFit
+from umlip_bench.finetune.scalar import ScalarFit
+from umlip_bench.finetune.training.fit import TrainedFit, Training
+from umlip_bench.finetune.training.plot import plot_history, write_history
+from umlip_bench.ground.errors import CorrectionError
+from umlip_bench.ground.version import __version__
 from umlip_bench.potentials.catalogue import catalogue
-from umlip_bench.potentials.changes import METHODS, WEIGHTS, TrainedWeights, with_files
-from umlip_bench.potentials.correction import (
+from umlip_bench.potentials.corrections.folder import (
     CARD,
     FAMILY,
     PARENT,
@@ -33,13 +36,14 @@ from umlip_bench.potentials.correction import (
     Correction,
     ParentModel,
 )
+from umlip_bench.potentials.corrections.modification import (
+    METHODS,
+    WEIGHTS,
+    TrainedWeights,
+    with_files,
+)
 from umlip_bench.potentials.protocol import Potential
-from umlip_bench.potentials.store import Weights
-
-from .references import ShiftFit
-from .scalar import ScalarFit
-from .training.fit import TrainedFit, Training
-from .training.plot import plot_history, write_history
+from umlip_bench.potentials.weights import Weights
 
 HEADER = """\
 # A corrected model of umlip_bench: umlip_bench.load("this folder"), umlip-bench run --model "this folder".

@@ -21,17 +21,16 @@ from rich.text import Text
 
 from umlip_bench.analysis.high_energy import MaterialComparison
 from umlip_bench.datasets import Frame
-from umlip_bench.errors import CorrectionError
-from umlip_bench.potentials.changes import SHIFT
+from umlip_bench.finetune.comparison import compare
+from umlip_bench.finetune.correctors import LADDER, NONE, Corrector
+from umlip_bench.finetune.measures import Measures, force_errors, measure
+from umlip_bench.finetune.report import GPA
+from umlip_bench.finetune.retention import Retention, measure_others, other_materials, retention
+from umlip_bench.finetune.training.loop import Epoch
+from umlip_bench.finetune.training.settings import TrainingSettings
+from umlip_bench.ground.errors import CorrectionError
+from umlip_bench.potentials.corrections.modification import SHIFT
 from umlip_bench.potentials.protocol import Potential
-
-from .comparison import compare
-from .measures import Measures, force_errors, measure
-from .report import GPA
-from .retention import Retention, measure_others, other_materials, retention
-from .rungs import LADDER, NONE, Corrector
-from .training.loop import Epoch
-from .training.settings import TrainingSettings
 
 FOLDS = 3
 """Ways to split the labels where no other frames are given to judge by."""

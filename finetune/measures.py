@@ -10,8 +10,7 @@ import numpy as np
 from umlip_bench.analysis.high_energy import FrameComparison, MaterialComparison
 from umlip_bench.analysis.softening import slope_of
 from umlip_bench.datasets import Frame
-
-from .comparison import energy_differences, fingerprint, force_sums, stresses
+from umlip_bench.finetune.comparison import energy_differences, fingerprint, force_sums, stresses
 
 
 @dataclass(frozen=True)

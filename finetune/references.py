@@ -16,12 +16,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from umlip_bench.datasets import Frame
-from umlip_bench.errors import CorrectionError
-from umlip_bench.potentials.changes import ReferenceShift
+from umlip_bench.engine.prediction import predict
+from umlip_bench.finetune.comparison import BeforeAfter, fingerprint
+from umlip_bench.finetune.training.alignment import Alignment, align
+from umlip_bench.ground.errors import CorrectionError
+from umlip_bench.potentials.corrections.modification import ReferenceShift
 from umlip_bench.potentials.protocol import Potential
-
-from .comparison import BeforeAfter, fingerprint
-from .training.alignment import Alignment, align
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def fit_references(
 
 
 def _predict(potential: Potential, frames: Sequence[Frame]) -> list[float]:
-    return [p.energy for p in potential.predict([f.atoms for f in frames], stress=False)]
+    return [p.energy for p in predict(potential, [f.atoms for f in frames], stress=False)]
 
 
 def _errors(frames: Sequence[Frame], found: Sequence[float], alignment: Alignment) -> BeforeAfter:

@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from .comparison import BeforeAfter
-from .factors import Estimator
-from .scalar import ONE_FRAME, REFERENCE_SET, ScalarFit
+from umlip_bench.finetune.comparison import BeforeAfter
+from umlip_bench.finetune.factors import Estimator
+from umlip_bench.finetune.scalar import ONE_FRAME, REFERENCE_SET, ScalarFit
 
 GPA = 160.21766
 """GPa in one eV/Å³."""

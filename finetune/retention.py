@@ -13,11 +13,10 @@ import numpy as np
 
 from umlip_bench import datasets
 from umlip_bench.datasets import Frame
-from umlip_bench.errors import StructureError
+from umlip_bench.finetune.comparison import BeforeAfter, compare
+from umlip_bench.finetune.measures import Measures, measure
+from umlip_bench.ground.errors import StructureError
 from umlip_bench.potentials.protocol import Potential
-
-from .comparison import BeforeAfter, compare
-from .measures import Measures, measure
 
 REFERENCE_SET = "pbe-mini"
 

@@ -16,11 +16,7 @@ from umlip_bench import datasets
 from umlip_bench.analysis.high_energy import FrameComparison, MaterialComparison
 from umlip_bench.analysis.softening import SUM_XX, SUM_XY, SUM_YY, inverse_of, r2_of, slope_of
 from umlip_bench.datasets import Frame
-from umlip_bench.errors import CorrectionError, StructureError
-from umlip_bench.potentials.correction import ScalarCorrection
-from umlip_bench.potentials.protocol import Potential
-
-from .comparison import (
+from umlip_bench.finetune.comparison import (
     MIN_RMS_FORCE,
     BeforeAfter,
     compare,
@@ -33,8 +29,11 @@ from .comparison import (
     stresses,
     with_forces,
 )
-from .factors import Estimator, FloatArray, LogFactor, log_factor
-from .usual import UsualFactor, usual_factor
+from umlip_bench.finetune.factor_prior import UsualFactor, usual_factor
+from umlip_bench.finetune.factors import Estimator, FloatArray, LogFactor, log_factor
+from umlip_bench.ground.errors import CorrectionError, StructureError
+from umlip_bench.potentials.corrections.folder import ScalarCorrection
+from umlip_bench.potentials.protocol import Potential
 
 REFERENCE_SET = "pbe-mini"
 """Where a model's usual factor is taken from."""

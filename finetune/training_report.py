@@ -9,12 +9,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from .comparison import BeforeAfter
-from .references import ShiftFit
-from .report import GPA
-from .retention import REFERENCE_SET, Retention
-from .training.alignment import Alignment, EnergyUse
-from .training.fit import GroupCheck, TrainedFit
+from umlip_bench.finetune.comparison import BeforeAfter
+from umlip_bench.finetune.references import ShiftFit
+from umlip_bench.finetune.report import GPA
+from umlip_bench.finetune.retention import REFERENCE_SET, Retention
+from umlip_bench.finetune.training.alignment import Alignment, EnergyUse
+from umlip_bench.finetune.training.fit import GroupCheck, TrainedFit
 
 ROWS = (
     ("force slope", "force_slope", 1.0, 3),

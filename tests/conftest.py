@@ -11,7 +11,7 @@ import torch
 
 import umlip_bench
 from umlip_bench.potentials.catalogue import card
-from umlip_bench.potentials.store import WeightsStore
+from umlip_bench.potentials.weights import WeightsStore
 
 SMALL_MACE = "small-mace"
 TRAINER = Path(__file__).parent / "tools" / "train_small_mace.py"

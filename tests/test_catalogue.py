@@ -6,10 +6,10 @@ from dataclasses import fields
 import pytest
 import yaml
 
-from umlip_bench.errors import UnknownModelError
-from umlip_bench.potentials.card import ModelCard
+from umlip_bench.ground.errors import UnknownModelError
+from umlip_bench.ground.model_card import ModelCard
 from umlip_bench.potentials.catalogue import card, catalogue, parse_catalogue
-from umlip_bench.potentials.store import Origin, WeightsStore
+from umlip_bench.potentials.weights import Origin, WeightsStore
 
 ENTRY = {
     "name": "toy-1",

@@ -9,11 +9,12 @@ import torch
 
 from umlip_bench.engine import Done, Relax, run_requests
 from umlip_bench.engine.calibrator import calibrate
-from umlip_bench.engine.memory import cost_of_call, peak_bytes
 from umlip_bench.engine.packing import Packer
+from umlip_bench.engine.prediction import predict
+from umlip_bench.engine.speed.cells import small_cells
 from umlip_bench.engine.trial_batches import trial_batches
 from umlip_bench.potentials.agreement import TOLERANCES, call_calculator, deviation
-from umlip_bench.speed.cells import small_cells
+from umlip_bench.potentials.memory import cost_of_call, peak_bytes
 
 from .conftest import SMALL_MACE
 from .potentials.structures import mixed
@@ -31,7 +32,7 @@ MODELS = ["chgnet-0.3.0", "m3gnet-mp-2021.2.8", "tensornet-matpes-pbe-2025.1", S
 def test_gpu_agrees_with_cpu(load_model, name, dtype):
     structures = mixed(64)
     gpu, cpu = (load_model(name, dtype=dtype, device=device) for device in ("cuda", "cpu"))
-    for a, b in zip(gpu.predict(structures), cpu.predict(structures), strict=True):
+    for a, b in zip(predict(gpu, structures), predict(cpu, structures), strict=True):
         assert deviation(a, b).within(TOLERANCES[cpu.dtype])
 
 
@@ -40,7 +41,7 @@ def test_gpu_agrees_with_the_library(load_model, name):
     model = load_model(name, device="cuda")
     calculator = model.reference_calculator()
     structures = mixed(8, largest=40)
-    for atoms, ours in zip(structures, model.predict(structures), strict=True):
+    for atoms, ours in zip(structures, predict(model, structures), strict=True):
         assert deviation(call_calculator(calculator, atoms), ours).within(TOLERANCES[model.dtype])
 
 
@@ -84,7 +85,7 @@ def test_running_out_of_memory_halves_and_gives_the_same(load_model):
     """Torch itself is kept from using more than a part of the memory."""
     model = load_model("chgnet-0.3.0", device="cuda")
     structures = mixed(200)
-    expected = model.predict(structures)
+    expected = predict(model, structures)
     graphs = [model.prepare(atoms) for atoms in structures]
     packer = Packer(model)
     total = torch.cuda.get_device_properties(model.device).total_memory

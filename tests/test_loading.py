@@ -15,9 +15,10 @@ from ase.mep import NEB
 from ase.optimize import FIRE
 
 import umlip_bench
-from umlip_bench.errors import DeviceError, UnknownModelError, WeightsError
-from umlip_bench.loading import locate
-from umlip_bench.potentials.store import Origin, WeightsStore
+from umlip_bench.engine.prediction import predict
+from umlip_bench.ground.errors import DeviceError, UnknownModelError, WeightsError
+from umlip_bench.potentials.loading import locate
+from umlip_bench.potentials.weights import Origin, WeightsStore
 
 CHGNET = "chgnet-0.3.0"
 LJ = "ase:ase.calculators.lj:LennardJones"
@@ -226,8 +227,8 @@ def test_a_family_of_another_package(store, tmp_path, monkeypatch):
     model = umlip_bench.potential(f"myfamily:{file}", device="cpu")
     assert model.card.family == "myfamily"
     atoms = bulk("Ar", "fcc", a=1.7)
-    (ours,) = model.predict(atoms)
-    (unit,) = umlip_bench.potential(LJ, device="cpu").predict(atoms)
+    (ours,) = predict(model, atoms)
+    (unit,) = predict(umlip_bench.potential(LJ, device="cpu"), atoms)
     assert ours.energy == pytest.approx(2 * unit.energy)
 
     file.write_text("no number")

@@ -12,7 +12,7 @@ from ase.optimize import FIRE
 from ase.units import GPa
 
 from umlip_bench.cli import main
-from umlip_bench.loading import load
+from umlip_bench.engine.calculator import load
 
 CHGNET = "chgnet-0.3.0"
 

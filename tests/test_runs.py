@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import yaml
 
+from umlip_bench.analysis.run_files import CaseKey, CaseRecord, RunConfig
 from umlip_bench.analysis.summary import Row
-from umlip_bench.errors import RunFolderError
-from umlip_bench.files import write_atomically
-from umlip_bench.runs import CaseKey, CaseRecord, RunConfig, RunFolder
+from umlip_bench.ground.errors import RunFolderError
+from umlip_bench.ground.files import write_atomically
+from umlip_bench.running.folder import RunFolder
 
 KEY = CaseKey(
     suite="high-energy",

@@ -3,10 +3,10 @@ import dataclasses
 import pytest
 import torch
 
-from umlip_bench.errors import UmlipBenchError
-from umlip_bench.loading import potential
-from umlip_bench.speed.comparison import ALL_AT_ONCE, compare, run_work
-from umlip_bench.speed.works import Bands, Difference, Dynamics, difference, make
+from umlip_bench.engine.speed.comparison import ALL_AT_ONCE, compare, run_work
+from umlip_bench.engine.speed.workloads import Bands, Difference, Dynamics, difference, make
+from umlip_bench.ground.errors import UmlipBenchError
+from umlip_bench.potentials.loading import potential
 
 WORK = ["static", "relax", "relax-cell", "phonons", "neb", "md"]
 

@@ -12,9 +12,10 @@ from dataclasses import replace
 
 import pytest
 
-from umlip_bench.errors import WeightsError
-from umlip_bench.potentials.card import LevelOfTheory, ModelCard, WeightsFile
-from umlip_bench.potentials.store import Origin, Weights, WeightsStore, weights_at
+from umlip_bench.ground.errors import WeightsError
+from umlip_bench.ground.level_of_theory import LevelOfTheory
+from umlip_bench.ground.model_card import ModelCard, WeightsFile
+from umlip_bench.potentials.weights import Origin, Weights, WeightsStore, weights_at
 
 HTML = b"<!DOCTYPE html>\n<html><body>Please log in</body></html>\n"
 
@@ -342,7 +343,7 @@ def test_truncation_shows_where_urllib3_lets_it_pass(store, known, monkeypatch):
 
 
 def test_silent_server(server, store, known, monkeypatch):
-    monkeypatch.setattr("umlip_bench.potentials.download.READ_TIMEOUT", 0.3)
+    monkeypatch.setattr("umlip_bench.ground.store.download.READ_TIMEOUT", 0.3)
     server.serve_part("toy.pt", BODY, 1000)
     assert "timed out" in refusal(store, known).splitlines()[0]
 

@@ -5,8 +5,9 @@ from ase.build import bulk, fcc111, graphene, graphene_nanoribbon, molecule, nan
 
 import umlip_bench
 from umlip_bench import make_periodic
-from umlip_bench.errors import StructureError
-from umlip_bench.structures import check_structure
+from umlip_bench.engine.prediction import predict
+from umlip_bench.ground.errors import StructureError
+from umlip_bench.ground.structures import check_structure
 
 ELEMENTS = ("Na", "Cl", "Si")
 
@@ -158,7 +159,7 @@ def test_the_result_has_the_energy_of_the_open_structure(name):
     if atoms.cell.rank == 0:
         atoms.cell = np.eye(3)  # ASE's neighbour list needs one
     model = umlip_bench.potential("ase:ase.calculators.lj:LennardJones")
-    (prediction,) = model.predict(make_periodic(atoms, vacuum=3.5))
+    (prediction,) = predict(model, make_periodic(atoms, vacuum=3.5))
     atoms.calc = LennardJones()
     assert prediction.energy == pytest.approx(atoms.get_potential_energy(), rel=1e-9, abs=1e-9)
     np.testing.assert_allclose(prediction.forces, atoms.get_forces(), rtol=1e-9, atol=1e-7)

@@ -1,7 +1,8 @@
 """Measure how soft universal interatomic potentials are against DFT.
 
-`load` gives an ASE calculator, `potential` a model for batches, `make_periodic` a structure that
-every potential can take. Everything heavy is imported when it is first used.
+`load` gives an ASE calculator, `potential` a model for batches, `predict` its predictions of many
+structures, `make_periodic` a structure that every potential can take. Everything heavy is imported
+when it is first used.
 """
 
 from __future__ import annotations
@@ -9,22 +10,27 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from umlip_bench.loading import load, potential
-    from umlip_bench.potentials.card import LevelOfTheory, ModelCard
-    from umlip_bench.potentials.protocol import Potential, Prediction
-    from umlip_bench.structures import make_periodic
+from umlip_bench.ground.version import __version__
 
-__version__ = "0.1.0"
+if TYPE_CHECKING:
+    from umlip_bench.engine.calculator import load
+    from umlip_bench.engine.prediction import predict
+    from umlip_bench.ground.level_of_theory import LevelOfTheory
+    from umlip_bench.ground.model_card import ModelCard
+    from umlip_bench.ground.structures import make_periodic
+    from umlip_bench.potentials.graph import Prediction
+    from umlip_bench.potentials.loading import potential
+    from umlip_bench.potentials.protocol import Potential
 
 _HOME = {
-    "LevelOfTheory": "umlip_bench.potentials.card",
-    "ModelCard": "umlip_bench.potentials.card",
+    "LevelOfTheory": "umlip_bench.ground.level_of_theory",
+    "ModelCard": "umlip_bench.ground.model_card",
     "Potential": "umlip_bench.potentials.protocol",
-    "Prediction": "umlip_bench.potentials.protocol",
-    "load": "umlip_bench.loading",
-    "make_periodic": "umlip_bench.structures",
-    "potential": "umlip_bench.loading",
+    "Prediction": "umlip_bench.potentials.graph",
+    "load": "umlip_bench.engine.calculator",
+    "make_periodic": "umlip_bench.ground.structures",
+    "potential": "umlip_bench.potentials.loading",
+    "predict": "umlip_bench.engine.prediction",
 }
 
 __all__ = [
@@ -36,6 +42,7 @@ __all__ = [
     "load",
     "make_periodic",
     "potential",
+    "predict",
 ]
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ..chemistry import by_class, by_element, element_forces, predictors
-from ..sides import Side
-from ..suites import ANALYSES
-from .content import Chemistry, ElementMap, ElementValue
+from umlip_bench.analysis.chemistry import by_class, by_element, element_forces, predictors
+from umlip_bench.analysis.compared_models import Side
+from umlip_bench.analysis.report.content import Chemistry, ElementMap, ElementValue
+from umlip_bench.analysis.suites import ANALYSES
 
 MAP_FROM = 5
 """Cases of a suite; of fewer a map of the elements says nothing."""

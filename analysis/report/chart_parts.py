@@ -8,8 +8,8 @@ from typing import Any
 
 import altair as alt
 
-from .style import Style
-from .wording import upper
+from umlip_bench.analysis.report.style import Style
+from umlip_bench.analysis.report.wording import upper
 
 Chart = Any
 """An Altair chart; its classes share no public type but ``TopLevelMixin``."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import altair as alt
 
-from .chart_parts import (
+from umlip_bench.analysis.report.chart_parts import (
     Chart,
     Figure,
     Panel,
@@ -23,11 +23,11 @@ from .chart_parts import (
     vertical_rule,
     whisker_chart,
 )
-from .content import ErrorPlot, Report, Scale, Section
-from .parity_charts import parity_figure
-from .plots import ParityPlot, SpreadPlot, SpreadSide
-from .style import Style
-from .wording import slug, upper
+from umlip_bench.analysis.report.content import ErrorPlot, Report, Scale, Section
+from umlip_bench.analysis.report.parity_charts import parity_figure
+from umlip_bench.analysis.report.plots import ParityPlot, SpreadPlot, SpreadSide
+from umlip_bench.analysis.report.style import Style
+from umlip_bench.analysis.report.wording import slug, upper
 
 POINTS_UP_TO = 400
 """Cases that are drawn as points beside their distribution."""

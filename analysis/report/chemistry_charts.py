@@ -6,10 +6,8 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from umlip_bench.elements import SYMBOLS
-
-from ..chemistry import PredictorBin
-from .chart_parts import (
+from umlip_bench.analysis.chemistry import PredictorBin
+from umlip_bench.analysis.report.chart_parts import (
     Chart,
     Figure,
     Panel,
@@ -22,10 +20,11 @@ from .chart_parts import (
     span_of,
     whisker_chart,
 )
-from .content import Chemistry, ElementMap, ElementValue
-from .periodic import place
-from .style import Style
-from .wording import upper
+from umlip_bench.analysis.report.content import Chemistry, ElementMap, ElementValue
+from umlip_bench.analysis.report.periodic import place
+from umlip_bench.analysis.report.style import Style
+from umlip_bench.analysis.report.wording import upper
+from umlip_bench.ground.elements import SYMBOLS
 
 BEYOND = 0.3
 """How far a predictor's intervals are drawn beyond all slopes."""

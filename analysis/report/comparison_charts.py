@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from ..comparison import PairedRow
-from ..suites import analysis_of
-from ..summary import Row
-from .chart_parts import Figure, Panel, estimated, span_of, whisker_chart
-from .content import CorrectionNote, Pair, Relaxation
-from .style import Style
-from .verdicts import scale_label
-from .wording import slug, upper
+from umlip_bench.analysis.comparison import PairedRow
+from umlip_bench.analysis.report.chart_parts import Figure, Panel, estimated, span_of, whisker_chart
+from umlip_bench.analysis.report.content import CorrectionNote, Pair, Relaxation
+from umlip_bench.analysis.report.style import Style
+from umlip_bench.analysis.report.verdicts import scale_label
+from umlip_bench.analysis.report.wording import slug, upper
+from umlip_bench.analysis.suites import analysis_of
+from umlip_bench.analysis.summary import Row
 
 SMALL = 0.05
 """A difference of scales that an axis is never magnified beyond."""

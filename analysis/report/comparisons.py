@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from pathlib import Path
 
-from umlip_bench.errors import DataError
-
-from ..comparison import compare, compare_variants
-from ..corrected import Factor, corrected, notes, parent_in, read_factor
-from ..runs import Run
-from ..sides import Side, sides
-from ..suites import ANALYSES
-from .content import CorrectionNote, CorrectionRow, Pair, Relaxation
-from .tables import pair_table, relaxation_table
-from .verdicts import scale_label
+from umlip_bench.analysis.compared_models import Side, sides
+from umlip_bench.analysis.comparison import compare, compare_variants
+from umlip_bench.analysis.corrected import Factor, corrected, notes, parent_in
+from umlip_bench.analysis.report.content import CorrectionNote, CorrectionRow, Pair, Relaxation
+from umlip_bench.analysis.report.tables import pair_table, relaxation_table
+from umlip_bench.analysis.report.verdicts import scale_label
+from umlip_bench.analysis.runs import Run
+from umlip_bench.analysis.suites import ANALYSES
+from umlip_bench.ground.errors import DataError
 
 BESIDE_HEADLINES = {
     ("high-energy", "energy_slope_median"): "energy differences",
@@ -75,24 +73,21 @@ class Mended:
     run: Run
 
 
-def correct(runs: Sequence[Run], folder: Path) -> Mended:
+def correct(runs: Sequence[Run], factor: Factor) -> Mended:
     """What a correction makes of its parent's results.
 
     Raises
     ------
     RunFolderError
         If the parent is a model of none of the runs.
-    WeightsError
-        If the folder is no scalar correction.
     """
-    factor = read_factor(folder)
     digests = {
         str(run.config.models[model]["sha256"]): run
         for run in reversed(runs)
         for model in run.models
     }
     run = digests.get(factor.parent_sha256, runs[0])
-    return Mended(factor, run, parent_in(run, factor), corrected(run, folder))
+    return Mended(factor, run, parent_in(run, factor), corrected(run, factor))
 
 
 def all_sides(runs: Sequence[Run], mended: Sequence[Mended]) -> list[Side]:

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from umlip_bench.potentials.card import LevelOfTheory
-
-from ..changes import Change
-from ..chemistry import ClassScale, PredictorBin
-from ..comparison import PairedRow
-from ..document import Section as CardSection
-from ..summary import Row
-from .pictures import PictureSet
-from .plots import ParityPlot, SpreadPlot
+from umlip_bench.analysis.chemistry import ClassScale, PredictorBin
+from umlip_bench.analysis.comparison import PairedRow
+from umlip_bench.analysis.document import Section as CardSection
+from umlip_bench.analysis.report.pictures import PictureSet
+from umlip_bench.analysis.report.plots import ParityPlot, SpreadPlot
+from umlip_bench.analysis.run_differences import Change
+from umlip_bench.analysis.summary import Row
+from umlip_bench.ground.level_of_theory import LevelOfTheory
 
 Value = float | int | str | None
 """What a table holds; ``None`` where there is nothing."""

@@ -10,15 +10,22 @@ from typing import Any
 
 import altair as alt
 
-from umlip_bench.errors import DataError
-
-from .chart_parts import Figure
-from .charts import scales_figure, section_figures
-from .chemistry_charts import class_figure, element_figure, predictor_figure
-from .comparison_charts import correction_figure, pair_figure, relaxation_figure
-from .content import Report
-from .picture_charts import picture_figure
-from .style import PRINT, Style, config
+from umlip_bench.analysis.report.chart_parts import Figure
+from umlip_bench.analysis.report.charts import scales_figure, section_figures
+from umlip_bench.analysis.report.chemistry_charts import (
+    class_figure,
+    element_figure,
+    predictor_figure,
+)
+from umlip_bench.analysis.report.comparison_charts import (
+    correction_figure,
+    pair_figure,
+    relaxation_figure,
+)
+from umlip_bench.analysis.report.content import Report
+from umlip_bench.analysis.report.picture_charts import picture_figure
+from umlip_bench.analysis.report.style import PRINT, Style, config
+from umlip_bench.ground.errors import DataError
 
 ENDINGS = ("png", "pdf", "svg")
 PIXELS_PER_INCH = 300

@@ -5,22 +5,36 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date
 from itertools import combinations
-from pathlib import Path
 
-from umlip_bench import __version__
-from umlip_bench.errors import DataError
-
-from ..card import card_content, model_card
-from ..card_text import sections as card_sections
-from ..changes import changes
-from ..runs import Run
-from ..sides import Side
-from ..suites import ANALYSES
-from .by_chemistry import chemistry_of
-from .comparisons import all_sides, correct, correction_note, pairs_of, relaxation_of
-from .content import Card, DataNote, Failure, Member, Report, RunNote, RunPair
-from .members import member_of
-from .sections import section_of
+from umlip_bench.analysis.card import card_content
+from umlip_bench.analysis.card_text import model_card
+from umlip_bench.analysis.card_text import sections as card_sections
+from umlip_bench.analysis.compared_models import Side
+from umlip_bench.analysis.corrected import Factor
+from umlip_bench.analysis.report.by_chemistry import chemistry_of
+from umlip_bench.analysis.report.comparisons import (
+    all_sides,
+    correct,
+    correction_note,
+    pairs_of,
+    relaxation_of,
+)
+from umlip_bench.analysis.report.content import (
+    Card,
+    DataNote,
+    Failure,
+    Member,
+    Report,
+    RunNote,
+    RunPair,
+)
+from umlip_bench.analysis.report.members import member_of
+from umlip_bench.analysis.report.sections import section_of
+from umlip_bench.analysis.run_differences import changes
+from umlip_bench.analysis.runs import Run
+from umlip_bench.analysis.suites import ANALYSES
+from umlip_bench.ground.errors import DataError
+from umlip_bench.ground.version import __version__
 
 NAMED_IN_TITLE = 3
 
@@ -28,7 +42,7 @@ NAMED_IN_TITLE = 3
 def gather(
     runs: Sequence[Run],
     data: Mapping[str, DataNote],
-    corrections: Sequence[Path] = (),
+    corrections: Sequence[Factor] = (),
 ) -> Report:
     """Put together the page's content.
 
@@ -39,7 +53,7 @@ def gather(
     data
         What is known of reference data, by their id in run.yaml.
     corrections
-        Folders of models with a scalar correction, the parents of which are among the runs' models.
+        Scalar corrections, the parents of which are among the runs' models.
 
     Raises
     ------
@@ -51,7 +65,7 @@ def gather(
         If no run has a finished case, two run folders of one name have the same model, or two corrections
         the same name.
     """
-    mended = [correct(runs, folder) for folder in corrections]
+    mended = [correct(runs, factor) for factor in corrections]
     everyone = all_sides(runs, mended)
     if not everyone:
         names = ", ".join(str(run.path) for run in runs)

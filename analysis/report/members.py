@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from umlip_bench.potentials.card import differs, level_warning
-
-from ..sides import Side
-from ..suites import ANALYSES
-from .content import Finding, Member, Scale, Verdict
-from .verdicts import scales_of, verdicts_of
+from umlip_bench.analysis.compared_models import Side
+from umlip_bench.analysis.report.content import Finding, Member, Scale, Verdict
+from umlip_bench.analysis.report.verdicts import scales_of, verdicts_of
+from umlip_bench.analysis.suites import ANALYSES
+from umlip_bench.ground.level_of_theory import differs, level_warning
 
 SOFTEST = 3
 """Cases that are named on the first screen, of at least twice as many."""

@@ -11,17 +11,25 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from ..comparison import PairedRow
-from ..document import Bullets, Command, Grid, Paragraph
-from ..summary import Row
-from . import bundles
-from .chart_parts import Figure
-from .charts import scales_figure, section_figures
-from .chemistry_charts import class_figure, element_figure, predictor_figure
-from .comparison_charts import correction_figure, pair_figure, relaxation_figure
-from .content import Member, Report
-from .picture_charts import picture_figure
-from .style import SCREEN, Style, config
+from umlip_bench.analysis.comparison import PairedRow
+from umlip_bench.analysis.document import Bullets, Command, Grid, Paragraph
+from umlip_bench.analysis.report import bundles
+from umlip_bench.analysis.report.chart_parts import Figure
+from umlip_bench.analysis.report.charts import scales_figure, section_figures
+from umlip_bench.analysis.report.chemistry_charts import (
+    class_figure,
+    element_figure,
+    predictor_figure,
+)
+from umlip_bench.analysis.report.comparison_charts import (
+    correction_figure,
+    pair_figure,
+    relaxation_figure,
+)
+from umlip_bench.analysis.report.content import Member, Report
+from umlip_bench.analysis.report.picture_charts import picture_figure
+from umlip_bench.analysis.report.style import SCREEN, Style, config
+from umlip_bench.analysis.summary import Row
 
 SYMBOLS = {
     "circle": "M6 0A6 6 0 1 1-6 0A6 6 0 1 1 6 0Z",

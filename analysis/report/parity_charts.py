@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from .chart_parts import Chart, Figure, Panel, brief, inline
-from .plots import ParityPanel, ParityPlot
-from .style import Style
-from .wording import slug, upper
+from umlip_bench.analysis.report.chart_parts import Chart, Figure, Panel, brief, inline
+from umlip_bench.analysis.report.plots import ParityPanel, ParityPlot
+from umlip_bench.analysis.report.style import Style
+from umlip_bench.analysis.report.wording import slug, upper
 
 SQUARE = 240
 GUIDE = "guide"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from umlip_bench.elements import SYMBOLS
+from umlip_bench.ground.elements import SYMBOLS
 
 NOBLE_GASES = (0, 2, 10, 18, 36, 54, 86, 118)
 N_COLUMNS = 18

@@ -7,10 +7,18 @@ from typing import Literal
 
 import altair as alt
 
-from .chart_parts import Chart, Figure, Panel, brief, colour_of, inline, zero_line
-from .pictures import DFT, Drawing, Picture
-from .style import Style
-from .wording import slug
+from umlip_bench.analysis.report.chart_parts import (
+    Chart,
+    Figure,
+    Panel,
+    brief,
+    colour_of,
+    inline,
+    zero_line,
+)
+from umlip_bench.analysis.report.pictures import DFT, Drawing, Picture
+from umlip_bench.analysis.report.style import Style
+from umlip_bench.analysis.report.wording import slug
 
 HEIGHT = 260
 DRAWING, NARROW = 310, 160

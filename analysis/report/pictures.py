@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..eos import EosComparison
-from ..harmonic import SMEARING, density_of_states
-from ..migration import VARIANTS, MigrationComparison
-from ..phonons import FIXED, RELAXED, BandPath, PhononComparison
-from ..sides import Side
+from umlip_bench.analysis.compared_models import Side
+from umlip_bench.analysis.eos import EosComparison
+from umlip_bench.analysis.harmonic import SMEARING, density_of_states
+from umlip_bench.analysis.migration import VARIANTS, MigrationComparison
+from umlip_bench.analysis.phonons import FIXED, RELAXED, BandPath, PhononComparison
 
 FloatArray = NDArray[np.float64]
 

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import gaussian_kde
 
-from ..sides import Side
-from ..suites import Quantity, SuiteAnalysis
-from ..summary import Row
+from umlip_bench.analysis.compared_models import Side
+from umlip_bench.analysis.suites import Quantity, SuiteAnalysis
+from umlip_bench.analysis.summary import Row
 
 FloatArray = NDArray[np.float64]
 

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..sides import Side
-from ..suites import SuiteAnalysis
-from .content import ErrorPlot, Overview, Section, SideRow
-from .pictures import picture_set
-from .plots import SpreadPlot, parity_plots, spread_plot
-from .tables import case_table, summary_table
-from .verdicts import rows_of, verdicts_of
+from umlip_bench.analysis.compared_models import Side
+from umlip_bench.analysis.report.content import ErrorPlot, Overview, Section, SideRow
+from umlip_bench.analysis.report.pictures import picture_set
+from umlip_bench.analysis.report.plots import SpreadPlot, parity_plots, spread_plot
+from umlip_bench.analysis.report.tables import case_table, summary_table
+from umlip_bench.analysis.report.verdicts import rows_of, verdicts_of
+from umlip_bench.analysis.suites import SuiteAnalysis
 
 TITLES = {
     "high-energy": "High-energy states",

@@ -6,13 +6,12 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from umlip_bench.runs import CaseRecord
-
-from ..comparison import PairedRow
-from ..sides import Side
-from ..suites import SuiteAnalysis
-from .content import Table, Value
-from .wording import slug
+from umlip_bench.analysis.compared_models import Side
+from umlip_bench.analysis.comparison import PairedRow
+from umlip_bench.analysis.report.content import Table, Value
+from umlip_bench.analysis.report.wording import slug
+from umlip_bench.analysis.run_files import CaseRecord
+from umlip_bench.analysis.suites import SuiteAnalysis
 
 _DIFFERENCE = ("difference", "low", "high", "unit", "cases", "materials", "metric")
 """Columns of a paired row, after what it is of."""

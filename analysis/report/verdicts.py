@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..sides import Side
-from ..suites import ANALYSES, SuiteAnalysis
-from ..summary import Row
-from .content import Scale, Verdict
+from umlip_bench.analysis.compared_models import Side
+from umlip_bench.analysis.report.content import Scale, Verdict
+from umlip_bench.analysis.suites import ANALYSES, SuiteAnalysis
+from umlip_bench.analysis.summary import Row
 
 
 def verdicts_of(analysis: SuiteAnalysis[Any], everyone: Sequence[Side]) -> list[Verdict]:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from umlip_bench.errors import UmlipBenchError
-
-from .base import Headline, Parity, Quantity, SuiteAnalysis
-from .elastic import ElasticAnalysis
-from .energies import (
+from umlip_bench.analysis.suites.base import Headline, Parity, Quantity, SuiteAnalysis
+from umlip_bench.analysis.suites.elastic import ElasticAnalysis
+from umlip_bench.analysis.suites.energies import (
     DefectsAnalysis,
     MigrationAnalysis,
     SolidSolutionsAnalysis,
     SurfacesAnalysis,
 )
-from .eos import EosAnalysis
-from .high_energy import HighEnergyAnalysis
-from .phonons import PhononAnalysis
+from umlip_bench.analysis.suites.eos import EosAnalysis
+from umlip_bench.analysis.suites.high_energy import HighEnergyAnalysis
+from umlip_bench.analysis.suites.phonons import PhononAnalysis
+from umlip_bench.ground.errors import UmlipBenchError
 
 __all__ = ["ANALYSES", "Headline", "Parity", "Quantity", "SuiteAnalysis", "analysis_of"]
 

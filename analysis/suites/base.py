@@ -13,9 +13,9 @@ from typing import ClassVar, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..paired import PairedMetric
-from ..summary import Row
-from ..tables import CaseTable, Presentation
+from umlip_bench.analysis.paired import PairedMetric
+from umlip_bench.analysis.summary import Row
+from umlip_bench.analysis.tables import CaseTable, Presentation
 
 R = TypeVar("R")
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..elastic import (
+from umlip_bench.analysis.elastic import (
     ELASTIC,
     FIXED,
     RELAXED,
@@ -19,11 +19,11 @@ from ..elastic import (
     elastic_metrics,
     elastic_rows,
 )
-from ..eos import GPA
-from ..paired import CaseMedian, PairedMetric
-from ..summary import Row
-from ..tables import CaseTable, Presentation
-from .base import Headline, Parity, Quantity, SuiteAnalysis
+from umlip_bench.analysis.eos import GPA
+from umlip_bench.analysis.paired import CaseMedian, PairedMetric
+from umlip_bench.analysis.suites.base import Headline, Parity, Quantity, SuiteAnalysis
+from umlip_bench.analysis.summary import Row
+from umlip_bench.analysis.tables import CaseTable, Presentation
 
 PREFIXES = {FIXED: "fixed", RELAXED: "relaxed"}
 PAIRED = {FIXED: "fixed_", RELAXED: "relaxed_"}

@@ -9,12 +9,12 @@ from typing import ClassVar, TypeVar
 
 import numpy as np
 
-from .. import energies, migration
-from ..defects import DEFECTS, DefectResult, defect_table
-from ..energies import EnergyComparison, Variant
-from ..migration import MIGRATION, MigrationComparison, Profile
-from ..paired import SIGNED_ERROR, FloatArray, PairedMetric, Pooled, SystemMedian
-from ..softening import (
+from umlip_bench.analysis import energies, migration
+from umlip_bench.analysis.defects import DEFECTS, DefectResult, defect_table
+from umlip_bench.analysis.energies import EnergyComparison, Variant
+from umlip_bench.analysis.migration import MIGRATION, MigrationComparison, Profile
+from umlip_bench.analysis.paired import SIGNED_ERROR, FloatArray, PairedMetric, Pooled, SystemMedian
+from umlip_bench.analysis.softening import (
     N_COMPONENTS,
     SUM_XX,
     SUM_YY,
@@ -22,17 +22,17 @@ from ..softening import (
     mae_of,
     slope_of,
 )
-from ..solid_solutions import (
+from umlip_bench.analysis.solid_solutions import (
     MILLI,
     SOLID_SOLUTIONS,
     OrderingResult,
     ordering_table,
     solution_rows,
 )
-from ..summary import Row, RowHead
-from ..surfaces import SI, SURFACES, SurfaceResult, surface_table, wulff_rows
-from ..tables import CaseTable, Presentation
-from .base import Headline, Parity, Quantity, SuiteAnalysis
+from umlip_bench.analysis.suites.base import Headline, Parity, Quantity, SuiteAnalysis
+from umlip_bench.analysis.summary import Row, RowHead
+from umlip_bench.analysis.surfaces import SI, SURFACES, SurfaceResult, surface_table, wulff_rows
+from umlip_bench.analysis.tables import CaseTable, Presentation
 
 R = TypeVar("R")
 

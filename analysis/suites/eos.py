@@ -8,9 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from umlip_bench.birch_murnaghan import Equilibrium
-
-from ..eos import (
+from umlip_bench.analysis.eos import (
     EOS,
     FIXED,
     GPA,
@@ -22,10 +20,11 @@ from ..eos import (
     eos_metrics,
     eos_rows,
 )
-from ..paired import CaseMedian, PairedMetric
-from ..summary import Row
-from ..tables import CaseTable, Presentation
-from .base import Headline, Parity, Quantity, SuiteAnalysis
+from umlip_bench.analysis.paired import CaseMedian, PairedMetric
+from umlip_bench.analysis.suites.base import Headline, Parity, Quantity, SuiteAnalysis
+from umlip_bench.analysis.summary import Row
+from umlip_bench.analysis.tables import CaseTable, Presentation
+from umlip_bench.ground.birch_murnaghan import Equilibrium
 
 PREFIXES = {FIXED: "fixed", RELAXED: "relaxed"}
 

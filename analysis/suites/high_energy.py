@@ -8,8 +8,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..eos import GPA
-from ..high_energy import (
+from umlip_bench.analysis.eos import GPA
+from umlip_bench.analysis.high_energy import (
     SUITE,
     VARIANT,
     FrameComparison,
@@ -18,11 +18,11 @@ from ..high_energy import (
     high_energy_rows,
     material_metrics,
 )
-from ..high_energy_table import HIGH_ENERGY
-from ..paired import CaseMedian, PairedMetric
-from ..summary import Row
-from ..tables import Presentation
-from .base import Headline, Parity, Quantity, SuiteAnalysis
+from umlip_bench.analysis.high_energy_table import HIGH_ENERGY
+from umlip_bench.analysis.paired import CaseMedian, PairedMetric
+from umlip_bench.analysis.suites.base import Headline, Parity, Quantity, SuiteAnalysis
+from umlip_bench.analysis.summary import Row
+from umlip_bench.analysis.tables import Presentation
 
 FORCES = Quantity("force component", "eV/Å", "slope_pooled")
 ENERGIES = Quantity("energy difference among equal compositions", "meV/atom", None)

@@ -8,8 +8,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..paired import CaseMedian, PairedMetric
-from ..phonons import (
+from umlip_bench.analysis.paired import CaseMedian, PairedMetric
+from umlip_bench.analysis.phonons import (
     FIXED,
     PHONONS,
     RELAXED,
@@ -23,9 +23,9 @@ from ..phonons import (
     phonon_rows,
     signed_squares,
 )
-from ..summary import Row
-from ..tables import CaseTable, Presentation
-from .base import Headline, Parity, Quantity, SuiteAnalysis
+from umlip_bench.analysis.suites.base import Headline, Parity, Quantity, SuiteAnalysis
+from umlip_bench.analysis.summary import Row
+from umlip_bench.analysis.tables import CaseTable, Presentation
 
 PREFIXES = {FIXED: "fixed", RELAXED: "relaxed"}
 PAIRED = {FIXED: "fixed_", RELAXED: "relaxed_"}

@@ -12,8 +12,8 @@ from importlib import import_module
 from pathlib import Path
 
 from umlip_bench.datasets.cases import ReferenceCase
-from umlip_bench.errors import DataError
-from umlip_bench.potentials.card import LevelOfTheory
+from umlip_bench.ground.errors import DataError
+from umlip_bench.ground.level_of_theory import LevelOfTheory
 
 Importer = Callable[[Path, LevelOfTheory], Iterator[ReferenceCase]]
 

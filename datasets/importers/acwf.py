@@ -19,7 +19,7 @@ from ase.data import atomic_numbers, chemical_symbols
 from umlip_bench.datasets.cases import EosCase, Preparation
 from umlip_bench.datasets.importers import vasp_json
 from umlip_bench.datasets.importers.files import present
-from umlip_bench.potentials.card import LevelOfTheory
+from umlip_bench.ground.level_of_theory import LevelOfTheory
 
 FILES = (
     "results-unaries-verification-PBE-v1-AE-average.json",

@@ -13,7 +13,7 @@ import numpy as np
 
 from umlip_bench.datasets.cases import HeatCapacityCase, Preparation
 from umlip_bench.datasets.importers import vasp_json
-from umlip_bench.potentials.card import LevelOfTheory
+from umlip_bench.ground.level_of_theory import LevelOfTheory
 
 FILE = "alexandria-binary-pbe-phonon-2025.1.json.gz"
 

@@ -18,8 +18,8 @@ from ase import Atoms
 from umlip_bench.datasets.cases import MigrationCase, PathMethod, Preparation
 from umlip_bench.datasets.importers import vasp_json
 from umlip_bench.datasets.importers.files import present
-from umlip_bench.errors import DataError
-from umlip_bench.potentials.card import LevelOfTheory
+from umlip_bench.ground.errors import DataError
+from umlip_bench.ground.level_of_theory import LevelOfTheory
 
 SYSTEM = "Zn in MnP2O7"
 MOVING = "Zn"

@@ -14,7 +14,7 @@ import numpy as np
 from umlip_bench.datasets.cases import PhononCase, Preparation
 from umlip_bench.datasets.importers.files import present
 from umlip_bench.datasets.phonopy_files import phonon_case, read_yaml
-from umlip_bench.potentials.card import LevelOfTheory
+from umlip_bench.ground.level_of_theory import LevelOfTheory
 
 
 def cases(folder: Path, level: LevelOfTheory) -> Iterator[PhononCase]:

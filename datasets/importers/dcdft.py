@@ -15,7 +15,7 @@ from ase.collections import dcdft
 from ase.units import GPa
 
 from umlip_bench.datasets.cases import EosCase, Preparation
-from umlip_bench.potentials.card import LevelOfTheory
+from umlip_bench.ground.level_of_theory import LevelOfTheory
 
 
 def cases(folder: Path, level: LevelOfTheory) -> Iterator[EosCase]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from umlip_bench.errors import DataError
+from umlip_bench.ground.errors import DataError
 
 
 def present(path: Path) -> Path:

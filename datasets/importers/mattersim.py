@@ -15,10 +15,10 @@ from ase import Atoms, units
 from ase.calculators.calculator import PropertyNotImplementedError
 
 from umlip_bench.datasets.cases import FramesCase, Preparation, ReferenceCase
-from umlip_bench.datasets.dataset import Frame
+from umlip_bench.datasets.frame import Frame
 from umlip_bench.datasets.importers.vasp_json import named
-from umlip_bench.errors import DataError
-from umlip_bench.potentials.card import LevelOfTheory
+from umlip_bench.ground.errors import DataError
+from umlip_bench.ground.level_of_theory import LevelOfTheory
 
 FILE = "mpf-TP.xyz"
 

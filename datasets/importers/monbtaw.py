@@ -17,11 +17,11 @@ from umlip_bench.datasets.cases import (
     SolidSolutionCase,
     SurfaceCase,
 )
-from umlip_bench.datasets.dataset import Frame
+from umlip_bench.datasets.frame import Frame
 from umlip_bench.datasets.importers import vasp_json
 from umlip_bench.datasets.importers.vasp_json import Calculation
-from umlip_bench.errors import DataError
-from umlip_bench.potentials.card import LevelOfTheory
+from umlip_bench.ground.errors import DataError
+from umlip_bench.ground.level_of_theory import LevelOfTheory
 
 ELEMENTS = ("Mo", "Nb", "Ta", "W")
 ALLOYS = (("Mo", "Ta"), ("Mo", "W"), ("Nb", "Mo"), ("Nb", "Ta"), ("Nb", "W"), ("Ta", "W"))

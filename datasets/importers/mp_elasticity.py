@@ -14,7 +14,7 @@ from ase.units import GPa
 
 from umlip_bench.datasets.cases import ElasticCase, Preparation
 from umlip_bench.datasets.importers import vasp_json
-from umlip_bench.potentials.card import LevelOfTheory
+from umlip_bench.ground.level_of_theory import LevelOfTheory
 
 FILE = "mp-binary-pbe-elasticity-2025.1.json.gz"
 

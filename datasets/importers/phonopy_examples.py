@@ -20,7 +20,7 @@ from umlip_bench.datasets.phonopy_files import (
     read_force_sets,
     read_yaml,
 )
-from umlip_bench.potentials.card import LevelOfTheory
+from umlip_bench.ground.level_of_theory import LevelOfTheory
 
 SYSTEMS = {
     "MgO": "MgO",

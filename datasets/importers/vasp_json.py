@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from ase import Atoms, units
 
-from umlip_bench.datasets.dataset import Frame
-from umlip_bench.errors import DataError
+from umlip_bench.datasets.frame import Frame
+from umlip_bench.ground.errors import DataError
 
 KILOBAR = 0.1 * units.GPa
 """eV/Å³."""

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from umlip_bench.datasets.cases import FramesCase, Preparation, ReferenceCase
-from umlip_bench.datasets.dataset import Frame
+from umlip_bench.datasets.frame import Frame
 from umlip_bench.datasets.importers import vasp_json
-from umlip_bench.errors import DataError
-from umlip_bench.potentials.card import LevelOfTheory
+from umlip_bench.ground.errors import DataError
+from umlip_bench.ground.level_of_theory import LevelOfTheory
 
 FILES = ("WBM_high_energy_states.json", "wbm-high-energy-states.json.gz")
 """The original, and a subset of it published elsewhere; the first that exists is read."""

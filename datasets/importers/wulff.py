@@ -19,7 +19,7 @@ from ase.units import J, m
 
 from umlip_bench.datasets.cases import Preparation, SurfaceCase
 from umlip_bench.datasets.importers import vasp_json
-from umlip_bench.potentials.card import LevelOfTheory
+from umlip_bench.ground.level_of_theory import LevelOfTheory
 
 FILE = "surface_samples.json"
 

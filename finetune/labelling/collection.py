@@ -10,12 +10,11 @@ import numpy as np
 from ase import Atoms
 
 from umlip_bench.datasets.labels import ENERGY, FORCES, STRESS, SYSTEM
-from umlip_bench.errors import LabelError
-
-from .geometry import TOLERANCE, Match, Mismatch, compare
-from .outputs import Code, Refused, Result, find_outputs, read_output
-from .suggested import FRAMES
-from .writing import FREE_ENERGY, simple_info, write_labels
+from umlip_bench.finetune.labelling.geometry import TOLERANCE, Match, Mismatch, compare
+from umlip_bench.finetune.labelling.outputs import Code, Refused, Result, find_outputs, read_output
+from umlip_bench.finetune.labelling.suggested import FRAMES
+from umlip_bench.finetune.labelling.writing import FREE_ENERGY, simple_info, write_labels
+from umlip_bench.ground.errors import LabelError
 
 
 @dataclass(frozen=True)

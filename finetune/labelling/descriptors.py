@@ -11,8 +11,9 @@ import torch
 from ase import Atoms
 
 from umlip_bench.engine.packing import Packer
-from umlip_bench.potentials.neighbors import neighbors
-from umlip_bench.potentials.protocol import DifferentiablePotential, Graph, Potential
+from umlip_bench.potentials.adapters.neighbors import neighbors
+from umlip_bench.potentials.graph import Graph
+from umlip_bench.potentials.protocol import DifferentiablePotential, Potential
 
 RADIAL_CUTOFF = 6.0
 """Å."""

@@ -8,9 +8,8 @@ import ase.io
 from ase import Atoms
 from ase.units import Ry
 
-from umlip_bench.errors import LabelError
-
-from .settings import EspressoSettings, mesh, starting_moments
+from umlip_bench.finetune.labelling.settings import EspressoSettings, mesh, starting_moments
+from umlip_bench.ground.errors import LabelError
 
 INPUT = "pw.in"
 PLACEHOLDER = "PLACEHOLDER-{symbol}.UPF"

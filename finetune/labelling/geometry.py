@@ -10,8 +10,8 @@ import numpy as np
 from ase import Atoms
 from ase.io.formats import UnknownFileTypeError
 
-from umlip_bench.errors import LabelError
-from umlip_bench.structures import check_structure, describe
+from umlip_bench.ground.errors import LabelError
+from umlip_bench.ground.structures import check_structure, describe
 
 TOLERANCE = 1e-3
 """Å. Codes print positions to 1e-6 Å or better; a step of a relaxation is larger than this."""

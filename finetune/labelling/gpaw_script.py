@@ -8,7 +8,7 @@ import ase.io
 import numpy as np
 from ase import Atoms
 
-from .settings import GpawSettings, starting_moments
+from umlip_bench.finetune.labelling.settings import GpawSettings, starting_moments
 
 SCRIPT = "run.py"
 GEOMETRY = "frame.xyz"

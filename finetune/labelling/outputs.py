@@ -23,9 +23,8 @@ from ase.stress import voigt_6_to_full_3x3_stress
 from ase.units import Ry
 
 from umlip_bench.datasets.labels import ENERGY, FORCES, STRESS, from_calculator
-from umlip_bench.errors import LabelError
-
-from .writing import FREE_ENERGY
+from umlip_bench.finetune.labelling.writing import FREE_ENERGY
+from umlip_bench.ground.errors import LabelError
 
 HEAD = 20_000
 """Characters in which a text file shows what wrote it."""

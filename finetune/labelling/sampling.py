@@ -22,9 +22,10 @@ from umlip_bench.engine import (
     run_requests,
     run_tasks,
 )
-from umlip_bench.errors import LabelError, UmlipBenchError
-from umlip_bench.potentials.protocol import Potential, Prediction
-from umlip_bench.structures import describe
+from umlip_bench.ground.errors import LabelError, UmlipBenchError
+from umlip_bench.ground.structures import describe
+from umlip_bench.potentials.graph import Prediction
+from umlip_bench.potentials.protocol import Potential
 
 TIMESTEP, TIMESTEP_WITH_HYDROGEN = 2.0, 0.5
 """fs: about a twentieth of the shortest period of vibration."""

@@ -10,7 +10,7 @@ import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import kpts2sizeandoffsets
 
-from umlip_bench.errors import LabelError
+from umlip_bench.ground.errors import LabelError
 
 _MAGNETIC = "V Cr Mn Fe Co Ni Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb U Np Pu Am Cm Bk Cf"
 MAGNETIC = frozenset(_MAGNETIC.split())

@@ -12,12 +12,16 @@ from pathlib import Path
 import ase.io
 from ase import Atoms
 
-from umlip_bench import __version__
-from umlip_bench.errors import LabelError
-
-from . import espresso, gpaw_script, vasp
-from .settings import EspressoSettings, GpawSettings, VaspSettings, check_spin
-from .suggestion import Suggestion
+from umlip_bench.finetune.labelling import espresso, gpaw_script, vasp
+from umlip_bench.finetune.labelling.settings import (
+    EspressoSettings,
+    GpawSettings,
+    VaspSettings,
+    check_spin,
+)
+from umlip_bench.finetune.labelling.suggestion import Suggestion
+from umlip_bench.ground.errors import LabelError
+from umlip_bench.ground.version import __version__
 
 FRAMES = "frames.xyz"
 RECORD = "suggestion.json"

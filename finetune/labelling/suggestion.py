@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from ase import Atoms
 
-from umlip_bench.errors import LabelError
+from umlip_bench.engine.prediction import predict
+from umlip_bench.finetune.labelling.descriptors import Space, describe_states
+from umlip_bench.finetune.labelling.sampling import Sampling, State, sample
+from umlip_bench.finetune.labelling.selection import farthest_points
+from umlip_bench.ground.errors import LabelError
+from umlip_bench.potentials.corrections.committee import Committee, CommitteePrediction
 from umlip_bench.potentials.protocol import Potential
-
-from ..committee import Committee, CommitteePrediction
-from .descriptors import Space, describe_states
-from .sampling import Sampling, State, sample
-from .selection import farthest_points
 
 STRAINED_SHARE = 0.4
 """At most this share of the frames is strained: two of five, as in the paper's sampling."""
@@ -182,7 +182,7 @@ def suggest(
     weights = rms / np.median(rms)
     disagreements = None
     if committee is not None:
-        found = committee.predict(geometries, stress=False)
+        found = predict(committee, geometries, stress=False)
         disagreements = np.array(
             [each.disagreement for each in found if isinstance(each, CommitteePrediction)]
         )
@@ -198,7 +198,7 @@ def suggest(
         )
     chosen = [pick.index for pick in picks]
     spread = np.median(np.linalg.norm(features - start, axis=1))
-    equilibrium = potential.predict([samples.start], stress=False)[0].energy
+    equilibrium = predict(potential, [samples.start], stress=False)[0].energy
     frames = []
     for k, pick in enumerate(picks):
         left = list(pick.among)

@@ -8,9 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from umlip_bench.structures import describe
-
-from .suggestion import Suggestion, Why
+from umlip_bench.finetune.labelling.suggestion import Suggestion, Why
+from umlip_bench.ground.structures import describe
 
 
 def print_suggestion(suggestion: Suggestion, console: Console) -> None:

@@ -10,7 +10,7 @@ from ase import Atoms
 from pymatgen.io.ase import AseAtomsAdaptor
 from pymatgen.io.vasp.sets import MPMetalRelaxSet, MPRelaxSet, MPStaticSet, VaspInputSet
 
-from .settings import VaspSet, VaspSettings, is_metal
+from umlip_bench.finetune.labelling.settings import VaspSet, VaspSettings, is_metal
 
 NOTE = """\
 {set_name} of pymatgen {version}, ions held.

@@ -11,7 +11,7 @@ import ase.io
 import numpy as np
 from ase import Atoms
 
-from umlip_bench.runs import write_atomically
+from umlip_bench.ground.files import write_atomically
 
 FREE_ENERGY = "REF_free_energy"
 """Key of the energy whose gradient the forces are, eV, where a code gives it."""

@@ -20,9 +20,8 @@ import numpy as np
 from ase import Atoms
 from ase.data import chemical_symbols
 
-from umlip_bench.potentials.protocol import N_ELEMENTS
-
-from ..factors import FloatArray
+from umlip_bench.finetune.factors import FloatArray
+from umlip_bench.potentials.graph import N_ELEMENTS
 
 
 class EnergyUse(StrEnum):

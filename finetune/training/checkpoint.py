@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from umlip_bench.errors import CorrectionError
+from umlip_bench.ground.errors import CorrectionError
 
 SECONDS = 10.0
 """Between writes: small models take less for an epoch than a write does."""

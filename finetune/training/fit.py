@@ -13,14 +13,10 @@ import numpy as np
 import torch
 
 from umlip_bench.datasets import Frame
-from umlip_bench.errors import CorrectionError
-from umlip_bench.potentials.changes import FULL
-from umlip_bench.potentials.protocol import Potential
-from umlip_bench.potentials.trainable import TrainablePotential
-
-from ..comparison import compare, fingerprint
-from ..measures import Measures, measure
-from ..retention import (
+from umlip_bench.engine.prediction import predict
+from umlip_bench.finetune.comparison import compare, fingerprint
+from umlip_bench.finetune.measures import Measures, measure
+from umlip_bench.finetune.retention import (
     Frames,
     Retention,
     measure_others,
@@ -28,12 +24,16 @@ from ..retention import (
     replayed_half,
     retention,
 )
-from .alignment import Alignment, EnergyUse, align
-from .checkpoint import Checkpoint
-from .loop import Epoch, History, train
-from .parameters import SCRATCH, check_trainable, choose
-from .settings import TrainingSettings
-from .targets import Target, targets_of_labels, targets_of_predictions
+from umlip_bench.finetune.training.alignment import Alignment, EnergyUse, align
+from umlip_bench.finetune.training.checkpoint import Checkpoint
+from umlip_bench.finetune.training.loop import Epoch, History, train
+from umlip_bench.finetune.training.parameters import SCRATCH, check_trainable, choose
+from umlip_bench.finetune.training.settings import TrainingSettings
+from umlip_bench.finetune.training.targets import Target, targets_of_labels, targets_of_predictions
+from umlip_bench.ground.errors import CorrectionError
+from umlip_bench.potentials.corrections.modification import FULL
+from umlip_bench.potentials.protocol import Potential
+from umlip_bench.potentials.trainable import TrainablePotential
 
 IN_SAMPLE, VALIDATION, HELD_OUT = "trained on", "validation", "held out"
 """Groups of frames that a model is measured on."""
@@ -208,7 +208,7 @@ def fit_trained(
     )
     structures = [frame.atoms for members in replayed.values() for frame in members]
     replay = targets_of_predictions(
-        [parent.prepare(atoms) for atoms in structures], parent.predict(structures)
+        [parent.prepare(atoms) for atoms in structures], predict(parent, structures)
     )
 
     key = _key(parent, frames, method, settings, replayed)
@@ -258,7 +258,7 @@ def targets_on_zero_of(potential: Potential, frames: Sequence[Frame]) -> list[Ta
 
 def _align(potential: Potential, frames: Sequence[Frame]) -> Alignment:
     structures = [frame.atoms for frame in frames]
-    found = [each.energy for each in potential.predict(structures, stress=False)]
+    found = [each.energy for each in predict(potential, structures, stress=False)]
     return align(structures, [frame.energy for frame in frames], found)
 
 
@@ -285,8 +285,8 @@ def _hold_energies(
     labelled frames' energies stay where the parent has them, in least squares.
     """
     structures = [frame.atoms for frame in frames]
-    before = [each.energy for each in parent.predict(structures, stress=False)]
-    after = [each.energy for each in trained.predict(structures, stress=False)]
+    before = [each.energy for each in predict(parent, structures, stress=False)]
+    after = [each.energy for each in predict(trained, structures, stress=False)]
     trained.shift_references(align(structures, before, after).by_number())
 
 

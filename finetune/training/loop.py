@@ -14,13 +14,12 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from umlip_bench.engine.packing import Packer
-from umlip_bench.errors import CorrectionError
+from umlip_bench.finetune.training.checkpoint import Checkpoint
+from umlip_bench.finetune.training.loss import Terms, loss_terms
+from umlip_bench.finetune.training.settings import TrainingSettings
+from umlip_bench.finetune.training.targets import Target, count
+from umlip_bench.ground.errors import CorrectionError
 from umlip_bench.potentials.protocol import DifferentiablePotential
-
-from .checkpoint import Checkpoint
-from .loss import Terms, loss_terms
-from .settings import TrainingSettings
-from .targets import Target, count
 
 T = TypeVar("T")
 

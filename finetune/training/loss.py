@@ -11,10 +11,9 @@ from ase.units import GPa
 from torch import Tensor
 from torch.nn import functional
 
+from umlip_bench.finetune.training.settings import TrainingSettings
+from umlip_bench.finetune.training.targets import Counts, Target
 from umlip_bench.potentials.protocol import DifferentiablePotential
-
-from .settings import TrainingSettings
-from .targets import Counts, Target
 
 
 @dataclass

@@ -8,15 +8,14 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from umlip_bench.errors import CorrectionError
-from umlip_bench.potentials.changes import FULL, HEAD, LOW_RANK
+from umlip_bench.finetune.training.lowrank import add_updates, merge_updates
+from umlip_bench.finetune.training.settings import TrainingSettings
+from umlip_bench.ground.errors import CorrectionError
+from umlip_bench.potentials.corrections.modification import FULL, HEAD, LOW_RANK
+from umlip_bench.potentials.corrections.scaled import ScaledPotential
+from umlip_bench.potentials.corrections.shifted import ShiftedPotential
 from umlip_bench.potentials.protocol import Potential
-from umlip_bench.potentials.scaled import ScaledPotential
-from umlip_bench.potentials.shifted import ShiftedPotential
 from umlip_bench.potentials.trainable import TrainablePotential
-
-from .lowrank import add_updates, merge_updates
-from .settings import TrainingSettings
 
 SCRATCH = "scratch"
 """All parameters from random values: what the labels alone would give, for comparison."""

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .fit import Training
-from .loop import Epoch, History
+from umlip_bench.finetune.training.fit import Training
+from umlip_bench.finetune.training.loop import Epoch, History
 
 
 def plot_history(training: Training, path: Path) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from umlip_bench.errors import CorrectionError
+from umlip_bench.ground.errors import CorrectionError
 
 
 @dataclass(frozen=True)

@@ -21,14 +21,13 @@ from pymatgen.io.ase import AseAtomsAdaptor
 
 from umlip_bench.datasets import Frame
 from umlip_bench.engine.packing import Packer
-from umlip_bench.errors import CorrectionError
-from umlip_bench.potentials.chgnet import ChgnetPotential
-
-from .fit import targets_on_zero_of
-from .loop import add_gradients, train
-from .parameters import choose
-from .settings import TrainingSettings
-from .targets import Target
+from umlip_bench.finetune.training.fit import targets_on_zero_of
+from umlip_bench.finetune.training.loop import add_gradients, train
+from umlip_bench.finetune.training.parameters import choose
+from umlip_bench.finetune.training.settings import TrainingSettings
+from umlip_bench.finetune.training.targets import Target
+from umlip_bench.ground.errors import CorrectionError
+from umlip_bench.potentials.adapters.chgnet import ChgnetPotential
 
 MIN_REPEATS = 5
 TOLERANCE = 1e-3

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from umlip_bench.datasets import Frame
-from umlip_bench.potentials.protocol import Graph, Potential, Prediction
-
-from ..factors import FloatArray
+from umlip_bench.finetune.factors import FloatArray
+from umlip_bench.potentials.graph import Graph, Prediction
+from umlip_bench.potentials.protocol import Potential
 
 
 @dataclass(frozen=True, eq=False)

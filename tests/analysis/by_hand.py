@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from umlip_bench.analysis.high_energy import FrameComparison, Geometry, MaterialComparison
+from umlip_bench.analysis.run_files import CaseRecord, RunConfig
 from umlip_bench.analysis.runs import Run
 from umlip_bench.analysis.suites import analysis_of
-from umlip_bench.potentials.card import LevelOfTheory, ModelCard
-from umlip_bench.runs import CaseRecord, RunConfig
+from umlip_bench.ground.level_of_theory import LevelOfTheory
+from umlip_bench.ground.model_card import ModelCard
 
 MODEL = "by-hand-1"
 

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from umlip_bench.analysis.run_files import CaseKey, CaseRecord, RunConfig
 from umlip_bench.analysis.runs import Run, read_run
 from umlip_bench.analysis.suites import analysis_of
-from umlip_bench.runs import CaseKey, CaseRecord, RunConfig, RunFolder
+from umlip_bench.running.folder import RunFolder
 
 CARD = {"level_of_theory": {"functional": "PBE"}, "licence": "MIT"}
 FAILED = "failed"

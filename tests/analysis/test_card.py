@@ -9,8 +9,9 @@ import pytest
 from ase.build import bulk
 
 from tests.analysis.by_hand import MODEL, card, material, run_of
-from umlip_bench.analysis.card import card_content, card_html, model_card
-from umlip_bench.analysis.card_text import sections
+from umlip_bench.analysis.card import card_content
+from umlip_bench.analysis.card_text import card_html, model_card, sections
+from umlip_bench.analysis.compared_models import Side
 from umlip_bench.analysis.document import (
     Bullets,
     Command,
@@ -21,11 +22,10 @@ from umlip_bench.analysis.document import (
     to_markdown,
 )
 from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Standing, Variant
-from umlip_bench.analysis.sides import Side
 from umlip_bench.analysis.surfaces import SurfaceResult
 from umlip_bench.cli import main
-from umlip_bench.errors import UmlipBenchError
-from umlip_bench.potentials.card import LevelOfTheory
+from umlip_bench.ground.errors import UmlipBenchError
+from umlip_bench.ground.level_of_theory import LevelOfTheory
 
 
 def silicon(slopes, noise=0.0):

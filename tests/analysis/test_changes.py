@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tests.analysis.folders import FAILED, write_run
-from umlip_bench.analysis.changes import NOTHING, Change, changes
 from umlip_bench.analysis.high_energy import FrameComparison, MaterialComparison
+from umlip_bench.analysis.run_differences import NOTHING, Change, changes
 
 
 def material(name: str) -> MaterialComparison:

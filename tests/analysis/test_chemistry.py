@@ -23,7 +23,7 @@ from umlip_bench.analysis.coordination import effective_coordination
 from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Standing, Variant
 from umlip_bench.analysis.high_energy import Geometry, MaterialComparison
 from umlip_bench.analysis.surfaces import SurfaceResult
-from umlip_bench.errors import DataError, UmlipBenchError
+from umlip_bench.ground.errors import DataError, UmlipBenchError
 
 HIGH_ENERGY = ("high-energy", "fixed-geometry", MODEL)
 ROCKSALT = bulk("NaCl", "rocksalt", a=5.64, cubic=True)

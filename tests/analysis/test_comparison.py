@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from tests.analysis.folders import FAILED, write_run
+from umlip_bench.analysis.compared_models import Side, sides
 from umlip_bench.analysis.comparison import (
     PairedRow,
     compare,
@@ -32,10 +33,9 @@ from umlip_bench.analysis.paired import (
     paired_pooled_estimate,
 )
 from umlip_bench.analysis.runs import Run
-from umlip_bench.analysis.sides import Side, sides
 from umlip_bench.analysis.suites import ANALYSES
 from umlip_bench.analysis.suites.energies import DefectsAnalysis
-from umlip_bench.errors import DataError
+from umlip_bench.ground.errors import DataError
 
 # ---- run folders
 

@@ -13,26 +13,26 @@ from numpy.testing import assert_allclose
 import umlip_bench
 from tests.finetune.labels import labelled, stiffer
 from umlip_bench import datasets, finetune
-from umlip_bench.analysis.corrected import Factor, corrected, notes, read_factor
+from umlip_bench.analysis.compared_models import Side, sides
+from umlip_bench.analysis.corrected import Factor, corrected, notes
 from umlip_bench.analysis.energies import Variant
 from umlip_bench.analysis.runs import read_run
-from umlip_bench.analysis.sides import Side, sides
 from umlip_bench.analysis.suites import ANALYSES
-from umlip_bench.benchmarks import migration
-from umlip_bench.benchmarks import suite as suite_by_name
+from umlip_bench.benchmarks import load_suite, migration
 from umlip_bench.benchmarks.defects import DefectsSuite, FormationCase
+from umlip_bench.benchmarks.suite import Mode, StructureRequest
 from umlip_bench.datasets.cases import DefectCase, Preparation
 from umlip_bench.datasets.energy_corrections import mp2020_correction
 from umlip_bench.engine import Relax, run_tasks
-from umlip_bench.errors import RunFolderError, StructureError, WeightsError
-from umlip_bench.loading import locate
-from umlip_bench.potentials.card import LevelOfTheory
-from umlip_bench.potentials.changes import ReferenceShift, ScalarCorrection
-from umlip_bench.potentials.correction import CARD, SCHEMA, Correction, ParentModel
-from umlip_bench.potentials.scaled import scaled
-from umlip_bench.potentials.store import WeightsStore
-from umlip_bench.runner import DataIdentity, Plan, run_suites
-from umlip_bench.suite import Mode, StructureRequest
+from umlip_bench.finetune.factor_record import read_factor
+from umlip_bench.ground.errors import RunFolderError, StructureError, WeightsError
+from umlip_bench.ground.level_of_theory import LevelOfTheory
+from umlip_bench.potentials.corrections.folder import CARD, SCHEMA, Correction, ParentModel
+from umlip_bench.potentials.corrections.modification import ReferenceShift, ScalarCorrection
+from umlip_bench.potentials.corrections.scaled import scaled
+from umlip_bench.potentials.loading import locate
+from umlip_bench.potentials.weights import WeightsStore
+from umlip_bench.running.runner import DataIdentity, Plan, run_suites
 
 C = 1.3
 CHGNET, EMT = "chgnet-0.3.0", "ase:ase.calculators.emt:EMT"
@@ -75,7 +75,7 @@ def run(out, models, cases):
     data = datasets.load("pbe-mini")
     plans = []
     for name, wanted in cases.items():
-        suite = suite_by_name(name)
+        suite = load_suite(name)
         found = [case for case in suite.cases(data, Mode.STANDARD) if case.name in wanted]
         assert len(found) == len(wanted)
         plans.append(Plan(suite, found))
@@ -119,7 +119,7 @@ def tolerance(variant):
 
 def check(measured, folder):
     """That what was calculated is what was measured, to the last row."""
-    calculated = corrected(measured, folder)
+    calculated = corrected(measured, read_factor(folder))
     name = folder.name
     assert calculated.models == (name,)
     assert calculated.suites == measured.suites
@@ -172,7 +172,7 @@ def test_chgnet_bands(load_model, tmp_path):
 
 def test_every_suite_scales_as_physics_says(emt):
     run_, folder = emt
-    calculated, name = corrected(run_, folder), folder.name
+    calculated, name = corrected(run_, read_factor(folder)), folder.name
     for suite, factor in {
         ("high-energy", "fixed-geometry", "slope_median"): C,
         ("high-energy", "fixed-geometry", "inverse_median"): 1 / C,
@@ -195,7 +195,9 @@ def test_every_suite_scales_as_physics_says(emt):
 
 def test_a_factor_of_one_changes_nothing(emt, tmp_path):
     run_, _ = emt
-    calculated = corrected(run_, write_card(tmp_path / "same", EMT, ScalarCorrection(1.0)))
+    calculated = corrected(
+        run_, read_factor(write_card(tmp_path / "same", EMT, ScalarCorrection(1.0)))
+    )
     before = [replace(row, model="same") for row in run_.rows if row.model == EMT]
     assert [row.to_json() for row in calculated.rows] == [row.to_json() for row in before]
     for one, other in zip(
@@ -206,7 +208,7 @@ def test_a_factor_of_one_changes_nothing(emt, tmp_path):
 
 def test_elastic_constants_scale():
     crystal = bulk("Cu", cubic=True)
-    analysis, suite = ANALYSES["elastic"], suite_by_name("elastic")
+    analysis, suite = ANALYSES["elastic"], load_suite("elastic")
     (case,) = suite.structure_cases(StructureRequest(crystal, "Cu", 1, None))
     parent = umlip_bench.potential(EMT, dtype="float64")
     weights = replace(parent.weights, card=replace(parent.card, name="mine"))
@@ -312,7 +314,7 @@ def test_a_folder_that_a_fit_wrote(load_model, tmp_path):
 def test_other_methods_have_to_be_run(emt, tmp_path):
     folder = write_card(tmp_path / "shifted", EMT, ReferenceShift({"Al": 1.0}))
     with pytest.raises(WeightsError, match=r"made with --method e0.*Run it"):
-        corrected(emt[0], folder)
+        corrected(emt[0], read_factor(folder))
 
 
 def test_a_parent_that_is_not_in_the_run_is_told(emt, tmp_path):
@@ -320,14 +322,14 @@ def test_a_parent_that_is_not_in_the_run_is_told(emt, tmp_path):
     with pytest.raises(
         RunFolderError, match=r"is no model of .*it has ase:ase.calculators.emt:EMT"
     ):
-        corrected(emt[0], folder)
+        corrected(emt[0], read_factor(folder))
     with pytest.raises(WeightsError, match="cannot be read"):
-        corrected(emt[0], tmp_path)
+        corrected(emt[0], read_factor(tmp_path))
 
 
 def test_it_is_a_side_like_any_other(emt):
     run_, folder = emt
-    calculated = corrected(run_, folder)
+    calculated = corrected(run_, read_factor(folder))
     (side,) = sides([calculated])
     assert side == Side(calculated, folder.name, folder.name) or side.label == folder.name
     records = calculated.of("eos", folder.name)

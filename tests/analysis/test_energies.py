@@ -21,7 +21,7 @@ from umlip_bench.analysis.energies import (
 from umlip_bench.benchmarks.variants import DFT_NOT_RELAXED, fixed_value, relaxed_value
 from umlip_bench.datasets.cases import Preparation
 from umlip_bench.engine import Relaxed
-from umlip_bench.errors import DataError
+from umlip_bench.ground.errors import DataError
 
 NAN = float("nan")
 

@@ -14,7 +14,7 @@ from umlip_bench.analysis.export import (
     write_table,
 )
 from umlip_bench.analysis.runs import Run
-from umlip_bench.errors import RunFolderError
+from umlip_bench.ground.errors import RunFolderError
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from umlip_bench.analysis.high_energy import (
     material_metrics,
 )
 from umlip_bench.analysis.summary import Row
-from umlip_bench.errors import DataError
+from umlip_bench.ground.errors import DataError
 
 
 def frame(

@@ -27,7 +27,7 @@ from umlip_bench.analysis.intervals import (
     share_estimate,
 )
 from umlip_bench.analysis.softening import inverse_of, mae_of, r2_of, slope_of
-from umlip_bench.errors import DataError
+from umlip_bench.ground.errors import DataError
 
 STATISTICS = {"slope": slope_of, "inverse": inverse_of, "r2": r2_of, "mae": mae_of}
 POOLED: dict[str, Callable[[np.ndarray], Estimate]] = {

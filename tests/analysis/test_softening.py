@@ -12,7 +12,7 @@ from umlip_bench.analysis.softening import (
     softening,
     stress_softening,
 )
-from umlip_bench.errors import DataError
+from umlip_bench.ground.errors import DataError
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from rich.console import Console
 from umlip_bench.analysis.high_energy_table import HIGH_ENERGY, caption, verdict
 from umlip_bench.analysis.summary import Row
 from umlip_bench.analysis.tables import CaseTable, print_cases, print_table
-from umlip_bench.errors import DataError
+from umlip_bench.ground.errors import DataError
 
 
 def rows(

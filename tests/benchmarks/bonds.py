@@ -9,10 +9,12 @@ from ase.neighborlist import neighbor_list
 from umlip_bench.datasets import catalogue, load
 from umlip_bench.datasets.store import DataStore
 from umlip_bench.engine import Done, run_tasks
-from umlip_bench.errors import StructureError
-from umlip_bench.potentials.card import LevelOfTheory, ModelCard
-from umlip_bench.potentials.protocol import Footprint, Graph, Potential, Prediction
-from umlip_bench.structures import check_structure
+from umlip_bench.ground.errors import StructureError
+from umlip_bench.ground.level_of_theory import LevelOfTheory
+from umlip_bench.ground.model_card import ModelCard
+from umlip_bench.ground.structures import check_structure
+from umlip_bench.potentials.graph import Footprint, Graph, Prediction
+from umlip_bench.potentials.protocol import Potential
 
 CUTOFF = 1.2
 """In bond lengths: between the first and the second shell of close packing."""

@@ -4,13 +4,15 @@ import numpy as np
 import torch
 from ase import Atoms
 
-from umlip_bench.birch_murnaghan import BirchMurnaghan
 from umlip_bench.engine.scheduler import Done, run_tasks
-from umlip_bench.errors import StructureError
-from umlip_bench.potentials.card import LevelOfTheory, ModelCard
-from umlip_bench.potentials.neighbors import neighbors
-from umlip_bench.potentials.protocol import Footprint, Graph, Potential, Prediction
-from umlip_bench.structures import check_structure
+from umlip_bench.ground.birch_murnaghan import BirchMurnaghan
+from umlip_bench.ground.errors import StructureError
+from umlip_bench.ground.level_of_theory import LevelOfTheory
+from umlip_bench.ground.model_card import ModelCard
+from umlip_bench.ground.structures import check_structure
+from umlip_bench.potentials.adapters.neighbors import neighbors
+from umlip_bench.potentials.graph import Footprint, Graph, Prediction
+from umlip_bench.potentials.protocol import Potential
 
 REFUSED = 84
 """Atomic number that no toy here evaluates."""

@@ -15,14 +15,14 @@ from umlip_bench.analysis.energies import Standing, Variant
 from umlip_bench.benchmarks import defects
 from umlip_bench.benchmarks.defects import DefectsSuite, FormationCase, formation_cases
 from umlip_bench.benchmarks.point_defects import point_defects
+from umlip_bench.benchmarks.suite import Mode, StructureRequest, StructureSuite
 from umlip_bench.datasets import load
 from umlip_bench.datasets.cases import DefectCase, Preparation
 from umlip_bench.datasets.energy_corrections import mp2020_correction
 from umlip_bench.datasets.importers.gaas_defects import SUMS, comparable_sums
 from umlip_bench.engine import About, run_tasks
-from umlip_bench.errors import DataError
-from umlip_bench.potentials.card import LevelOfTheory
-from umlip_bench.suite import Mode, StructureRequest, StructureSuite
+from umlip_bench.ground.errors import DataError
+from umlip_bench.ground.level_of_theory import LevelOfTheory
 
 SUITE = DefectsSuite()
 NAN = float("nan")

@@ -29,15 +29,14 @@ from umlip_bench.analysis.elasticity import (
     strain_tensor,
     stress_vector,
 )
-from umlip_bench.benchmarks import elastic
-from umlip_bench.benchmarks import suite as suite_by_name
+from umlip_bench.benchmarks import elastic, load_suite
 from umlip_bench.benchmarks.elastic import ElasticMeasurement, measure, point_group, strained
+from umlip_bench.benchmarks.suite import StructureRequest
 from umlip_bench.engine.scheduler import Failed, run_tasks
-from umlip_bench.errors import DataError
+from umlip_bench.ground.errors import DataError
 from umlip_bench.potentials.agreement import call_calculator
-from umlip_bench.suite import StructureRequest
 
-SUITE = suite_by_name("elastic")
+SUITE = load_suite("elastic")
 A = 4.0
 STIFFNESS = 2.0
 

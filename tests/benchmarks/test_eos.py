@@ -18,14 +18,14 @@ from umlip_bench.analysis.eos import (
     eos_metrics,
     eos_rows,
 )
-from umlip_bench.benchmarks import suite as suite_by_name
+from umlip_bench.benchmarks import load_suite
 from umlip_bench.benchmarks.eos import STRAINS, EosMeasurement
-from umlip_bench.birch_murnaghan import BirchMurnaghan, Equilibrium, delta, nu
+from umlip_bench.benchmarks.suite import Mode, StructureRequest
 from umlip_bench.engine.scheduler import Done, Failed, run_tasks
-from umlip_bench.errors import DataError
-from umlip_bench.suite import Mode, StructureRequest
+from umlip_bench.ground.birch_murnaghan import BirchMurnaghan, Equilibrium, delta, nu
+from umlip_bench.ground.errors import DataError
 
-SUITE = suite_by_name("eos")
+SUITE = load_suite("eos")
 CURVE = Equilibrium(16.5, 0.49, 4.5, -3.7)
 
 

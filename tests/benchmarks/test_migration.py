@@ -17,10 +17,10 @@ from umlip_bench.analysis.migration_pictures import pictures
 from umlip_bench.benchmarks import migration
 from umlip_bench.benchmarks.hops import BLOCKED, N_IMAGES, vacancy_hops
 from umlip_bench.benchmarks.migration import Migration, MigrationSuite, between
+from umlip_bench.benchmarks.suite import Mode, StructureRequest
 from umlip_bench.cli import main
 from umlip_bench.engine import Done, run_tasks
-from umlip_bench.errors import UmlipBenchError
-from umlip_bench.suite import Mode, StructureRequest
+from umlip_bench.ground.errors import UmlipBenchError
 
 from ..engine.test_bands import HOMES, WELL, TwoWells, approx_images, barriers, hop, vacancy_hop
 

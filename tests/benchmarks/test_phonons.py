@@ -27,14 +27,14 @@ from umlip_bench.analysis.phonons import (
     phonon_rows,
     signed_squares,
 )
-from umlip_bench.benchmarks import suite as suite_by_name
+from umlip_bench.benchmarks import load_suite
 from umlip_bench.benchmarks.crystal import Crystal
 from umlip_bench.benchmarks.phonons import PhononMeasurement
+from umlip_bench.benchmarks.suite import Mode, StructureRequest
 from umlip_bench.cli import main
 from umlip_bench.engine.scheduler import Done, Failed, run_tasks
-from umlip_bench.suite import Mode, StructureRequest
 
-SUITE = suite_by_name("phonons")
+SUITE = load_suite("phonons")
 A = 2.5
 MASS = atomic_masses[13]
 EYE = np.eye(3)
@@ -416,7 +416,7 @@ def test_pictures_need_a_run(tmp_path, capsys):
 
 
 def published(name):
-    from umlip_bench.errors import DataError
+    from umlip_bench.ground.errors import DataError
 
     try:
         return datasets.load(name)

@@ -23,9 +23,9 @@ from umlip_bench.benchmarks.solid_solutions import (
     generated_cases,
     ordering_cases,
 )
+from umlip_bench.benchmarks.suite import Mode
 from umlip_bench.datasets import load
 from umlip_bench.datasets.cases import Preparation
-from umlip_bench.suite import Mode
 
 SUITE = SolidSolutionsSuite()
 NAN = float("nan")

@@ -13,14 +13,13 @@ import umlip_bench
 from tests.benchmarks.bonds import Bonds, published, results, single_points
 from umlip_bench.analysis.energies import Standing, Variant, energy_rows, system_scales
 from umlip_bench.analysis.surfaces import wulff_shape
-from umlip_bench.benchmarks import slabs
-from umlip_bench.benchmarks import suite as suite_named
+from umlip_bench.benchmarks import load_suite, slabs
+from umlip_bench.benchmarks.suite import Mode, StructureRequest, StructureSuite
 from umlip_bench.benchmarks.surfaces import CLEAVAGE, SlabCase, SurfacesSuite, measure
 from umlip_bench.datasets import load
 from umlip_bench.datasets.cases import Preparation
 from umlip_bench.engine import Done, Failed, Relax, run_requests, run_tasks
-from umlip_bench.errors import DataError, UmlipBenchError
-from umlip_bench.suite import Mode, StructureRequest, StructureSuite
+from umlip_bench.ground.errors import DataError, UmlipBenchError
 
 SUITE = SurfacesSuite()
 NAN = float("nan")
@@ -229,7 +228,7 @@ def test_the_embedded_set(load_model):
     metrics = SUITE.metrics(result)
     assert_allclose(metrics["fixed_geometry_reference_si"], 0.905, atol=1e-3)
     assert mgo.fingerprint != replace(mgo, reference=0.1).fingerprint
-    assert suite_named("surfaces").name == "surfaces"
+    assert load_suite("surfaces").name == "surfaces"
 
 
 # CHGNet 0.3.0 over DFT, as measured independently on these slabs at their DFT geometries.

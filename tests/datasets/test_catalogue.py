@@ -8,7 +8,7 @@ import yaml
 from umlip_bench.datasets.cases import Task
 from umlip_bench.datasets.catalogue import card, catalogue, parse_catalogue
 from umlip_bench.datasets.store import DataStore, State
-from umlip_bench.errors import DataError
+from umlip_bench.ground.errors import DataError
 
 ENTRY = {
     "id": "toy",

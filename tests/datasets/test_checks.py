@@ -8,7 +8,7 @@ from ase import units
 
 from umlip_bench import datasets
 from umlip_bench.datasets.checks import check_frames
-from umlip_bench.datasets.dataset import Frame
+from umlip_bench.datasets.frame import Frame
 
 FRAMES = datasets.load("pbe-mini").frames
 

@@ -11,7 +11,7 @@ from ase.formula import Formula
 
 from umlip_bench import datasets
 from umlip_bench.datasets import embedded
-from umlip_bench.errors import DataError
+from umlip_bench.ground.errors import DataError
 
 FOLDER = files("umlip_bench.datasets") / "pbe_mini"
 

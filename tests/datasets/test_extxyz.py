@@ -9,7 +9,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.stress import full_3x3_to_voigt_6_stress
 
 from umlip_bench import datasets
-from umlip_bench.errors import DataError
+from umlip_bench.ground.errors import DataError
 
 STRESS = np.array([[0.11, 0.04, 0.05], [0.04, 0.22, 0.06], [0.05, 0.06, 0.33]])
 

@@ -16,8 +16,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from umlip_bench.datasets import importers
 from umlip_bench.datasets.cases import FramesCase, Preparation, SolidSolutionCase, SurfaceCase
 from umlip_bench.datasets.importers import importer, mattersim, mlearn, monbtaw, vasp_json, wbm
-from umlip_bench.errors import DataError
-from umlip_bench.potentials.card import LevelOfTheory
+from umlip_bench.ground.errors import DataError
+from umlip_bench.ground.level_of_theory import LevelOfTheory
 
 LEVEL = LevelOfTheory("PBE", pseudopotentials="as given to the importer")
 OURS = ("mattersim-tp", "mlearn", "monbtaw", "monbtaw-aimd", "wbm-high-energy-states")

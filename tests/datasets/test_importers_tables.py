@@ -14,9 +14,9 @@ from phonopy.structure.atoms import PhonopyAtoms
 
 from umlip_bench.datasets.cases import Preparation
 from umlip_bench.datasets.importers import IMPORTERS, gaas_defects, importer, vasp_json
-from umlip_bench.errors import DataError
-from umlip_bench.potentials.card import LevelOfTheory
-from umlip_bench.structures import check_structure
+from umlip_bench.ground.errors import DataError
+from umlip_bench.ground.level_of_theory import LevelOfTheory
+from umlip_bench.ground.structures import check_structure
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Half-grid shift"),

@@ -5,7 +5,7 @@ import pytest
 from umlip_bench import datasets
 from umlip_bench.cli import main
 from umlip_bench.datasets import manifests
-from umlip_bench.errors import DataError
+from umlip_bench.ground.errors import DataError
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ from ase.geometry import find_mic
 
 from umlip_bench import datasets
 from umlip_bench.benchmarks.migration import MigrationSuite
+from umlip_bench.benchmarks.suite import Mode
 from umlip_bench.cli import main
 from umlip_bench.datasets.cases import PathMethod
 from umlip_bench.datasets.paths import N_IMAGES
-from umlip_bench.errors import DataError
-from umlip_bench.suite import Mode
+from umlip_bench.ground.errors import DataError
 
 
 def magnesia(n=5):

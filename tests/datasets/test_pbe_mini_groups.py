@@ -14,11 +14,11 @@ from phonopy import Phonopy
 from phonopy.structure.atoms import PhonopyAtoms
 
 from umlip_bench import datasets
-from umlip_bench.birch_murnaghan import fit_minimum
 from umlip_bench.datasets import extxyz, pbe_mini_cases
 from umlip_bench.datasets.cases import EosCase, SolidSolutionCase
-from umlip_bench.datasets.dataset import Frame
-from umlip_bench.errors import DataError
+from umlip_bench.datasets.frame import Frame
+from umlip_bench.ground.birch_murnaghan import fit_minimum
+from umlip_bench.ground.errors import DataError
 
 FOLDER = files("umlip_bench.datasets") / "pbe_mini"
 

@@ -14,13 +14,13 @@ from phonopy.file_IO import write_FORCE_SETS
 from phonopy.structure.atoms import PhonopyAtoms
 
 from umlip_bench import datasets
-from umlip_bench.benchmarks import suite as suite_by_name
+from umlip_bench.benchmarks import load_suite
+from umlip_bench.benchmarks.suite import Mode
 from umlip_bench.cli import main
 from umlip_bench.datasets.catalogue import catalogue
 from umlip_bench.datasets.store import DataStore
-from umlip_bench.errors import DataError
+from umlip_bench.ground.errors import DataError
 from umlip_bench.potentials.agreement import call_calculator
-from umlip_bench.suite import Mode
 
 
 def salt(calculator=None, length=1.0):
@@ -160,7 +160,7 @@ def test_a_published_set_is_the_same_as_ones_own():
     (case,) = own.of_task("phonons")
     np.testing.assert_array_equal(case.forces, expected.forces)
     np.testing.assert_array_equal(case.primitive_matrix, expected.primitive_matrix)
-    (measured,) = suite_by_name("phonons").cases(own, Mode.FULL)
+    (measured,) = load_suite("phonons").cases(own, Mode.FULL)
     assert measured.fixed_only is None
 
 

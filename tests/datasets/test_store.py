@@ -13,8 +13,8 @@ import pytest
 from umlip_bench.datasets.catalogue import DataFile, DatasetCard
 from umlip_bench.datasets.store import DataStore, State
 from umlip_bench.datasets.tasks import Task
-from umlip_bench.errors import DataError
-from umlip_bench.potentials.card import LevelOfTheory
+from umlip_bench.ground.errors import DataError
+from umlip_bench.ground.level_of_theory import LevelOfTheory
 
 HTML = b"<!DOCTYPE html>\n<html><body>Please log in</body></html>\n"
 CHUNK = 1 << 16
@@ -361,7 +361,7 @@ def test_what_is_no_json_with_unknown_hash(server, store, unknown):
 
 
 def test_silent_server(server, store, three, monkeypatch):
-    monkeypatch.setattr("umlip_bench.potentials.download.READ_TIMEOUT", 0.3)
+    monkeypatch.setattr("umlip_bench.ground.store.download.READ_TIMEOUT", 0.3)
     server.hold.clear()
     server.break_after = 10
     assert "timed out" in refusal(store, three).splitlines()[0]

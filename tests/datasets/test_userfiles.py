@@ -12,7 +12,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 
 from umlip_bench import datasets
 from umlip_bench.datasets import extxyz
-from umlip_bench.errors import DataError
+from umlip_bench.ground.errors import DataError
 
 FRAMES = datasets.load("pbe-mini").frames[:6]
 

@@ -7,15 +7,16 @@ from ase.constraints import FixAtoms, FixBondLength, FixCartesian
 from ase.mep import NEB
 from ase.optimize import FIRE
 
-from umlip_bench.calculator import PotentialCalculator
 from umlip_bench.engine.bands import ApproxBand, ApproxBandResult, Band, BandResult
+from umlip_bench.engine.calculator import PotentialCalculator
 from umlip_bench.engine.dynamics import Langevin
+from umlip_bench.engine.prediction import predict
 from umlip_bench.engine.relaxation import Relax
 from umlip_bench.engine.requests import Static
 from umlip_bench.engine.scheduler import Done, Failed, run_requests, run_tasks
-from umlip_bench.errors import StructureError
-from umlip_bench.loading import potential
-from umlip_bench.potentials.protocol import Footprint, Prediction
+from umlip_bench.ground.errors import StructureError
+from umlip_bench.potentials.graph import Footprint, Prediction
+from umlip_bench.potentials.loading import potential
 
 from .toy import Fussy, Wells, chain, run
 
@@ -238,7 +239,7 @@ def test_forces_on_fixed_atoms_are_the_models():
         image.positions[2] = HOMES[2] + 0.2
     (result,) = run(TwoWells(), [Band(images, fixed=fixed, steps=3)])
     assert np.abs(result.forces[:, 2]).min() > 0.5
-    for k, fresh in enumerate(TwoWells().predict(list(result.images))):
+    for k, fresh in enumerate(predict(TwoWells(), list(result.images))):
         np.testing.assert_array_equal(fresh.forces, result.forces[k])
 
 
@@ -384,7 +385,7 @@ def alone(chgnet):
 def test_energies_and_forces_belong_to_the_images(chgnet, alone):
     for result in alone[:3]:
         assert isinstance(result, BandResult | ApproxBandResult)
-        for k, fresh in enumerate(chgnet.predict(list(result.images))):
+        for k, fresh in enumerate(predict(chgnet, list(result.images))):
             assert abs(fresh.energy - result.energies[k]) < SAME
             np.testing.assert_allclose(fresh.forces, result.forces[k], atol=SAME)
 
@@ -447,7 +448,7 @@ def test_fixed_geometry_energies_are_a_band_of_no_steps():
             ApproxBand(images, moving=0),
         ],
     )
-    energies = [prediction.energy for prediction in TwoWells().predict(images)]
+    energies = [prediction.energy for prediction in predict(TwoWells(), images)]
     np.testing.assert_array_equal(unrelaxed.energies, energies)
     assert (unrelaxed.steps == 0).all()
     assert unrelaxed.converged.tolist() == [True, False, False, False, True]

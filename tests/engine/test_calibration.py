@@ -14,8 +14,9 @@ from umlip_bench.engine import calibrator
 from umlip_bench.engine.calibration import Calibration, Duration, Errors, Key, calibration_of
 from umlip_bench.engine.calibrator import calibrate, smallest_good_enough
 from umlip_bench.engine.packing import Packer
-from umlip_bench.errors import DeviceError, UmlipBenchError
-from umlip_bench.potentials.protocol import Cost, Footprint
+from umlip_bench.engine.prediction import predict
+from umlip_bench.ground.errors import DeviceError, UmlipBenchError
+from umlip_bench.potentials.graph import Cost, Footprint
 
 from ..conftest import FOREIGN, SMALL_MACE
 from .test_memory import errors_on_real_structures
@@ -186,10 +187,10 @@ def test_predicted_time_is_that_of_the_calls():
 def test_results_do_not_depend_on_calibration(load_model):
     model = load_model(SMALL_MACE, dtype="float64")
     structures = [chain(n, symbol="Al") for n in (1, 2, 3, 4)]
-    before = model.predict(structures)
+    before = predict(model, structures)
     replace(made_up(model), edges_per_batch=1).save()
     assert Packer(model).budget == 1
-    for a, b in zip(before, model.predict(structures), strict=True):
+    for a, b in zip(before, predict(model, structures), strict=True):
         assert a.energy == pytest.approx(b.energy, abs=1e-9)
         np.testing.assert_allclose(a.forces, b.forces, atol=1e-9)
 

@@ -5,14 +5,15 @@ from ase.build import bulk
 from ase.constraints import FixAtoms, FixBondLength, FixCartesian
 from ase.md.langevin import Langevin as LangevinOfASE
 
-from umlip_bench.calculator import PotentialCalculator
+from umlip_bench.engine.calculator import PotentialCalculator
 from umlip_bench.engine.dynamics import Langevin
+from umlip_bench.engine.prediction import predict
 from umlip_bench.engine.relaxation import Relax
 from umlip_bench.engine.requests import Static
 from umlip_bench.engine.scheduler import Failed, run_requests
-from umlip_bench.errors import StructureError
-from umlip_bench.loading import potential
-from umlip_bench.potentials.protocol import Footprint, Prediction
+from umlip_bench.ground.errors import StructureError
+from umlip_bench.potentials.graph import Footprint, Prediction
+from umlip_bench.potentials.loading import potential
 
 from .toy import Fussy, Wells, chain, run
 
@@ -284,7 +285,7 @@ def test_trajectories_do_not_depend_on_the_batch_exactly(structures):
 
 def test_energies_and_forces_belong_to_the_frames(chgnet, alone):
     for result in alone[:5]:
-        for k, fresh in enumerate(chgnet.predict(list(result.frames))):
+        for k, fresh in enumerate(predict(chgnet, list(result.frames))):
             assert abs(fresh.energy - result.energies[k]) < SAME
             np.testing.assert_allclose(fresh.forces, result.forces[k], atol=SAME)
             assert result.frames[k].get_temperature() == pytest.approx(result.temperatures[k])

@@ -7,9 +7,9 @@ from ase import Atoms
 from ase.build import bulk
 
 from umlip_bench.engine import free_memory
-from umlip_bench.engine.memory import cost_of_call, fit_linear, saved_bytes
 from umlip_bench.engine.trial_batches import trial_batches, trial_structures
-from umlip_bench.potentials.protocol import Cost, Footprint, Graph, Linear
+from umlip_bench.potentials.graph import Cost, Footprint, Graph, Linear
+from umlip_bench.potentials.memory import cost_of_call, fit_linear, saved_bytes
 
 from ..conftest import SMALL_MACE
 from ..potentials.structures import mixed

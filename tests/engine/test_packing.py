@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from umlip_bench.engine import packing
-from umlip_bench.engine.memory import memory_ran_out
 from umlip_bench.engine.packing import Packer
-from umlip_bench.errors import DeviceError, StructureError
-from umlip_bench.potentials.protocol import Footprint
+from umlip_bench.engine.prediction import predict
+from umlip_bench.ground.errors import DeviceError, StructureError
+from umlip_bench.potentials.graph import Footprint
+from umlip_bench.potentials.memory import memory_ran_out
 
 from ..conftest import SMALL_MACE
 from ..potentials.structures import mixed
@@ -36,7 +37,7 @@ def test_partition_covers_all_in_order_within_the_budget(budget, seed):
 
 def test_partition_of_nothing():
     assert list(Packer(Wells()).partition([])) == []
-    assert Wells().predict([]) == []
+    assert predict(Wells(), []) == []
 
 
 def test_structures_without_edges_do_not_fill_a_call_without_end():
@@ -49,29 +50,29 @@ def test_structures_without_edges_do_not_fill_a_call_without_end():
 @pytest.mark.parametrize("budget", [1, 4, 10**6])
 def test_predict_does_not_depend_on_the_budget(budget):
     structures = [chain(n, 0.1 * n) for n in (3, 1, 4, 1, 5)]
-    found = Wells(budget).predict(structures)
-    assert [p.energy for p in found] == [Wells().predict(a)[0].energy for a in structures]
+    found = predict(Wells(budget), structures)
+    assert [p.energy for p in found] == [predict(Wells(), a)[0].energy for a in structures]
     assert [len(p.forces) for p in found] == [3, 1, 4, 1, 5]
 
 
 def test_predict_refuses_before_it_computes():
     model = Wells(1)
     with pytest.raises(StructureError):
-        model.predict([chain(1), chain(2, float("nan"))])
+        predict(model, [chain(1), chain(2, float("nan"))])
     assert model.calls == []
 
 
 def test_out_of_memory_halves_the_call_and_gives_the_same():
     structures = [chain(n, 0.1 * n) for n in (2, 3, 1, 2, 4, 1, 2, 3)]
     model = Wells(capacity=5)
-    found = model.predict(structures)
-    assert [p.energy for p in found] == [Wells().predict(a)[0].energy for a in structures]
+    found = predict(model, structures)
+    assert [p.energy for p in found] == [predict(Wells(), a)[0].energy for a in structures]
 
 
 def test_halves_of_a_real_model_s_call_are_the_whole(load_model, monkeypatch):
     model = load_model(SMALL_MACE, dtype="float64")
     structures = mixed(10, largest=10)
-    whole = model.predict(structures)
+    whole = predict(model, structures)
     evaluate = model.evaluate
 
     def evaluate_few(graphs, *, stress=True):
@@ -123,7 +124,7 @@ def test_a_single_structure_too_large_says_what_it_needs(monkeypatch):
     monkeypatch.setattr(packing, "free_memory", lambda device: 50e9)
     model = Large()
     with pytest.raises(DeviceError) as caught:
-        model.predict([chain(1), chain(64), chain(1)])
+        predict(model, [chain(1), chain(64), chain(1)])
     message = str(caught.value)
     assert "64 atoms and 64 edges" in message
     assert "needs about 192.0 GB" in message
@@ -136,7 +137,7 @@ def test_a_single_structure_too_large_says_what_it_needs(monkeypatch):
 def test_a_structure_too_large_for_the_device_alone_is_refused_after_the_attempt():
     model = Wells(capacity=10)
     with pytest.raises(DeviceError, match="64 atoms and 64 edges does not fit") as caught:
-        model.predict([chain(1), chain(64), chain(1)])
+        predict(model, [chain(1), chain(64), chain(1)])
     cause = caught.value.__cause__
     assert isinstance(cause, torch.cuda.OutOfMemoryError)
     # Frames of the failed call would keep its tensors in memory as long as the error lives.
@@ -146,9 +147,9 @@ def test_a_structure_too_large_for_the_device_alone_is_refused_after_the_attempt
 def test_a_call_that_would_not_fit_is_halved_before_it_is_made(monkeypatch):
     monkeypatch.setattr(packing, "free_memory", lambda device: 8e9)
     model = Large()
-    found = model.predict([chain(1, 0.1 * k) for k in range(9)])
+    found = predict(model, [chain(1, 0.1 * k) for k in range(9)])
     assert [p.energy for p in found] == [
-        Wells().predict(chain(1, 0.1 * k))[0].energy for k in range(9)
+        predict(Wells(), chain(1, 0.1 * k))[0].energy for k in range(9)
     ]
     # 3 GB each.
     assert max(model.calls) == 2
@@ -157,9 +158,9 @@ def test_a_call_that_would_not_fit_is_halved_before_it_is_made(monkeypatch):
 def test_what_was_learned_lasts_for_the_process(monkeypatch):
     model = Wells(capacity=10)
     structures = [chain(2)] * 20
-    model.predict(structures)
+    predict(model, structures)
     model.calls.clear()
-    model.predict(structures)
+    predict(model, structures)
     assert sum(model.calls) == 20, "it ran out of memory again"
     assert Packer(Wells(capacity=10)).budget > Packer(model).budget
 
@@ -199,7 +200,7 @@ def test_other_errors_are_not_taken_for_lack_of_memory():
 
     model = Broken()
     with pytest.raises(RuntimeError, match="shapes"):
-        model.predict([chain(1), chain(1)])
+        predict(model, [chain(1), chain(1)])
     assert model.calls == [2]
 
 

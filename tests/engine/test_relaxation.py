@@ -8,14 +8,15 @@ from ase.constraints import FixAtoms, FixBondLength, FixCartesian
 from ase.filters import FrechetCellFilter
 from ase.optimize import FIRE, LBFGS
 
-from umlip_bench.calculator import PotentialCalculator
+from umlip_bench.engine.calculator import PotentialCalculator
 from umlip_bench.engine.lbfgs import Lbfgs
+from umlip_bench.engine.prediction import predict
 from umlip_bench.engine.relaxation import Relax, Relaxed, _FreeCell
 from umlip_bench.engine.requests import Static
 from umlip_bench.engine.scheduler import Done, Failed, run_requests, run_tasks
-from umlip_bench.errors import StructureError
-from umlip_bench.loading import potential
-from umlip_bench.structures import make_periodic
+from umlip_bench.ground.errors import StructureError
+from umlip_bench.ground.structures import make_periodic
+from umlip_bench.potentials.loading import potential
 
 from .toy import Fussy, Wells, chain, run
 
@@ -164,11 +165,11 @@ def test_forces_on_a_free_cell_are_minus_the_gradient_of_the_enthalpy(argon):
 
     def enthalpy(displacement):
         atoms = at(displacement).atoms()
-        (prediction,) = argon.predict(atoms)
+        (prediction,) = predict(argon, atoms)
         return prediction.energy + pressure * atoms.get_volume()
 
     coordinates = at(start)
-    (prediction,) = argon.predict(coordinates.atoms())
+    (prediction,) = predict(argon, coordinates.atoms())
     forces = coordinates.forces(prediction)
     assert forces[-3, 1] == forces[-2, 0] == 0
     h = 1e-5
@@ -278,7 +279,7 @@ def test_relaxations_do_not_depend_on_the_batch(
 def test_energy_forces_and_stress_belong_to_the_geometry(chgnet, one_by_one):
     for request, result in zip(pool(), one_by_one, strict=True):
         if isinstance(request, Relax):
-            (fresh,) = chgnet.predict(result.atoms)
+            (fresh,) = predict(chgnet, result.atoms)
             assert abs(fresh.energy - result.energy) < SAME
             np.testing.assert_allclose(fresh.forces, result.forces, atol=SAME)
             if result.stress is not None:

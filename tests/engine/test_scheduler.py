@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from ase.build import bulk
 
+from umlip_bench.engine.prediction import predict
 from umlip_bench.engine.requests import Static
 from umlip_bench.engine.scheduler import Done, Failed, run_tasks
-from umlip_bench.errors import DeviceError, StructureError
-from umlip_bench.loading import potential
+from umlip_bench.ground.errors import DeviceError, StructureError
+from umlip_bench.potentials.loading import potential
 
 from .toy import Wells, chain, unpreparable
 
@@ -16,7 +17,7 @@ IN_FLIGHT = (1, 2, 5, 1024)
 
 
 def energy(atoms):
-    return Wells().predict(atoms)[0].energy
+    return predict(Wells(), atoms)[0].energy
 
 
 def walk(start, n_steps):

@@ -10,9 +10,9 @@ from ase.constraints import FixAtoms
 from umlip_bench.engine.relaxation import Relax
 from umlip_bench.engine.scheduler import Failed, run_requests
 from umlip_bench.engine.symmetry import Symmetry
-from umlip_bench.errors import StructureError
-from umlip_bench.loading import potential
-from umlip_bench.potentials.protocol import Prediction
+from umlip_bench.ground.errors import StructureError
+from umlip_bench.potentials.graph import Prediction
+from umlip_bench.potentials.loading import potential
 
 from .test_relaxation import path_of, rattled
 from .toy import Wells, run

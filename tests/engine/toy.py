@@ -5,11 +5,13 @@ import torch
 from ase import Atoms
 
 from umlip_bench.engine.scheduler import Done, run_requests
-from umlip_bench.errors import StructureError
-from umlip_bench.potentials.card import LevelOfTheory, ModelCard
-from umlip_bench.potentials.chgnet import ChgnetPotential
-from umlip_bench.potentials.protocol import Footprint, Graph, Potential, Prediction
-from umlip_bench.structures import check_structure
+from umlip_bench.ground.errors import StructureError
+from umlip_bench.ground.level_of_theory import LevelOfTheory
+from umlip_bench.ground.model_card import ModelCard
+from umlip_bench.ground.structures import check_structure
+from umlip_bench.potentials.adapters.chgnet import ChgnetPotential
+from umlip_bench.potentials.graph import Footprint, Graph, Prediction
+from umlip_bench.potentials.protocol import Potential
 
 REFUSED, NOT_FINITE = 84, 86
 """Atomic numbers that `evaluate` refuses, or answers with not-a-number."""

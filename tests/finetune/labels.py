@@ -9,9 +9,10 @@ from ase import Atoms
 from ase.build import bulk
 
 from umlip_bench.datasets import Frame
-from umlip_bench.potentials.correction import ScalarCorrection
+from umlip_bench.engine.prediction import predict
+from umlip_bench.potentials.corrections.folder import ScalarCorrection
+from umlip_bench.potentials.corrections.scaled import scaled
 from umlip_bench.potentials.protocol import Potential
-from umlip_bench.potentials.scaled import scaled
 
 
 def distorted(n: int, name: str = "Si") -> list[Atoms]:
@@ -35,7 +36,7 @@ def labelled(potential: Potential, structures: Sequence[Atoms]) -> list[Frame]:
             atoms, found.energy, found.forces, found.stress, atoms.symbols.get_chemical_formula(), k
         )
         for k, (atoms, found) in enumerate(
-            zip(structures, potential.predict(structures), strict=True)
+            zip(structures, predict(potential, structures), strict=True)
         )
     ]
 

@@ -11,8 +11,8 @@ import yaml
 
 import umlip_bench
 from umlip_bench.cli import main as bench_main
-from umlip_bench.finetune.cli import COMMANDS
-from umlip_bench.finetune.cli import main as finetune_main
+from umlip_bench.cli.finetune import COMMANDS
+from umlip_bench.cli.finetune import main as finetune_main
 
 CHGNET = "chgnet-0.3.0"
 ONE = ("--model", CHGNET, "--labels", "one.xyz", "--device", "cpu")
@@ -69,7 +69,7 @@ def refused(done):
 def test_help_imports_nothing_slow():
     code = """
 import sys
-from umlip_bench.finetune.cli import main
+from umlip_bench.cli.finetune import main
 try:
     main(["--help"])
 except SystemExit as end:

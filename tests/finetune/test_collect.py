@@ -18,11 +18,11 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.units import GPa, Ry
 
 from umlip_bench import datasets, finetune
+from umlip_bench.cli.finetune import main
 from umlip_bench.datasets.store import DATA_VARIABLE
-from umlip_bench.errors import LabelError
-from umlip_bench.finetune.cli import main
 from umlip_bench.finetune.labelling.collection import frames_beside
 from umlip_bench.finetune.labelling.outputs import Code, Refused, code_of, read_output
+from umlip_bench.ground.errors import LabelError
 
 DATA = Path(__file__).parent / "data"
 SILICON = ase.io.read(DATA / "si_frames.xyz")

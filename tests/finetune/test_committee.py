@@ -9,17 +9,19 @@ from ase.optimize import FIRE
 
 import umlip_bench
 from umlip_bench import engine, finetune
-from umlip_bench.errors import UmlipBenchError
-from umlip_bench.finetune.committee import CommitteePrediction
-from umlip_bench.potentials.card import LevelOfTheory, ModelCard
-from umlip_bench.potentials.correction import (
+from umlip_bench.engine.prediction import predict
+from umlip_bench.ground.errors import UmlipBenchError
+from umlip_bench.ground.level_of_theory import LevelOfTheory
+from umlip_bench.ground.model_card import ModelCard
+from umlip_bench.potentials.corrections.committee import CommitteePrediction
+from umlip_bench.potentials.corrections.folder import (
     Correction,
     ParentModel,
     ScalarCorrection,
     corrected_card,
 )
-from umlip_bench.potentials.scaled import scaled
-from umlip_bench.potentials.store import Origin, Weights
+from umlip_bench.potentials.corrections.scaled import scaled
+from umlip_bench.potentials.weights import Origin, Weights
 
 CHGNET = "chgnet-0.3.0"
 EMT = "ase:ase.calculators.emt:EMT"
@@ -52,7 +54,7 @@ def test_standard_deviation_in_closed_form(factors, load_model):
     parent = load_model(EMT)
     committee = finetune.Committee([scaled_by(parent, c) for c in factors])
     atoms = rattled()
-    (alone,), (found,) = parent.predict([atoms]), committee.predict([atoms])
+    (alone,), (found,) = predict(parent, [atoms]), predict(committee, [atoms])
     spread, mean = np.std(factors, ddof=1), np.mean(factors)
     if len(factors) == 2:
         assert spread == pytest.approx(abs(factors[0] - factors[1]) / np.sqrt(2))
@@ -70,8 +72,9 @@ def test_standard_deviation_in_closed_form(factors, load_model):
 def test_calculator_has_mean_and_standard_deviation(load_model):
     parent = load_model(EMT)
     atoms = rattled()
-    atoms.calc = finetune.Committee([scaled_by(parent, c) for c in (0.9, 1.2)]).calculator()
-    alone = parent.predict([atoms])[0]
+    pair = finetune.Committee([scaled_by(parent, c) for c in (0.9, 1.2)])
+    atoms.calc = finetune.CommitteeCalculator(pair)
+    alone = predict(parent, [atoms])[0]
     np.testing.assert_allclose(atoms.get_forces(), 1.05 * alone.forces, atol=1e-12)
     np.testing.assert_allclose(
         atoms.calc.results["forces_std"], 0.3 / np.sqrt(2) * np.abs(alone.forces), atol=1e-12
@@ -88,17 +91,17 @@ def test_ase_and_engine_relax_with_a_committee_to_the_parents_minimum(load_model
     atoms = rattled()
     (outcome,) = engine.run_requests(committee, [engine.Relax(atoms, fmax=0.01)])
     assert outcome.result.converged
-    assert committee.predict([outcome.result.atoms])[0].forces_std.max() < 0.01
-    atoms.calc = committee.calculator()
+    assert predict(committee, [outcome.result.atoms])[0].forces_std.max() < 0.01
+    atoms.calc = finetune.CommitteeCalculator(committee)
     assert FIRE(atoms, logfile=None).run(fmax=0.01, steps=200)
 
 
 def test_members_of_different_families_are_batched(load_model):
     committee = finetune.Committee([load_model(CHGNET), load_model("m3gnet-mp-2021.2.8")])
     structures = [rattled("Si", a=5.43), rattled("MgO", crystalstructure="rocksalt", a=4.21)]
-    together = committee.predict(structures)
+    together = predict(committee, structures)
     for atoms, found in zip(structures, together, strict=True):
-        each = [member.predict([atoms])[0] for member in committee.members]
+        each = [predict(member, [atoms])[0] for member in committee.members]
         forces = np.array([one.forces for one in each])
         np.testing.assert_allclose(found.forces, forces.mean(axis=0), atol=1e-4)
         np.testing.assert_allclose(found.forces_std, forces.std(axis=0, ddof=1), atol=1e-4)
@@ -132,7 +135,7 @@ def test_what_is_no_committee_is_refused(load_model):
 def test_a_structure_that_one_member_refuses_is_refused(load_model):
     committee = finetune.Committee([load_model(LJ), load_model(CHGNET)])
     with pytest.raises(UmlipBenchError, match="periodicity"):
-        committee.predict([umlip_bench.make_periodic(bulk("Cu"), 5.0), unperiodic()])
+        predict(committee, [umlip_bench.make_periodic(bulk("Cu"), 5.0), unperiodic()])
 
 
 def unperiodic():

@@ -8,8 +8,7 @@ import pytest
 from rich.console import Console
 
 from umlip_bench.analysis.high_energy import FrameComparison, MaterialComparison
-from umlip_bench.errors import CorrectionError
-from umlip_bench.finetune import rungs
+from umlip_bench.finetune import correctors as rungs
 from umlip_bench.finetune.comparison import compare
 from umlip_bench.finetune.evaluation import (
     MOST_CHOICES,
@@ -24,6 +23,7 @@ from umlip_bench.finetune.factors import Estimator
 from umlip_bench.finetune.measures import measure
 from umlip_bench.finetune.training.fit import fit_trained
 from umlip_bench.finetune.training.settings import TrainingSettings
+from umlip_bench.ground.errors import CorrectionError
 
 from ..conftest import FOREIGN
 from .labels import distorted, labelled, stiffer

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from umlip_bench.analysis.softening import component_sums
-from umlip_bench.errors import CorrectionError
+from umlip_bench.finetune.factor_prior import MIN_MATERIALS, UsualFactor, usual_factor
 from umlip_bench.finetune.factors import (
     PRIOR_DOF,
     SPREAD,
@@ -13,7 +13,7 @@ from umlip_bench.finetune.factors import (
     closed_form,
     log_factor,
 )
-from umlip_bench.finetune.usual import MIN_MATERIALS, UsualFactor, usual_factor
+from umlip_bench.ground.errors import CorrectionError
 
 CLOSED = (Estimator.ROTATE, Estimator.MSE)
 

@@ -10,13 +10,14 @@ from rich.console import Console
 
 from umlip_bench import datasets
 from umlip_bench.datasets import Frame
-from umlip_bench.errors import CorrectionError, StructureError
+from umlip_bench.engine.prediction import predict
 from umlip_bench.finetune import Estimator, fit_scalar
 from umlip_bench.finetune.comparison import fingerprint
 from umlip_bench.finetune.report import explanations, print_report
 from umlip_bench.finetune.scalar import LEAVE_ONE_OUT, ONE_FRAME, REFERENCE_SET, UNDEFINED
-from umlip_bench.potentials.correction import ScalarCorrection
-from umlip_bench.potentials.scaled import scaled
+from umlip_bench.ground.errors import CorrectionError, StructureError
+from umlip_bench.potentials.corrections.folder import ScalarCorrection
+from umlip_bench.potentials.corrections.scaled import scaled
 
 from ..conftest import FOREIGN
 from ..potentials.structures import rattled
@@ -40,7 +41,7 @@ def labelled(potential, structures, factor=1.0, system=None):
             system or atoms.symbols.formula.reduce()[0].format("metal"),
             k,
         )
-        for k, (atoms, p) in enumerate(zip(structures, potential.predict(structures), strict=True))
+        for k, (atoms, p) in enumerate(zip(structures, predict(potential, structures), strict=True))
     ]
 
 
@@ -104,7 +105,7 @@ def test_on_dft(load_model):
     frames = datasets.load("pbe-mini").by_system()["SiC"]
     fit = fit_scalar(chgnet, frames, estimator=Estimator.SHRUNK)
     x = np.array([f.forces.ravel() for f in frames])
-    predictions = chgnet.predict([f.atoms for f in frames])
+    predictions = predict(chgnet, [f.atoms for f in frames])
     y = np.array([p.forces.ravel() for p in predictions])
     assert fit.slope == pytest.approx((x * y).sum() / (x * x).sum())
     assert fit.inverse == pytest.approx((x * y).sum() / (y * y).sum())

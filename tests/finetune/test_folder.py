@@ -10,11 +10,12 @@ from ase.build import bulk
 
 import umlip_bench
 from umlip_bench import datasets, finetune
-from umlip_bench.errors import CorrectionError, WeightsError
+from umlip_bench.engine.prediction import predict
 from umlip_bench.finetune import Estimator
-from umlip_bench.loading import locate
-from umlip_bench.potentials.correction import CARD, read_correction
-from umlip_bench.potentials.store import WeightsStore
+from umlip_bench.ground.errors import CorrectionError, WeightsError
+from umlip_bench.potentials.corrections.folder import CARD, read_correction
+from umlip_bench.potentials.loading import locate
+from umlip_bench.potentials.weights import WeightsStore
 
 from ..conftest import FOREIGN
 from ..potentials.structures import rattled
@@ -70,16 +71,16 @@ def test_what_is_loaded_is_what_was_fitted(folder, fit, chgnet, tmp_path, monkey
     monkeypatch.chdir(tmp_path)
     loaded = umlip_bench.potential("elsewhere", device="cpu")
     assert loaded.factor == fit.factor
-    for before, after in zip(chgnet.predict(ATOMS), loaded.predict(ATOMS), strict=True):
+    for before, after in zip(predict(chgnet, ATOMS), predict(loaded, ATOMS), strict=True):
         np.testing.assert_array_equal(after.forces, fit.factor * before.forces)
-    same(loaded.predict(ATOMS), umlip_bench.potential(str(moved), device="cpu").predict(ATOMS))
+    same(predict(loaded, ATOMS), predict(umlip_bench.potential(str(moved), device="cpu"), ATOMS))
     same(
-        loaded.predict(ATOMS),
-        umlip_bench.potential("corrected:elsewhere", device="cpu").predict(ATOMS),
+        predict(loaded, ATOMS),
+        predict(umlip_bench.potential("corrected:elsewhere", device="cpu"), ATOMS),
     )
     atoms = ATOMS[0].copy()
     atoms.calc = umlip_bench.load("elsewhere", device="cpu")
-    assert atoms.get_potential_energy() == loaded.predict(atoms)[0].energy
+    assert atoms.get_potential_energy() == predict(loaded, atoms)[0].energy
 
 
 def test_the_card_of_a_loaded_model(folder, fit, chgnet):
@@ -124,7 +125,7 @@ def test_a_model_without_a_name_travels_along(fit, tmp_path):
     loaded = umlip_bench.potential(str(moved), device="cpu")
     assert loaded.card.parent == "own"
     np.testing.assert_array_equal(
-        loaded.predict(ATOMS)[0].forces, fit.factor * parent.predict(ATOMS)[0].forces
+        predict(loaded, ATOMS)[0].forces, fit.factor * predict(parent, ATOMS)[0].forces
     )
 
     shutil.rmtree(moved / "parent")
@@ -147,7 +148,7 @@ def test_a_matgl_folder_of_one_s_own_travels_along(fit, load_model, tmp_path):
     loaded = umlip_bench.potential(str(folder), device="cpu")
     assert read_correction(folder).parent.family == "matgl2"
     np.testing.assert_array_equal(
-        loaded.predict(ATOMS)[0].forces, fit.factor * parent.predict(ATOMS)[0].forces
+        predict(loaded, ATOMS)[0].forces, fit.factor * predict(parent, ATOMS)[0].forces
     )
 
 
@@ -158,14 +159,14 @@ def test_a_corrected_model_can_be_corrected(folder, fit, tmp_path):
     loaded = umlip_bench.potential(str(twice), device="cpu")
     assert loaded.card.parent == "chgnet-mgo"
     np.testing.assert_allclose(
-        loaded.predict(ATOMS)[0].forces, fit.factor * once.predict(ATOMS)[0].forces, rtol=1e-12
+        predict(loaded, ATOMS)[0].forces, fit.factor * predict(once, ATOMS)[0].forces, rtol=1e-12
     )
 
 
 def test_a_foreign_calculator(tmp_path):
     parent = umlip_bench.potential(FOREIGN, device="cpu")
     atoms = rattled(bulk("Ar", "fcc", a=1.6, cubic=True), seed=3, amplitude=0.02)
-    (prediction,) = parent.predict(atoms)
+    (prediction,) = predict(parent, atoms)
     labelled = datasets.Frame(atoms, -1.0, 1.25 * prediction.forces, None, "Ar", 0)
     fit = finetune.fit_scalar(
         parent, [labelled], estimator=Estimator.ROTATE, references={"Ar": -0.1}
@@ -174,7 +175,7 @@ def test_a_foreign_calculator(tmp_path):
     folder = finetune.save(fit, parent, tmp_path / "lj-mine")
     loaded = umlip_bench.potential(str(folder), device="cpu")
     assert loaded.card.parent == FOREIGN
-    (after,) = loaded.predict(atoms)
+    (after,) = predict(loaded, atoms)
     n = len(atoms)
     assert after.energy == pytest.approx(-0.1 * n + 1.25 * (prediction.energy + 0.1 * n))
 

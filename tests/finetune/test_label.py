@@ -16,10 +16,10 @@ from ase.build import bulk
 from ase.calculators.emt import EMT
 
 from umlip_bench import datasets, finetune
-from umlip_bench.errors import LabelError
-from umlip_bench.finetune.cli import main
+from umlip_bench.cli.finetune import main
 from umlip_bench.finetune.labelling import gpaw_label
 from umlip_bench.finetune.labelling.gpaw_label import WORKER, digest_of, job_of
+from umlip_bench.ground.errors import LabelError
 
 GPAW_VARIABLE = "UMLIP_BENCH_GPAW_PYTHON"
 TINY = finetune.GpawSettings(cutoff=250.0, kpoint_density=0.7, smearing=0.2)
@@ -122,7 +122,7 @@ def test_a_killed_run_goes_on_and_leaves_no_worker_behind(tmp_path, stand_in, mo
     monkeypatch.setenv("STAND_IN_SECONDS", "1")
     frames, out = tmp_path / "frames.xyz", tmp_path / "out.xyz"
     ase.io.write(frames, [copper(1), copper(2)])
-    code = "import sys; from umlip_bench.finetune.cli import main; sys.exit(main(sys.argv[1:]))"
+    code = "import sys; from umlip_bench.cli.finetune import main; sys.exit(main(sys.argv[1:]))"
     command = [sys.executable, "-c", code, "label", "--engine", "gpaw"]
     command += [str(frames), "--out", str(out)]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:

@@ -9,7 +9,6 @@ import pytest
 from rich.console import Console
 
 from umlip_bench import datasets
-from umlip_bench.errors import CorrectionError
 from umlip_bench.finetune import curve
 from umlip_bench.finetune.curve import (
     Plan,
@@ -24,6 +23,7 @@ from umlip_bench.finetune.ladder import Rung, climb, folds_of, recommend
 from umlip_bench.finetune.measures import Measures, unseen
 from umlip_bench.finetune.retention import other_materials, replayed_half, retention
 from umlip_bench.finetune.training.settings import TrainingSettings
+from umlip_bench.ground.errors import CorrectionError
 
 from ..conftest import SMALL_MACE
 from .labels import distorted, labelled, stiffer

@@ -6,15 +6,16 @@ import torch
 from ase import Atoms
 from ase.build import bulk
 
-from umlip_bench.calculator import PotentialCalculator
 from umlip_bench.engine.bands import Band
+from umlip_bench.engine.calculator import PotentialCalculator
+from umlip_bench.engine.prediction import predict
 from umlip_bench.engine.relaxation import Relax
 from umlip_bench.engine.requests import Request
 from umlip_bench.engine.scheduler import Done, run_requests
-from umlip_bench.errors import StructureError, UmlipBenchError
-from umlip_bench.potentials.correction import ScalarCorrection
+from umlip_bench.ground.errors import StructureError, UmlipBenchError
+from umlip_bench.potentials.corrections.folder import ScalarCorrection
+from umlip_bench.potentials.corrections.scaled import scaled
 from umlip_bench.potentials.protocol import DifferentiablePotential
-from umlip_bench.potentials.scaled import scaled
 
 from ..conftest import FOREIGN, SMALL_MACE
 from ..potentials.structures import isolated, rattled
@@ -54,7 +55,7 @@ def reference(parent, atoms):
 def test_energies_scale_about_the_references_and_forces_and_stress_about_zero(parent):
     corrected = scale(parent)
     for atoms, before, after in zip(
-        structures(), parent.predict(structures()), corrected.predict(structures()), strict=True
+        structures(), predict(parent, structures()), predict(corrected, structures()), strict=True
     ):
         e_ref = reference(parent, atoms)
         assert after.energy - e_ref == pytest.approx(C * (before.energy - e_ref), rel=1e-12)
@@ -66,7 +67,7 @@ def test_energies_scale_about_the_references_and_forces_and_stress_about_zero(pa
 
 def test_a_factor_of_one_changes_nothing(parent):
     for before, after in zip(
-        parent.predict(structures()), scale(parent, 1.0).predict(structures()), strict=True
+        predict(parent, structures()), predict(scale(parent, 1.0), structures()), strict=True
     ):
         assert after.energy == pytest.approx(before.energy, abs=1e-12)
         np.testing.assert_array_equal(after.forces, before.forces)
@@ -76,8 +77,8 @@ def test_energy_differences_do_not_depend_on_the_references(parent):
     """At equal composition; that is all that a label's zero of energy may be compared by."""
     one, two = rattled(bulk("Al", cubic=True), seed=1), rattled(bulk("Al", cubic=True), seed=2)
     for references in (None, {"Al": 7.0}):
-        a, b = scale(parent, references=references).predict([one, two])
-        c, d = parent.predict([one, two])
+        a, b = predict(scale(parent, references=references), [one, two])
+        c, d = predict(parent, [one, two])
         assert a.energy - b.energy == pytest.approx(C * (c.energy - d.energy), abs=1e-9)
 
 
@@ -85,7 +86,7 @@ def test_derivatives(chgnet, load_model):
     atoms = rattled(bulk("Al", cubic=True), seed=3)
     for parent in (chgnet, load_model("ase:ase.calculators.emt:EMT")):
         corrected = scale(parent)
-        (at,) = corrected.predict(atoms)
+        (at,) = predict(corrected, atoms)
         h = 1e-4
         moved = []
         for sign in (1, -1):
@@ -98,7 +99,7 @@ def test_derivatives(chgnet, load_model):
             copy = atoms.copy()
             copy.set_cell(copy.cell.array @ (np.eye(3) + sign * strain), scale_atoms=True)
             moved.append(copy)
-        up, down, strained, compressed = (p.energy for p in corrected.predict(moved))
+        up, down, strained, compressed = (p.energy for p in predict(corrected, moved))
         assert -(up - down) / (2 * h) == pytest.approx(at.forces[1, 2], abs=2e-6)
         derivative = (strained - compressed) / (2 * h) / atoms.get_volume()
         assert derivative == pytest.approx(at.stress[0, 1], abs=2e-7)
@@ -137,7 +138,7 @@ def test_the_parent_is_called_once(chgnet, monkeypatch):
 def test_corrections_stack(chgnet):
     twice = scale(scale(chgnet, 1.25), 0.8)
     assert isinstance(twice, DifferentiablePotential)
-    for a, b in zip(twice.predict(structures()), chgnet.predict(structures()), strict=True):
+    for a, b in zip(predict(twice, structures()), predict(chgnet, structures()), strict=True):
         assert a.energy == pytest.approx(b.energy, abs=1e-9)
         np.testing.assert_allclose(a.forces, b.forces, atol=1e-12)
 
@@ -160,9 +161,9 @@ def test_mace_s_references_are_its_isolated_atoms(load_model):
     mace = load_model(SMALL_MACE, dtype="float64")
     symbol = mace.card.elements[0]
     alone = isolated(symbol)
-    (prediction,) = mace.predict(alone)
+    (prediction,) = predict(mace, alone)
     e0 = mace.element_references()[alone.numbers[0]]
-    (corrected,) = scale(mace).predict(alone)
+    (corrected,) = predict(scale(mace), alone)
     assert corrected.energy - e0 == pytest.approx(C * (prediction.energy - e0), abs=1e-9)
 
 
@@ -180,11 +181,11 @@ def test_given_references(load_model):
     parent = load_model(FOREIGN)
     corrected = scale(parent, references={"Ar": -0.5})
     atoms = bulk("Ar", "fcc", a=1.7, cubic=True)
-    (before,), (after,) = parent.predict(atoms), corrected.predict(atoms)
+    (before,), (after,) = predict(parent, atoms), predict(corrected, atoms)
     assert after.energy == pytest.approx(-2.0 + C * (before.energy + 2.0))
     assert corrected.card.elements == ("Ar",)
     with pytest.raises(StructureError, match="without a reference energy of Ne"):
-        corrected.predict(bulk("Ne", "fcc", a=1.7))
+        predict(corrected, bulk("Ne", "fcc", a=1.7))
 
 
 @pytest.mark.parametrize("factor", [0.0, -1.0, float("nan"), float("inf")])
@@ -259,7 +260,7 @@ def dynamical_matrix(potential, atoms: Atoms):
             copy = atoms.copy()
             copy.positions.flat[k] += sign * h
             moved.append(copy)
-    forces = np.array([p.forces.ravel() for p in potential.predict(moved, stress=False)])
+    forces = np.array([p.forces.ravel() for p in predict(potential, moved, stress=False)])
     hessian = -(forces[::2] - forces[1::2]) / (2 * h)
     root = np.sqrt(np.repeat(atoms.get_masses(), 3))
     return 0.5 * (hessian + hessian.T) / np.outer(root, root)
@@ -279,6 +280,6 @@ def test_frequencies_grow_with_the_root_and_eigenvectors_stay(chgnet):
 def test_an_ase_calculator(chgnet):
     atoms = structures()[0]
     atoms.calc = PotentialCalculator(scale(chgnet))
-    (expected,) = scale(chgnet).predict(atoms)
+    (expected,) = predict(scale(chgnet), atoms)
     assert atoms.get_potential_energy() == pytest.approx(expected.energy)
     assert atoms.get_magnetic_moments().shape == (4,)

@@ -14,8 +14,8 @@ from pymatgen.io.vasp import Incar, Kpoints, Poscar
 from pymatgen.io.vasp.sets import MPRelaxSet, MPStaticSet
 
 from umlip_bench import finetune
-from umlip_bench.errors import LabelError
-from umlip_bench.finetune.cli import main
+from umlip_bench.cli.finetune import main
+from umlip_bench.engine.prediction import predict
 from umlip_bench.finetune.labelling import espresso, gpaw_script, vasp
 from umlip_bench.finetune.labelling.descriptors import Space, describe_states
 from umlip_bench.finetune.labelling.geometry import Match, Mismatch, compare
@@ -30,6 +30,7 @@ from umlip_bench.finetune.labelling.settings import (
     check_spin,
     mesh,
 )
+from umlip_bench.ground.errors import LabelError
 
 CHGNET = "chgnet-0.3.0"
 EMT = "ase:ase.calculators.emt:EMT"
@@ -110,10 +111,10 @@ def test_frames_are_those_of_the_trajectories(emt_suggestion, load_model):
 
 def test_states_have_forces_and_equilibrium_has_none(emt_suggestion, load_model):
     model = load_model(EMT)
-    at_rest = np.linalg.norm(model.predict([emt_suggestion.start])[0].forces, axis=1).max()
+    at_rest = np.linalg.norm(predict(model, [emt_suggestion.start])[0].forces, axis=1).max()
     assert at_rest < 0.02
     for frame in emt_suggestion.frames:
-        forces = model.predict([frame.state.atoms])[0].forces
+        forces = predict(model, [frame.state.atoms])[0].forces
         np.testing.assert_allclose(frame.state.forces, forces, atol=1e-10)
         assert frame.why.max_force == pytest.approx(np.linalg.norm(forces, axis=1).max())
         assert frame.why.max_force > 20 * at_rest
@@ -157,7 +158,7 @@ def test_models_own_features_and_disagreement(load_model):
     assert found.space is Space.MODEL
     assert found.models == (CHGNET, "m3gnet-mp-2021.2.8")
     for frame in found.frames:
-        forces = [m.predict([frame.state.atoms])[0].forces for m in (model, other)]
+        forces = [predict(m, [frame.state.atoms])[0].forces for m in (model, other)]
         spread = np.std(forces, axis=0, ddof=1)
         expected = np.sqrt((spread**2).sum(axis=1).mean())
         assert frame.why.disagreement == pytest.approx(expected, rel=1e-3)

@@ -9,16 +9,17 @@ import yaml
 from chgnet.model.model import CHGNet
 
 import umlip_bench
-from umlip_bench.errors import CorrectionError, WeightsError
+from umlip_bench.engine.prediction import predict
 from umlip_bench.finetune.folder import HISTORY, PLOT, save_shift, save_training
 from umlip_bench.finetune.references import fit_references
 from umlip_bench.finetune.training.fit import fit_trained
 from umlip_bench.finetune.training.settings import TrainingSettings
-from umlip_bench.loading import locate
-from umlip_bench.potentials.changes import ReferenceShift
-from umlip_bench.potentials.matgl_mending import SecondAtomConv
-from umlip_bench.potentials.shifted import shifted
-from umlip_bench.potentials.store import WeightsStore
+from umlip_bench.ground.errors import CorrectionError, WeightsError
+from umlip_bench.potentials.adapters.matgl_mending import SecondAtomConv
+from umlip_bench.potentials.corrections.modification import ReferenceShift
+from umlip_bench.potentials.corrections.shifted import shifted
+from umlip_bench.potentials.loading import locate
+from umlip_bench.potentials.weights import WeightsStore
 
 from ..conftest import FOREIGN, SMALL_MACE
 from .labels import distorted, labelled, stiffer
@@ -40,7 +41,7 @@ def kept(load_model, tmp_path_factory):
 
 
 def identical(one, other, structures):
-    for a, b in zip(one.predict(structures), other.predict(structures), strict=True):
+    for a, b in zip(predict(one, structures), predict(other, structures), strict=True):
         assert a.energy == b.energy
         np.testing.assert_array_equal(a.forces, b.forces)
         np.testing.assert_array_equal(a.stress, b.stress)
@@ -70,7 +71,9 @@ def test_loads_elsewhere_with_the_same_predictions(load_model, name, tmp_path):
     assert found.card.level_of_theory == parent.card.level_of_theory
     assert found.card.elements == parent.card.elements
     assert found.weights.sha256 != parent.weights.sha256
-    assert abs(parent.predict(structures)[0].forces - found.predict(structures)[0].forces).max() > 0
+    assert (
+        abs(predict(parent, structures)[0].forces - predict(found, structures)[0].forces).max() > 0
+    )
     assert {PLOT, HISTORY, "card.yaml", "weights"} == {path.name for path in folder.iterdir()}
 
 
@@ -170,7 +173,7 @@ class TestReferences:
 
         folder = save_shift(fit, model, tmp_path / "mine")
         found = umlip_bench.potential(str(folder), device="cpu")
-        for a, b, c in zip(*(m.predict(structures) for m in (found, truth, model)), strict=True):
+        for a, b, c in zip(*(predict(m, structures) for m in (found, truth, model)), strict=True):
             assert a.energy == pytest.approx(b.energy, abs=1e-8)
             np.testing.assert_array_equal(a.forces, c.forces)
         references = found.element_references() - model.element_references()
@@ -189,5 +192,5 @@ class TestReferences:
         model = load_model(CHGNET)
         shift = shifted(model.weights, model, ReferenceShift({"Si": 2.0}))
         (frame,) = distorted(1)
-        one, other = (stiffer(m, 1.5).predict(frame)[0].energy for m in (model, shift))
+        one, other = (predict(stiffer(m, 1.5), frame)[0].energy for m in (model, shift))
         assert other - one == pytest.approx(2 * 2.0, abs=1e-6)

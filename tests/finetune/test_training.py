@@ -8,7 +8,7 @@ import torch
 from ase.units import GPa
 
 from umlip_bench.engine.packing import Packer
-from umlip_bench.errors import CorrectionError
+from umlip_bench.engine.prediction import predict
 from umlip_bench.finetune.training import checkpoint
 from umlip_bench.finetune.training.alignment import EnergyUse, align
 from umlip_bench.finetune.training.fit import fit_trained, split_labels, targets_on_zero_of
@@ -17,6 +17,7 @@ from umlip_bench.finetune.training.loss import loss_terms
 from umlip_bench.finetune.training.parameters import choose
 from umlip_bench.finetune.training.settings import TrainingSettings
 from umlip_bench.finetune.training.targets import count, targets_of_labels
+from umlip_bench.ground.errors import CorrectionError
 
 from ..conftest import FOREIGN, SMALL_MACE
 from .labels import distorted, labelled, stiffer
@@ -66,7 +67,7 @@ class TestLoss:
         frames[1] = dataclasses.replace(frames[1], stress=None)
         settings = TrainingSettings(energy_weight=0.3, force_weight=7.0, stress_weight=0.2)
         targets = targets_of_labels(model, frames, [f.energy for f in frames])
-        found = model.predict([f.atoms for f in frames])
+        found = predict(model, [f.atoms for f in frames])
         energy = [(p.energy - f.energy) / len(f.atoms) for p, f in zip(found, frames, strict=True)]
         forces = np.concatenate([p.forces - f.forces for p, f in zip(found, frames, strict=True)])
         stress = [
@@ -158,7 +159,7 @@ class TestLearning:
         assert held.after.force_mae < 0.5 * held.before.force_mae
         assert held.after.stress_mae < held.before.stress_mae
         # Nothing happened to the model that was given.
-        (again,) = chgnet.predict(labels[0].atoms)
+        (again,) = predict(chgnet, labels[0].atoms)
         np.testing.assert_allclose(again.forces * 1.25, labels[0].forces, atol=1e-5)
 
     @pytest.mark.parametrize(
@@ -185,16 +186,16 @@ class TestLearning:
         model = load_model(name, dtype="float64").copy()
         chosen = choose(model, "lora", TrainingSettings(rank=2))
         structures = distorted(2)
-        before = model.predict(structures)
-        start = load_model(name, dtype="float64").predict(structures)
+        before = predict(model, structures)
+        start = predict(load_model(name, dtype="float64"), structures)
         for one, other in zip(before, start, strict=True):
             np.testing.assert_allclose(one.forces, other.forces, atol=1e-12)
         for parameter in chosen.parameters.values():
             parameter.data += 0.01
-        unmerged = model.predict(structures)
+        unmerged = predict(model, structures)
         chosen.finish()
         assert abs(unmerged[0].energy - before[0].energy) > 1e-3
-        for one, other in zip(unmerged, model.predict(structures), strict=True):
+        for one, other in zip(unmerged, predict(model, structures), strict=True):
             assert one.energy == pytest.approx(other.energy, abs=1e-10)
             np.testing.assert_allclose(one.forces, other.forces, atol=1e-10)
         names = {name for name, _ in model.module.named_parameters()}
@@ -370,14 +371,14 @@ class TestEnergies:
         """Labels on another zero of energy give the same model, but for rounding."""
         moved = [dataclasses.replace(f, energy=f.energy + 50.0 * len(f.atoms)) for f in labels]
         one, other = (quick(chgnet, frames, "head") for frames in (labels, moved))
-        a, b = (m.potential.predict(labels[0].atoms)[0] for m in (one, other))
+        a, b = (predict(m.potential, labels[0].atoms)[0] for m in (one, other))
         assert a.energy == pytest.approx(b.energy, abs=1e-3)
         np.testing.assert_allclose(a.forces, b.forces, atol=2e-3)
 
     def test_without_energies_the_parent_s_stay(self, chgnet, labels):
         result = quick(chgnet, labels[:1])
         assert result.fit.energies.use is EnergyUse.NONE
-        (before,), (after,) = (m.predict(labels[0].atoms) for m in (chgnet, result.potential))
+        (before,), (after,) = (predict(m, labels[0].atoms) for m in (chgnet, result.potential))
         assert after.energy == pytest.approx(before.energy, abs=1e-5)
         assert np.abs(after.forces - before.forces).max() > 0.01
 

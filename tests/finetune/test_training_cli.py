@@ -5,8 +5,8 @@ import json
 import pytest
 import yaml
 
+from umlip_bench.cli.finetune import main
 from umlip_bench.finetune import ladder
-from umlip_bench.finetune.cli import main
 from umlip_bench.finetune.training import checkpoint, fit
 
 FEW = ("Si", "MgO")

@@ -13,12 +13,13 @@ from matgl.ext.ase import PESCalculator
 from scipy.special import eval_legendre
 
 import umlip_bench
-from umlip_bench.calculator import PotentialCalculator
-from umlip_bench.errors import WeightsError
+from umlip_bench.engine.calculator import PotentialCalculator
+from umlip_bench.engine.prediction import predict
+from umlip_bench.ground.errors import WeightsError
+from umlip_bench.potentials.adapters.m3gnet import harmonics
+from umlip_bench.potentials.adapters.matgl import read_potential
+from umlip_bench.potentials.adapters.matgl_mending import mend_message_direction
 from umlip_bench.potentials.agreement import call_calculator
-from umlip_bench.potentials.m3gnet import harmonics
-from umlip_bench.potentials.matgl import read_potential
-from umlip_bench.potentials.matgl_mending import mend_message_direction
 
 M3GNET = "m3gnet-mp-2021.2.8"
 OLD = [M3GNET, "m3gnet-matpes-pbe-2025.1", "tensornet-matpes-pbe-2025.1"]
@@ -55,7 +56,7 @@ ORIGINAL = {
 def test_values_of_the_original_backend(load_model, case):
     build, energy, force = ORIGINAL[case]
     atoms = build()
-    (prediction,) = load_model(M3GNET).predict(atoms)
+    (prediction,) = predict(load_model(M3GNET), atoms)
     assert prediction.energy == pytest.approx(energy, abs=5e-5 * len(atoms))
     largest = np.linalg.norm(prediction.forces, axis=1).max()
     assert largest == pytest.approx(force, abs=5e-4)
@@ -80,7 +81,7 @@ def test_mending_is_needed_by_all_old_weights_and_touches_one_instance(load_mode
     right = call_calculator(PESCalculator(mended, stress_unit="eV/A3"), atoms)
     wrong = call_calculator(PESCalculator(plain, stress_unit="eV/A3"), atoms)
     assert abs(right.energy - wrong.energy) / len(atoms) > 0.5
-    (ours,) = load_model(name).predict(atoms)
+    (ours,) = predict(load_model(name), atoms)
     assert ours.energy == pytest.approx(right.energy, abs=5e-6 * len(atoms))
 
 
@@ -128,7 +129,7 @@ def test_local_copy_is_recognised_and_others_must_say_their_age(load_model, tmp_
     (folder / "model.json").write_text((folder / "model.json").read_text() + "\n")
     with pytest.raises(WeightsError, match=r"matgl2:.* if before"):
         umlip_bench.potential(str(folder), device="cpu")
-    old = umlip_bench.potential(f"matgl2:{folder}", device="cpu").predict(salt())[0]
-    new = umlip_bench.potential(f"matgl:{folder}", device="cpu").predict(salt())[0]
+    old = predict(umlip_bench.potential(f"matgl2:{folder}", device="cpu"), salt())[0]
+    new = predict(umlip_bench.potential(f"matgl:{folder}", device="cpu"), salt())[0]
     assert old.energy == pytest.approx(-26.92727, abs=4e-4)
     assert new.energy == pytest.approx(-8 * 1.248, abs=8e-3)

@@ -10,7 +10,8 @@ import torch
 
 import umlip_bench
 from umlip_bench import datasets
-from umlip_bench.errors import WeightsError
+from umlip_bench.engine.prediction import predict
+from umlip_bench.ground.errors import WeightsError
 
 from ..conftest import SMALL_MACE
 
@@ -53,7 +54,7 @@ def test_it_learned_something(load_model):
     """Better than predicting no force at all, by the sum of squares, on its own training set."""
     frames = datasets.load("pbe-mini").frames
     model = load_model(SMALL_MACE)
-    predictions = model.predict([frame.atoms for frame in frames])
+    predictions = predict(model, [frame.atoms for frame in frames])
     dft = np.concatenate([frame.forces for frame in frames])
     mace = np.concatenate([p.forces for p in predictions])
     assert ((mace - dft) ** 2).sum() < 0.8 * (dft**2).sum()

@@ -2,7 +2,7 @@
 
 import torch
 
-from umlip_bench.potentials.tensornet import PART_OF_COMPONENT, irreducible_basis
+from umlip_bench.potentials.adapters.tensornet import PART_OF_COMPONENT, irreducible_basis
 
 
 def test_basis_is_orthonormal_and_splits_matrices_into_their_parts():

@@ -13,14 +13,16 @@ from umlip_bench.analysis.eos import Curve, EosComparison
 from umlip_bench.analysis.high_energy import FrameComparison, Geometry, MaterialComparison
 from umlip_bench.analysis.migration import MigrationComparison, Profile
 from umlip_bench.analysis.phonons import BandPath, PhononComparison, Phonons, Sampling
+from umlip_bench.analysis.run_files import CaseKey, CaseRecord, RunConfig
 from umlip_bench.analysis.runs import Run, read_run
 from umlip_bench.analysis.suites import analysis_of
 from umlip_bench.analysis.summary import Row
 from umlip_bench.analysis.surfaces import SurfaceResult
-from umlip_bench.potentials.card import LevelOfTheory, ModelCard
-from umlip_bench.potentials.changes import ScalarCorrection
-from umlip_bench.potentials.correction import CARD, SCHEMA, Correction, ParentModel
-from umlip_bench.runs import CaseKey, CaseRecord, RunConfig, RunFolder
+from umlip_bench.ground.level_of_theory import LevelOfTheory
+from umlip_bench.ground.model_card import ModelCard
+from umlip_bench.potentials.corrections.folder import CARD, SCHEMA, Correction, ParentModel
+from umlip_bench.potentials.corrections.modification import ScalarCorrection
+from umlip_bench.running.folder import RunFolder
 
 HOSTILE = (
     "</script><script>window.broken = true</script><img src=x onerror='window.broken=1'>&\"Si\""

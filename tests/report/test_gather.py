@@ -12,8 +12,9 @@ from umlip_bench.analysis.report.gather import gather
 from umlip_bench.analysis.report.plots import DOTS_UP_TO
 from umlip_bench.analysis.runs import Run
 from umlip_bench.analysis.summary import Row
-from umlip_bench.errors import DataError
-from umlip_bench.potentials.card import LevelOfTheory
+from umlip_bench.finetune.factor_record import read_factor
+from umlip_bench.ground.errors import DataError
+from umlip_bench.ground.level_of_theory import LevelOfTheory
 
 from .folders import HOSTILE, N_MATERIALS, SOFT, STIFF, write, write_correction, write_large
 
@@ -187,7 +188,7 @@ def test_pictures_are_the_results(report: Report, run: Run) -> None:
 
 def test_before_and_after_a_correction(run: Run, tmp_path: Path) -> None:
     folder = write_correction(tmp_path / "mended", run, 1.25)
-    report = gather([run], {"by-hand": PBE}, [folder])
+    report = gather([run], {"by-hand": PBE}, [read_factor(folder)])
     assert [m.label for m in report.members] == [SOFT, STIFF, "mended"]
     (note,) = report.corrections
     assert (note.before, note.after, note.factor) == (SOFT, "mended", 1.25)
@@ -201,10 +202,10 @@ def test_before_and_after_a_correction(run: Run, tmp_path: Path) -> None:
 
 def test_a_correction_that_was_run_as_well_has_another_label(run: Run, tmp_path: Path) -> None:
     folder = write_correction(tmp_path / STIFF, run, 1.25)
-    report = gather([run], {}, [folder])
+    report = gather([run], {}, [read_factor(folder)])
     assert report.members[-1].label == f"{STIFF}, calculated"
     with pytest.raises(DataError, match="two corrected models"):
-        gather([run], {}, [folder, folder])
+        gather([run], {}, [read_factor(folder)] * 2)
 
 
 def test_run_against_run(run: Run, tmp_path: Path) -> None:

@@ -17,14 +17,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from umlip_bench.analysis.card import model_card
+from umlip_bench.analysis.card_text import model_card
+from umlip_bench.analysis.compared_models import sides
 from umlip_bench.analysis.comparison import compare
 from umlip_bench.analysis.corrected import corrected
 from umlip_bench.analysis.report.gather import gather
 from umlip_bench.analysis.report.page import render
 from umlip_bench.analysis.runs import Run, read_run
-from umlip_bench.analysis.sides import sides
 from umlip_bench.analysis.suites import ANALYSES, analysis_of
+from umlip_bench.finetune.factor_record import read_factor
 
 from .browsing import open_page, scroll_through
 from .folders import SOFT, STIFF, write, write_correction
@@ -55,13 +56,13 @@ def shown(browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
     run = write(folder / "run")
     correction = write_correction(folder / MENDED, run, FACTOR)
     path = folder / "report.html"
-    path.write_text(render(gather([run], {}, [correction])), encoding="utf-8")
+    path.write_text(render(gather([run], {}, [read_factor(correction)])), encoding="utf-8")
     found = open_page(browser, path)
     scroll_through(found.page)
     for details in found.page.query_selector_all("details.data"):
         details.query_selector("summary").click()
         details.wait_for_selector("tbody tr")
-    mended = corrected(run, correction)
+    mended = corrected(run, read_factor(correction))
     summary = json.loads((run.path / "summary.json").read_text(encoding="utf-8"))["rows"]
     summary += [row.to_json() for row in mended.rows if row.model == MENDED]
     lines = (run.path / "cases.jsonl").read_text(encoding="utf-8").splitlines()

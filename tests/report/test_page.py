@@ -17,7 +17,7 @@ from umlip_bench.analysis.report.periodic import place
 from umlip_bench.analysis.report.style import PRINT, SCREEN, Style
 from umlip_bench.analysis.summary import Row
 from umlip_bench.cli import main
-from umlip_bench.elements import SYMBOLS
+from umlip_bench.ground.elements import SYMBOLS
 
 from .folders import HOSTILE, SOFT, STIFF, write
 

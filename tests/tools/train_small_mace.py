@@ -17,7 +17,7 @@ import torch
 from ase.data import atomic_numbers
 
 from umlip_bench import datasets
-from umlip_bench.potentials.mace import contained_mace_import
+from umlip_bench.potentials.adapters.mace import contained_mace_import
 
 with contained_mace_import():
     from e3nn import o3

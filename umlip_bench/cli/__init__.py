@@ -11,8 +11,8 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from umlip_bench import __version__
-from umlip_bench.errors import UmlipBenchError
+from umlip_bench.ground.errors import UmlipBenchError
+from umlip_bench.ground.version import __version__
 
 COMMANDS = (
     "run",

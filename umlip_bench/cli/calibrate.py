@@ -54,7 +54,7 @@ def _run(options: argparse.Namespace) -> int:
     import torch
 
     from umlip_bench.engine.calibrator import calibrate, check_takes_batches
-    from umlip_bench.loading import potential as load_potential
+    from umlip_bench.potentials.loading import potential as load_potential
 
     if options.threads:
         torch.set_num_threads(options.threads)

@@ -37,11 +37,11 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from umlip_bench.analysis.card import card_html, model_card
+    from umlip_bench.analysis.card_text import card_html, model_card
+    from umlip_bench.analysis.compared_models import Side
     from umlip_bench.analysis.runs import read_run
-    from umlip_bench.analysis.sides import Side
-    from umlip_bench.errors import UmlipBenchError
-    from umlip_bench.files import write_atomically
+    from umlip_bench.ground.errors import UmlipBenchError
+    from umlip_bench.ground.files import write_atomically
 
     writers = {".md": model_card, ".html": card_html}
     out: Path | None = options.out

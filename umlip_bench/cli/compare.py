@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from umlip_bench.cli.options import Subparsers, add_command
 
 if TYPE_CHECKING:
+    from umlip_bench.analysis.compared_models import Side
     from umlip_bench.analysis.runs import Run
-    from umlip_bench.analysis.sides import Side
 
     Pair = tuple[Side, Side]
 
@@ -71,12 +71,12 @@ class _Operand:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from umlip_bench.analysis.changes import changes
     from umlip_bench.analysis.comparison import compare, overlaps, to_frame
     from umlip_bench.analysis.comparison_table import print_changes, print_comparison
     from umlip_bench.analysis.export import check_table_path, write_table
+    from umlip_bench.analysis.run_differences import changes
     from umlip_bench.cli.console import output
-    from umlip_bench.errors import DataError
+    from umlip_bench.ground.errors import DataError
 
     if options.out is not None:
         check_table_path(options.out)
@@ -115,7 +115,7 @@ def _pairs(texts: list[str], models: list[str] | None) -> list[Pair]:
     DataError
         If that does not follow from the command line, with what to write instead.
     """
-    from umlip_bench.errors import DataError
+    from umlip_bench.ground.errors import DataError
 
     if len(texts) > 2:
         raise DataError(f"{len(texts)} run folders given; compare takes one or two")
@@ -132,7 +132,7 @@ def _pairs(texts: list[str], models: list[str] | None) -> list[Pair]:
 
 def _within(operand: _Operand) -> Pair:
     """The two models of one folder."""
-    from umlip_bench.errors import DataError
+    from umlip_bench.ground.errors import DataError
 
     run = operand.run
     if operand.model is not None or len(run.models) != 2:
@@ -144,7 +144,7 @@ def _within(operand: _Operand) -> Pair:
 
 def _across(first: _Operand, second: _Operand) -> list[Pair]:
     """Models of one name, or the one that is named or alone on each side."""
-    from umlip_bench.errors import DataError
+    from umlip_bench.ground.errors import DataError
 
     left, right = first.run, second.run
     if first.model is None and second.model is None:
@@ -170,8 +170,8 @@ def _chosen(operand: _Operand, other: _Operand) -> str | None:
 
 
 def _pair(first: Run, first_model: str, second: Run, second_model: str) -> Pair:
-    from umlip_bench.analysis.sides import Side
-    from umlip_bench.errors import DataError
+    from umlip_bench.analysis.compared_models import Side
+    from umlip_bench.ground.errors import DataError
 
     _check_model(first, first_model)
     _check_model(second, second_model)
@@ -204,7 +204,7 @@ def _operand(text: str) -> _Operand:
 
 
 def _check_model(run: Run, model: str | None) -> None:
-    from umlip_bench.errors import DataError
+    from umlip_bench.ground.errors import DataError
 
     if model is not None and model not in run.models:
         raise DataError(f"{run.path} has no finished case of {model!r}; it has {_listed(run)}")

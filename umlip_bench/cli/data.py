@@ -160,7 +160,7 @@ def _whereabouts(card: DatasetCard, located: LocatedData | None) -> str:
 
 def _fetch(options: argparse.Namespace) -> int:
     from umlip_bench.datasets.store import DataStore
-    from umlip_bench.errors import DataError
+    from umlip_bench.ground.errors import DataError
 
     store = DataStore()
     faults = []
@@ -182,7 +182,7 @@ def _fetch(options: argparse.Namespace) -> int:
 
 def _chosen(options: argparse.Namespace) -> list[DatasetCard]:
     from umlip_bench.datasets.tasks import Task
-    from umlip_bench.errors import DataError
+    from umlip_bench.ground.errors import DataError
 
     if sum([bool(options.ids), options.task is not None, options.all]) != 1:
         raise DataError(

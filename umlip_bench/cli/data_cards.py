@@ -19,7 +19,7 @@ def card_of(dataset: Dataset) -> DatasetCard:
     from umlip_bench.datasets.catalogue import DatasetCard
     from umlip_bench.datasets.overview import overview
     from umlip_bench.datasets.tasks import Task
-    from umlip_bench.elements import SYMBOLS
+    from umlip_bench.ground.elements import SYMBOLS
 
     manifest, found = dataset.manifest, overview(dataset.cases)
     return DatasetCard(

@@ -44,7 +44,7 @@ def _show(options: argparse.Namespace) -> int:
     from umlip_bench.datasets import embedded, published
     from umlip_bench.datasets.overview import overview
     from umlip_bench.datasets.store import DataStore
-    from umlip_bench.errors import DataError
+    from umlip_bench.ground.errors import DataError
 
     store, dataset, fault, located = DataStore(), None, "", None
     known = (*embedded.names(), *published.names())

@@ -86,7 +86,7 @@ def _export(options: argparse.Namespace) -> int:
     from umlip_bench import datasets
     from umlip_bench.datasets import manifests
     from umlip_bench.datasets.extxyz import write_frames
-    from umlip_bench.errors import DataError
+    from umlip_bench.ground.errors import DataError
 
     for path in (options.out, manifests.path_of(options.out)):
         if path.exists():

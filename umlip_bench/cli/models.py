@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from umlip_bench.cli.options import Subparsers, add_command
 
 if TYPE_CHECKING:
-    from umlip_bench.potentials.card import ModelCard
-    from umlip_bench.potentials.store import WeightsStore
+    from umlip_bench.ground.model_card import ModelCard
+    from umlip_bench.potentials.weights import WeightsStore
 
 LIST_EXAMPLES = """\
   umlip-bench models                            list all models
@@ -74,7 +74,7 @@ class Availability:
 
 def availability(card: ModelCard, store: WeightsStore) -> Availability:
     """Look for a model's weights without touching the network."""
-    from umlip_bench.errors import WeightsError
+    from umlip_bench.ground.errors import WeightsError
 
     try:
         weights = store.locate(card)
@@ -87,7 +87,7 @@ def availability(card: ModelCard, store: WeightsStore) -> Availability:
 
 def _list(options: argparse.Namespace) -> int:
     from umlip_bench.potentials.catalogue import catalogue
-    from umlip_bench.potentials.store import WeightsStore
+    from umlip_bench.potentials.weights import WeightsStore
 
     store = WeightsStore()
     states = [(card, availability(card, store)) for card in catalogue().values()]
@@ -158,7 +158,7 @@ def _show(options: argparse.Namespace) -> int:
 
     from umlip_bench.cli.console import output
     from umlip_bench.potentials.catalogue import card as card_by_name
-    from umlip_bench.potentials.store import WeightsStore
+    from umlip_bench.potentials.weights import WeightsStore
 
     card = card_by_name(options.name)
     state = availability(card, WeightsStore())
@@ -179,7 +179,7 @@ def _show(options: argparse.Namespace) -> int:
 
 def _fetch(options: argparse.Namespace) -> int:
     from umlip_bench.potentials.catalogue import card as card_by_name
-    from umlip_bench.potentials.store import WeightsStore
+    from umlip_bench.potentials.weights import WeightsStore
 
     store = WeightsStore()
     # All names first: a typing error in the last should not come after the first's download.

@@ -48,7 +48,7 @@ def add_parser(commands: Subparsers) -> None:
 def _run(options: argparse.Namespace) -> int:
     from importlib import import_module
 
-    from umlip_bench.errors import UmlipBenchError
+    from umlip_bench.ground.errors import UmlipBenchError
 
     reference, found = _results(options.folder)
     if not found:
@@ -80,7 +80,7 @@ def _results(folder: Path) -> tuple[str, dict[tuple[str, str], dict[str, Any]]]:
     Functionals are told: the reference's, and those of models that were trained on another.
     """
     from umlip_bench.analysis.runs import read_run
-    from umlip_bench.potentials.card import differs
+    from umlip_bench.ground.level_of_theory import differs
 
     run = read_run(folder)
     level = run.level

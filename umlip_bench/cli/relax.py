@@ -57,7 +57,7 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from umlip_bench.errors import UmlipBenchError
+    from umlip_bench.ground.errors import UmlipBenchError
 
     if not options.fmax > 0:
         raise UmlipBenchError(f"--fmax is {options.fmax} eV/Å; it must be positive, e.g. 0.05")
@@ -75,8 +75,8 @@ def _run(options: argparse.Namespace) -> int:
     from umlip_bench.engine.relaxation import Minimiser, Relax
     from umlip_bench.engine.requests import Task
     from umlip_bench.engine.scheduler import Failed, run_tasks
-    from umlip_bench.loading import potential as load_potential
-    from umlip_bench.relaxed_file import RelaxedFile
+    from umlip_bench.potentials.loading import potential as load_potential
+    from umlip_bench.running.relaxations import RelaxedFile
 
     potential = load_potential(options.model, device=options.device, dtype=options.dtype)
     settings = {
@@ -154,7 +154,7 @@ def _structures(path: Path) -> Iterator[Atoms]:
     import ase.io
     from ase.io.formats import UnknownFileTypeError
 
-    from umlip_bench.errors import DataError
+    from umlip_bench.ground.errors import DataError
 
     try:
         yield from ase.io.iread(path, index=":")

@@ -80,13 +80,14 @@ def _run(options: argparse.Namespace) -> int:
     from umlip_bench.analysis.report.gather import gather
     from umlip_bench.analysis.report.page import render
     from umlip_bench.analysis.runs import read_run
-    from umlip_bench.errors import UmlipBenchError
-    from umlip_bench.files import write_atomically
+    from umlip_bench.finetune.factor_record import read_factor
+    from umlip_bench.ground.errors import UmlipBenchError
+    from umlip_bench.ground.files import write_atomically
 
     _check_figures(options)
     runs = [read_run(path) for path in options.runs]
     notes = {run.data: _data_note(run) for run in runs}
-    report = gather(runs, notes, options.corrected)
+    report = gather(runs, notes, [read_factor(folder) for folder in options.corrected])
     out: Path = options.out or options.runs[0] / "report.html"
     try:
         write_atomically(out, lambda file: file.write(render(report).encode()))
@@ -109,7 +110,7 @@ def _run(options: argparse.Namespace) -> int:
 
 def _check_figures(options: argparse.Namespace) -> None:
     """Options of figures without figures would do nothing."""
-    from umlip_bench.errors import UmlipBenchError
+    from umlip_bench.ground.errors import UmlipBenchError
 
     given = [name for name in ("only", "format", "dpi") if getattr(options, name) is not None]
     if given and options.figures is None:

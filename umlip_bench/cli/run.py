@@ -16,9 +16,9 @@ from umlip_bench.cli.options import Subparsers, add_command, add_device_options,
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from umlip_bench.potentials.card import LevelOfTheory
-    from umlip_bench.potentials.store import Weights, WeightsStore
-    from umlip_bench.runner import DataIdentity, Outcome, Plan
+    from umlip_bench.ground.level_of_theory import LevelOfTheory
+    from umlip_bench.potentials.weights import Weights, WeightsStore
+    from umlip_bench.running.runner import DataIdentity, Outcome, Plan
 
 REFERENCE_MODELS = ("chgnet-0.3.0", "m3gnet-mp-2021.2.8", "mace-mp-0-medium")
 """One version of each potential of the paper; run when none is named, downloaded if need be."""
@@ -108,9 +108,9 @@ def _run(options: argparse.Namespace) -> int:
     source = _structure(options) if options.structure else _dataset(options)
 
     # Slow imports only after what a user can get wrong.
-    from umlip_bench.devices import resolve_device, resolve_dtype
-    from umlip_bench.potentials.store import WeightsStore
-    from umlip_bench.runner import run_suites
+    from umlip_bench.potentials.devices import resolve_device, resolve_dtype
+    from umlip_bench.potentials.weights import WeightsStore
+    from umlip_bench.running.runner import run_suites
 
     level = source.data.level_of_theory
     device, dtype = resolve_device(options.device), resolve_dtype(options.dtype)
@@ -155,21 +155,20 @@ class _Source:
 def _dataset(options: argparse.Namespace) -> _Source:
     """The cases of a data set, for the suites asked for or all that have any."""
     from umlip_bench import datasets
-    from umlip_bench.benchmarks import SUITES
-    from umlip_bench.benchmarks import suite as suite_by_name
-    from umlip_bench.errors import UmlipBenchError
-    from umlip_bench.runner import DataIdentity, Plan
-    from umlip_bench.suite import Mode
+    from umlip_bench.benchmarks import SUITES, load_suite
+    from umlip_bench.benchmarks.suite import Mode
+    from umlip_bench.ground.errors import UmlipBenchError
+    from umlip_bench.running.runner import DataIdentity, Plan
 
     if options.ion is not None:
         raise UmlipBenchError(
             f"--ion {options.ion} goes with --structure FILE; images of a path (--data) say which atom moves"
         )
-    wanted = [suite_by_name(name) for name in dict.fromkeys(options.suites)]
+    wanted = [load_suite(name) for name in dict.fromkeys(options.suites)]
     dataset = datasets.load(options.data)
     plans = []
     notes = []
-    for suite in wanted or map(suite_by_name, SUITES):
+    for suite in wanted or map(load_suite, SUITES):
         cases = suite.cases(dataset, Mode(options.mode))
         if cases:
             plans.append(Plan(suite, cases))
@@ -196,16 +195,15 @@ def _structure(options: argparse.Namespace) -> _Source:
 
     import ase.io
 
-    from umlip_bench.benchmarks import SUITES
-    from umlip_bench.benchmarks import suite as suite_by_name
-    from umlip_bench.errors import DataError, UmlipBenchError
-    from umlip_bench.potentials.card import LevelOfTheory
-    from umlip_bench.runner import DataIdentity, Plan
-    from umlip_bench.suite import Mode, StructureRequest, StructureSuite
+    from umlip_bench.benchmarks import SUITES, load_suite
+    from umlip_bench.benchmarks.suite import Mode, StructureRequest, StructureSuite
+    from umlip_bench.ground.errors import DataError, UmlipBenchError
+    from umlip_bench.ground.level_of_theory import LevelOfTheory
+    from umlip_bench.running.runner import DataIdentity, Plan
 
     path: Path = options.structure
-    able = [s for s in map(suite_by_name, SUITES) if isinstance(s, StructureSuite)]
-    wanted = [suite_by_name(name) for name in dict.fromkeys(options.suites)]
+    able = [s for s in map(load_suite, SUITES) if isinstance(s, StructureSuite)]
+    wanted = [load_suite(name) for name in dict.fromkeys(options.suites)]
     for suite in wanted:
         if not isinstance(suite, StructureSuite):
             raise UmlipBenchError(
@@ -245,9 +243,9 @@ def _locate(
     A name that stands for no model is an error at once; weights that are not to be had leave a model
     out.
     """
-    from umlip_bench.errors import UmlipBenchError, WeightsError
-    from umlip_bench.loading import locate
+    from umlip_bench.ground.errors import UmlipBenchError, WeightsError
     from umlip_bench.potentials.catalogue import catalogue
+    from umlip_bench.potentials.loading import locate
 
     wanted = list(dict.fromkeys(names or REFERENCE_MODELS))
     found: list[Weights] = []
@@ -277,7 +275,7 @@ def _locate(
 
 
 def _if_here(card: Any, store: WeightsStore, missing: dict[str, str]) -> Weights | None:
-    from umlip_bench.errors import WeightsError
+    from umlip_bench.ground.errors import WeightsError
 
     try:
         return store.locate(card)
@@ -300,7 +298,7 @@ def _others(models: list[Weights], missing: dict[str, str]) -> str:
 
 def _report(console: Console, outcome: Outcome, source: _Source, *, one_by_one: bool) -> None:
     from umlip_bench.analysis.tables import print_cases, print_table
-    from umlip_bench.potentials.card import differs, level_warning
+    from umlip_bench.ground.level_of_theory import differs, level_warning
 
     data = source.data.level_of_theory
     other = {name for name, level in outcome.levels.items() if differs(level, data)}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from umlip_bench.cli.options import Subparsers, add_command, add_device_options, positive
 
 if TYPE_CHECKING:
-    from umlip_bench.speed.comparison import Comparison
+    from umlip_bench.engine.speed.comparison import Comparison
 
 EXAMPLES = """\
   umlip-bench speed --model chgnet-0.3.0
@@ -71,9 +71,9 @@ def _run(options: argparse.Namespace) -> int:
     import torch
 
     from umlip_bench.cli.console import errors
-    from umlip_bench.loading import potential as load_potential
-    from umlip_bench.speed.comparison import ALL_AT_ONCE, compare
-    from umlip_bench.speed.works import make
+    from umlip_bench.engine.speed.comparison import ALL_AT_ONCE, compare
+    from umlip_bench.engine.speed.workloads import make
+    from umlip_bench.potentials.loading import potential as load_potential
 
     torch.set_num_threads(options.threads)
     potential = load_potential(options.model, device=options.device, dtype=options.dtype)
@@ -106,7 +106,7 @@ def _print(title: str, found: Sequence[Comparison], repeats: int) -> None:
     from rich.table import Table
 
     from umlip_bench.cli.console import output
-    from umlip_bench.speed.comparison import ALL_AT_ONCE
+    from umlip_bench.engine.speed.comparison import ALL_AT_ONCE
 
     table = Table(title=title, title_justify="left")
     for name in ("work", "against", "unit"):

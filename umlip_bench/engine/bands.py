@@ -13,9 +13,9 @@ from umlip_bench.engine.constraints import check_fixed, free_components
 from umlip_bench.engine.fire import Fire
 from umlip_bench.engine.relaxation import Relax, Relaxed
 from umlip_bench.engine.requests import Procedure, Static
-from umlip_bench.errors import StructureError
-from umlip_bench.potentials.protocol import Prediction
-from umlip_bench.structures import COINCIDENT_BELOW, check_structure, describe
+from umlip_bench.ground.errors import StructureError
+from umlip_bench.ground.structures import COINCIDENT_BELOW, check_structure, describe
+from umlip_bench.potentials.graph import Prediction
 
 _SAME_CELL = 1e-6
 """Å; cells that differ by less differ by how they were written to a file."""

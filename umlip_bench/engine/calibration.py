@@ -12,10 +12,11 @@ from pathlib import Path
 
 import torch
 
-from umlip_bench.files import write_atomically
-from umlip_bench.potentials.places import cache_folder
-from umlip_bench.potentials.protocol import Cost, Footprint, Linear, Potential
-from umlip_bench.potentials.scaled import ScaledPotential
+from umlip_bench.ground.files import write_atomically
+from umlip_bench.ground.store.folders import cache_folder
+from umlip_bench.potentials.corrections.scaled import ScaledPotential
+from umlip_bench.potentials.graph import Cost, Footprint, Linear
+from umlip_bench.potentials.protocol import Potential
 
 logger = logging.getLogger(__name__)
 

@@ -10,17 +10,12 @@ import torch
 
 from umlip_bench.engine.calibration import Calibration, Duration, Errors, Key
 from umlip_bench.engine.free_memory import free_memory
-from umlip_bench.engine.memory import cost_of_call, fit_linear, measure
 from umlip_bench.engine.packing import Packer
 from umlip_bench.engine.trial_batches import trial_batches, trial_structures
-from umlip_bench.errors import DeviceError, UmlipBenchError
-from umlip_bench.potentials.protocol import (
-    DifferentiablePotential,
-    Footprint,
-    Graph,
-    Linear,
-    Potential,
-)
+from umlip_bench.ground.errors import DeviceError, UmlipBenchError
+from umlip_bench.potentials.graph import Footprint, Graph, Linear
+from umlip_bench.potentials.memory import cost_of_call, fit_linear, measure
+from umlip_bench.potentials.protocol import DifferentiablePotential, Potential
 
 N_FITTED, N_WITHOUT_ANGLES, N_HELD_OUT = 32, 4, 50
 TIMED_REPEATS = 4

@@ -6,8 +6,8 @@ import numpy as np
 from ase import Atoms
 from ase.constraints import FixAtoms, FixCartesian
 
-from umlip_bench.errors import StructureError
-from umlip_bench.structures import describe
+from umlip_bench.ground.errors import StructureError
+from umlip_bench.ground.structures import describe
 
 
 def check_fixed(fixed: np.ndarray | None, n_atoms: int) -> None:

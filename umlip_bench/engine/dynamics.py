@@ -10,9 +10,9 @@ from ase import Atoms, units
 
 from umlip_bench.engine.constraints import check_fixed, free_components
 from umlip_bench.engine.requests import Procedure, Static
-from umlip_bench.errors import StructureError
-from umlip_bench.potentials.protocol import Prediction
-from umlip_bench.structures import describe
+from umlip_bench.ground.errors import StructureError
+from umlip_bench.ground.structures import describe
+from umlip_bench.potentials.graph import Prediction
 
 _PLAUSIBLE_HEATING = 20
 _PLAUSIBLE_RELEASE = 10.0

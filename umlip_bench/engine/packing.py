@@ -11,9 +11,10 @@ import torch
 
 from umlip_bench.engine.calibration import calibration_of
 from umlip_bench.engine.free_memory import free_memory
-from umlip_bench.engine.memory import cost_of_call, memory_ran_out
-from umlip_bench.errors import DeviceError
-from umlip_bench.potentials.protocol import Cost, Footprint, Graph, Potential, Prediction
+from umlip_bench.ground.errors import DeviceError
+from umlip_bench.potentials.graph import Cost, Footprint, Graph, Prediction
+from umlip_bench.potentials.memory import cost_of_call, memory_ran_out
+from umlip_bench.potentials.protocol import Potential
 
 T = TypeVar("T")
 

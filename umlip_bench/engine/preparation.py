@@ -17,8 +17,9 @@ from typing import Self
 import torch
 from ase import Atoms
 
-from umlip_bench.errors import UmlipBenchError
-from umlip_bench.potentials.protocol import Graph, Potential
+from umlip_bench.ground.errors import UmlipBenchError
+from umlip_bench.potentials.graph import Graph
+from umlip_bench.potentials.protocol import Potential
 
 Prepare = Callable[[Atoms], Graph]
 Made = Graph | UmlipBenchError

@@ -13,9 +13,9 @@ from umlip_bench.engine.constraints import check_fixed, free_components
 from umlip_bench.engine.fire import Fire
 from umlip_bench.engine.requests import Procedure, Static
 from umlip_bench.engine.symmetry import Symmetry
-from umlip_bench.errors import StructureError
-from umlip_bench.potentials.protocol import Prediction
-from umlip_bench.structures import describe
+from umlip_bench.ground.errors import StructureError
+from umlip_bench.ground.structures import describe
+from umlip_bench.potentials.graph import Prediction
 
 _MAX_LOG_STRAIN = 0.7
 """Beyond a factor of two in any direction the start was wrong, or the model has lost its way."""

@@ -18,9 +18,10 @@ import numpy as np
 from umlip_bench.engine.packing import Packer
 from umlip_bench.engine.preparation import Made, Preparation, preparation
 from umlip_bench.engine.requests import About, Procedure, Request, Static, Task
-from umlip_bench.errors import StructureError, UmlipBenchError
-from umlip_bench.potentials.protocol import Graph, Potential, Prediction
-from umlip_bench.structures import describe
+from umlip_bench.ground.errors import StructureError, UmlipBenchError
+from umlip_bench.ground.structures import describe
+from umlip_bench.potentials.graph import Graph, Prediction
+from umlip_bench.potentials.protocol import Potential
 
 K = TypeVar("K")
 R = TypeVar("R")

@@ -12,9 +12,9 @@ import numpy as np
 import spglib
 from ase import Atoms
 
-from umlip_bench.errors import StructureError
-from umlip_bench.spacegroup import found_by
-from umlip_bench.structures import describe
+from umlip_bench.ground.errors import StructureError
+from umlip_bench.ground.structures import describe
+from umlip_bench.ground.symmetry import found_by
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ import numpy as np
 from ase import Atoms
 from ase.build import bulk
 
-from umlip_bench.potentials.protocol import Graph
+from umlip_bench.potentials.graph import Graph
 
 _LATTICES = ("sc", "fcc", "bcc", "diamond", "rocksalt", "zincblende", "cesiumchloride")
 _OF_ONE_ELEMENT = _LATTICES[:4]

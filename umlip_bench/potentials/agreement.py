@@ -10,7 +10,7 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator
 from ase.stress import voigt_6_to_full_3x3_stress
 
-from umlip_bench.potentials.protocol import Prediction
+from umlip_bench.potentials.graph import Prediction
 
 
 @dataclass(frozen=True)

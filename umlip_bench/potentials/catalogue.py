@@ -5,17 +5,17 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
 from functools import cache
 from importlib import resources
 from types import MappingProxyType
-from typing import Any
 
 import yaml
 
-from umlip_bench.elements import SYMBOLS
-from umlip_bench.errors import UnknownModelError
-from umlip_bench.potentials.card import LevelOfTheory, ModelCard, WeightsFile
+from umlip_bench.ground.codec import fields_of
+from umlip_bench.ground.elements import SYMBOLS
+from umlip_bench.ground.errors import UnknownModelError
+from umlip_bench.ground.level_of_theory import LevelOfTheory
+from umlip_bench.ground.model_card import ModelCard, WeightsFile
 
 
 @cache
@@ -125,20 +125,6 @@ def _parse_card(entry: object, where: str) -> ModelCard:
             f"{len(values['files'])} files; give one per file, or none"
         )
     return ModelCard(**values)
-
-
-def fields_of(kind: type, entry: object, where: str) -> dict[str, Any]:
-    """Return the entry as keyword arguments of the dataclass `kind`, which it has to match."""
-    if not isinstance(entry, dict):
-        raise ValueError(f"{where}: expected fields, found {entry!r}")
-    known = {field.name: field.default is MISSING for field in fields(kind)}
-    for name in entry:
-        if name not in known:
-            raise ValueError(f"{where}: unknown field {name!r}; allowed: {', '.join(known)}")
-    for name, required in known.items():
-        if required and entry.get(name) is None:
-            raise ValueError(f"{where}: missing field {name!r}")
-    return dict(entry)
 
 
 def _parse_elements(ranges: str, where: str) -> tuple[str, ...]:

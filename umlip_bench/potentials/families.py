@@ -9,13 +9,13 @@ from __future__ import annotations
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Protocol
 
-from umlip_bench.errors import UnknownModelError
+from umlip_bench.ground.errors import UnknownModelError
 
 if TYPE_CHECKING:
     import torch
 
     from umlip_bench.potentials.protocol import Potential
-    from umlip_bench.potentials.store import Weights
+    from umlip_bench.potentials.weights import Weights
 
 GROUP = "umlip_bench.potentials"
 

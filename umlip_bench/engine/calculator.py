@@ -1,0 +1,125 @@
+"""A potential as an ASE calculator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from ase import Atoms
+from ase.calculators.calculator import Calculator, PropertyNotImplementedError, all_changes
+from ase.stress import full_3x3_to_voigt_6_stress
+
+from umlip_bench.potentials.corrections.committee import Committee, CommitteePrediction
+from umlip_bench.potentials.graph import Prediction
+from umlip_bench.potentials.loading import potential as load_potential
+from umlip_bench.potentials.protocol import Potential
+
+
+class PotentialCalculator(Calculator):
+    """ASE calculator of any `Potential`: optimisers, MD, NEB and phonopy run on it.
+
+    Parameters
+    ----------
+    potential
+        Evaluated for one structure at a time; for many at once use `umlip_bench.predict`.
+    """
+
+    implemented_properties: ClassVar[list[str]] = [
+        "energy",
+        "free_energy",
+        "forces",
+        "stress",
+        "magmoms",
+    ]
+
+    def __init__(self, potential: Potential) -> None:
+        super().__init__()
+        self.potential = potential
+
+    def calculate(
+        self,
+        atoms: Atoms | None = None,
+        properties: Sequence[str] = ("energy",),
+        system_changes: Sequence[str] = all_changes,
+    ) -> None:
+        """Evaluate the structure; all properties come from one call."""
+        super().calculate(atoms, properties, system_changes)
+        graph = self.potential.prepare(self.atoms)
+        (prediction,) = self.potential.evaluate([graph], stress=True)
+        self.results = self.results_of(prediction)
+        for wanted in properties:
+            if wanted not in self.results:
+                raise PropertyNotImplementedError(f"{self.potential.card.name} has no {wanted}")
+
+    def results_of(self, prediction: Prediction) -> dict[str, Any]:
+        """A prediction in ASE's terms."""
+        results: dict[str, Any] = {
+            "energy": prediction.energy,
+            "free_energy": prediction.energy,
+            "forces": prediction.forces,
+        }
+        if prediction.stress is not None:
+            results["stress"] = full_3x3_to_voigt_6_stress(prediction.stress)
+        if prediction.magmoms is not None:
+            results["magmoms"] = prediction.magmoms
+        return results
+
+
+class CommitteeCalculator(PotentialCalculator):
+    """ASE calculator of a committee: mean energy, forces and stress, and their standard deviations.
+
+    After a calculation, ``results`` also has ``energy_std`` (eV), ``forces_std`` ((N, 3), eV/Å) and,
+    with a stress, ``stress_std`` ((6,), eV/Å³, Voigt order): sample standard deviations with n - 1.
+
+    Parameters
+    ----------
+    committee
+        What it evaluates.
+    """
+
+    implemented_properties: ClassVar[list[str]] = [
+        *PotentialCalculator.implemented_properties,
+        "energy_std",
+        "forces_std",
+        "stress_std",
+    ]
+
+    def __init__(self, committee: Committee) -> None:
+        super().__init__(committee)
+
+    def results_of(self, prediction: Prediction) -> dict[str, Any]:
+        """A prediction in ASE's terms, with its standard deviations."""
+        results = super().results_of(prediction)
+        if isinstance(prediction, CommitteePrediction):
+            results |= {"energy_std": prediction.energy_std, "forces_std": prediction.forces_std}
+            if prediction.stress_std is not None:
+                results["stress_std"] = full_3x3_to_voigt_6_stress(prediction.stress_std)
+        return results
+
+
+def load(name: str, *, device: str = "auto", dtype: str = "float32") -> PotentialCalculator:
+    """An ASE calculator for a model.
+
+    Parameters
+    ----------
+    name, device, dtype
+        As of `umlip_bench.potential`.
+
+    Returns
+    -------
+    PotentialCalculator
+        With energy, free energy, forces, stress, and magnetic moments where the model has them.
+
+    Raises
+    ------
+    UnknownModelError, WeightsError, DeviceError
+        The message names the remedy.
+
+    Examples
+    --------
+    >>> from ase.build import bulk
+    >>> atoms = bulk("NaCl", "rocksalt", a=5.64)
+    >>> atoms.calc = load("chgnet-0.3.0")
+    >>> forces = atoms.get_forces()  # eV/Å
+    """
+    return PotentialCalculator(load_potential(name, device=device, dtype=dtype))

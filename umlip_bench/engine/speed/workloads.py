@@ -1,0 +1,376 @@
+"""What speed is measured on: the same work as ASE does it with a calculator, and as the engine does.
+
+Each kind of work says what a user of the library would write, and which requests are the same to the
+engine. All are deterministic, so that both sides end in the same place but for rounding.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from ase import Atoms, units
+from ase.calculators.calculator import Calculator
+from ase.filters import FrechetCellFilter
+from ase.md.langevin import Langevin as AseLangevin
+from ase.mep import NEB
+from ase.optimize import FIRE
+from pymatgen.io.ase import AseAtomsAdaptor
+
+from umlip_bench.engine.bands import Band
+from umlip_bench.engine.dynamics import Langevin
+from umlip_bench.engine.relaxation import Relax
+from umlip_bench.engine.requests import Request, Static
+from umlip_bench.engine.speed.cells import displaced_supercells, small_cells, vacancy_hops
+from umlip_bench.potentials.agreement import TOLERANCES, call_calculator
+
+
+@dataclass(frozen=True, eq=False)
+class End:
+    """Where one structure ended on one side: geometry, energy (eV) and forces (eV/Å) there."""
+
+    atoms: Atoms
+    energy: float
+    forces: np.ndarray
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Largest differences between two lists of ends, or what is tolerated.
+
+    Parameters
+    ----------
+    energy
+        eV/atom.
+    forces
+        Largest component, eV/Å.
+    positions
+        Largest component of an atom's position or of a lattice vector, Å.
+    """
+
+    energy: float
+    forces: float
+    positions: float
+
+    def within(self, tolerance: Difference) -> bool:
+        """Whether no difference exceeds the tolerance; not-a-number never is."""
+        return (
+            self.energy <= tolerance.energy
+            and self.forces <= tolerance.forces
+            and self.positions <= tolerance.positions
+        )
+
+    def larger(self, other: Difference) -> Difference:
+        """The larger of each."""
+        return Difference(
+            max(self.energy, other.energy),
+            max(self.forces, other.forces),
+            max(self.positions, other.positions),
+        )
+
+
+def difference(a: Sequence[End], b: Sequence[End]) -> Difference:
+    """Largest differences between the ends of two sides."""
+    worst = Difference(0.0, 0.0, 0.0)
+    for x, y in zip(a, b, strict=True):
+        moved = np.abs(x.atoms.positions - y.atoms.positions).max()
+        deformed = np.abs(x.atoms.cell.array - y.atoms.cell.array).max()
+        worst = worst.larger(
+            Difference(
+                energy=abs(x.energy - y.energy) / len(x.atoms),
+                forces=float(np.abs(x.forces - y.forces).max()),
+                positions=float(max(moved, deformed)),
+            )
+        )
+    return worst
+
+
+class Work(ABC):
+    """One kind of work on a fixed list of structures."""
+
+    name: ClassVar[str]
+    unit: ClassVar[str]
+    """What is counted."""
+
+    n: int
+    """How many of them."""
+    description: str
+    """The structures, for people."""
+
+    @abstractmethod
+    def library(self, calculator: Calculator) -> list[End]:
+        """Do it under ASE with the library's calculator."""
+
+    @property
+    def others(self) -> Mapping[str, Callable[[Calculator], list[End]]]:
+        """Who else does this work with a calculator, by name: ASE, and what is installed."""
+        return {"ase": self.library}
+
+    @abstractmethod
+    def requests(self) -> list[Request]:
+        """The same work for the engine."""
+
+    @abstractmethod
+    def ends(self, request: Any, answer: Any) -> list[End]:
+        """The ends of one request."""
+
+    @abstractmethod
+    def tolerance(self, dtype: torch.dtype) -> Difference:
+        """How far the ends of the two sides may be apart."""
+
+
+class SinglePoints(Work):
+    """Energy, forces and stress."""
+
+    name, unit = "static", "structures"
+    stress = True
+
+    def __init__(self, structures: Sequence[Atoms]) -> None:
+        self.structures = structures
+        self.n = len(structures)
+        self.description = describe_sizes(structures)
+
+    def library(self, calculator: Calculator) -> list[End]:
+        """One call after the other."""
+        ends = []
+        for atoms in self.structures:
+            prediction = call_calculator(calculator, atoms)
+            ends.append(End(atoms, prediction.energy, prediction.forces))
+        return ends
+
+    def requests(self) -> list[Request]:
+        """One `Static` each."""
+        return [Static(atoms, stress=self.stress) for atoms in self.structures]
+
+    def ends(self, request: Any, answer: Any) -> list[End]:
+        """The structure itself."""
+        return [End(request.atoms, answer.energy, answer.forces)]
+
+    def tolerance(self, dtype: torch.dtype) -> Difference:
+        """As in the contract of all potentials."""
+        return Difference(TOLERANCES[dtype].energy, TOLERANCES[dtype].forces, 0.0)
+
+
+class PhononDisplacements(SinglePoints):
+    """Forces on displaced supercells."""
+
+    name, unit = "phonons", "supercells"
+    stress = False
+
+
+class Relaxations(Work):
+    """Relaxations with FIRE, from the same start with the same settings."""
+
+    unit = "structures"
+    name = "relax"
+    cell = False
+    fmax, steps = 0.05, 200
+
+    def __init__(self, structures: Sequence[Atoms]) -> None:
+        self.structures = structures
+        self.n = len(structures)
+        self.description = f"{describe_sizes(structures)}, fmax {self.fmax} eV/Å"
+
+    def library(self, calculator: Calculator) -> list[End]:
+        """`ase.optimize.FIRE`, one structure after the other."""
+        ends = []
+        for start in self.structures:
+            atoms = start.copy()
+            atoms.calc = calculator
+            calculator.reset()
+            FIRE(FrechetCellFilter(atoms) if self.cell else atoms, logfile=None).run(
+                fmax=self.fmax, steps=self.steps
+            )
+            ends.append(_end(atoms))
+        return ends
+
+    @property
+    def others(self) -> Mapping[str, Callable[[Calculator], list[End]]]:
+        """ASE, and matcalc where it is installed."""
+        found = {"ase": self.library}
+        return found | {"matcalc": self.matcalc} if find_spec("matcalc") else found
+
+    def matcalc(self, calculator: Calculator) -> list[End]:
+        """Matcalc's relaxation, one structure after the other."""
+        from matcalc import RelaxCalc
+
+        relax = RelaxCalc(
+            calculator,
+            optimizer="FIRE",
+            max_steps=self.steps,
+            fmax=self.fmax,
+            relax_cell=self.cell,
+        )
+        ends = []
+        for start in self.structures:
+            calculator.reset()
+            found = relax.calc(start.copy())
+            atoms = AseAtomsAdaptor.get_atoms(found["final_structure"])
+            ends.append(End(atoms, float(found["energy"]), np.array(found["forces"])))
+        return ends
+
+    def requests(self) -> list[Request]:
+        """One `Relax` each."""
+        return [
+            Relax(atoms, cell=self.cell, fmax=self.fmax, steps=self.steps)
+            for atoms in self.structures
+        ]
+
+    def ends(self, request: Any, answer: Any) -> list[End]:
+        """The relaxed structure."""
+        return [End(answer.atoms, answer.energy, answer.forces)]
+
+    def tolerance(self, dtype: torch.dtype) -> Difference:
+        """Rounding may stop one side a step later, within what `fmax` leaves open."""
+        return Difference(energy=1e-3, forces=2 * self.fmax, positions=0.03)
+
+
+class CellRelaxations(Relaxations):
+    """Relaxations with a free cell (`ase.filters.FrechetCellFilter`)."""
+
+    name = "relax-cell"
+    cell = True
+
+
+class Bands(Work):
+    """Climbing-image elastic bands with improved tangents, a fixed number of steps."""
+
+    name, unit = "neb", "paths"
+    steps = 10
+
+    def __init__(self, paths: Sequence[Sequence[Atoms]]) -> None:
+        self.paths = paths
+        self.n = len(paths)
+        self.description = (
+            f"{self.n} vacancy hops in cells of {len(paths[0][0])} atoms, {len(paths[0]) - 2} images "
+            f"between the end points, {self.steps} steps"
+        )
+
+    def library(self, calculator: Calculator) -> list[End]:
+        """`ase.mep.NEB` under FIRE, one path after the other."""
+        ends = []
+        for path in self.paths:
+            images = [image.copy() for image in path]
+            for image in images:
+                # One each, with the same model: a shared one would forget every image for the next
+                # and compute all of them several times over.
+                image.calc = copy(calculator)
+                image.calc.reset()
+            band = NEB(images, climb=True, method="improvedtangent")
+            FIRE(band, logfile=None).run(fmax=1e-6, steps=self.steps)
+            ends += [_end(image) for image in images[1:-1]]
+        return ends
+
+    def requests(self) -> list[Request]:
+        """One `Band` each."""
+        return [Band(path, fmax=1e-6, steps=self.steps) for path in self.paths]
+
+    def ends(self, request: Any, answer: Any) -> list[End]:
+        """The images between the end points."""
+        return [
+            End(answer.images[k], float(answer.energies[k]), answer.forces[k])
+            for k in range(1, len(answer.images) - 1)
+        ]
+
+    def tolerance(self, dtype: torch.dtype) -> Difference:
+        """After the same number of steps only rounding is left."""
+        return Difference(energy=1e-4, forces=1e-2, positions=1e-3)
+
+
+class Dynamics(Work):
+    """Langevin dynamics at 1000 K from the same seed."""
+
+    name, unit = "md", "steps"
+    steps = 20
+    temperature = 1000.0
+
+    def __init__(self, structures: Sequence[Atoms]) -> None:
+        self.structures = structures
+        self.n = self.steps * len(structures)
+        self.description = (
+            f"{describe_sizes(structures)}, {self.steps} steps of 1 fs at {self.temperature:.0f} K"
+        )
+
+    def requests(self) -> list[Request]:
+        """One `Langevin` each; they start at rest, which needs no random numbers."""
+        return [
+            Langevin(
+                _at_rest(atoms),
+                temperature=self.temperature,
+                steps=self.steps,
+                every=self.steps,
+                seed=seed,
+            )
+            for seed, atoms in enumerate(self.structures)
+        ]
+
+    def library(self, calculator: Calculator) -> list[End]:
+        """`ase.md.langevin.Langevin`, one trajectory after the other."""
+        ends = []
+        for seed, start in enumerate(self.structures):
+            atoms = _at_rest(start)
+            atoms.calc = calculator
+            calculator.reset()
+            AseLangevin(
+                atoms,
+                timestep=1.0 * units.fs,
+                temperature_K=self.temperature,
+                friction=0.01 / units.fs,
+                fixcm=False,
+                rng=np.random.default_rng(seed),
+            ).run(self.steps)
+            ends.append(_end(atoms))
+        return ends
+
+    def ends(self, request: Any, answer: Any) -> list[End]:
+        """The last frame."""
+        return [End(answer.frames[-1], float(answer.energies[-1]), answer.forces[-1])]
+
+    def tolerance(self, dtype: torch.dtype) -> Difference:
+        """So few steps that rounding has not grown."""
+        return Difference(energy=1e-4, forces=1e-2, positions=1e-3)
+
+
+def _at_rest(atoms: Atoms) -> Atoms:
+    atoms = atoms.copy()
+    atoms.set_momenta(np.zeros((len(atoms), 3)))
+    return atoms
+
+
+def _end(atoms: Atoms) -> End:
+    return End(atoms.copy(), float(atoms.get_potential_energy()), np.array(atoms.get_forces()))
+
+
+def describe_sizes(structures: Sequence[Atoms]) -> str:
+    """Number of structures and their sizes."""
+    sizes = [len(atoms) for atoms in structures]
+    span = f"{sizes[0]}" if min(sizes) == max(sizes) else f"{min(sizes)} to {max(sizes)}"
+    return f"{len(sizes)} cells of {span} atoms"
+
+
+SMALL_ENOUGH = 20
+"""Atoms; cells for relaxations and dynamics have at most so many."""
+
+_MAKERS: Mapping[str, tuple[int, Callable[[int], Work]]] = {
+    "static": (32, lambda n: SinglePoints(small_cells(n))),
+    "relax": (12, lambda n: Relaxations(small_cells(n, SMALL_ENOUGH))),
+    "relax-cell": (12, lambda n: CellRelaxations(small_cells(n, SMALL_ENOUGH))),
+    "phonons": (8, lambda n: PhononDisplacements(displaced_supercells(n))),
+    "neb": (10, lambda n: Bands(vacancy_hops(n, n_images=5))),
+    "md": (12, lambda n: Dynamics(small_cells(n, SMALL_ENOUGH))),
+}
+
+ON_A_GPU = 16
+"""How many times as many structures a GPU is given, unless their number is."""
+
+
+def make(name: str, device: torch.device, n: int | None = None) -> Work:
+    """The work of that name on `n` structures or paths, or as many as suit the device."""
+    usual, maker = _MAKERS[name]
+    return maker(n or usual * (ON_A_GPU if device.type == "cuda" else 1))

@@ -1,0 +1,134 @@
+"""Any ASE calculator as a potential, one structure at a time: ``ase:module.path:ClassName``."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from ase import Atoms
+from ase.calculators.calculator import Calculator, PropertyNotImplementedError
+
+from umlip_bench.ground.errors import StructureError, UnknownModelError
+from umlip_bench.ground.structures import COINCIDENT_BELOW, check_structure, describe
+from umlip_bench.potentials.adapters.neighbors import neighbors
+from umlip_bench.potentials.graph import Footprint, Graph, Prediction
+from umlip_bench.potentials.protocol import Potential
+from umlip_bench.potentials.weights import Weights
+
+
+@dataclass(frozen=True)
+class ForeignGraph(Graph):
+    """A structure that a foreign calculator builds its own graph of."""
+
+    atoms: Atoms
+
+
+class ForeignPotential(Potential):
+    """An ASE calculator behind the same interface; its energies have no element references here.
+
+    Parameters
+    ----------
+    weights
+        Carries the card; there are no files.
+    calculator
+        The calculator; it must give energy and forces, and stress where it can.
+    """
+
+    footprint = Footprint(per_atom=1.0, per_edge=0.0, per_angle=0.0)
+    edges_per_cpu_batch = 1  # the calculator takes one structure at a time anyway
+
+    def __init__(self, weights: Weights, calculator: Calculator) -> None:
+        self.weights = weights
+        self.card = weights.card
+        self.calculator = calculator
+        self.device, self.dtype = torch.device("cpu"), torch.float64
+
+    @classmethod
+    def load(
+        cls, weights: Weights, *, device: torch.device, dtype: torch.dtype
+    ) -> ForeignPotential:
+        """Import and construct the calculator that the card's name spells, without arguments.
+
+        Device and number format are the calculator's own business.
+
+        Raises
+        ------
+        UnknownModelError
+            If there is no such module or class, or it is not an ASE calculator.
+        """
+        name = weights.card.name
+        _, _, target = name.partition(":")
+        module_name, _, class_name = target.partition(":")
+        if not module_name or not class_name:
+            raise UnknownModelError(
+                f"{name!r} does not name a calculator; write ase:module.path:ClassName, "
+                "e.g. ase:ase.calculators.emt:EMT"
+            )
+        try:
+            factory = getattr(importlib.import_module(module_name), class_name)
+        except (ImportError, AttributeError) as error:
+            raise UnknownModelError(
+                f"{name!r}: {error}; write ase:module.path:ClassName of an installed package"
+            ) from error
+        try:
+            calculator = factory()
+        except Exception as error:  # someone else's constructor
+            raise UnknownModelError(
+                f"{name!r} cannot be constructed without arguments ({type(error).__name__}: {error}); "
+                "wrap it in a class of your own that needs none"
+            ) from error
+        if not hasattr(calculator, "get_potential_energy"):
+            raise UnknownModelError(f"{name!r} is not an ASE calculator but {type(calculator)}")
+        return cls(weights, calculator)
+
+    def reference_calculator(self) -> Calculator:
+        """The calculator itself."""
+        return self.calculator
+
+    def prepare(self, atoms: Atoms) -> ForeignGraph:
+        """Check the structure; the calculator does the rest."""
+        check_structure(atoms, self.card.elements)
+        neighbors(atoms, cutoff=10 * COINCIDENT_BELOW)  # only to refuse coincident atoms
+        return ForeignGraph(
+            numbers=atoms.numbers,
+            positions=atoms.positions,
+            cell=atoms.cell.array,
+            edges=np.zeros((2, 0), dtype=np.int64),
+            images=np.zeros((0, 3), dtype=np.int64),
+            n_angles=0,
+            atoms=atoms.copy(),
+        )
+
+    def evaluate(self, graphs: Sequence[Graph], *, stress: bool = True) -> list[Prediction]:
+        """Call the calculator for one structure after the other."""
+        return [self._one(g.atoms, stress) for g in graphs if isinstance(g, ForeignGraph)]
+
+    def _one(self, atoms: Atoms, stress: bool) -> Prediction:
+        atoms = atoms.copy()
+        atoms.calc = self.calculator
+        try:
+            energy = atoms.get_potential_energy()
+            # The calculator's forces, not what constraints of the structure leave of them.
+            forces = atoms.get_forces(apply_constraint=False)
+        except (
+            Exception
+        ) as error:  # someone else's code: whatever it raises is this structure's failure
+            raise StructureError(
+                f"{describe(atoms)}: {self.card.name} failed with {type(error).__name__}: {error}"
+            ) from error
+        return Prediction(
+            energy=float(energy),
+            forces=np.array(forces, dtype=float),
+            stress=self._stress(atoms) if stress else None,
+            magmoms=None,
+        )
+
+    def _stress(self, atoms: Atoms) -> np.ndarray | None:
+        """The stress, or ``None`` from calculators that have none."""
+        try:
+            return np.array(atoms.get_stress(voigt=False, apply_constraint=False), dtype=float)
+        except (PropertyNotImplementedError, NotImplementedError):
+            return None

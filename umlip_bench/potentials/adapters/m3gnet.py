@@ -1,0 +1,166 @@
+"""M3GNet on flat batches, its three-body terms without a list of angles.
+
+M3GNet adds to each bond ij a sum over the other bonds ik of the same atom,
+
+    m_ij[l, n] = f(r_ij) sum_k f(r_ik) j_ln(r_ik) s_ln(k) Y_l0(cos theta_jik)
+
+(Chen and Ong, Nat. Comput. Sci. 2, 718 (2022), eq. 2), where s is a gate from the features of atom k.
+By the addition theorem Y_l0(u . v) is a dot product of harmonics of u and of v, so that the sum over
+k can be done once per atom and l, m, n instead of once per angle; the term k = j is then taken off.
+The work grows with the number of bonds, not of pairs of bonds, ten times fewer in a crystal.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from matgl.apps.pes import Potential as MatglPotentialModule
+from matgl.layers._core import GatedMLP
+from matgl.layers._graph_convolution import M3GNetGraphConv
+from matgl.layers._three_body import ThreeBodyInteractions
+from matgl.utils.cutoff import polynomial_cutoff
+from torch import Tensor
+
+from umlip_bench.ground.errors import WeightsError
+from umlip_bench.potentials.adapters.gated import Part, two_branches
+from umlip_bench.potentials.adapters.matgl_base import MatglPotential
+from umlip_bench.potentials.adapters.matgl_mending import SecondAtomConv
+from umlip_bench.potentials.graph import Batch, Energies
+from umlip_bench.potentials.weights import Weights
+
+MAX_L = 3
+"""Angular orders l = 0, 1, 2, as in every published M3GNet."""
+
+
+class M3gnetPotential(MatglPotential):
+    """matgl's M3GNet.
+
+    Raises
+    ------
+    WeightsError
+        If the model has state features, an intensive readout, azimuthal angles, or more angular
+        orders than `MAX_L`; no published M3GNet potential does.
+    """
+
+    peak_over_saved = 1.2
+
+    def __init__(self, weights: Weights, module: MatglPotentialModule) -> None:
+        super().__init__(weights, module)
+        model = self.model
+        if (
+            model.include_state
+            or model.is_intensive
+            or model.basis_expansion.use_phi
+            or model.max_l > MAX_L
+        ):
+            raise WeightsError(
+                f"{weights.card.name}: only extensive M3GNet potentials without state features and "
+                f"azimuthal angles and with max_l up to {MAX_L} are supported"
+            )
+
+    def energies(self, batch: Batch) -> Energies:
+        """Energies in eV."""
+        model = self.model
+        positions, offsets = batch.strained()
+        first, second = batch.edges
+        vectors = positions.index_select(0, second) + offsets - positions.index_select(0, first)
+        lengths = torch.linalg.vector_norm(vectors, dim=1)
+        radial = model.bond_expansion(lengths)
+        threebody = _Angular(
+            harmonics(vectors / lengths[:, None], model.max_l),
+            radial=model.basis_expansion.sbf(lengths),
+            cutoff=polynomial_cutoff(lengths, model.threebody_cutoff)[:, None],
+            max_l=model.max_l,
+        )
+        atoms, bonds, _ = model.embedding(batch.numbers, radial, None)
+        for interaction, block in zip(
+            model.three_body_interactions, model.graph_layers, strict=True
+        ):
+            bonds = threebody.update(interaction, atoms, bonds, batch)
+            atoms, bonds = _convolution(block.conv, atoms, bonds, radial, batch)
+        return Energies(self.total(model.final_layer(atoms), batch), descriptors=atoms)
+
+
+def harmonics(directions: Tensor, max_l: int) -> Tensor:
+    """Harmonics h with h_l(u) . h_l(v) = Y_l0(u . v) = sqrt((2l + 1) / 4 pi) P_l(u . v).
+
+    Parameters
+    ----------
+    directions
+        Shape (E, 3), unit vectors.
+    max_l
+        Number of orders, at most `MAX_L`.
+
+    Returns
+    -------
+    Tensor
+        Shape (E, max_l**2): 1, 3, 5 components of l = 0, 1, 2.
+    """
+    x, y, z = directions.unbind(1)
+    root3 = math.sqrt(3.0)
+    components = [
+        [torch.ones_like(x)],
+        [x, y, z],
+        [
+            root3 * x * y,
+            root3 * y * z,
+            root3 * x * z,
+            0.5 * root3 * (x * x - y * y),
+            1.5 * z * z - 0.5,
+        ],
+    ]
+    scaled = [
+        ((2 * order + 1) / (4 * math.pi)) ** 0.25 * component
+        for order in range(max_l)
+        for component in components[order]
+    ]
+    return torch.stack(scaled, dim=1)
+
+
+class _Angular:
+    """The three-body sum over a batch's bonds."""
+
+    def __init__(self, angular: Tensor, radial: Tensor, cutoff: Tensor, max_l: int) -> None:
+        self.max_l = max_l
+        self.angular = angular[:, :, None]  # (E, lm, 1)
+        self.radial = radial  # (E, l n)
+        self.cutoff = cutoff  # (E, 1)
+        orders = torch.arange(max_l, device=radial.device)
+        self.order_of_component = orders.repeat_interleave(2 * orders + 1)
+        # Y_l0(1): what the term k = j contributes.
+        self.norm = torch.sqrt((2 * orders + 1) / (4 * math.pi)).to(radial.dtype)[:, None]
+
+    def update(
+        self, interaction: ThreeBodyInteractions, atoms: Tensor, bonds: Tensor, batch: Batch
+    ) -> Tensor:
+        """Bond features after the three-body interaction, equations 2 and 3."""
+        first, second = batch.edges
+        n_bonds = len(bonds)
+        gate = interaction.update_network_atom(atoms).index_select(0, second)
+        max_n = self.radial.shape[1] // self.max_l
+        outgoing = (self.radial * gate * self.cutoff).view(n_bonds, self.max_l, max_n)
+        spread = outgoing.index_select(1, self.order_of_component) * self.angular
+        moments = spread.new_zeros(len(atoms), *spread.shape[1:]).index_add(0, first, spread)
+        seen = moments.index_select(0, first) * self.angular
+        per_order = torch.zeros_like(outgoing).index_add(1, self.order_of_component, seen)
+        total = (per_order - self.norm * outgoing).reshape(self.radial.shape) * self.cutoff
+        return bonds + interaction.update_network_bond(total)
+
+
+def _gated(gated: GatedMLP, parts: list[Part]) -> Tensor:
+    core, gate = two_branches(gated.layers, gated.gates, parts)
+    return core * gate
+
+
+def _convolution(
+    conv: M3GNetGraphConv, atoms: Tensor, bonds: Tensor, radial: Tensor, batch: Batch
+) -> tuple[Tensor, Tensor]:
+    """Bond and atom update, equations 4 and 5."""
+    first, second = batch.edges
+    parts: list[Part] = [(atoms, first), (atoms, second), (bonds, None)]
+    bonds = bonds + _gated(conv.edge_update_func, parts) * conv.edge_weight_func(radial)
+    parts[2] = (bonds, None)
+    messages = _gated(conv.node_update_func, parts) * conv.node_weight_func(radial)
+    receiver = second if isinstance(conv, SecondAtomConv) else first
+    return atoms.index_add(0, receiver, messages), bonds

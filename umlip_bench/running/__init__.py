@@ -1,0 +1,1 @@
+"""Runs: which cases of which suites with which models, and the folder that keeps what came out."""
