@@ -101,7 +101,7 @@ class MigrationComparison:
 
 
 @dataclass(frozen=True)
-class Deviation:
+class PathDeviation:
     """How far the ion's way in the model is from its way in DFT, in Å.
 
     Parameters
@@ -115,10 +115,10 @@ class Deviation:
     maximum: float
 
 
-def path_deviation(profile: Profile, reference: Profile) -> Deviation:
+def path_deviation(profile: Profile, reference: Profile) -> PathDeviation:
     """How far the ion's way in a profile is from that in the reference."""
     away = distances_to_polyline(profile.ion, reference.ion)
-    return Deviation(float(np.sqrt(np.mean(away**2))), float(away.max()))
+    return PathDeviation(float(np.sqrt(np.mean(away**2))), float(away.max()))
 
 
 def distances_to_polyline(points: FloatArray, vertices: FloatArray) -> FloatArray:

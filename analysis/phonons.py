@@ -66,7 +66,7 @@ class BandPath:
 
 
 @dataclass(frozen=True, eq=False)
-class Sampling:
+class FrequencySampling:
     """Where frequencies are compared.
 
     Parameters
@@ -154,7 +154,7 @@ class PhononComparison:
     """
 
     name: str
-    sampling: Sampling
+    sampling: FrequencySampling
     reference: Phonons | None
     reference_heat_capacity: float | None
     fixed: Phonons

@@ -18,7 +18,13 @@ from typing import ClassVar
 import numpy as np
 from ase import Atoms
 
-from umlip_bench.analysis.phonons import TEMPERATURE, BandPath, PhononComparison, Phonons, Sampling
+from umlip_bench.analysis.phonons import (
+    TEMPERATURE,
+    BandPath,
+    FrequencySampling,
+    PhononComparison,
+    Phonons,
+)
 from umlip_bench.analysis.suites.base import SuiteAnalysis
 from umlip_bench.analysis.suites.phonons import PhononAnalysis
 from umlip_bench.benchmarks.analysed import AnalysedSuite
@@ -141,7 +147,7 @@ def measure(case: PhononMeasurement) -> Task[PhononComparison]:
             relaxed = yield from _of_model(at_minimum, strained, mesh, path)
     return PhononComparison(
         name=case.name,
-        sampling=Sampling(mesh.weights, path),
+        sampling=FrequencySampling(mesh.weights, path),
         reference=reference,
         reference_heat_capacity=case.heat_capacity,
         fixed=fixed,

@@ -60,7 +60,7 @@ class Distribution:
 
 
 @dataclass(frozen=True)
-class Overview:
+class DatasetOverview:
     """What a set holds; unusable cases are left out, and counted.
 
     Parameters
@@ -85,7 +85,7 @@ class Overview:
     distributions: tuple[Distribution, ...]
 
 
-def overview(cases: Iterable[ReferenceCase], bins: int = 16) -> Overview:
+def overview(cases: Iterable[ReferenceCase], bins: int = 16) -> DatasetOverview:
     """Count and summarise the cases of a set.
 
     Parameters
@@ -115,7 +115,7 @@ def overview(cases: Iterable[ReferenceCase], bins: int = 16) -> Overview:
         lowest.add(case)
     for task, found in lowest.values():
         values[task, ENERGY].append(found)
-    return Overview(
+    return DatasetOverview(
         usable=dict(usable),
         unusable=dict(unusable),
         n_structures=compositions.total(),

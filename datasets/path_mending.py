@@ -27,7 +27,7 @@ LONGEST_HOP = 5.0
 
 
 @dataclass(frozen=True, eq=False)
-class Mended:
+class MendedPath:
     """Images that agree with the first, and what was done to them.
 
     Parameters
@@ -45,7 +45,7 @@ class Mended:
     notes: tuple[str, ...]
 
 
-def mend(images: Sequence[Atoms], names: Sequence[str]) -> Mended:
+def mend(images: Sequence[Atoms], names: Sequence[str]) -> MendedPath:
     """Reorder and unwrap the atoms of each image to follow those of the image before.
 
     Parameters
@@ -88,7 +88,7 @@ def mend(images: Sequence[Atoms], names: Sequence[str]) -> Mended:
         )
         if members
     ]
-    return Mended(tuple(mended), tuple(orders), tuple(notes))
+    return MendedPath(tuple(mended), tuple(orders), tuple(notes))
 
 
 def interpolate(first: Atoms, last: Atoms, n: int) -> tuple[Atoms, ...]:

@@ -35,7 +35,7 @@ from umlip_bench.ground.level_of_theory import LevelOfTheory
 END_MEMBERS = ("CaO", "MgO")
 
 
-class Point(NamedTuple):
+class LabelledPoint(NamedTuple):
     """A single point.
 
     Parameters
@@ -78,16 +78,16 @@ def cases(folder: Path, files: Iterable[str], level: LevelOfTheory) -> Iterator[
         Of the labels.
     """
     for file in files:
-        points = [Point(*each) for each in extxyz.read_described(folder / file)]
+        points = [LabelledPoint(*each) for each in extxyz.read_described(folder / file)]
         yield from READERS[file](points, level)
 
 
-def frames(points: Sequence[Point], level: LevelOfTheory) -> Iterator[FramesCase]:
+def frames(points: Sequence[LabelledPoint], level: LevelOfTheory) -> Iterator[FramesCase]:
     """High-energy states."""
     yield from frames_cases((each.frame for each in points), level)
 
 
-def eos(points: Sequence[Point], level: LevelOfTheory) -> Iterator[EosCase]:
+def eos(points: Sequence[LabelledPoint], level: LevelOfTheory) -> Iterator[EosCase]:
     """One curve for each crystal."""
     for system, members in _by("system", points):
         volumes = np.array([each.atoms.get_volume() for each in members])
@@ -111,7 +111,7 @@ def eos(points: Sequence[Point], level: LevelOfTheory) -> Iterator[EosCase]:
         )
 
 
-def surfaces(points: Sequence[Point], level: LevelOfTheory) -> Iterator[SurfaceCase]:
+def surfaces(points: Sequence[LabelledPoint], level: LevelOfTheory) -> Iterator[SurfaceCase]:
     """Slabs as cut from the bulk."""
     for system, members in _by("system", points):
         slab, bulk = _role(members, "slab"), _role(members, "bulk")
@@ -135,7 +135,7 @@ def surfaces(points: Sequence[Point], level: LevelOfTheory) -> Iterator[SurfaceC
         )
 
 
-def defects(points: Sequence[Point], level: LevelOfTheory) -> Iterator[DefectCase]:
+def defects(points: Sequence[LabelledPoint], level: LevelOfTheory) -> Iterator[DefectCase]:
     """Vacancies at ideal sites.
 
     Chemical potentials are those of the elements' bulk: there is none for oxygen.
@@ -172,7 +172,7 @@ def _vacant(host: Atoms, defective: Atoms) -> np.ndarray:
     return np.asarray(host.get_scaled_positions()[int(apart.argmax())])
 
 
-def migration(points: Sequence[Point], level: LevelOfTheory) -> Iterator[MigrationCase]:
+def migration(points: Sequence[LabelledPoint], level: LevelOfTheory) -> Iterator[MigrationCase]:
     """Hops into a vacancy on a straight line, five images of which the file holds the first three."""
     for system, members in _by("system", points):
         first, second, middle = sorted(members, key=lambda each: each.info["image"])
@@ -200,7 +200,7 @@ def migration(points: Sequence[Point], level: LevelOfTheory) -> Iterator[Migrati
 
 
 def _mirrored_forces(
-    source: Point, target: Atoms, centre: np.ndarray, normal: np.ndarray
+    source: LabelledPoint, target: Atoms, centre: np.ndarray, normal: np.ndarray
 ) -> np.ndarray:
     """Forces on a structure that is the mirror image of another, in its own order of atoms.
 
@@ -224,7 +224,9 @@ def _mirrored_forces(
     return forces
 
 
-def solid_solutions(points: Sequence[Point], level: LevelOfTheory) -> Iterator[SolidSolutionCase]:
+def solid_solutions(
+    points: Sequence[LabelledPoint], level: LevelOfTheory
+) -> Iterator[SolidSolutionCase]:
     """Orderings, and the end members with their mixing energy of zero."""
     named = {str(each.info["decoration"]): each for each in points}
     first, second = (named[end].energy_per_atom for end in END_MEMBERS)
@@ -247,7 +249,7 @@ def solid_solutions(points: Sequence[Point], level: LevelOfTheory) -> Iterator[S
         )
 
 
-def phonons(points: Sequence[Point], level: LevelOfTheory) -> Iterator[PhononCase]:
+def phonons(points: Sequence[LabelledPoint], level: LevelOfTheory) -> Iterator[PhononCase]:
     """Displaced supercells of primitive cells."""
     for system, members in _by("system", points):
         unitcell = _role(members, "unitcell").atoms
@@ -269,7 +271,7 @@ def phonons(points: Sequence[Point], level: LevelOfTheory) -> Iterator[PhononCas
         )
 
 
-READERS: dict[str, Callable[[Sequence[Point], LevelOfTheory], Iterator[ReferenceCase]]] = {
+READERS: dict[str, Callable[[Sequence[LabelledPoint], LevelOfTheory], Iterator[ReferenceCase]]] = {
     "pbe_mini.xyz": frames,
     "eos.xyz": eos,
     "surfaces.xyz": surfaces,
@@ -281,15 +283,15 @@ READERS: dict[str, Callable[[Sequence[Point], LevelOfTheory], Iterator[Reference
 """By name of the file."""
 
 
-def _by(key: str, points: Sequence[Point]) -> Iterator[tuple[str, list[Point]]]:
+def _by(key: str, points: Sequence[LabelledPoint]) -> Iterator[tuple[str, list[LabelledPoint]]]:
     """Points by what ``info`` says, in order of first appearance."""
-    groups: dict[str, list[Point]] = {}
+    groups: dict[str, list[LabelledPoint]] = {}
     for each in points:
         groups.setdefault(str(each.info[key]), []).append(each)
     yield from groups.items()
 
 
-def _role(members: Sequence[Point], role: str) -> Point:
+def _role(members: Sequence[LabelledPoint], role: str) -> LabelledPoint:
     return next(each for each in members if each.info["role"] == role)
 
 

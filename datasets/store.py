@@ -31,12 +31,12 @@ from umlip_bench.ground.store.folders import (
     lock_of,
     root_cause,
 )
-from umlip_bench.ground.store.integrity import Refused, check, pin_of, write_pin
+from umlip_bench.ground.store.integrity import FileRefused, check, pin_of, write_pin
 
 DATA_VARIABLE = "UMLIP_BENCH_DATA"
 
 
-class State(StrEnum):
+class CheckState(StrEnum):
     """What a check of one file found."""
 
     OK = "ok"
@@ -59,7 +59,7 @@ class FileState:
     """
 
     path: str
-    state: State
+    state: CheckState
     detail: str = ""
 
 
@@ -179,7 +179,7 @@ class DataStore:
             self._how_to_mend(card, file, paths[file.path], state.detail)
             for file in wanted
             if file.path in paths
-            and (state := _state_of(file, paths[file.path])).state is not State.OK
+            and (state := _state_of(file, paths[file.path])).state is not CheckState.OK
         ]
         lacking = [file for file in wanted if file.path not in paths]
         failures = self._download(card, lacking, paths) if lacking else {}
@@ -291,14 +291,14 @@ def _command(card: DatasetCard, file: DataFile) -> str:
 
 def _state_of(file: DataFile, path: Path | None) -> FileState:
     if path is None:
-        return FileState(file.path, State.MISSING)
+        return FileState(file.path, CheckState.MISSING)
     try:
         _check(path, file, pin_of(path))
-    except Refused as refusal:
-        return FileState(file.path, State.WRONG, f"{path}: {refusal}")
+    except FileRefused as refusal:
+        return FileState(file.path, CheckState.WRONG, f"{path}: {refusal}")
     except OSError as error:
-        return FileState(file.path, State.WRONG, f"{path} cannot be read: {error}")
-    return FileState(file.path, State.OK, str(path))
+        return FileState(file.path, CheckState.WRONG, f"{path} cannot be read: {error}")
+    return FileState(file.path, CheckState.OK, str(path))
 
 
 def _check(path: Path, file: DataFile, pin: Path) -> str:
@@ -308,13 +308,13 @@ def _check(path: Path, file: DataFile, pin: Path) -> str:
         content = path.read_bytes()
         blob = hashlib.sha1(b"blob %d\0%b" % (len(content), content)).hexdigest()
         if blob != file.git_blob_sha1:
-            raise Refused(f"its git blob id is {blob}, expected {file.git_blob_sha1}")
+            raise FileRefused(f"its git blob id is {blob}, expected {file.git_blob_sha1}")
     return digest
 
 
 def _copy(file: DataFile, source: Path, target: Path) -> None:
     """Copy a file that passes its check, unless there is one already."""
-    if target.is_file() or _state_of(file, source).state is not State.OK:
+    if target.is_file() or _state_of(file, source).state is not CheckState.OK:
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f"{target.name}.part")
@@ -333,7 +333,7 @@ def _bring_all(folder: Path, files: Iterable[DataFile]) -> dict[DataFile, str]:
         if target.is_file():
             # Brought by another process while this one waited, or passed over by `locate`.
             state = _state_of(file, target)
-            if state.state is not State.OK:
+            if state.state is not CheckState.OK:
                 failures[file] = f"{state.detail}; delete the file to have it fetched anew"
             continue
         if host in unreachable:  # waiting once is enough
@@ -341,7 +341,7 @@ def _bring_all(folder: Path, files: Iterable[DataFile]) -> dict[DataFile, str]:
             continue
         try:
             _bring(file, target)
-        except Refused as refusal:
+        except FileRefused as refusal:
             failures[file] = f"what came was refused: {refusal}"
         except OSError as error:  # takes in a full disk and all that requests raises
             failures[file] = root_cause(error, outer)
@@ -358,13 +358,13 @@ def _bring(file: DataFile, target: Path) -> None:
     resumable = bool(file.sha256 or file.git_blob_sha1 or pin.exists())
     try:
         continued = receive(file, part, resume=resumable)
-    except (OSError, Refused):
+    except (OSError, FileRefused):
         if part.exists() and not (resumable and part.stat().st_size):
             part.unlink()
         raise
     try:
         digest = _check(part, file, pin)
-    except Refused:
+    except FileRefused:
         part.unlink()
         if not continued:
             raise

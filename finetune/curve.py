@@ -44,7 +44,7 @@ MIN_SEEDS = 3
 
 
 @dataclass(frozen=True)
-class Plan:
+class CurvePlan:
     """Which fits make the curve.
 
     Parameters
@@ -66,7 +66,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Point:
+class CurvePoint:
     """One fit.
 
     Parameters
@@ -121,13 +121,13 @@ class Summary:
 def trace(
     potential: Potential,
     frames: Sequence[Frame],
-    plan: Plan,
+    plan: CurvePlan,
     out: Path,
     *,
     on_fit: Callable[[str], None] = lambda text: None,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
-    on_point: Callable[[Point], None] = lambda point: None,
-) -> tuple[Point, ...]:
+    on_point: Callable[[CurvePoint], None] = lambda point: None,
+) -> tuple[CurvePoint, ...]:
     """Make all points, but for those that the folder already holds.
 
     Parameters
@@ -166,7 +166,7 @@ def trace(
     n_held_out = min(MAX_HELD_OUT, len(frames) - largest)
     held_out = [frames[k] for k in sorted(apart[:n_held_out])]
     pool = apart[n_held_out:]
-    points: list[Point] = []
+    points: list[CurvePoint] = []
     for seed in range(plan.seeds):
         order = np.random.default_rng(seed).permutation(pool)
         fits = [(NONE, 0), *((m, n) for n in sorted(plan.sizes) for m in plan.methods)]
@@ -185,25 +185,25 @@ def trace(
     return tuple(points)
 
 
-def n_points(plan: Plan) -> int:
+def n_points(plan: CurvePlan) -> int:
     """Points of a curve, those without a correction included."""
     return plan.seeds * (1 + len(plan.methods) * len(plan.sizes))
 
 
 def _fit(
     corrector: Corrector, method: str, labels: Sequence[Frame], seed: int, held_out: Sequence[Frame]
-) -> Point:
+) -> CurvePoint:
     try:
         result = corrector.apply(method, labels, seed=seed)
     except CorrectionError as error:
-        return Point(method, len(labels), seed, None, math.nan, str(error))
+        return CurvePoint(method, len(labels), seed, None, math.nan, str(error))
     measures = measure(compare(result.potential, held_out))
-    return Point(method, len(labels), seed, measures, result.seconds)
+    return CurvePoint(method, len(labels), seed, measures, result.seconds)
 
 
-def summarise(points: Sequence[Point]) -> tuple[Summary, ...]:
+def summarise(points: Sequence[CurvePoint]) -> tuple[Summary, ...]:
     """Means over seeds, with intervals."""
-    groups: dict[tuple[str, int], list[Point]] = {}
+    groups: dict[tuple[str, int], list[CurvePoint]] = {}
     for point in points:
         groups.setdefault((point.method, point.n_labels), []).append(point)
     found = []
@@ -223,7 +223,7 @@ def summarise(points: Sequence[Point]) -> tuple[Summary, ...]:
     return tuple(found)
 
 
-def write_curve(model: str, data: str, points: Sequence[Point], out: Path) -> None:
+def write_curve(model: str, data: str, points: Sequence[CurvePoint], out: Path) -> None:
     """Write `TABLE` (one line per point), `SUMMARY` and `PICTURE`."""
     with (out / TABLE).open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -239,7 +239,7 @@ def write_curve(model: str, data: str, points: Sequence[Point], out: Path) -> No
     _plot(f"{model}, {data}", rows, out / PICTURE)
 
 
-def print_curve(model: str, points: Sequence[Point], console: Console) -> None:
+def print_curve(model: str, points: Sequence[CurvePoint], console: Console) -> None:
     """Print held-out errors per method and number of labels."""
     rows = {(r.method, r.n_labels, r.metric): r for r in summarise(points)}
     sizes = sorted({p.n_labels for p in points if p.method != NONE})
@@ -342,18 +342,18 @@ def _key(
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _to_json(point: Point) -> dict[str, Any]:
+def _to_json(point: CurvePoint) -> dict[str, Any]:
     entry = asdict(point)
     if point.held_out is not None:
         entry["held_out"] = _finite(asdict(point.held_out))
     return _finite(entry)
 
 
-def _from_json(entry: dict[str, Any]) -> Point:
+def _from_json(entry: dict[str, Any]) -> CurvePoint:
     numbers = entry["held_out"]
     measures = None if numbers is None else Measures(**_numbers(numbers))
     seconds = math.nan if entry["seconds"] is None else entry["seconds"]
-    return Point(**{**entry, "held_out": measures, "seconds": seconds})
+    return CurvePoint(**{**entry, "held_out": measures, "seconds": seconds})
 
 
 def _finite(entry: dict[str, Any]) -> dict[str, Any]:

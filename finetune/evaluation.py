@@ -39,7 +39,7 @@ COUNTS = ("1", "2", "4", "all but one")
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ChoicesOutcome:
     """One material, number of labels and estimator or method, over the choices of labels.
 
     Parameters
@@ -107,7 +107,7 @@ class Evaluation:
 
     model: str
     data: str
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[ChoicesOutcome, ...]
 
     def to_json(self) -> dict[str, Any]:
         """JSON object; not-a-number becomes ``None``."""
@@ -156,7 +156,7 @@ def evaluate(
     CorrectionError
         If the model's usual factor is not known.
     """
-    outcomes: list[Outcome] = []
+    outcomes: list[ChoicesOutcome] = []
     for material in materials:
         frames = with_forces(material.frames)
         if len(frames) > 1:
@@ -188,7 +188,7 @@ def _of_material(
     usual: UsualFactor,
     counts: Sequence[str],
     most: int,
-) -> Iterator[Outcome]:
+) -> Iterator[ChoicesOutcome]:
     table = JudgedFrames(frames)
     n = len(frames)
     for count in counts:
@@ -208,14 +208,14 @@ def _of_material(
 
 def outcome_of(
     material: str, count: str, estimator: str, n_frames: int, trials: Sequence[Trial | None]
-) -> Outcome | None:
+) -> ChoicesOutcome | None:
     """Put the choices of one material together; ``None`` if none of them could be fitted."""
     fitted = [trial for trial in trials if trial is not None]
     if not fitted:
         return None
     columns = np.array(fitted)
     _, covered, worse, *pairs = map(float, columns.mean(axis=0))
-    return Outcome(
+    return ChoicesOutcome(
         material,
         count,
         estimator,
@@ -231,7 +231,7 @@ def outcome_of(
 
 
 Trial = tuple[float, ...]
-"""One choice of the labels: miss, coverage, worse, then the pairs before and after of `Outcome`."""
+"""One choice of the labels: miss, coverage, worse, then the pairs before and after of `ChoicesOutcome`."""
 
 
 class JudgedFrames:
@@ -356,7 +356,7 @@ def print_evaluation(evaluation: Evaluation, console: Console) -> None:
     )
 
 
-def worsened(outcomes: Sequence[Outcome]) -> list[str]:
+def worsened(outcomes: Sequence[ChoicesOutcome]) -> list[str]:
     """Materials whose held-out force MAE is larger after than before."""
     return [o.material for o in outcomes if o.force_after > o.force_before]
 
@@ -375,13 +375,13 @@ _METRICS = (
 """Label, field before, field after, factor to the unit shown, digits."""
 
 
-def over_materials(outcomes: Sequence[Outcome], field: str) -> Estimate:
+def over_materials(outcomes: Sequence[ChoicesOutcome], field: str) -> Estimate:
     """Median over materials of one number, with its interval."""
     values = [getattr(outcome, field) for outcome in outcomes]
     return median_estimate([value for value in values if not math.isnan(value)])
 
 
-def _cell(outcomes: Sequence[Outcome], field: str, unit: float, digits: int) -> str:
+def _cell(outcomes: Sequence[ChoicesOutcome], field: str, unit: float, digits: int) -> str:
     estimate = over_materials(outcomes, field)
     if math.isnan(estimate.value):
         return "-"

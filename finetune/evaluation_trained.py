@@ -19,8 +19,8 @@ from umlip_bench.finetune.correctors import Corrector
 from umlip_bench.finetune.evaluation import (
     COUNTS,
     MOST_CHOICES,
+    ChoicesOutcome,
     JudgedFrames,
-    Outcome,
     Trial,
     choices,
     number_of_labels,
@@ -97,7 +97,7 @@ class TrainedEvaluation:
         *,
         on_fit: Callable[[str], None] = lambda text: None,
         on_trial: Callable[[], None] = lambda: None,
-    ) -> Iterator[Outcome]:
+    ) -> Iterator[ChoicesOutcome]:
         """Fit, and judge.
 
         Parameters

@@ -137,7 +137,7 @@ class StressCheck:
 
 
 @dataclass(frozen=True)
-class Retention:
+class FactorRetention:
     """What the factor does to materials of the reference set that were not fitted.
 
     Parameters
@@ -217,7 +217,7 @@ class ScalarFit:
     forces: ForceCheck
     energies: EnergyCheck | None
     stress: StressCheck | None
-    retention: Retention | None
+    retention: FactorRetention | None
 
     @property
     def correction(self) -> ScalarCorrection:
@@ -478,7 +478,7 @@ def _stress_check(frames: Sequence[FrameComparison], factor: float) -> StressChe
     return StressCheck(slope, mae, len(reference))
 
 
-def _retention(reference: Reference, factor: float) -> Retention:
+def _retention(reference: Reference, factor: float) -> FactorRetention:
     pairs = {
         m.name: (
             force_mae(m.frames, [1.0] * len(m.frames)),
@@ -487,7 +487,7 @@ def _retention(reference: Reference, factor: float) -> Retention:
         for m in reference.materials
     }
     before, after = np.median(list(pairs.values()), axis=0)
-    return Retention(
+    return FactorRetention(
         mae=BeforeAfter(float(before), float(after)),
         n_materials=len(pairs),
         worse=tuple(name for name, (old, new) in pairs.items() if new > old),

@@ -6,19 +6,19 @@ from collections.abc import Iterator, Sequence
 
 from umlip_bench.analysis.chemistry import by_class, by_element, element_forces, predictors
 from umlip_bench.analysis.compared_models import Side
-from umlip_bench.analysis.report.content import Chemistry, ElementMap, ElementValue
+from umlip_bench.analysis.report.content import ChemistrySection, ElementMap, ElementValue
 from umlip_bench.analysis.suites import ANALYSES
 
 MAP_FROM = 5
 """Cases of a suite; of fewer a map of the elements says nothing."""
 
 
-def chemistry_of(everyone: Sequence[Side]) -> Chemistry:
+def chemistry_of(everyone: Sequence[Side]) -> ChemistrySection:
     """By element for every suite with enough cases; the rest for forces."""
     high_energy = ANALYSES["high-energy"]
     present = [side for side in everyone if side.run.of(high_energy.name, side.model)]
     variant = high_energy.variants[0]
-    return Chemistry(
+    return ChemistrySection(
         elements=tuple(_element_maps(everyone)),
         classes=tuple(
             (side.label, scale)

@@ -22,7 +22,7 @@ COUNT_SPACE = 30
 
 
 @dataclass(frozen=True, eq=False)
-class Panel:
+class ChartPanel:
     """A chart of its own, beside others.
 
     Parameters
@@ -62,7 +62,7 @@ class Figure:
     name: str
     title: str
     caption: str
-    panels: tuple[Panel, ...]
+    panels: tuple[ChartPanel, ...]
 
     @property
     def width(self) -> int:

@@ -9,8 +9,8 @@ import altair as alt
 
 from umlip_bench.analysis.report.chart_parts import (
     Chart,
+    ChartPanel,
     Figure,
-    Panel,
     brief,
     colour_of,
     estimated,
@@ -23,7 +23,7 @@ from umlip_bench.analysis.report.chart_parts import (
     vertical_rule,
     whisker_chart,
 )
-from umlip_bench.analysis.report.content import ErrorPlot, Report, Scale, Section
+from umlip_bench.analysis.report.content import ErrorPlot, HeadlineScale, Report, SuiteSection
 from umlip_bench.analysis.report.parity_charts import parity_figure
 from umlip_bench.analysis.report.plots import ParityPlot, SpreadPlot, SpreadSide
 from umlip_bench.analysis.report.style import Style
@@ -50,7 +50,7 @@ def scales_figure(report: Report, style: Style) -> Figure | None:
         "Do the suites agree?",
         "Model over DFT: below 1 is soft. Bars are 95 % intervals; hollow points: too few materials for one.",
         (
-            Panel(
+            ChartPanel(
                 whisker_chart(values, labels, "model over DFT", 1.0, (low, high), style),
                 620,
             ),
@@ -58,7 +58,7 @@ def scales_figure(report: Report, style: Style) -> Figure | None:
     )
 
 
-def _scale_point(scale: Scale) -> dict[str, Any]:
+def _scale_point(scale: HeadlineScale) -> dict[str, Any]:
     return {
         "name": upper(scale.label),
         "side": scale.side,
@@ -88,9 +88,9 @@ def spread_figure(plots: Sequence[SpreadPlot], style: Style) -> Figure:
     panels = []
     for plot in plots:
         if any(side.quartiles for side in plot.sides):
-            panels.append(Panel(_violins(plot, low, high, style), 340))
+            panels.append(ChartPanel(_violins(plot, low, high, style), 340))
         if plot.n_cases <= NAMED_UP_TO:
-            panels.append(Panel(_by_case(plot, low, high, style), 340))
+            panels.append(ChartPanel(_by_case(plot, low, high, style), 340))
     name = slug(first.name)
     return Figure(
         f"{first.suite}-{name}", f"{upper(first.label)}, by case", " ".join(words), tuple(panels)
@@ -215,11 +215,11 @@ def error_figure(plot: ErrorPlot, style: Style) -> Figure:
         f"{plot.suite}-{plot.variant}-errors",
         "How much of the error is softness?",
         "cMAE: what is left of the error once each material's own softness is taken out.",
-        (Panel(chart, 420),),
+        (ChartPanel(chart, 420),),
     )
 
 
-def section_figures(section: Section, style: Style) -> Iterator[Figure]:
+def section_figures(section: SuiteSection, style: Style) -> Iterator[Figure]:
     """All figures of a suite but those of single cases."""
     by_name: dict[str, list[SpreadPlot]] = {}
     for plot in section.spreads:

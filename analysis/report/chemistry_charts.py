@@ -9,8 +9,8 @@ import altair as alt
 from umlip_bench.analysis.chemistry import PredictorBin
 from umlip_bench.analysis.report.chart_parts import (
     Chart,
+    ChartPanel,
     Figure,
-    Panel,
     brief,
     colour_of,
     estimated,
@@ -20,7 +20,7 @@ from umlip_bench.analysis.report.chart_parts import (
     span_of,
     whisker_chart,
 )
-from umlip_bench.analysis.report.content import Chemistry, ElementMap, ElementValue
+from umlip_bench.analysis.report.content import ChemistrySection, ElementMap, ElementValue
 from umlip_bench.analysis.report.periodic import place
 from umlip_bench.analysis.report.style import Style
 from umlip_bench.analysis.report.wording import upper
@@ -39,7 +39,7 @@ def element_figure(elements: ElementMap, style: Style) -> Figure:
         upper(elements.label),
         "Model over DFT, median over materials. Blue is softer, orange stiffer, grey within 5 % of DFT.",
         tuple(
-            Panel(_periodic(label, values, style), 540, rigid=True)
+            ChartPanel(_periodic(label, values, style), 540, rigid=True)
             for label, values in elements.sides
         ),
     )
@@ -105,7 +105,7 @@ def _periodic(label: str, values: Sequence[ElementValue], style: Style) -> Chart
     )
 
 
-def class_figure(chemistry: Chemistry, style: Style) -> Figure | None:
+def class_figure(chemistry: ChemistrySection, style: Style) -> Figure | None:
     """Scales by class of compounds; ``None`` if there are none."""
     if not chemistry.classes:
         return None
@@ -126,7 +126,7 @@ def class_figure(chemistry: Chemistry, style: Style) -> Figure | None:
         "By class of compounds",
         "Forces, model over DFT, median over materials. Hollow points: too few materials for an interval.",
         (
-            Panel(
+            ChartPanel(
                 whisker_chart(
                     values, labels, "forces, model over DFT", 1.0, span_of(ends, 1.0), style
                 ),
@@ -136,7 +136,7 @@ def class_figure(chemistry: Chemistry, style: Style) -> Figure | None:
     )
 
 
-def predictor_figure(chemistry: Chemistry, style: Style) -> Figure | None:
+def predictor_figure(chemistry: ChemistrySection, style: Style) -> Figure | None:
     """Slope of the forces against what may predict it; ``None`` if there is nothing."""
     if not chemistry.predictors:
         return None
@@ -157,7 +157,7 @@ def predictor_figure(chemistry: Chemistry, style: Style) -> Figure | None:
         "What goes with softness?",
         "Slope of the forces in fifths of all atoms; horizontal bars are the bins. One bin may hold other "
         "materials than the next.",
-        tuple(Panel(_predictor(bins, span, style), 300) for bins in by_name.values()),
+        tuple(ChartPanel(_predictor(bins, span, style), 300) for bins in by_name.values()),
     )
 
 

@@ -6,7 +6,13 @@ import math
 from collections.abc import Iterable, Sequence
 
 from umlip_bench.analysis.comparison import PairedRow
-from umlip_bench.analysis.report.chart_parts import Figure, Panel, estimated, span_of, whisker_chart
+from umlip_bench.analysis.report.chart_parts import (
+    ChartPanel,
+    Figure,
+    estimated,
+    span_of,
+    whisker_chart,
+)
 from umlip_bench.analysis.report.content import CorrectionNote, Pair, Relaxation
 from umlip_bench.analysis.report.style import Style
 from umlip_bench.analysis.report.verdicts import scale_label
@@ -92,7 +98,7 @@ def _whiskers(
     within: Iterable[float],
     style: Style,
     width: int,
-) -> Panel:
+) -> ChartPanel:
     """Name, model and number of each point; the axis holds all of them and what is `within`."""
     values = [
         {
@@ -110,4 +116,4 @@ def _whiskers(
     names = list(dict.fromkeys(name for name, _, _ in points))
     ends = [v for p in values for v in (p["value"], p["low"], p["high"]) if v is not None]
     span = span_of([*ends, *within], target)
-    return Panel(whisker_chart(values, names, title, target, span, style), width)
+    return ChartPanel(whisker_chart(values, names, title, target, span, style), width)

@@ -54,7 +54,7 @@ def _partner(earlier: Sequence[Side], side: Side) -> Side:
 
 
 @dataclass(frozen=True, eq=False)
-class Mended:
+class CorrectedRun:
     """A corrected model's run beside its parent's.
 
     Parameters
@@ -73,7 +73,7 @@ class Mended:
     run: Run
 
 
-def correct(runs: Sequence[Run], factor: Factor) -> Mended:
+def correct(runs: Sequence[Run], factor: Factor) -> CorrectedRun:
     """What a correction makes of its parent's results.
 
     Raises
@@ -87,10 +87,10 @@ def correct(runs: Sequence[Run], factor: Factor) -> Mended:
         for model in run.models
     }
     run = digests.get(factor.parent_sha256, runs[0])
-    return Mended(factor, run, parent_in(run, factor), corrected(run, factor))
+    return CorrectedRun(factor, run, parent_in(run, factor), corrected(run, factor))
 
 
-def all_sides(runs: Sequence[Run], mended: Sequence[Mended]) -> list[Side]:
+def all_sides(runs: Sequence[Run], mended: Sequence[CorrectedRun]) -> list[Side]:
     """Models of the runs, and corrected ones; these may have been run as well.
 
     Raises
@@ -110,7 +110,7 @@ def all_sides(runs: Sequence[Run], mended: Sequence[Mended]) -> list[Side]:
 
 
 def correction_note(
-    mended: Mended, everyone: Sequence[Side], pairs: Sequence[Pair], suites: Sequence[str]
+    mended: CorrectedRun, everyone: Sequence[Side], pairs: Sequence[Pair], suites: Sequence[str]
 ) -> CorrectionNote:
     """Every metric of the tables before and after a correction; `suites` are those of the page."""
     before = next(s for s in everyone if s.run is mended.parent_run and s.model == mended.parent)

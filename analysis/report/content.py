@@ -49,7 +49,7 @@ class DataNote:
 
 
 @dataclass(frozen=True)
-class Scale:
+class HeadlineScale:
     """A headline of a suite: 1 is right, below 1 is soft.
 
     Parameters
@@ -95,7 +95,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Finding:
+class JudgedScales:
     """Scales of one model that are judged alike.
 
     Parameters
@@ -107,7 +107,7 @@ class Finding:
     """
 
     judgement: str
-    scales: tuple[Scale, ...]
+    scales: tuple[HeadlineScale, ...]
 
 
 @dataclass(frozen=True)
@@ -161,8 +161,8 @@ class Member:
     warning: str
     comparable: bool
     verdict: Verdict | None
-    findings: tuple[Finding, ...]
-    scales: tuple[Scale, ...]
+    findings: tuple[JudgedScales, ...]
+    scales: tuple[HeadlineScale, ...]
     softest: tuple[tuple[str, float], ...]
     softest_in: str
     note: str
@@ -223,7 +223,7 @@ class SideRow:
     label
         With the unit.
     cells
-        A row of the summary or ``None`` for each column of the `Overview`.
+        A row of the summary or ``None`` for each column of the `SuiteOverview`.
     """
 
     label: str
@@ -231,7 +231,7 @@ class SideRow:
 
 
 @dataclass(frozen=True)
-class Overview:
+class SuiteOverview:
     """The metrics of a suite that its terminal table shows, variants and models side by side.
 
     Parameters
@@ -279,7 +279,7 @@ class ErrorPlot:
 
 
 @dataclass(frozen=True)
-class Section:
+class SuiteSection:
     """A suite.
 
     Parameters
@@ -304,7 +304,7 @@ class Section:
     title: str
     verdicts: tuple[Verdict, ...]
     captions: tuple[tuple[str, str], ...]
-    overview: Overview
+    overview: SuiteOverview
     spreads: tuple[SpreadPlot, ...]
     parities: tuple[ParityPlot, ...]
     errors: tuple[ErrorPlot, ...]
@@ -471,7 +471,7 @@ class ElementMap:
 
 
 @dataclass(frozen=True)
-class Chemistry:
+class ChemistrySection:
     """Where models are soft.
 
     Parameters
@@ -546,12 +546,12 @@ class Report:
     data: tuple[DataNote, ...]
     runs: tuple[RunNote, ...]
     members: tuple[Member, ...]
-    scales: tuple[Scale, ...]
-    sections: tuple[Section, ...]
+    scales: tuple[HeadlineScale, ...]
+    sections: tuple[SuiteSection, ...]
     pairs: tuple[Pair, ...]
     run_pairs: tuple[RunPair, ...]
     relaxation: Relaxation | None
     corrections: tuple[CorrectionNote, ...]
-    chemistry: Chemistry
+    chemistry: ChemistrySection
     cards: tuple[Card, ...]
     failures: tuple[Failure, ...]

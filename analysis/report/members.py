@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from umlip_bench.analysis.compared_models import Side
-from umlip_bench.analysis.report.content import Finding, Member, Scale, Verdict
+from umlip_bench.analysis.report.content import HeadlineScale, JudgedScales, Member, Verdict
 from umlip_bench.analysis.report.verdicts import scales_of, verdicts_of
 from umlip_bench.analysis.suites import ANALYSES
 from umlip_bench.ground.level_of_theory import differs, level_warning
@@ -65,7 +65,7 @@ def _softest(side: Side, suites: Sequence[str]) -> tuple[str, tuple[tuple[str, f
     return "", ()
 
 
-def _judged(side: Side, suites: Sequence[str]) -> list[tuple[Verdict, tuple[Scale, ...]]]:
+def _judged(side: Side, suites: Sequence[str]) -> list[tuple[Verdict, tuple[HeadlineScale, ...]]]:
     """Verdicts that rest on a number, the most telling suites first, with their scales."""
     return [
         (verdict, tuple(scales))
@@ -75,10 +75,14 @@ def _judged(side: Side, suites: Sequence[str]) -> list[tuple[Verdict, tuple[Scal
     ]
 
 
-def _findings(judged: Sequence[tuple[Verdict, tuple[Scale, ...]]]) -> tuple[Finding, ...]:
+def _findings(
+    judged: Sequence[tuple[Verdict, tuple[HeadlineScale, ...]]],
+) -> tuple[JudgedScales, ...]:
     """Scales by judgement; why a judgement is undecided is said in the suite's section."""
-    by_judgement: dict[str, list[Scale]] = {}
+    by_judgement: dict[str, list[HeadlineScale]] = {}
     for verdict, scales in judged:
         judgement, _, _ = verdict.judgement.partition(" (")
         by_judgement.setdefault(judgement, []).extend(scales)
-    return tuple(Finding(judgement, tuple(scales)) for judgement, scales in by_judgement.items())
+    return tuple(
+        JudgedScales(judgement, tuple(scales)) for judgement, scales in by_judgement.items()
+    )

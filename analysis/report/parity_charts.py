@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from umlip_bench.analysis.report.chart_parts import Chart, Figure, Panel, brief, inline
+from umlip_bench.analysis.report.chart_parts import Chart, ChartPanel, Figure, brief, inline
 from umlip_bench.analysis.report.plots import ParityPanel, ParityPlot
 from umlip_bench.analysis.report.style import Style
 from umlip_bench.analysis.report.wording import slug, upper
@@ -31,7 +31,7 @@ def parity_figure(plots: Sequence[ParityPlot], style: Style) -> Figure:
         f"{upper(first.quantity.name)}, model against DFT",
         caption,
         tuple(
-            Panel(_parity(plot, panel, (low, high), style), SQUARE, square=True)
+            ChartPanel(_parity(plot, panel, (low, high), style), SQUARE, square=True)
             for plot, panel in panels
         ),
     )

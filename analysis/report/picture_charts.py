@@ -9,8 +9,8 @@ import altair as alt
 
 from umlip_bench.analysis.report.chart_parts import (
     Chart,
+    ChartPanel,
     Figure,
-    Panel,
     brief,
     colour_of,
     inline,
@@ -31,7 +31,7 @@ def picture_figure(suite: str, picture: Picture, style: Style) -> Figure:
         picture.case,
         "",
         tuple(
-            Panel(_drawing(drawing, style), NARROW if drawing.narrow else DRAWING)
+            ChartPanel(_drawing(drawing, style), NARROW if drawing.narrow else DRAWING)
             for drawing in picture.drawings
         ),
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from umlip_bench.analysis.compared_models import Side
-from umlip_bench.analysis.report.content import ErrorPlot, Overview, Section, SideRow
+from umlip_bench.analysis.report.content import ErrorPlot, SideRow, SuiteOverview, SuiteSection
 from umlip_bench.analysis.report.pictures import picture_set
 from umlip_bench.analysis.report.plots import SpreadPlot, parity_plots, spread_plot
 from umlip_bench.analysis.report.tables import case_table, summary_table
@@ -26,7 +26,7 @@ TITLES = {
 }
 
 
-def section_of(analysis: SuiteAnalysis[Any], everyone: Sequence[Side]) -> Section:
+def section_of(analysis: SuiteAnalysis[Any], everyone: Sequence[Side]) -> SuiteSection:
     """All that the page has of a suite."""
     present = [side for side in everyone if side.run.of(analysis.name, side.model)]
     variants = [
@@ -38,7 +38,7 @@ def section_of(analysis: SuiteAnalysis[Any], everyone: Sequence[Side]) -> Sectio
         for variant in variants
         for plot in of(analysis, variant, present)
     )
-    return Section(
+    return SuiteSection(
         suite=analysis.name,
         title=TITLES.get(analysis.name, analysis.name),
         verdicts=tuple(verdicts_of(analysis, present)),
@@ -62,7 +62,7 @@ def section_of(analysis: SuiteAnalysis[Any], everyone: Sequence[Side]) -> Sectio
 
 def _overview(
     analysis: SuiteAnalysis[Any], variants: Sequence[str], present: Sequence[Side]
-) -> Overview:
+) -> SuiteOverview:
     """As in the terminal, but variants and models all in one row; without those that have no number."""
     name, shown = analysis.name, analysis.presentation
     labels = dict(shown.labels)
@@ -83,7 +83,7 @@ def _overview(
         if known:
             unit = known[0].unit
             rows.append(SideRow(f"{label} ({unit})" if unit else label, cells))
-    return Overview(
+    return SuiteOverview(
         variants=tuple(
             (variant, n) for variant in variants if (n := sum(v == variant for v, _ in columns))
         ),

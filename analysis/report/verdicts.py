@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from umlip_bench.analysis.compared_models import Side
-from umlip_bench.analysis.report.content import Scale, Verdict
+from umlip_bench.analysis.report.content import HeadlineScale, Verdict
 from umlip_bench.analysis.suites import ANALYSES, SuiteAnalysis
 from umlip_bench.analysis.summary import Row
 
@@ -31,14 +31,14 @@ def verdicts_of(analysis: SuiteAnalysis[Any], everyone: Sequence[Side]) -> list[
 
 def scales_of(
     analysis: SuiteAnalysis[Any], side: Side, variant: str, suites: Sequence[str]
-) -> list[Scale]:
+) -> list[HeadlineScale]:
     """Headlines of a suite and variant that a model has; labels tell them apart on the page."""
     found = []
     for headline in analysis.headlines:
         row = side.run.find(analysis.name, variant, side.model, headline.metric)
         if row is not None and row.n_cases:
             label = scale_label(analysis, headline.label, variant, suites)
-            found.append(Scale(side.label, analysis.name, variant, label, row))
+            found.append(HeadlineScale(side.label, analysis.name, variant, label, row))
     return found
 
 

@@ -15,9 +15,9 @@ from umlip_bench.analysis.phonons import (
     RELAXED,
     SUITE,
     BandPath,
+    FrequencySampling,
     PhononComparison,
     Phonons,
-    Sampling,
     case_table,
     phonon_metrics,
     phonon_rows,
@@ -114,7 +114,7 @@ class PhononAnalysis(SuiteAnalysis[PhononComparison]):
         capacity = arrays.get("reference_heat_capacity")
         return PhononComparison(
             name=name,
-            sampling=Sampling(arrays["weights"], path),
+            sampling=FrequencySampling(arrays["weights"], path),
             reference=side("reference") if "reference_mesh" in arrays else None,
             reference_heat_capacity=None if capacity is None else float(capacity),
             fixed=side("fixed"),

@@ -11,7 +11,13 @@ from ase import Atoms
 
 from umlip_bench.datasets.labels import ENERGY, FORCES, STRESS, SYSTEM
 from umlip_bench.finetune.labelling.geometry import TOLERANCE, Match, Mismatch, compare
-from umlip_bench.finetune.labelling.outputs import Code, Refused, Result, find_outputs, read_output
+from umlip_bench.finetune.labelling.outputs import (
+    Code,
+    RefusedResult,
+    Result,
+    find_outputs,
+    read_output,
+)
 from umlip_bench.finetune.labelling.suggested import FRAMES
 from umlip_bench.finetune.labelling.writing import FREE_ENERGY, simple_info, write_labels
 from umlip_bench.ground.errors import LabelError
@@ -39,7 +45,7 @@ class Collected:
     n_labels: int
     n_frames: int | None
     missing: tuple[int, ...]
-    refused: tuple[Refused, ...]
+    refused: tuple[RefusedResult, ...]
 
 
 def collect(
@@ -88,7 +94,7 @@ def collect(
             "*.pwo), GPAW's text (*.txt) or *.gpw, or extended XYZ with labels"
         )
     read = [result for path, code in found for result in read_output(path, code)]
-    refused = [result for result in read if isinstance(result, Refused)]
+    refused = [result for result in read if isinstance(result, RefusedResult)]
     results = [result for result in read if isinstance(result, Result)]
     codes = {result.code: result.where for result in results}
     if len(codes) > 1:
@@ -144,7 +150,7 @@ def frames_beside(paths: Sequence[Path | str]) -> Path | None:
 
 def _match(
     results: Sequence[Result], frames: Sequence[Atoms], tolerance: float
-) -> tuple[dict[int, tuple[Result, np.ndarray]], list[Refused]]:
+) -> tuple[dict[int, tuple[Result, np.ndarray]], list[RefusedResult]]:
     """The result of each frame with its order of atoms, and what belongs to none."""
     matched: dict[int, tuple[Result, np.ndarray]] = {}
     refused = []
@@ -158,13 +164,15 @@ def _match(
         elif hits:
             k = hits[0][0]
             refused.append(
-                Refused(result.where, f"frame {k} has its label already, of {matched[k][0].where}")
+                RefusedResult(
+                    result.where, f"frame {k} has its label already, of {matched[k][0].where}"
+                )
             )
         else:
             misses = [(k, each) for k, each in enumerate(compared) if isinstance(each, Mismatch)]
             k, nearest = min(misses, key=lambda pair: pair[1].deviation)
             refused.append(
-                Refused(
+                RefusedResult(
                     result.where,
                     f"its geometry is that of no frame (nearest is frame {k}: {nearest.reason}); was it "
                     "relaxed, or made of other frames?",

@@ -75,7 +75,7 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Refused:
+class RefusedResult:
     """A result that must not become a label.
 
     Parameters
@@ -140,9 +140,9 @@ def code_of(path: Path) -> Code | None:
     return None
 
 
-def read_output(path: Path, code: Code) -> list[Result | Refused]:
+def read_output(path: Path, code: Code) -> list[Result | RefusedResult]:
     """Every labelled geometry of a file, and every one that was refused; a file cut off is refused."""
-    readers: dict[Code, Callable[[Path], Iterator[Result | Refused]]] = {
+    readers: dict[Code, Callable[[Path], Iterator[Result | RefusedResult]]] = {
         Code.VASP: _read_vasp,
         Code.ESPRESSO: _read_espresso,
         Code.GPAW: _read_gpaw,
@@ -166,23 +166,23 @@ def read_output(path: Path, code: Code) -> list[Result | Refused]:
         InvalidULMFileError,
     ) as error:
         return [
-            Refused(
+            RefusedResult(
                 str(path),
                 f"not readable as a finished calculation ({type(error).__name__}: {error})",
             )
         ]
 
 
-def _read_vasp(path: Path) -> Iterator[Result | Refused]:
+def _read_vasp(path: Path) -> Iterator[Result | RefusedResult]:
     """Ionic steps of a vasprun.xml; self-consistency is judged as pymatgen does, by NELM."""
     electronic, most = _vasp_electronic_steps(path)
     steps = ase.io.read(path, index=":", format="vasp-xml")
     for k, atoms in enumerate(steps):
         where = str(path) if len(steps) == 1 else f"{path}, ionic step {k}"
         if k >= len(electronic):
-            yield Refused(where, "the calculation was cut off")
+            yield RefusedResult(where, "the calculation was cut off")
         elif electronic[k] >= most:
-            yield Refused(
+            yield RefusedResult(
                 where,
                 f"not self-consistent: {electronic[k]} electronic steps of at most {most} (NELM); raise NELM "
                 "or change ALGO",
@@ -209,16 +209,16 @@ def _vasp_electronic_steps(path: Path) -> tuple[list[int], int]:
     return counts, most
 
 
-def _read_espresso(path: Path) -> Iterator[Result | Refused]:
+def _read_espresso(path: Path) -> Iterator[Result | RefusedResult]:
     text = _text(path)
     if "convergence NOT achieved" in text:
-        yield Refused(
+        yield RefusedResult(
             str(path),
             "not self-consistent (convergence NOT achieved); raise electron_maxstep or lower mixing_beta",
         )
         return
     if "JOB DONE" not in text:
-        yield Refused(str(path), "the calculation was cut off (no JOB DONE)")
+        yield RefusedResult(str(path), "the calculation was cut off (no JOB DONE)")
         return
     steps = ase.io.read(path, index=":", format="espresso-out")
     smearing = re.search(r"number of k points=\s*\d+\s+(.*?)\s*smearing", text)
@@ -245,12 +245,12 @@ def _read_espresso(path: Path) -> Iterator[Result | Refused]:
             yield result
 
 
-def _read_gpaw(path: Path) -> Iterator[Result | Refused]:
+def _read_gpaw(path: Path) -> Iterator[Result | RefusedResult]:
     binary = path.suffix.lower() == ".gpw"
     if not binary:
         text = _text(path)
         if "Did not converge" in text or "Converged after" not in text:
-            yield Refused(str(path), "not self-consistent, or cut off; raise maxiter")
+            yield RefusedResult(str(path), "not self-consistent, or cut off; raise maxiter")
             return
     steps = ase.io.read(path, index=":", format="gpw" if binary else "gpaw-out")
     for k, atoms in enumerate(steps):
@@ -258,7 +258,7 @@ def _read_gpaw(path: Path) -> Iterator[Result | Refused]:
         yield _from_calculator(where, Code.GPAW, atoms)
 
 
-def _read_extxyz(path: Path) -> Iterator[Result | Refused]:
+def _read_extxyz(path: Path) -> Iterator[Result | RefusedResult]:
     for k, atoms in enumerate(ase.io.iread(path, index=":", format="extxyz")):
         where = f"{path}, frame {k}"
         if FORCES in atoms.arrays:
@@ -275,9 +275,9 @@ def _has_labels(path: Path) -> bool:
     return FORCES in comment or ":forces:R:3" in comment
 
 
-def _from_keys(where: str, atoms: Atoms) -> Result | Refused:
+def _from_keys(where: str, atoms: Atoms) -> Result | RefusedResult:
     if ENERGY not in atoms.info:
-        return Refused(where, f"{FORCES} without {ENERGY}")
+        return RefusedResult(where, f"{FORCES} without {ENERGY}")
     stress = atoms.info.get(STRESS)
     free = atoms.info.get(FREE_ENERGY)
     # pbe-mini's and GPAW scripts' frames say which code wrote them; others may be anyone's.
@@ -295,12 +295,12 @@ def _from_keys(where: str, atoms: Atoms) -> Result | Refused:
     )
 
 
-def _from_calculator(where: str, code: Code, atoms: Atoms) -> Result | Refused:
+def _from_calculator(where: str, code: Code, atoms: Atoms) -> Result | RefusedResult:
     free = None if atoms.calc is None else atoms.calc.results.get("free_energy")
     labelled = from_calculator(atoms)
     if ENERGY not in labelled.info or FORCES not in labelled.arrays:
         lacks = "energy" if ENERGY not in labelled.info else "forces"
-        return Refused(where, f"it has no {lacks}")
+        return RefusedResult(where, f"it has no {lacks}")
     stress = labelled.info.get(STRESS)
     return _checked(
         Result(
@@ -315,12 +315,12 @@ def _from_calculator(where: str, code: Code, atoms: Atoms) -> Result | Refused:
     )
 
 
-def _checked(result: Result) -> Result | Refused:
+def _checked(result: Result) -> Result | RefusedResult:
     values = [np.array(result.energy), result.forces]
     if result.stress is not None:
         values.append(result.stress)
     if not all(np.isfinite(value).all() for value in values):
-        return Refused(result.where, "it holds numbers that are not finite")
+        return RefusedResult(result.where, "it holds numbers that are not finite")
     return result
 
 

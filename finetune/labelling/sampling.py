@@ -108,7 +108,7 @@ class Sampling:
 
 
 @dataclass(frozen=True, eq=False)
-class State:
+class SampledState:
     """A sampled state.
 
     Parameters
@@ -156,7 +156,7 @@ class Samples:
 
     start: Atoms
     converged: bool
-    states: tuple[State, ...]
+    states: tuple[SampledState, ...]
     failures: tuple[str, ...]
 
 
@@ -215,7 +215,7 @@ def sample(
             progress(steps, total)
 
     tasks = ((k, _run(k, run, sampling.strains, tick)) for k, run in enumerate(runs))
-    found: dict[int, list[State]] = {}
+    found: dict[int, list[SampledState]] = {}
     failures: dict[int, str] = {}
     for outcome in run_tasks(potential, tasks):
         if isinstance(outcome, Failed):
@@ -281,7 +281,7 @@ def _start(potential: Potential, atoms: Atoms, sampling: Sampling) -> tuple[Atom
 
 def _run(
     number: int, run: Langevin, strains: Sequence[float], tick: Callable[[], None]
-) -> Task[list[State]]:
+) -> Task[list[SampledState]]:
     """One trajectory, and its states under their strains."""
     trajectory = yield from _counted(run, tick)
     applied = _strains(number, len(trajectory.frames), strains)
@@ -295,7 +295,7 @@ def _run(
         geometries.append(geometry)
     predictions = yield [Static(geometry) for geometry in geometries]
     return [
-        State(
+        SampledState(
             atoms=geometry,
             run=number,
             time=float(trajectory.times[k]),

@@ -10,7 +10,7 @@ from ase import Atoms
 
 from umlip_bench.engine.prediction import predict
 from umlip_bench.finetune.labelling.descriptors import Space, describe_states
-from umlip_bench.finetune.labelling.sampling import Sampling, State, sample
+from umlip_bench.finetune.labelling.sampling import SampledState, Sampling, sample
 from umlip_bench.finetune.labelling.selection import farthest_points
 from umlip_bench.ground.errors import LabelError
 from umlip_bench.potentials.corrections.committee import Committee, CommitteePrediction
@@ -63,7 +63,7 @@ class SuggestedFrame:
         What spoke for it.
     """
 
-    state: State
+    state: SampledState
     why: Why
 
 

@@ -32,7 +32,7 @@ from umlip_bench.potentials.corrections.modification import ReferenceShift, Scal
 from umlip_bench.potentials.corrections.scaled import scaled
 from umlip_bench.potentials.loading import locate
 from umlip_bench.potentials.weights import WeightsStore
-from umlip_bench.running.runner import DataIdentity, Plan, run_suites
+from umlip_bench.running.runner import DataIdentity, SuitePlan, run_suites
 
 C = 1.3
 CHGNET, EMT = "chgnet-0.3.0", "ase:ase.calculators.emt:EMT"
@@ -78,7 +78,7 @@ def run(out, models, cases):
         suite = load_suite(name)
         found = [case for case in suite.cases(data, Mode.STANDARD) if case.name in wanted]
         assert len(found) == len(wanted)
-        plans.append(Plan(suite, found))
+        plans.append(SuitePlan(suite, found))
     outcome = run_suites(
         plans,
         [locate(str(model), WeightsStore()) for model in models],

@@ -19,9 +19,9 @@ from umlip_bench.analysis.phonons import (
     PHONONS,
     RELAXED,
     BandPath,
+    FrequencySampling,
     PhononComparison,
     Phonons,
-    Sampling,
     case_table,
     phonon_metrics,
     phonon_rows,
@@ -259,7 +259,7 @@ def test_weights_of_q_points_count():
         return Phonons(mesh, mesh, mesh, np.ones((1, 2, 3, 3)))
 
     def of(mesh_dft, mesh_model, weights):
-        sampling = Sampling(np.array(weights, dtype=float), path)
+        sampling = FrequencySampling(np.array(weights, dtype=float), path)
         both = PhononComparison("x", sampling, side(mesh_dft), None, side(mesh_model), None)
         return phonon_metrics(both)[FIXED]
 

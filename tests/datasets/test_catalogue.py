@@ -7,7 +7,7 @@ import yaml
 
 from umlip_bench.datasets.cases import Task
 from umlip_bench.datasets.catalogue import card, catalogue, parse_catalogue
-from umlip_bench.datasets.store import DataStore, State
+from umlip_bench.datasets.store import CheckState, DataStore
 from umlip_bench.ground.errors import DataError
 
 ENTRY = {
@@ -184,6 +184,6 @@ def test_files_on_this_machine_are_those_of_the_catalogue(id):
         pytest.skip(
             f"{id} is not on this machine: run `umlip-bench data fetch {id}` or set UMLIP_BENCH_DATA"
         )
-    wrong = [state for state in DataStore().verify(each) if state.state is State.WRONG]
+    wrong = [state for state in DataStore().verify(each) if state.state is CheckState.WRONG]
     assert wrong == []
     assert located.folder.name == id

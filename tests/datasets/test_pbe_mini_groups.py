@@ -198,7 +198,7 @@ def test_mirrored_images_are_what_a_potential_gives(of):
             case.images[-1].positions[case.moving_ion] - case.images[0].positions[case.moving_ion]
         )
         stored = [
-            pbe_mini_cases.Point(
+            pbe_mini_cases.LabelledPoint(
                 _with_morse_labels(image),
                 {"system": case.system, "image": i, "moving": case.moving_ion, "path": path},
             )
@@ -223,7 +223,7 @@ def test_a_hop_that_has_no_mirror_plane_is_refused(of):
     crooked = case.images[1].copy()
     crooked.positions[case.moving_ion - 1] += 0.1
     stored = [
-        pbe_mini_cases.Point(
+        pbe_mini_cases.LabelledPoint(
             _with_morse_labels(image),
             {"point": f"p{i}", "system": "Al", "image": i, "moving": case.moving_ion, "path": path},
         )
@@ -332,7 +332,7 @@ def test_a_higher_cutoff_changes_little(dataset, of):
         "ordering": pbe_mini_cases.solid_solutions,
     }
     with as_file(FOLDER / "convergence.xyz") as path:
-        points = [pbe_mini_cases.Point(*each) for each in extxyz.read_described(path)]
+        points = [pbe_mini_cases.LabelledPoint(*each) for each in extxyz.read_described(path)]
     seen = set()
     for kind, reader in readers.items():
         checked = [

@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from umlip_bench.datasets.catalogue import DataFile, DatasetCard
-from umlip_bench.datasets.store import DataStore, State
+from umlip_bench.datasets.store import CheckState, DataStore
 from umlip_bench.datasets.tasks import Task
 from umlip_bench.ground.errors import DataError
 from umlip_bench.ground.level_of_theory import LevelOfTheory
@@ -193,7 +193,7 @@ def states(store, card):
 
 def test_fetch_downloads_once(server, store, three):
     assert store.locate(three) is None
-    assert set(states(store, three).values()) == {State.MISSING}
+    assert set(states(store, three).values()) == {CheckState.MISSING}
     located = store.fetch(three)
     assert located.complete
     assert located.folder == store.root / "toy"
@@ -201,7 +201,7 @@ def test_fetch_downloads_once(server, store, three):
     assert listing(store) == ["a.json", "b/b.json", "c.json"]
     assert store.fetch(three) == store.locate(three) == located
     assert len(server.requests) == 3
-    assert set(states(store, three).values()) == {State.OK}
+    assert set(states(store, three).values()) == {CheckState.OK}
 
 
 def test_only_the_files_asked_for(server, store, three):
@@ -333,7 +333,7 @@ def test_one_broken_file_does_not_lose_the_others(server, store, three):
     assert listing(store) == ["b/b.json", "c.json"]
     located = store.locate(three)
     assert located.missing == ("a.json",)
-    assert states(store, three)["a.json"] is State.MISSING
+    assert states(store, three)["a.json"] is CheckState.MISSING
 
 
 @pytest.mark.parametrize("kind", ["known", "unknown"])
@@ -382,10 +382,10 @@ def test_cache_that_cannot_be_written(tmp_path, known):
 def test_first_download_is_pinned(server, store, unknown):
     path = store.fetch(unknown).path("toy.json")
     assert path.with_name("toy.json.sha256").read_text() == f"{sha256(BODY)}  toy.json\n"
-    assert states(store, unknown) == {"toy.json": State.OK}
+    assert states(store, unknown) == {"toy.json": CheckState.OK}
     path.write_bytes(OTHER)
     (state,) = store.verify(unknown)
-    assert state.state is State.WRONG
+    assert state.state is CheckState.WRONG
     assert "was pinned when it was first downloaded" in state.detail
     path.unlink()
     server.bodies["toy.json"] = OTHER
@@ -420,7 +420,7 @@ def test_damaged_file_is_not_passed_over(place, server, store, users, known):
     assert known.files[0].url in message
     assert server.requests == []
     assert path.read_bytes() == OTHER
-    assert states(store, known) == {"toy.json": State.WRONG}
+    assert states(store, known) == {"toy.json": CheckState.WRONG}
 
 
 def test_damaged_file_beside_missing_ones(server, store, three):
@@ -428,7 +428,7 @@ def test_damaged_file_beside_missing_ones(server, store, three):
     message = refusal(store, three)
     assert "a.json is not the published file" in message
     assert listing(store) == ["a.json", "b/b.json", "c.json"]
-    assert list(states(store, three).values()) == [State.WRONG, State.OK, State.OK]
+    assert list(states(store, three).values()) == [CheckState.WRONG, CheckState.OK, CheckState.OK]
 
 
 # ---- optional files and stand-ins
@@ -440,10 +440,10 @@ def test_optional_files_are_fetched_by_name(server, store, known):
     card = card_of(*known.files, more)
     assert store.fetch(card).complete
     assert listing(store) == ["toy.json"]
-    assert states(store, card) == {"toy.json": State.OK}
+    assert states(store, card) == {"toy.json": CheckState.OK}
     store.fetch(card, ["more.json"])
     assert listing(store) == ["more.json", "toy.json"]
-    assert states(store, card) == {"toy.json": State.OK, "more.json": State.OK}
+    assert states(store, card) == {"toy.json": CheckState.OK, "more.json": CheckState.OK}
 
 
 def test_a_file_that_stands_in_for_another(server, store, known):
@@ -458,7 +458,7 @@ def test_a_file_that_stands_in_for_another(server, store, known):
     assert "`umlip-bench data fetch toy --file other.json` gets a file to use instead" in message
     assert store.fetch(card, ["other.json"]).complete
     assert store.fetch(card).complete
-    assert states(store, card) == {"other.json": State.OK}
+    assert states(store, card) == {"other.json": CheckState.OK}
     assert listing(store) == ["other.json"]
 
 
@@ -543,7 +543,7 @@ def test_two_processes_at_once(server, store, three):
     assert outputs == ["True", "True"]
     assert len(server.requests) == 3
     assert listing(store) == ["a.json", "b/b.json", "c.json"]
-    assert set(states(store, three).values()) == {State.OK}
+    assert set(states(store, three).values()) == {CheckState.OK}
 
 
 def test_the_second_process_goes_on_where_the_first_failed(server, store, three):
@@ -557,7 +557,7 @@ def test_the_second_process_goes_on_where_the_first_failed(server, store, three)
     outputs = [process.communicate(timeout=30)[0].strip() for process in processes]
     assert sorted(outputs) == ["", "True"]
     assert listing(store) == ["a.json", "b/b.json", "c.json"]
-    assert set(states(store, three).values()) == {State.OK}
+    assert set(states(store, three).values()) == {CheckState.OK}
     assert sum(server.sent) <= sum(len(body) for body in server.bodies.values()) + CHUNK
 
 

@@ -11,8 +11,8 @@ from rich.console import Console
 from umlip_bench import datasets
 from umlip_bench.finetune import curve
 from umlip_bench.finetune.curve import (
-    Plan,
-    Point,
+    CurvePlan,
+    CurvePoint,
     n_points,
     print_curve,
     summarise,
@@ -123,7 +123,7 @@ def test_ladder(load_model, monkeypatch):
 
 
 class TestCurve:
-    plan = Plan(("head", "scratch"), (1, 3), 2, BRIEF)
+    plan = CurvePlan(("head", "scratch"), (1, 3), 2, BRIEF)
 
     def test_goes_on_where_it_was(self, chgnet, tmp_path):
         frames = labelled(stiffer(chgnet, 1.25), distorted(6))
@@ -151,7 +151,7 @@ class TestCurve:
     def test_a_fit_that_fails_is_counted_and_the_rest_go_on(self, chgnet, tmp_path):
         """Labels that point the other way have no positive factor."""
         frames = [replace(frame, forces=-frame.forces) for frame in labelled(chgnet, distorted(5))]
-        plan = Plan(("scalar", "head"), (1,), 1, BRIEF)
+        plan = CurvePlan(("scalar", "head"), (1,), 1, BRIEF)
         seen = []
         points = trace(chgnet, frames, plan, tmp_path, on_point=seen.append)
         assert [point.method for point in points] == ["none", "scalar", "head"]
@@ -182,7 +182,7 @@ class TestCurve:
     def test_interval_is_student_s(self):
         values = [0.1, 0.2, 0.4]
         points = [
-            Point("full", 1, k, Measures(1, v, v, v, float("nan"), v), 0.0)
+            CurvePoint("full", 1, k, Measures(1, v, v, v, float("nan"), v), 0.0)
             for k, v in enumerate(values)
         ]
         rows = {row.metric: row for row in summarise(points)}

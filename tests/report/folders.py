@@ -12,7 +12,7 @@ from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Standin
 from umlip_bench.analysis.eos import Curve, EosComparison
 from umlip_bench.analysis.high_energy import FrameComparison, Geometry, MaterialComparison
 from umlip_bench.analysis.migration import MigrationComparison, Profile
-from umlip_bench.analysis.phonons import BandPath, PhononComparison, Phonons, Sampling
+from umlip_bench.analysis.phonons import BandPath, FrequencySampling, PhononComparison, Phonons
 from umlip_bench.analysis.run_files import CaseKey, CaseRecord, RunConfig
 from umlip_bench.analysis.runs import Run, read_run
 from umlip_bench.analysis.suites import analysis_of
@@ -105,7 +105,9 @@ def bands(name: str, scale: float) -> PhononComparison:
     frequencies = np.sin(0.5 * np.pi * q)[:, None] * np.array([3.0, 4.0, 6.0])
     segments = np.repeat([0, 1], 10)
     points = np.array([[x, 0.0, 0.0] for x in q])
-    sampling = Sampling(np.ones(len(q)), BandPath(points, q, segments, (("Γ", "X"), ("X", "S_0"))))
+    sampling = FrequencySampling(
+        np.ones(len(q)), BandPath(points, q, segments, (("Γ", "X"), ("X", "S_0")))
+    )
 
     def side(factor: float) -> Phonons:
         constants = factor * np.eye(3)[None, None]

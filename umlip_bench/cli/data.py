@@ -200,7 +200,7 @@ def _chosen(options: argparse.Namespace) -> list[DatasetCard]:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from umlip_bench.datasets.store import DataStore, State
+    from umlip_bench.datasets.store import CheckState, DataStore
 
     store = DataStore()
     status = 0
@@ -214,7 +214,7 @@ def _verify(options: argparse.Namespace) -> int:
         counts = Counter(str(each.state) for each in states)
         print(f"{card.id}: {', '.join(f'{count} {state}' for state, count in counts.items())}")
         for each in states:
-            if each.state is not State.OK:
+            if each.state is not CheckState.OK:
                 status = WRONG
                 print(f"  {each.path}: {each.state}" + (f", {each.detail}" if each.detail else ""))
     return status

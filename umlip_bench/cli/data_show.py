@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from umlip_bench.datasets.catalogue import DatasetCard
-    from umlip_bench.datasets.overview import Distribution, Overview
+    from umlip_bench.datasets.overview import DatasetOverview, Distribution
     from umlip_bench.datasets.store import DataStore, LocatedData
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
@@ -95,7 +95,7 @@ def _card_table(card: DatasetCard, located: LocatedData | None, cases: str) -> T
     return table
 
 
-def _cases(found: Overview) -> str:
+def _cases(found: DatasetOverview) -> str:
     """Usable and unusable cases by task, and what they are made of."""
     lines = [
         f"{task}: {found.usable.get(task, 0)}"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from umlip_bench.ground.level_of_theory import LevelOfTheory
     from umlip_bench.potentials.weights import Weights, WeightsStore
-    from umlip_bench.running.runner import DataIdentity, Outcome, Plan
+    from umlip_bench.running.runner import DataIdentity, RunOutcome, SuitePlan
 
 REFERENCE_MODELS = ("chgnet-0.3.0", "m3gnet-mp-2021.2.8", "mace-mp-0-medium")
 """One version of each potential of the paper; run when none is named, downloaded if need be."""
@@ -148,7 +148,7 @@ class _Source:
     """What is run on, and what to say of it."""
 
     data: DataIdentity
-    plans: Sequence[Plan]
+    plans: Sequence[SuitePlan]
     notes: Sequence[str]
 
 
@@ -158,7 +158,7 @@ def _dataset(options: argparse.Namespace) -> _Source:
     from umlip_bench.benchmarks import SUITES, load_suite
     from umlip_bench.benchmarks.suite import Mode
     from umlip_bench.ground.errors import UmlipBenchError
-    from umlip_bench.running.runner import DataIdentity, Plan
+    from umlip_bench.running.runner import DataIdentity, SuitePlan
 
     if options.ion is not None:
         raise UmlipBenchError(
@@ -171,7 +171,7 @@ def _dataset(options: argparse.Namespace) -> _Source:
     for suite in wanted or map(load_suite, SUITES):
         cases = suite.cases(dataset, Mode(options.mode))
         if cases:
-            plans.append(Plan(suite, cases))
+            plans.append(SuitePlan(suite, cases))
         elif wanted:
             raise UmlipBenchError(
                 f"data set {dataset.manifest.id} has no case for the suite {suite.name}; it has some for: "
@@ -199,7 +199,7 @@ def _structure(options: argparse.Namespace) -> _Source:
     from umlip_bench.benchmarks.suite import Mode, StructureRequest, StructureSuite
     from umlip_bench.ground.errors import DataError, UmlipBenchError
     from umlip_bench.ground.level_of_theory import LevelOfTheory
-    from umlip_bench.running.runner import DataIdentity, Plan
+    from umlip_bench.running.runner import DataIdentity, SuitePlan
 
     path: Path = options.structure
     able = [s for s in map(load_suite, SUITES) if isinstance(s, StructureSuite)]
@@ -223,7 +223,7 @@ def _structure(options: argparse.Namespace) -> _Source:
     plans, notes = [], []
     for suite in wanted or able:
         try:
-            plans.append(Plan(suite, suite.structure_cases(request)))
+            plans.append(SuitePlan(suite, suite.structure_cases(request)))
         except UmlipBenchError as error:
             if wanted:
                 raise
@@ -296,7 +296,7 @@ def _others(models: list[Weights], missing: dict[str, str]) -> str:
     )
 
 
-def _report(console: Console, outcome: Outcome, source: _Source, *, one_by_one: bool) -> None:
+def _report(console: Console, outcome: RunOutcome, source: _Source, *, one_by_one: bool) -> None:
     from umlip_bench.analysis.tables import print_cases, print_table
     from umlip_bench.ground.level_of_theory import differs, level_warning
 

@@ -30,7 +30,7 @@ _CHUNK = 16
 """Structures sent to a worker at once: passing a message costs as much as making a graph."""
 
 
-class Preparation(AbstractContextManager["Preparation"]):
+class GraphPreparation(AbstractContextManager["GraphPreparation"]):
     """Makes graphs in this process, when they are fetched."""
 
     chunk = 1
@@ -54,7 +54,7 @@ class Preparation(AbstractContextManager["Preparation"]):
         """Nothing to end."""
 
 
-class WorkerPreparation(Preparation):
+class WorkerPreparation(GraphPreparation):
     """Makes graphs in worker processes, one call ahead of the model.
 
     The workers are forks, as those of torch's data loader are: they need no start-up, no main module
@@ -95,7 +95,7 @@ class WorkerPreparation(Preparation):
         self._pool.shutdown(cancel_futures=True)
 
 
-def preparation(potential: Potential, workers: int | None = None) -> Preparation:
+def preparation(potential: Potential, workers: int | None = None) -> GraphPreparation:
     """How graphs for a potential are best made.
 
     Parameters
@@ -111,7 +111,7 @@ def preparation(potential: Potential, workers: int | None = None) -> Preparation
         if potential.device.type == "cuda" and "fork" in multiprocessing.get_all_start_methods():
             workers = min(_MOST_WORKERS, len(os.sched_getaffinity(0)) - 1)
     if workers == 0:
-        return Preparation(potential.prepare)
+        return GraphPreparation(potential.prepare)
     return WorkerPreparation(potential.prepare, workers)
 
 

@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from umlip_bench.engine.packing import Packer
-from umlip_bench.engine.preparation import Made, Preparation, preparation
+from umlip_bench.engine.preparation import GraphPreparation, Made, preparation
 from umlip_bench.engine.requests import About, Procedure, Request, Static, Task
 from umlip_bench.ground.errors import StructureError, UmlipBenchError
 from umlip_bench.ground.structures import describe
@@ -183,7 +183,7 @@ class _Engine:
     made, to those that are ready, and into a call.
     """
 
-    def __init__(self, packer: Packer, making: Preparation) -> None:
+    def __init__(self, packer: Packer, making: GraphPreparation) -> None:
         self.packer = packer
         self.active = 0
         self._preparation = making

@@ -29,7 +29,7 @@ from umlip_bench.ground.store.folders import (
     lock_of,
     root_cause,
 )
-from umlip_bench.ground.store.integrity import Refused, check, pin_of, write_pin
+from umlip_bench.ground.store.integrity import FileRefused, check, pin_of, write_pin
 
 MODELS_VARIABLE = "UMLIP_BENCH_MODELS"
 
@@ -150,7 +150,7 @@ class WeightsStore:
             with FileLock(lock_of(folder), timeout=LOCK_TIMEOUT):
                 # Another process may have brought the files while this one waited.
                 return self.locate(card) or self._download(card)
-        except Refused as refusal:
+        except FileRefused as refusal:
             raise WeightsError(self._how_to_get(card, str(refusal))) from None
         except OSError as error:  # takes in a full disk and all that requests raises
             raise WeightsError(self._how_to_get(card, root_cause(error, outer))) from error
@@ -181,8 +181,8 @@ class WeightsStore:
                     receive(file, parts[file.name])
                     pin = pin_of(folder / file.name)
                     digests[file.name] = check(parts[file.name], file, pin)
-                except Refused as refusal:
-                    raise Refused(f"what came for {file.name} was refused: {refusal}") from None
+                except FileRefused as refusal:
+                    raise FileRefused(f"what came for {file.name} was refused: {refusal}") from None
             for file in lacking:
                 target = folder / file.name
                 if file.sha256 is None:
@@ -275,7 +275,7 @@ def _checked_weights(
         pin = None if origin in (Origin.GIVEN, Origin.PACKAGE) else pin_of(path)
         try:
             digests.append(check(path, file, pin))
-        except Refused as refusal:
+        except FileRefused as refusal:
             raise WeightsError(
                 f"{path} ({origin}) is not the file {file.name} of {card.name}: {refusal}\n"
                 f"{_remedy(file, origin)}"

@@ -70,7 +70,7 @@ class ProgressDisplay(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class SuitePlan:
     """A suite and the cases of it that are to be run; at least one."""
 
     suite: Suite
@@ -103,7 +103,7 @@ class SuiteOutcome:
 
 
 @dataclass(frozen=True, eq=False)
-class Outcome:
+class RunOutcome:
     """What came of a run.
 
     Parameters
@@ -132,7 +132,7 @@ class Outcome:
 
 
 def run_suites(
-    plans: Sequence[Plan],
+    plans: Sequence[SuitePlan],
     models: Sequence[Weights],
     data: DataIdentity,
     out: Path,
@@ -140,7 +140,7 @@ def run_suites(
     device: torch.device,
     dtype: torch.dtype,
     progress: ProgressDisplay,
-) -> Outcome:
+) -> RunOutcome:
     """Run suites with several models and write the run folder.
 
     All cases of a model, of whichever suite, are under way together.
@@ -219,7 +219,7 @@ def run_suites(
             name: LevelOfTheory(**card["level_of_theory"])
             for name, card in folder.config.models.items()
         }
-    return Outcome(outcomes, unusable, levels)
+    return RunOutcome(outcomes, unusable, levels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -232,7 +232,7 @@ class _Left:
 
 
 def _keys(
-    plan: Plan, weights: str, settings: Mapping[str, str], data: DataIdentity
+    plan: SuitePlan, weights: str, settings: Mapping[str, str], data: DataIdentity
 ) -> dict[str, CaseKey]:
     """Keys of a plan's cases for one model, by name of the case."""
     return {
@@ -285,7 +285,7 @@ def _measure(
 
 def _collect(
     folder: RunFolder,
-    plan: Plan,
+    plan: SuitePlan,
     settings: Mapping[str, str],
     data: DataIdentity,
     asked: Collection[str],

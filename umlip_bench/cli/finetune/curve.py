@@ -73,10 +73,10 @@ def _run(options: argparse.Namespace) -> int:
         )
 
     from umlip_bench.cli.progress import progress_bar
-    from umlip_bench.finetune.curve import Plan, n_points, print_curve, trace, write_curve
+    from umlip_bench.finetune.curve import CurvePlan, n_points, print_curve, trace, write_curve
     from umlip_bench.potentials.loading import potential
 
-    plan = Plan(
+    plan = CurvePlan(
         methods=tuple(dict.fromkeys(options.method or ("scalar", "full"))),
         sizes=options.sizes,
         seeds=options.seeds,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from umlip_bench.analysis.high_energy import MaterialComparison
     from umlip_bench.datasets import Frame
-    from umlip_bench.finetune.evaluation import Outcome
+    from umlip_bench.finetune.evaluation import ChoicesOutcome
     from umlip_bench.potentials.protocol import Potential
 
 SCALAR = "scalar"
@@ -122,7 +122,7 @@ def _run(options: argparse.Namespace) -> int:
         name: evenly(systems[name], options.max_frames) for name in options.material or systems
     }
     model = potential(options.model, device=options.device, dtype=options.dtype)
-    outcomes: list[Outcome] = []
+    outcomes: list[ChoicesOutcome] = []
     if SCALAR in methods:
         outcomes += _scalar(options, model, materials)
     if trained:
@@ -138,7 +138,7 @@ def _run(options: argparse.Namespace) -> int:
 
 def _scalar(
     options: argparse.Namespace, model: Potential, materials: Mapping[str, Sequence[Frame]]
-) -> Sequence[Outcome]:
+) -> Sequence[ChoicesOutcome]:
     from umlip_bench.cli import console
     from umlip_bench.finetune.comparison import compare
     from umlip_bench.finetune.evaluation import MOST_CHOICES, evaluate
@@ -166,7 +166,7 @@ def _trained(
     model: Potential,
     materials: Mapping[str, Sequence[Frame]],
     methods: Sequence[str],
-) -> Sequence[Outcome]:
+) -> Sequence[ChoicesOutcome]:
     from umlip_bench.cli import console
     from umlip_bench.cli.progress import progress_bar
     from umlip_bench.finetune.evaluation import MOST_CHOICES

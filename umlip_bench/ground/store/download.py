@@ -12,7 +12,7 @@ import pooch
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-from umlip_bench.ground.store.integrity import PublishedFile, Refused
+from umlip_bench.ground.store.integrity import FileRefused, PublishedFile
 
 if TYPE_CHECKING:
     from requests import Response
@@ -58,7 +58,7 @@ class _Bar:
         """Do nothing: the bar goes with the context, also when pooch fails before it calls this."""
 
 
-class BrokenOff(Refused):
+class BrokenOff(FileRefused):
     """The transfer ended before the file did."""
 
 

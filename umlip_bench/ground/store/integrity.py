@@ -37,7 +37,7 @@ class PublishedFile(Protocol):
         """Size in bytes, if known."""
 
 
-class Refused(Exception):
+class FileRefused(Exception):
     """Says in one line why a file is not the one that it should be."""
 
 
@@ -49,7 +49,7 @@ def check(path: Path, file: PublishedFile, pin: Path | None) -> str:
         if digest == file.sha256.lower():
             return digest
         hint = _looks_wrong(path, file)
-        raise Refused(
+        raise FileRefused(
             f"its sha256 is {digest}, expected {file.sha256}" + (f" ({hint})" if hint else "")
         )
     pinned = _read_pin(pin) if pin else None
@@ -57,9 +57,9 @@ def check(path: Path, file: PublishedFile, pin: Path | None) -> str:
         return digest
     fault = _looks_wrong(path, file) or _wrong_format(path, Path(file.name).suffix)
     if fault:
-        raise Refused(fault)
+        raise FileRefused(fault)
     if pinned is not None:
-        raise Refused(
+        raise FileRefused(
             f"its sha256 is {digest}, but {pinned} was pinned when it was first downloaded; "
             f"if the change is meant, delete the pin {pin}"
         )
