@@ -29,7 +29,7 @@ from umlip_bench.analysis.suites.base import SuiteAnalysis
 from umlip_bench.analysis.suites.phonons import PhononAnalysis
 from umlip_bench.benchmarks.analysed import AnalysedSuite
 from umlip_bench.benchmarks.crystal import SYMPREC, Crystal, Displacements, Mesh
-from umlip_bench.benchmarks.fingerprints import digest, elements_of
+from umlip_bench.benchmarks.elements import elements_of
 from umlip_bench.benchmarks.selection import cheapest
 from umlip_bench.benchmarks.suite import Mode, StructureRequest
 from umlip_bench.datasets import Dataset
@@ -83,18 +83,6 @@ class PhononMeasurement:
     forces: np.ndarray | None = None
     heat_capacity: float | None = None
     fixed_only: str | None = None
-
-    @property
-    def fingerprint(self) -> str:
-        """Digest of the cells and of the displacements."""
-        displaced = self.displacements
-        return digest(
-            [self.atoms],
-            self.supercell_matrix,
-            self.primitive_matrix,
-            None if displaced is None else displaced.atoms,
-            None if displaced is None else displaced.vectors,
-        )
 
     @property
     def elements(self) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from umlip_bench.analysis.run_files import CaseKey, CaseRecord, RunConfig
+from umlip_bench.analysis.run_files import CaseRecord, RunConfig
 from umlip_bench.analysis.runs import Run, read_run
 from umlip_bench.analysis.suites import analysis_of
 from umlip_bench.running.folder import RunFolder
@@ -33,18 +33,18 @@ def write_run(
     known = {"python": "3.11.7", "packages": {"numpy": "2.0"}, "device": "cpu"}
     cards = {name: {**CARD, "name": name, "sha256": digests[name]} for name in models}
     config = RunConfig(identity, {**known, **(provenance or {})}, cards, list(results))
-    rows, cases = {}, {}
+    rows = {}
     with RunFolder(path, config) as folder:
         for suite, by_model in results.items():
             analysis = analysis_of(suite)
-            rows[suite], names = [], []
+            rows[suite], keys = [], {}
             for model, members in by_model.items():
                 done = []
                 for result in members:
                     name = result[1] if isinstance(result, tuple) else name_of(result)
-                    names.append(name)
-                    key = CaseKey(suite, 1, {}, name, "aa", digests[model], data[1])
-                    head = (key.digest, model, data[0], suite, name, ["Si"])
+                    key = identity(suite, name, digests[model], data)
+                    keys.setdefault(model, {})[name] = key
+                    head = (key, model, data[0], suite, name, ("Si",))
                     if isinstance(result, tuple):
                         folder.add(CaseRecord(*head, "failed", "would not", {}))
                     else:
@@ -53,8 +53,8 @@ def write_run(
                         folder.add(record, analysis.to_arrays(result))
                         done.append(result)
                 rows[suite] += analysis.rows(model, data[0], done, len(members) - len(done))
-            cases[suite] = list(dict.fromkeys(names))
-        folder.write_summary(rows, cases)
+            folder.set_plan(suite, keys)
+        folder.write_summary(rows)
     return read_run(path)
 
 

@@ -13,11 +13,12 @@ from umlip_bench.analysis.eos import Curve, EosComparison
 from umlip_bench.analysis.high_energy import FrameComparison, Geometry, MaterialComparison
 from umlip_bench.analysis.migration import MigrationComparison, Profile
 from umlip_bench.analysis.phonons import BandPath, FrequencySampling, PhononComparison, Phonons
-from umlip_bench.analysis.run_files import CaseKey, CaseRecord, RunConfig
+from umlip_bench.analysis.run_files import CaseRecord, RunConfig
 from umlip_bench.analysis.runs import Run, read_run
 from umlip_bench.analysis.suites import analysis_of
 from umlip_bench.analysis.summary import Row
 from umlip_bench.analysis.surfaces import SurfaceResult
+from umlip_bench.ground.identity import identity
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 from umlip_bench.ground.model_card import ModelCard
 from umlip_bench.potentials.corrections.folder import CARD, SCHEMA, Correction, ParentModel
@@ -199,11 +200,13 @@ def write_run(
         for suite, cases in results.items():
             analysis = analysis_of(suite)
             rows[suite] = []
+            keys = {m: {name: identity(suite, name, m) for name in cases} for m in models}
+            opened.set_plan(suite, keys)
             for model, scale in models.items():
                 done = []
                 for name, make in cases.items():
-                    key = CaseKey(suite, 1, {}, name, "aa", model, "cc")
-                    head = (key.digest, model, "by-hand", suite, name, ["O", "Si"])
+                    key = keys[model][name]
+                    head = (key, model, "by-hand", suite, name, ("O", "Si"))
                     if (model, suite, name) in failed:
                         opened.add(CaseRecord(*head, "failed", "would not", {}))
                         continue
@@ -212,7 +215,7 @@ def write_run(
                     record = CaseRecord(*head, "done", None, analysis.metrics(result))
                     opened.add(record, analysis.to_arrays(result))
                 rows[suite] += analysis.rows(model, "by-hand", done, len(cases) - len(done))
-        opened.write_summary(rows, {suite: list(cases) for suite, cases in results.items()})
+        opened.write_summary(rows)
     return read_run(folder)
 
 

@@ -63,8 +63,9 @@ def _run(options: argparse.Namespace) -> int:
         raise UmlipBenchError(f"--fmax is {options.fmax} eV/Å; it must be positive, e.g. 0.05")
     if options.pressure and not options.cell:
         raise UmlipBenchError("--pressure acts on the cell: give --cell too")
-    files = [(path, _count(path)) for path in options.files]
-    total = sum(n for _, n in files)
+    for path in options.files:  # what cannot be read is told before the model is loaded
+        for _ in _structures(path):
+            pass
 
     from ase.units import GPa
 
@@ -79,7 +80,7 @@ def _run(options: argparse.Namespace) -> int:
     from umlip_bench.running.relaxations import RelaxedFile
 
     potential = load_potential(options.model, device=options.device, dtype=options.dtype)
-    settings = {
+    settings: dict[str, str | float | bool] = {
         "model": potential.card.name,
         "sha256": potential.weights.sha256,
         "dtype": options.dtype,
@@ -105,13 +106,13 @@ def _run(options: argparse.Namespace) -> int:
         return relaxed
 
     failed: list[str] = []
-    unconverged = 0
     bar = progress_bar(console.errors(), "failed", "unconverged")
-    with RelaxedFile(options.out, settings) as out, bar:
-        done = out.done
-        tasks = ((k, relax(atoms)) for k, atoms in _read(files) if k not in done)
+    with RelaxedFile(options.out, settings, _read(options.files)) as out, bar:
+        done, total = out.done, len(out.keys)
+        tasks = ((k, relax(atoms)) for k, atoms in enumerate(_read(options.files)) if k not in done)
+        unconverged = out.unconverged
         row = bar.add_task(
-            potential.card.name, total=total, completed=len(done), failed=0, unconverged=0
+            potential.card.name, total=total, completed=len(done), failed=0, unconverged=unconverged
         )
         for outcome in run_tasks(potential, tasks):
             if isinstance(outcome, Failed):
@@ -120,27 +121,23 @@ def _run(options: argparse.Namespace) -> int:
                 out.add(outcome.key, outcome.result)
                 unconverged += not outcome.result.converged
             bar.update(row, advance=1, failed=len(failed), unconverged=unconverged)
-        n_written = len(out.done)
+        n_written, damaged = len(out.done), out.damaged
+    for what in damaged:
+        print(f"{what}; relaxed again", file=sys.stderr)
     for reason in failed:
         print(f"failed: {reason}", file=sys.stderr)
     print(
-        f"{n_written} of {total} structures in {options.out}; {len(failed)} failed, {unconverged} of "
-        f"those relaxed now did not converge in {options.steps} steps",
+        f"{n_written} of {total} structures in {options.out}; {len(failed)} failed, {unconverged} "
+        f"did not converge in {options.steps} steps",
         file=sys.stderr,
     )
     return 0 if n_written else 1
 
 
-def _count(path: Path) -> int:
-    return sum(1 for _ in _structures(path))
-
-
-def _read(files: Sequence[tuple[Path, int]]) -> Iterator[tuple[int, Atoms]]:
-    """Structures of all files, numbered through."""
-    start = 0
-    for path, n in files:
-        yield from enumerate(_structures(path), start)
-        start += n
+def _read(files: Sequence[Path]) -> Iterator[Atoms]:
+    """Structures of all files."""
+    for path in files:
+        yield from _structures(path)
 
 
 def _structures(path: Path) -> Iterator[Atoms]:

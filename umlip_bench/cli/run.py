@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from umlip_bench.ground.level_of_theory import LevelOfTheory
     from umlip_bench.potentials.weights import Weights, WeightsStore
-    from umlip_bench.running.runner import DataIdentity, RunOutcome, SuitePlan
+    from umlip_bench.running.plan import DataIdentity, SuitePlan
+    from umlip_bench.running.runner import RunOutcome
 
 REFERENCE_MODELS = ("chgnet-0.3.0", "m3gnet-mp-2021.2.8", "mace-mp-0-medium")
 """One version of each potential of the paper; run when none is named, downloaded if need be."""
@@ -48,7 +49,8 @@ def add_parser(commands: Subparsers) -> None:
         help="run benchmark suites",
         description=(
             "Run suites and print how soft each model is, with 95 % intervals. The run folder keeps every\n"
-            "case (cases.jsonl), all predictions (predictions/) and the summary (summary.json)."
+            "case as it ends (journal/), all predictions (predictions/), and in the end cases.jsonl and\n"
+            "the summary (summary.json)."
         ),
         examples=EXAMPLES,
     )
@@ -96,6 +98,11 @@ def add_parser(commands: Subparsers) -> None:
         help="how many cases: a few, all but the dearest (default), all",
     )
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="the run folder")
+    parser.add_argument(
+        "--new-model",
+        action="store_true",
+        help="measure the models anew, also where DIR has results of other ones of their names",
+    )
     add_device_options(parser)
     parser.set_defaults(run=_run)
 
@@ -125,12 +132,15 @@ def _run(options: argparse.Namespace) -> int:
             device=device,
             dtype=dtype,
             progress=bars,
+            new_model=options.new_model,
         )
     _report(console.output(), outcome, source, one_by_one=options.structure is not None)
     # Names and reasons are the user's, and may hold brackets that rich would take for markup.
     for name, reason in {**missing, **outcome.unusable}.items():
         text = f"[yellow]{escape(name)} was left out:[/] {escape(reason)}"
         errors.print(text, highlight=False, soft_wrap=True)
+    for said in outcome.told:
+        errors.print(f"[yellow]Note:[/] {escape(said)}.", highlight=False, soft_wrap=True)
     if options.model is None:
         errors.print(_others(models, missing), markup=False, highlight=False, soft_wrap=True)
     for record in outcome.failed:
@@ -158,7 +168,7 @@ def _dataset(options: argparse.Namespace) -> _Source:
     from umlip_bench.benchmarks import SUITES, load_suite
     from umlip_bench.benchmarks.suite import Mode
     from umlip_bench.ground.errors import UmlipBenchError
-    from umlip_bench.running.runner import DataIdentity, SuitePlan
+    from umlip_bench.running.plan import DataIdentity, SuitePlan
 
     if options.ion is not None:
         raise UmlipBenchError(
@@ -199,7 +209,7 @@ def _structure(options: argparse.Namespace) -> _Source:
     from umlip_bench.benchmarks.suite import Mode, StructureRequest, StructureSuite
     from umlip_bench.ground.errors import DataError, UmlipBenchError
     from umlip_bench.ground.level_of_theory import LevelOfTheory
-    from umlip_bench.running.runner import DataIdentity, SuitePlan
+    from umlip_bench.running.plan import DataIdentity, SuitePlan
 
     path: Path = options.structure
     able = [s for s in map(load_suite, SUITES) if isinstance(s, StructureSuite)]

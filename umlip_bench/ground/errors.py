@@ -33,6 +33,10 @@ class RunFolderError(UmlipBenchError):
     """A run folder that is damaged, in use, or holds another run."""
 
 
+class JournalError(UmlipBenchError):
+    """Results of an earlier command that cannot be read, or new ones that cannot be written."""
+
+
 class CorrectionError(UmlipBenchError):
     """Labels that no correction can be fitted to, or a corrected model that cannot be written."""
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from umlip_bench.ground.errors import UmlipBenchError, UnknownModelError, WeightsError
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 from umlip_bench.ground.model_card import ModelCard, WeightsFile
+from umlip_bench.potentials.adapters.foreign_identity import foreign_identity, legacy_identity
 from umlip_bench.potentials.catalogue import card as card_by_name
 from umlip_bench.potentials.catalogue import catalogue
 from umlip_bench.potentials.corrections.folder import (
@@ -81,7 +83,7 @@ def locate(name: str, store: WeightsStore) -> Weights:
     """
     prefix, colon, target = name.partition(":")
     if prefix == "ase" and colon:
-        digest = hashlib.sha256(name.encode()).hexdigest()
+        digest = foreign_identity(name)
         return Weights(_unlisted(name, "ase"), paths=(), origin=Origin.GIVEN, sha256=digest)
     if colon and prefix == FAMILY:
         return _corrected(Path(target), store)
@@ -112,6 +114,8 @@ def _corrected(folder: Path, store: WeightsStore) -> Weights:
         raise WeightsError(
             f"{folder} corrects {correction.parent.name}, which cannot be had: {error}"
         ) from error
+    if correction.parent.sha256 == legacy_identity(parent.card.name):
+        parent = replace(parent, sha256=correction.parent.sha256)
     return corrected_weights(folder, correction, parent)
 
 

@@ -179,7 +179,7 @@ def _trained(
         settings_of(options),
         counts=options.sizes,
         most=options.choices or MOST_CHOICES,
-        kept=None if options.out is None else options.out.with_suffix(".fits.jsonl"),
+        fits=None if options.out is None else options.out.with_suffix(".fits"),
     )
     bar = progress_bar(console.errors())
     task = bar.add_task(model.card.name, total=evaluation.n_fits)
