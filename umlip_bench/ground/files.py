@@ -178,7 +178,7 @@ def _lives(process: int) -> bool:
 
 
 def _host() -> str:
-    """This machine in eight characters that may stand in a file name."""
+    """Name of the machine in eight characters that may stand in a file name."""
     return f"{zlib.crc32(socket.gethostname().encode()):08x}"
 
 
