@@ -14,7 +14,12 @@ import pytest
 
 from umlip_bench.ground import files
 from umlip_bench.ground.errors import OutputError
-from umlip_bench.ground.files import check_writable, write_atomically
+from umlip_bench.ground.files import (
+    check_new_folder,
+    check_writable,
+    write_atomically,
+    write_folder_atomically,
+)
 
 OLD, NEW = b"what was there\n", b"what is new\n"
 HALF = """
@@ -261,3 +266,72 @@ def test_asking_whether_it_can_be_written_writes_nothing(tmp_path):
     os.utime(path, (1, 1))
     check_writable(path)
     assert (path.read_bytes(), path.stat().st_mtime) == (OLD, 1)
+
+
+HALF_A_FOLDER = """
+import os, signal, sys
+from pathlib import Path
+from umlip_bench.ground.files import write_folder_atomically
+
+def build(folder):
+    (folder / "inner").mkdir()
+    (folder / "inner" / "first").write_text("one of two")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+write_folder_atomically(Path(sys.argv[1]), build)
+"""
+
+
+def fill(folder: Path) -> None:
+    (folder / "inner").mkdir()
+    (folder / "inner" / "file").write_bytes(NEW)
+
+
+@pytest.mark.parametrize(("umask", "expected"), [(0o022, 0o755), (0o077, 0o700), (0o002, 0o775)])
+def test_a_folder_appears_with_what_the_umask_leaves(tmp_path, umask, expected):
+    out = tmp_path / "a" / "b"
+    before = os.umask(umask)
+    try:
+        check_new_folder(out)
+        write_folder_atomically(out, fill)
+    finally:
+        os.umask(before)
+    assert mode(out) == expected
+    assert (out / "inner" / "file").read_bytes() == NEW
+    assert os.listdir(tmp_path / "a") == ["b"]
+
+
+def test_of_a_folder_that_was_killed_nothing_stays(tmp_path):
+    out = tmp_path / "out"
+    done = subprocess.run([sys.executable, "-c", HALF_A_FOLDER, str(out)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert not out.exists()
+    assert len(os.listdir(tmp_path)) == 1
+    write_folder_atomically(out, fill)
+    assert os.listdir(tmp_path) == ["out"]
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt(), SystemExit(1)])
+def test_of_a_folder_that_fails_nothing_stays(tmp_path, error):
+    def build(folder):
+        fill(folder)
+        raise error
+
+    with pytest.raises(type(error)):
+        write_folder_atomically(tmp_path / "out", build)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "act", [check_new_folder, lambda path: write_folder_atomically(path, fill)]
+)
+@pytest.mark.parametrize("name", ["folder", "taken", "link", "taken/out", "/proc/sys/umlip/out"])
+def test_a_folder_that_cannot_be_made_is_named(tmp_path, act, name):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "taken").write_bytes(OLD)
+    (tmp_path / "link").symlink_to("nothing")
+    before = sorted(os.listdir(tmp_path))
+    with pytest.raises(OutputError) as caught:
+        act(tmp_path / name)
+    assert str(tmp_path / name) in str(caught.value)
+    assert sorted(os.listdir(tmp_path)) == before

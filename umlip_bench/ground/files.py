@@ -1,4 +1,4 @@
-"""Writing files that are whole or not there.
+"""Writing files, and folders of files, that are whole or not there.
 
 A file is written under another name in the same folder, synced and renamed, so that no reader and no
 crash ever sees half of it. What a command that was killed left under such a name is removed by the next
@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import shutil
 import socket
 import stat
 import time
@@ -59,7 +60,7 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
             _take_over_mode(file.fileno(), target)
             os.fsync(file.fileno())
             os.replace(part, target)
-        _sync_folder(target.parent)
+        _sync(target.parent)
     except OSError as error:
         raise _unwritable(path, _reason(error)) from error
 
@@ -77,6 +78,60 @@ def check_writable(path: Path) -> None:
     target = destination(path)
     try:
         with _temporary(target.parent):
+            pass
+    except OSError as error:
+        raise _unwritable(path, _reason(error)) from error
+
+
+def write_folder_atomically(path: Path, build: Callable[[Path], object]) -> None:
+    """Write a folder so that it appears whole or not at all; folders above it are made.
+
+    Parameters
+    ----------
+    path
+        Of the folder, which must not exist.
+    build
+        Gets an empty folder to put files into. They are written anew, so that they need no care of
+        their own.
+
+    Raises
+    ------
+    OutputError
+        If the folder exists or cannot be written. What `build` raises otherwise is left as it is.
+    """
+    if path.exists() or path.is_symlink():
+        raise OutputError(f"{path} exists; remove it or choose another name")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(path.parent)
+        part = _temporary_name(path.parent)
+        part.mkdir()
+        try:
+            build(part)
+            for each in part.rglob("*"):
+                if each.is_file():
+                    _sync(each)
+            os.rename(part, path)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+        _sync(path.parent)
+    except OSError as error:
+        raise _unwritable(path, _reason(error)) from error
+
+
+def check_new_folder(path: Path) -> None:
+    """Check that `write_folder_atomically` will be able to write a folder; to be asked before long work.
+
+    Raises
+    ------
+    OutputError
+        As of `write_folder_atomically`, but for a disk that fills up later.
+    """
+    if path.exists() or path.is_symlink():
+        raise OutputError(f"{path} exists; remove it or choose another name")
+    above = next(each for each in path.absolute().parents if each.exists() or each.is_symlink())
+    try:
+        with _temporary(above):
             pass
     except OSError as error:
         raise _unwritable(path, _reason(error)) from error
@@ -118,13 +173,24 @@ def remove_leftovers(folder: Path) -> None:
         # Another process may have removed it, and what cannot be removed does no harm.
         with contextlib.suppress(OSError):
             if _is_left(folder / name):
-                (folder / name).unlink()
+                _remove(folder / name)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+def _temporary_name(folder: Path) -> Path:
+    return folder / f"{PREFIX}{_host()}-{os.getpid()}-{secrets.token_hex(8)}{SUFFIX}"
 
 
 @contextlib.contextmanager
 def _temporary(folder: Path) -> Iterator[tuple[Path, IO[bytes]]]:
     """A new file of ours, gone at the end if it still has its name."""
-    part = folder / f"{PREFIX}{_host()}-{os.getpid()}-{secrets.token_hex(8)}{SUFFIX}"
+    part = _temporary_name(folder)
     # Exclusive creation follows no link that somebody may have laid there.
     descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, NEW_MODE)
     try:
@@ -148,9 +214,9 @@ def _take_over_mode(descriptor: int, target: Path) -> None:
     os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
 
 
-def _sync_folder(folder: Path) -> None:
-    """Have the renaming survive a crash; some file systems cannot sync a folder."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def _sync(path: Path) -> None:
+    """Have a file, or the names in a folder, survive a crash; some file systems cannot sync a folder."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         with contextlib.suppress(OSError):
             os.fsync(descriptor)
