@@ -17,6 +17,17 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+COLUMNS = (
+    "first_run",
+    "first_model",
+    "second_run",
+    "second_model",
+    "suite",
+    "variant",
+)
+"""Columns of `to_frame` that say what a row is of."""
+
+
 @dataclass(frozen=True)
 class PairedRow:
     """One metric of two sides, over the cases that both have.

@@ -266,6 +266,6 @@ def test_a_failed_write_leaves_nothing(fit, chgnet, tmp_path, monkeypatch):
         raise OSError("disk full")
 
     monkeypatch.setattr("umlip_bench.ground.files.os.rename", full)
-    with pytest.raises(OutputError, match="mine cannot be written .disk full"):
+    with pytest.raises(OutputError, match=r"mine cannot be written \(disk full"):
         finetune.save(fit, chgnet, tmp_path / "mine")
     assert list(tmp_path.iterdir()) == []

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from umlip_bench.cli.options import Subparsers, add_command
+from umlip_bench.cli.options import Subparsers, add_command, add_force_option
 
 if TYPE_CHECKING:
     from umlip_bench.analysis.compared_models import Side
@@ -51,6 +51,7 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="write the differences too; .csv or .parquet"
     )
+    add_force_option(parser)
     parser.set_defaults(run=_run)
 
 
@@ -71,15 +72,16 @@ class _Operand:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from umlip_bench.analysis.comparison import compare, overlaps, to_frame
+    from umlip_bench.analysis.comparison import COLUMNS, compare, overlaps, to_frame
     from umlip_bench.analysis.comparison_table import print_changes, print_comparison
-    from umlip_bench.analysis.export import check_table_path, write_table
+    from umlip_bench.analysis.export import check_table_path, table_output, write_table
     from umlip_bench.analysis.run_differences import changes
     from umlip_bench.cli.console import output
     from umlip_bench.ground.errors import DataError
 
     if options.out is not None:
         check_table_path(options.out)
+        table_output(options.out, COLUMNS, force=options.force).check()
     pairs = _pairs(options.runs, options.models)
     console = output()
     frames = []
@@ -102,7 +104,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.out is not None:
         import pandas as pd
 
-        write_table(pd.concat(frames, ignore_index=True), options.out)
+        write_table(pd.concat(frames, ignore_index=True), options.out, force=options.force)
         console.print(f"Table: {options.out}")
     return 0
 

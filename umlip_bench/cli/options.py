@@ -38,6 +38,15 @@ def add_device_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_force_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--force``."""
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="overwrite files that umlip_bench did not write; its own are overwritten anyway",
+    )
+
+
 def positive(text: str) -> int:
     """A whole number of at least 1, for ``type=``."""
     if not text.isdecimal() or int(text) < 1:

@@ -110,7 +110,7 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(
-            f"{folder} cannot be made ({error.strerror}); choose another --out"
+            f"{folder} cannot be made ({error.strerror}); choose another place"
         ) from error
 
 
@@ -151,13 +151,10 @@ def _heads(start: bytes) -> list[str]:
 
 
 def _parquet_is_ours(path: Path) -> bool:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    import pandas as pd
 
     try:
-        metadata = pq.read_schema(path).metadata or {}
-        attributes = json.loads(metadata.get(b"PANDAS_ATTRS", b"{}"))
-    except (OSError, pa.ArrowException, ValueError):
+        attributes = pd.read_parquet(path, columns=[]).attrs
+    except (OSError, ValueError):  # of which pyarrow's errors derive
         return False
-    written_by = attributes.get("written_by", "") if isinstance(attributes, dict) else ""
-    return str(written_by).startswith(f"{NAME} ")
+    return str(attributes.get("written_by", "")).startswith(f"{NAME} ")
