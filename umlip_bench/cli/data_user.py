@@ -7,7 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from umlip_bench.cli.options import Subparsers, add_command, add_force_option
+from umlip_bench.cli.options import (
+    Subparsers,
+    add_command,
+    add_force_option,
+    whole,
+)
 
 if TYPE_CHECKING:
     from umlip_bench.datasets import Dataset, Frame
@@ -55,7 +60,7 @@ def add_export(actions: Subparsers) -> None:
     export.add_argument("--material", metavar="NAME", help="only this material's frames")
     export.add_argument(
         "--frame",
-        type=int,
+        type=whole(0),
         action="append",
         metavar="N",
         help="only the N-th frame, from 0, of what is left; may be given several times",

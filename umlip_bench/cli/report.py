@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from umlip_bench.cli.options import Subparsers, add_command, add_force_option, positive
+from umlip_bench.cli.options import Subparsers, add_command, add_force_option, whole
 
 if TYPE_CHECKING:
     from umlip_bench.analysis.report.content import DataNote
@@ -61,9 +61,7 @@ def add_parser(commands: Subparsers) -> None:
         default=None,
         help="of --figures (default: png pdf)",
     )
-    parser.add_argument(
-        "--dpi", type=positive, default=None, metavar="N", help="of PNGs (default: 300)"
-    )
+    parser.add_argument("--dpi", type=whole(10, 2400), metavar="N", help="of PNGs (default: 300)")
     parser.add_argument(
         "--corrected",
         type=Path,
