@@ -216,6 +216,8 @@ class ModelCardContent:
         Device.
     started
         When the last command of the run was given, ISO 8601.
+    incomplete
+        What of the run was planned and is not there, a sentence each.
     """
 
     title: str
@@ -238,6 +240,7 @@ class ModelCardContent:
     versions: Mapping[str, str]
     measured_on: str
     started: str
+    incomplete: tuple[str, ...]
 
     @property
     def other_functional(self) -> bool:
@@ -290,6 +293,7 @@ def card_content(side: Side) -> ModelCardContent:
         versions=_versions(provenance),
         measured_on=str(provenance.get("device", "unknown")),
         started=str(provenance.get("started", "unknown")),
+        incomplete=run.incomplete,
     )
 
 

@@ -62,6 +62,9 @@ def sections(content: ModelCardContent) -> list[Section]:
 
 
 def _short(content: ModelCardContent) -> Iterator[Block]:
+    if content.incomplete:
+        yield Paragraph("The run is not complete; what follows is of the cases that are there:")
+        yield Bullets(content.incomplete)
     # A suite's sentence is on all its headlines: the first stands for the others.
     verdicts = {(scale.suite, scale.variant): scale.verdict for scale in content.scales}
     if verdicts:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from umlip_bench.ground.outputs import COMMENT, GENERATOR
+from umlip_bench.ground.outputs import GENERATOR
 
 
 @dataclass(frozen=True)
@@ -84,12 +84,12 @@ class Section:
 
 
 def to_markdown(title: str, sections: Sequence[Section]) -> str:
-    """The document in GitHub's Markdown, with a comment on who wrote it as its last line."""
+    """The document in GitHub's Markdown, with a line break at its end."""
     parts = [f"# {_escaped(title)}"]
     for section in sections:
         parts.append(f"## {_escaped(section.title)}")
         parts += [_block(block) for block in section.blocks]
-    return "\n\n".join([*parts, COMMENT])
+    return "\n\n".join(parts) + "\n"
 
 
 def to_html(title: str, sections: Sequence[Section]) -> str:

@@ -88,8 +88,7 @@ def write(
     for _, _, output in outputs:
         output.check()
     for figure, ending, output in outputs:
-        content = _drawn(figure, ending, pixels_per_inch)
-        output.write(lambda file, content=content: file.write(content))
+        output.write_bytes(_drawn(figure, ending, pixels_per_inch))
         yield output.path
 
 

@@ -32,7 +32,8 @@ def add_parser(commands: Subparsers) -> None:
         help="compare models or runs, case by case",
         description=(
             "Compare two models, or two runs of the same models, over the cases that both have: paired\n"
-            "differences, second less first, with 95 % intervals."
+            "differences B - A, A being the first, with 95 % intervals. A corrected model is always B, its\n"
+            "parent A, in whatever order they are named."
         ),
         examples=EXAMPLES,
     )
@@ -172,7 +173,7 @@ def _chosen(operand: _Operand, other: _Operand) -> str | None:
 
 
 def _pair(first: Run, first_model: str, second: Run, second_model: str) -> Pair:
-    from umlip_bench.analysis.compared_models import Side
+    from umlip_bench.analysis.compared_models import Side, baseline_first
     from umlip_bench.ground.errors import DataError
 
     _check_model(first, first_model)
@@ -180,7 +181,9 @@ def _pair(first: Run, first_model: str, second: Run, second_model: str) -> Pair:
     if first is second and first_model == second_model:
         raise DataError(f"{first_model} would be compared with itself; name two models or two runs")
     if first_model != second_model:
-        return Side(first, first_model, first_model), Side(second, second_model, second_model)
+        return baseline_first(
+            Side(first, first_model, first_model), Side(second, second_model, second_model)
+        )
     names = (first.name, second.name)
     if first.name == second.name:
         names = (str(first.path), str(second.path))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from umlip_bench.cli.options import Subparsers, add_command, add_force_option
+from umlip_bench.cli.options import Subparsers, add_command, add_force_option, say_incomplete
 
 EXAMPLES = """\
   umlip-bench export runs/first --out tables
@@ -38,6 +38,7 @@ def _run(options: argparse.Namespace) -> int:
     from umlip_bench.analysis.runs import read_run
 
     run = read_run(options.folder)
+    say_incomplete(run)
     for written in export_run(run, options.out, options.format, force=options.force):
         print(f"{written.path}: {written.n_rows} row{'' if written.n_rows == 1 else 's'}")
     return 0

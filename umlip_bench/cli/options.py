@@ -5,8 +5,12 @@ from __future__ import annotations
 import argparse
 import math
 import re
+import sys
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from umlip_bench.analysis.runs import Run
 
 Subparsers = Any
 """What argparse's ``add_subparsers`` returns; it has no public name."""
@@ -51,6 +55,12 @@ def add_force_option(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="overwrite files that umlip_bench did not write; its own are overwritten anyway",
     )
+
+
+def say_incomplete(run: Run) -> None:
+    """Say on stderr what of a run is missing, where what a command writes has no place for it."""
+    for missing in run.incomplete:
+        print(f"umlip-bench: {run.path} is not complete: {missing}", file=sys.stderr)
 
 
 # ---- numbers, for ``type=``: argparse says which option it was

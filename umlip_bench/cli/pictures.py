@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from umlip_bench.cli.options import Subparsers, add_command, add_force_option
+from umlip_bench.cli.options import Subparsers, add_command, add_force_option, say_incomplete
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -93,6 +93,7 @@ def _results(folder: Path) -> tuple[str, dict[tuple[str, str], dict[str, Any]]]:
     from umlip_bench.ground.level_of_theory import differs
 
     run = read_run(folder)
+    say_incomplete(run)
     level = run.level
     reference = "DFT" if level.functional == "unknown" else f"DFT ({level})"
     names = {}

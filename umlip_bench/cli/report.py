@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from umlip_bench.cli.options import Subparsers, add_command, add_force_option, whole
+from umlip_bench.cli.options import Subparsers, add_command, add_force_option, say_incomplete, whole
 
 if TYPE_CHECKING:
     from umlip_bench.analysis.report.content import DataNote
@@ -86,6 +86,8 @@ def _run(options: argparse.Namespace) -> int:
     output = Output(options.out or options.runs[0] / "report.html", options.force)
     runs = [read_run(path) for path in options.runs]
     output.check()
+    for run in runs:
+        say_incomplete(run)
     notes = {run.data: _data_note(run) for run in runs}
     report = gather(runs, notes, [read_factor(folder) for folder in options.corrected])
     output.write_text(render(report))

@@ -94,7 +94,10 @@ class Output:
 
     def write_text(self, text: str) -> None:
         """Write a text in UTF-8; errors as of `write`."""
-        content = text.encode()
+        self.write_bytes(text.encode())
+
+    def write_bytes(self, content: bytes) -> None:
+        """Write what is there already; errors as of `write`."""
         self.write(lambda file: file.write(content))
 
 
