@@ -203,6 +203,10 @@ def _fails(content: ModelCardContent) -> Iterator[Block]:
         yield Bullets((*(f"{f.suite}, {f.case}: {f.reason}" for f in shown), *more))
     if not content.faults and not content.failures:
         yield Paragraph("Nothing that was measured failed, stopped short or came out unstable.")
+    if not content.scales:
+        yield Paragraph(
+            "There was nothing to compare with: how wrong the numbers are is not known."
+        )
 
 
 def _correct(content: ModelCardContent) -> Iterator[Block]:
