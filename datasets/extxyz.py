@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import ase.io
 from ase import Atoms
@@ -12,6 +13,7 @@ from ase import Atoms
 from umlip_bench.datasets.frame import Frame
 from umlip_bench.datasets.labels import ENERGY, FORCES, FORMAT, STRESS, SYSTEM, frame
 from umlip_bench.ground.errors import DataError
+from umlip_bench.ground.files import write_atomically
 
 
 def read_frames(path: Path) -> Iterator[Frame]:
@@ -68,23 +70,50 @@ def read_structures(path: Path) -> Iterator[Atoms]:
 
 
 def write_frames(path: Path, frames: Iterable[Frame]) -> int:
-    """Write frames in the standard form and return how many there were."""
+    """Write frames in the standard form and return how many there were.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
     count = 0
-    with path.open("w", encoding="utf-8") as stream:
+
+    def write(file: IO[bytes]) -> None:
+        nonlocal count
         for each in frames:
-            atoms = Atoms(
-                numbers=each.atoms.numbers,
-                positions=each.atoms.positions,
-                cell=each.atoms.cell,
-                pbc=each.atoms.pbc,
-            )
-            atoms.info = {SYSTEM: each.system, ENERGY: each.energy}
-            if each.stress is not None:
-                atoms.info[STRESS] = each.stress
-            atoms.arrays[FORCES] = each.forces
-            ase.io.write(stream, atoms, format="extxyz")
+            file.write(_in_standard_form(each))
             count += 1
+
+    write_atomically(path, write)
     return count
+
+
+def holds(path: Path, frames: Iterable[Frame]) -> bool:
+    """Whether a file is what `write_frames` makes of these frames, byte for byte."""
+    with path.open("rb") as file:
+        for each in frames:
+            content = _in_standard_form(each)
+            if file.read(len(content)) != content:
+                return False
+        return not file.read(1)
+
+
+def _in_standard_form(frame: Frame) -> bytes:
+    """A frame's structure with its labels by the names of the standard form."""
+    atoms = Atoms(
+        numbers=frame.atoms.numbers,
+        positions=frame.atoms.positions,
+        cell=frame.atoms.cell,
+        pbc=frame.atoms.pbc,
+    )
+    atoms.info = {SYSTEM: frame.system, ENERGY: frame.energy}
+    if frame.stress is not None:
+        atoms.info[STRESS] = frame.stress
+    atoms.arrays[FORCES] = frame.forces
+    text = io.StringIO()
+    ase.io.write(text, atoms, format="extxyz")
+    return text.getvalue().encode()
 
 
 def _read_atoms(path: Path) -> Iterator[Atoms]:

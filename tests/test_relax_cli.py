@@ -181,8 +181,10 @@ def test_two_at_once_one_is_refused(tmp_path, structures):
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        (["--fmax", "0"], "--fmax is 0.0"),
-        (["--fmax", "nan"], "--fmax is nan"),
+        (["--fmax", "0"], "--fmax: '0' is not a finite number above 0"),
+        (["--fmax", "nan"], "--fmax: 'nan' is not"),
+        (["--fmax", "inf"], "--fmax: 'inf' is not"),
+        (["--pressure", "nan", "--cell"], "--pressure: 'nan' is not a finite number"),
         (["--pressure", "5"], "give --cell too"),
         (["--steps", "0"], "at least 1"),
     ],
@@ -191,6 +193,26 @@ def test_options_that_make_no_sense(umlip_bench, tmp_path, source, options, reas
     done = umlip_bench("relax", source, "--model", CHGNET, "--out", tmp_path / "x.xyz", *options)
     assert done.returncode == 2
     assert reason in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["data.json", "relaxed.cif", "POSCAR", "relaxed.xyz.gz"])
+def test_only_names_of_extended_xyz_are_written(umlip_bench, tmp_path, source, name):
+    out = tmp_path / name
+    out.write_text('{"precious": 1}')
+    done = umlip_bench("relax", source, "--model", CHGNET, "--out", out)
+    assert done.returncode == 2
+    assert str(out) in done.stderr
+    assert "must end in .xyz or .extxyz" in done.stderr
+    assert out.read_text() == '{"precious": 1}'
+
+
+@pytest.mark.parametrize("place", ["missing/x.xyz", "folder.xyz", "/proc/sys/x.xyz"])
+def test_where_nothing_can_be_written_is_said_at_once(umlip_bench, tmp_path, source, place):
+    (tmp_path / "folder.xyz").mkdir()
+    done = umlip_bench("relax", source, "--model", "no-such", "--out", tmp_path / place)
+    assert done.returncode == 2
+    assert "cannot be written" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -8,7 +8,14 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from umlip_bench.cli.options import Subparsers, add_command, add_device_options, positive
+from umlip_bench.cli.options import (
+    Subparsers,
+    add_command,
+    add_device_options,
+    finite,
+    positive,
+    positive_float,
+)
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -19,6 +26,10 @@ EXAMPLES = """\
 
 An interrupted run goes on where it was when the same command is given again.
 """
+
+
+ENDINGS = (".xyz", ".extxyz")
+"""Of the file that is written: by other names it would be taken for something else."""
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -38,7 +49,11 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="extended XYZ")
     parser.add_argument("--cell", action="store_true", help="relax the cell too")
     parser.add_argument(
-        "--fmax", type=float, default=0.05, metavar="F", help="largest force, eV/Å (default: 0.05)"
+        "--fmax",
+        type=positive_float,
+        default=0.05,
+        metavar="F",
+        help="largest force, eV/Å (default: 0.05)",
     )
     parser.add_argument(
         "--steps", type=positive, default=500, metavar="N", help="most steps (default: 500)"
@@ -50,7 +65,7 @@ def add_parser(commands: Subparsers) -> None:
         help="lbfgs takes half the steps where the start is near; fire (default) is the safer",
     )
     parser.add_argument(
-        "--pressure", type=float, default=0.0, metavar="P", help="on the cell, GPa (default: 0)"
+        "--pressure", type=finite, default=0.0, metavar="P", help="on the cell, GPa (default: 0)"
     )
     add_device_options(parser)
     parser.set_defaults(run=_run)
@@ -58,9 +73,14 @@ def add_parser(commands: Subparsers) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     from umlip_bench.ground.errors import UmlipBenchError
+    from umlip_bench.ground.files import check_writable
 
-    if not options.fmax > 0:
-        raise UmlipBenchError(f"--fmax is {options.fmax} eV/Å; it must be positive, e.g. 0.05")
+    if options.out.suffix.lower() not in ENDINGS:
+        raise UmlipBenchError(
+            f"--out {options.out}: relaxed structures are written as extended XYZ; the name must end in "
+            f"{' or '.join(ENDINGS)}"
+        )
+    check_writable(options.out)
     if options.pressure and not options.cell:
         raise UmlipBenchError("--pressure acts on the cell: give --cell too")
     for path in options.files:  # what cannot be read is told before the model is loaded

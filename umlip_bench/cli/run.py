@@ -35,6 +35,8 @@ EXAMPLES = """\
 An interrupted run goes on where it was when the same command is given again.
 """
 
+MAX_INDEX = 1
+"""Highest Miller index of the surfaces of a structure, where none is asked for."""
 FEW_CASES = 12
 """So many are listed one by one below the table."""
 
@@ -86,7 +88,6 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument(
         "--max-index",
         type=positive,
-        default=1,
         metavar="N",
         help="with --structure: highest Miller index of surfaces (default: 1)",
     )
@@ -170,6 +171,11 @@ def _dataset(options: argparse.Namespace) -> _Source:
     from umlip_bench.ground.errors import UmlipBenchError
     from umlip_bench.running.plan import DataIdentity, SuitePlan
 
+    if options.max_index is not None:
+        raise UmlipBenchError(
+            f"--max-index {options.max_index} goes with --structure FILE; the surfaces of a data set "
+            "(--data) are given"
+        )
     if options.ion is not None:
         raise UmlipBenchError(
             f"--ion {options.ion} goes with --structure FILE; images of a path (--data) say which atom moves"
@@ -228,8 +234,19 @@ def _structure(options: argparse.Namespace) -> _Source:
         raise DataError(
             f"{path} cannot be read as a structure ({type(error).__name__}: {error})"
         ) from error
+    named = {suite.name for suite in wanted or able}
+    for option, value, suite in (
+        ("--max-index", options.max_index, "surfaces"),
+        ("--ion", options.ion, "migration"),
+    ):
+        if value is not None and suite not in named:
+            raise UmlipBenchError(
+                f"{option} {value} is of the suite {suite}, which is not among those to run; leave it "
+                f"away, or add {suite}"
+            )
     mode = Mode(options.mode)
-    request = StructureRequest(atoms, path.stem, options.max_index, options.ion, mode)
+    max_index = MAX_INDEX if options.max_index is None else options.max_index
+    request = StructureRequest(atoms, path.stem, max_index, options.ion, mode)
     plans, notes = [], []
     for suite in wanted or able:
         try:
@@ -240,7 +257,7 @@ def _structure(options: argparse.Namespace) -> _Source:
             notes.append(f"{suite.name} is left out: {error}.")
     if not plans:
         raise UmlipBenchError(f"no suite can measure {path}: {' '.join(notes)}")
-    identity = f"{options.max_index} {options.ion} ".encode() + content
+    identity = f"{max_index} {options.ion} ".encode() + content
     data = DataIdentity(path.name, hashlib.sha256(identity).hexdigest(), LevelOfTheory("unknown"))
     return _Source(data, plans, notes)
 

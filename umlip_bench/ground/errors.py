@@ -29,6 +29,10 @@ class DeviceError(UmlipBenchError):
     """A device or number format that is not to be had."""
 
 
+class OutputError(UmlipBenchError):
+    """A file that cannot be written, or that is not ours to overwrite."""
+
+
 class RunFolderError(UmlipBenchError):
     """A run folder that is damaged, in use, or holds another run."""
 

@@ -6,7 +6,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from umlip_bench.cli.options import Subparsers, add_command
+from umlip_bench.cli.options import (
+    Subparsers,
+    add_command,
+    positive_float,
+)
 
 EXAMPLES = """\
   umlip-finetune collect suggested/vasp --out labels.xyz
@@ -40,7 +44,7 @@ def add_parser(commands: Subparsers) -> None:
     )
     parser.add_argument(
         "--tolerance",
-        type=float,
+        type=positive_float,
         default=1e-3,
         metavar="Å",
         help="by which positions and cells may differ (default: 0.001)",

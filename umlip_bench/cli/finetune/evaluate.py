@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from umlip_bench.cli.finetune.training_options import add_training_options, given, settings_of
-from umlip_bench.cli.options import Subparsers, add_command, add_device_options, positive
+from umlip_bench.cli.options import (
+    Subparsers,
+    add_command,
+    add_device_options,
+    add_force_option,
+    positive,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -89,6 +94,7 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="write every material's numbers as JSON"
     )
+    add_force_option(parser)
     add_device_options(parser)
     add_training_options(parser)
     parser.set_defaults(run=_run)
@@ -98,6 +104,7 @@ def _run(options: argparse.Namespace) -> int:
     from umlip_bench import datasets
     from umlip_bench.cli import console
     from umlip_bench.ground.errors import CorrectionError
+    from umlip_bench.ground.outputs import Output, json_text
 
     methods = list(dict.fromkeys(options.method or (SCALAR,)))
     trained = [method for method in methods if method != SCALAR]
@@ -106,6 +113,8 @@ def _run(options: argparse.Namespace) -> int:
             f"--{foreign[0].replace('_', '-')} is not an option of the method scalar; leave it away, or "
             "give --method of one that trains"
         )
+    if options.out is not None:
+        Output(options.out, options.force).check()
     dataset = datasets.load(options.data)
     systems = dataset.by_system()
     unknown = [name for name in options.material or () if name not in systems]
@@ -130,8 +139,7 @@ def _run(options: argparse.Namespace) -> int:
     evaluation = Evaluation(model.card.name, options.data, tuple(outcomes))
     print_evaluation(evaluation, console.output())
     if options.out is not None:
-        text = json.dumps(evaluation.to_json(), indent=1, ensure_ascii=False, allow_nan=False)
-        options.out.write_text(text + "\n", encoding="utf-8")
+        Output(options.out, options.force).write_text(json_text(evaluation.to_json()))
         print(f"Numbers of every material: {options.out}", file=sys.stderr)
     return 0
 

@@ -6,7 +6,13 @@ import argparse
 import json
 from dataclasses import asdict
 
-from umlip_bench.cli.options import Subparsers, add_command, add_device_options, positive
+from umlip_bench.cli.options import (
+    Subparsers,
+    add_command,
+    add_device_options,
+    positive,
+    whole,
+)
 
 EXAMPLES = """\
   umlip-finetune speed --model chgnet-0.3.0
@@ -36,7 +42,7 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument("--frames", type=positive, default=24, metavar="N", help="default: 24")
     parser.add_argument("--batch-size", type=positive, default=8, metavar="N", help="default: 8")
     parser.add_argument(
-        "--repeats", type=positive, default=7, metavar="N", help="default: 7, at least 5"
+        "--repeats", type=whole(5), default=7, metavar="N", help="default: 7, at least 5"
     )
     parser.add_argument(
         "--threads", type=positive, default=1, metavar="N", help="CPU threads (default: 1)"
