@@ -28,7 +28,14 @@ from umlip_bench.analysis.phonons import (
 from umlip_bench.analysis.suites.base import SuiteAnalysis
 from umlip_bench.analysis.suites.phonons import PhononAnalysis
 from umlip_bench.benchmarks.analysed import AnalysedSuite
-from umlip_bench.benchmarks.crystal import SYMPREC, Crystal, Displacements, Mesh
+from umlip_bench.benchmarks.crystal import (
+    PHONOPY_SYMPREC,
+    SYMPREC,
+    Crystal,
+    Displacements,
+    Mesh,
+    RandomDisplacements,
+)
 from umlip_bench.benchmarks.fingerprints import digest, elements_of
 from umlip_bench.benchmarks.selection import cheapest
 from umlip_bench.benchmarks.suite import Mode, StructureRequest
@@ -73,27 +80,34 @@ class PhononMeasurement:
         DFT's at 300 K in J/(mol K) per mole of atoms; ``None`` if there is none.
     fixed_only
         Why the model's own geometry is not comparable with DFT's; ``None`` if it is.
+    symprec
+        Å; the tolerance of symmetry with which DFT's displacements were chosen.
     """
 
     name: str
     atoms: Atoms
     supercell_matrix: np.ndarray | None = None
     primitive_matrix: np.ndarray | None = None
-    displacements: Displacements | None = None
+    displacements: Displacements | RandomDisplacements | None = None
     forces: np.ndarray | None = None
     heat_capacity: float | None = None
     fixed_only: str | None = None
+    symprec: float = PHONOPY_SYMPREC
 
     @property
     def fingerprint(self) -> str:
-        """Digest of the cells and of the displacements."""
+        """Digest of the cells, the displacements, and of masses and tolerance where they are not the usual."""
         displaced = self.displacements
+        more = [self.atoms.get_masses()] if self.atoms.has("masses") else []
+        if self.symprec != PHONOPY_SYMPREC:
+            more.append(np.array(self.symprec))
         return digest(
             [self.atoms],
             self.supercell_matrix,
             self.primitive_matrix,
-            None if displaced is None else displaced.atoms,
+            displaced.atoms if isinstance(displaced, Displacements) else None,
             None if displaced is None else displaced.vectors,
+            *more,
         )
 
     @property
@@ -111,7 +125,7 @@ class PhononMeasurement:
         """
         if self.supercell_matrix is None:
             return Crystal.of(self.atoms)
-        return Crystal(self.atoms, self.supercell_matrix, self.primitive_matrix)
+        return Crystal(self.atoms, self.supercell_matrix, self.primitive_matrix, self.symprec)
 
 
 def measure(case: PhononMeasurement) -> Task[PhononComparison]:
@@ -167,7 +181,10 @@ def _why_not_relaxed(own: Relaxed) -> str:
 
 
 def _of_model(
-    crystal: Crystal, displacements: Displacements, mesh: Mesh, path: BandPath
+    crystal: Crystal,
+    displacements: Displacements | RandomDisplacements,
+    mesh: Mesh,
+    path: BandPath,
 ) -> Task[Phonons]:
     """The model's phonons of one crystal."""
     perfect, *displaced = yield [
@@ -181,7 +198,7 @@ def _of_model(
 
 def _phonons(
     crystal: Crystal,
-    displacements: Displacements,
+    displacements: Displacements | RandomDisplacements,
     forces: np.ndarray,
     mesh: Mesh,
     path: BandPath,
@@ -199,7 +216,7 @@ class PhononSuite(AnalysedSuite[PhononComparison]):
     """The suite ``phonons``."""
 
     analysis: ClassVar[SuiteAnalysis[PhononComparison]] = PhononAnalysis()
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     def cases(self, dataset: Dataset, mode: Mode) -> Sequence[PhononMeasurement]:
         """Force sets and heat capacities of a set; short runs take the smallest supercells and cells."""
@@ -223,14 +240,20 @@ class PhononSuite(AnalysedSuite[PhononComparison]):
 
 
 def _of_forces(case: PhononCase) -> PhononMeasurement:
+    displacements = (
+        RandomDisplacements(case.displacements)
+        if case.displaced_atoms is None
+        else Displacements(case.displaced_atoms, case.displacements)
+    )
     return PhononMeasurement(
         name=case.name,
         atoms=case.unitcell,
         supercell_matrix=case.supercell_matrix,
         primitive_matrix=case.primitive_matrix,
-        displacements=Displacements(case.displaced_atoms, case.displacements),
+        displacements=displacements,
         forces=case.forces,
         fixed_only=_fixed_only(case),
+        symprec=case.symprec,
     )
 
 
