@@ -113,14 +113,6 @@ class Run:
         with_cases = {record.suite for record in self.records}
         return tuple(name for name in self.config.suites if name in with_cases)
 
-    @property
-    def incomplete(self) -> tuple[str, ...]:
-        """What was planned and is not there, a sentence each, for readers of any number of the run.
-
-        ``"m3gnet-mp-2021.2.8, eos: 7 of 12 planned cases are there"``. Empty for a run that is complete.
-        """
-        return ()
-
     def card(self, model: str) -> ModelCard:
         """What run.yaml says of a model.
 

@@ -28,7 +28,14 @@ from umlip_bench.analysis.phonons import (
 from umlip_bench.analysis.suites.base import SuiteAnalysis
 from umlip_bench.analysis.suites.phonons import PhononAnalysis
 from umlip_bench.benchmarks.analysed import AnalysedSuite
-from umlip_bench.benchmarks.crystal import SYMPREC, Crystal, Displacements, Mesh
+from umlip_bench.benchmarks.crystal import (
+    PHONOPY_SYMPREC,
+    SYMPREC,
+    Crystal,
+    Displacements,
+    Mesh,
+    RandomDisplacements,
+)
 from umlip_bench.benchmarks.elements import elements_of
 from umlip_bench.benchmarks.selection import cheapest
 from umlip_bench.benchmarks.suite import Mode, StructureRequest
@@ -73,16 +80,19 @@ class PhononMeasurement:
         DFT's at 300 K in J/(mol K) per mole of atoms; ``None`` if there is none.
     fixed_only
         Why the model's own geometry is not comparable with DFT's; ``None`` if it is.
+    symprec
+        Å; the tolerance of symmetry with which DFT's displacements were chosen.
     """
 
     name: str
     atoms: Atoms
     supercell_matrix: np.ndarray | None = None
     primitive_matrix: np.ndarray | None = None
-    displacements: Displacements | None = None
+    displacements: Displacements | RandomDisplacements | None = None
     forces: np.ndarray | None = None
     heat_capacity: float | None = None
     fixed_only: str | None = None
+    symprec: float = PHONOPY_SYMPREC
 
     @property
     def elements(self) -> tuple[str, ...]:
@@ -99,7 +109,7 @@ class PhononMeasurement:
         """
         if self.supercell_matrix is None:
             return Crystal.of(self.atoms)
-        return Crystal(self.atoms, self.supercell_matrix, self.primitive_matrix)
+        return Crystal(self.atoms, self.supercell_matrix, self.primitive_matrix, self.symprec)
 
 
 def measure(case: PhononMeasurement) -> Task[PhononComparison]:
@@ -155,7 +165,10 @@ def _why_not_relaxed(own: Relaxed) -> str:
 
 
 def _of_model(
-    crystal: Crystal, displacements: Displacements, mesh: Mesh, path: BandPath
+    crystal: Crystal,
+    displacements: Displacements | RandomDisplacements,
+    mesh: Mesh,
+    path: BandPath,
 ) -> Task[Phonons]:
     """The model's phonons of one crystal."""
     perfect, *displaced = yield [
@@ -169,7 +182,7 @@ def _of_model(
 
 def _phonons(
     crystal: Crystal,
-    displacements: Displacements,
+    displacements: Displacements | RandomDisplacements,
     forces: np.ndarray,
     mesh: Mesh,
     path: BandPath,
@@ -187,7 +200,7 @@ class PhononSuite(AnalysedSuite[PhononComparison]):
     """The suite ``phonons``."""
 
     analysis: ClassVar[SuiteAnalysis[PhononComparison]] = PhononAnalysis()
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     def cases(self, dataset: Dataset, mode: Mode) -> Sequence[PhononMeasurement]:
         """Force sets and heat capacities of a set; short runs take the smallest supercells and cells."""
@@ -211,14 +224,20 @@ class PhononSuite(AnalysedSuite[PhononComparison]):
 
 
 def _of_forces(case: PhononCase) -> PhononMeasurement:
+    displacements = (
+        RandomDisplacements(case.displacements)
+        if case.displaced_atoms is None
+        else Displacements(case.displaced_atoms, case.displacements)
+    )
     return PhononMeasurement(
         name=case.name,
         atoms=case.unitcell,
         supercell_matrix=case.supercell_matrix,
         primitive_matrix=case.primitive_matrix,
-        displacements=Displacements(case.displaced_atoms, case.displacements),
+        displacements=displacements,
         forces=case.forces,
         fixed_only=_fixed_only(case),
+        symprec=case.symprec,
     )
 
 

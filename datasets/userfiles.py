@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -18,9 +18,10 @@ from umlip_bench.datasets.frame import Frame
 from umlip_bench.datasets.labels import FORMAT, SYSTEM, frame, frames_cases, from_calculator
 from umlip_bench.datasets.paths import PATH_FORMAT, PathFrame, is_image, migration_cases, path_frame
 from umlip_bench.ground.errors import DataError
+from umlip_bench.ground.level_of_theory import LevelOfTheory
 
 
-def read(path: Path) -> Dataset:
+def read(path: Path, *, trust_order: bool = False) -> Dataset:
     """Read a user's file or folder.
 
     Parameters
@@ -29,6 +30,8 @@ def read(path: Path) -> Dataset:
         A file of one of `READERS` or of phonopy's, or a folder, searched with all below it; the level of
         theory is that of the manifest beside or in it, if there is one
         (`umlip_bench.datasets.manifests`).
+    trust_order
+        As in `umlip_bench.datasets.load`.
 
     Raises
     ------
@@ -53,9 +56,12 @@ def read(path: Path) -> Dataset:
         paths = migration_cases(images, level)
     except DataError as error:
         raise DataError(f"{path} has migration paths that cannot be used:\n{error}") from error
-    phonons = [phonopy_files.read(f, level, name) for name, f in force_sets.items()]
+    phonons, left_out = _read_force_sets(force_sets, level, trust_order=trust_order)
+    if left_out and not (frames or paths or phonons):
+        raise DataError("\n".join(left_out.values()))
     manifest = replace(
-        manifest, caveats=(*manifest.caveats, *_told(paths), *_told_of_phonons(phonons))
+        manifest,
+        caveats=(*manifest.caveats, *_told(paths), *_told_of_phonons(phonons, left_out)),
     )
     sources = [*files, *chain.from_iterable(map(phonopy_files.sources, force_sets.values()))]
     return Dataset(manifest, (*frames_cases(frames, level), *paths, *phonons), _digest(sources))
@@ -85,10 +91,29 @@ def _told(paths: Sequence[MigrationCase]) -> Iterator[str]:
         yield f"path{'' if len(names) == 1 else 's'} {', '.join(names)}: {note}."
 
 
-def _told_of_phonons(phonons: Sequence[PhononCase]) -> Iterator[str]:
+def _read_force_sets(
+    force_sets: Mapping[str, Path], level: LevelOfTheory, *, trust_order: bool
+) -> tuple[list[PhononCase], dict[str, str]]:
+    """Cases, and why others cannot be used, by name."""
+    cases: list[PhononCase] = []
+    left_out: dict[str, str] = {}
+    for name, path in force_sets.items():
+        try:
+            cases.append(phonopy_files.read(path, level, name, trust_order=trust_order))
+        except DataError as error:
+            left_out[name] = str(error)
+    return cases, left_out
+
+
+def _told_of_phonons(phonons: Sequence[PhononCase], left_out: Mapping[str, str]) -> Iterator[str]:
     if phonons:
         names = ", ".join(case.name for case in phonons)
         yield f"cells of {names} are taken to be relaxed in DFT, as nothing in phonopy's files says."
+    for case in phonons:
+        yield from (f"{case.name}: {note}." for note in case.notes)
+    number = len(phonons) + len(left_out)
+    for count, reason in enumerate(left_out.values(), start=1):
+        yield f"force sets left out, {count} of {len(left_out)} (there are {number}): {reason}."
 
 
 def allowed() -> str:

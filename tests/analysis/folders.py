@@ -26,13 +26,13 @@ def write_run(
     """Write results, by suite and model, as a run would, and read them."""
     models = list(dict.fromkeys(model for by_model in results.values() for model in by_model))
     digests = {name: f"{name} " * 8 for name in models} | dict(weights or {})
-    identity = {
+    fixed = {
         "data": {"id": data[0], "sha256": data[1], "level_of_theory": {"functional": "PBE"}},
         "settings": {"dtype": dtype},
     }
     known = {"python": "3.11.7", "packages": {"numpy": "2.0"}, "device": "cpu"}
     cards = {name: {**CARD, "name": name, "sha256": digests[name]} for name in models}
-    config = RunConfig(identity, {**known, **(provenance or {})}, cards, list(results))
+    config = RunConfig(fixed, {**known, **(provenance or {})}, cards, list(results))
     rows = {}
     with RunFolder(path, config) as folder:
         for suite, by_model in results.items():

@@ -86,6 +86,14 @@ def add_parser(commands: Subparsers) -> None:
         help="measure this structure, without reference values",
     )
     parser.add_argument(
+        "--trust-order",
+        action="store_true",
+        help=(
+            "with --data: take forces of phonopy's force sets as they are, even where they do not look as if "
+            "they were in the order of the supercell"
+        ),
+    )
+    parser.add_argument(
         "--max-index",
         type=positive,
         metavar="N",
@@ -181,7 +189,7 @@ def _dataset(options: argparse.Namespace) -> _Source:
             f"--ion {options.ion} goes with --structure FILE; images of a path (--data) say which atom moves"
         )
     wanted = [load_suite(name) for name in dict.fromkeys(options.suites)]
-    dataset = datasets.load(options.data)
+    dataset = datasets.load(options.data, trust_order=options.trust_order)
     plans = []
     notes = []
     for suite in wanted or map(load_suite, SUITES):
