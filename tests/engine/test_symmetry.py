@@ -14,8 +14,9 @@ from umlip_bench.ground.errors import StructureError
 from umlip_bench.potentials.graph import Prediction
 from umlip_bench.potentials.loading import potential
 
+from ..support.measuring import run
+from ..support.potentials import Wells
 from .test_relaxation import path_of, rattled
-from .toy import Wells, run
 
 SYMPREC = 1e-3
 

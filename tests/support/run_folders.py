@@ -7,6 +7,7 @@ from typing import Any
 from umlip_bench.analysis.run_files import CaseKey, CaseRecord, RunConfig
 from umlip_bench.analysis.runs import Run, read_run
 from umlip_bench.analysis.suites import analysis_of
+from umlip_bench.analysis.summary import Row
 from umlip_bench.running.folder import RunFolder
 
 CARD = {"level_of_theory": {"functional": "PBE"}, "licence": "MIT"}
@@ -22,29 +23,59 @@ def write_run(
     dtype: str = "float32",
     provenance: Mapping[str, Any] | None = None,
     weights: Mapping[str, str] | None = None,
+    cards: Mapping[str, Mapping[str, Any]] | None = None,
+    elements: Sequence[str] = ("Si",),
+    data_functional: str = "PBE",
 ) -> Run:
-    """Write results, by suite and model, as a run would, and read them."""
+    """Write results, by suite and model, as a run would, and read them.
+
+    Parameters
+    ----------
+    results
+        Of all cases, in the same order for every model of a suite; see `FAILED`.
+    data
+        Identifier and digest of the reference data.
+    dtype, provenance
+        As the run says them.
+    weights
+        Digests by model, where they matter.
+    cards
+        By model, where they matter.
+    elements
+        Of all cases.
+    data_functional
+        Of the reference data.
+    """
     models = list(dict.fromkeys(model for by_model in results.values() for model in by_model))
     digests = {name: f"{name} " * 8 for name in models} | dict(weights or {})
     identity = {
-        "data": {"id": data[0], "sha256": data[1], "level_of_theory": {"functional": "PBE"}},
+        "data": {
+            "id": data[0],
+            "sha256": data[1],
+            "level_of_theory": {"functional": data_functional},
+        },
         "settings": {"dtype": dtype},
     }
     known = {"python": "3.11.7", "packages": {"numpy": "2.0"}, "device": "cpu"}
-    cards = {name: {**CARD, "name": name, "sha256": digests[name]} for name in models}
-    config = RunConfig(identity, {**known, **(provenance or {})}, cards, list(results))
-    rows, cases = {}, {}
+    entries = {
+        name: {**(cards or {}).get(name, CARD), "name": name, "sha256": digests[name]}
+        for name in models
+    }
+    config = RunConfig(identity, {**known, **(provenance or {})}, entries, list(results))
+    rows: dict[str, list[Row]] = {}
+    cases: dict[str, list[str]] = {}
     with RunFolder(path, config) as folder:
         for suite, by_model in results.items():
             analysis = analysis_of(suite)
-            rows[suite], names = [], []
+            rows[suite] = []
+            names = []
             for model, members in by_model.items():
                 done = []
                 for result in members:
                     name = result[1] if isinstance(result, tuple) else name_of(result)
                     names.append(name)
                     key = CaseKey(suite, 1, {}, name, "aa", digests[model], data[1])
-                    head = (key.digest, model, data[0], suite, name, ["Si"])
+                    head = (key.digest, model, data[0], suite, name, list(elements))
                     if isinstance(result, tuple):
                         folder.add(CaseRecord(*head, "failed", "would not", {}))
                     else:
