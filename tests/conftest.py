@@ -22,7 +22,12 @@ TRAINER = Path(__file__).parent / "tools" / "train_small_mace.py"
 
 FOREIGN = "ase:ase.calculators.lj:LennardJones"
 
-MARKED_BY_FIXTURE = {"load_model": "model", "small_mace": "model", "browser": "browser"}
+MARKED_BY_FIXTURE = {
+    "load_model": "model",
+    "small_mace": "model",
+    "chgnet": "model",
+    "browser": "browser",
+}
 """What a test is marked with for a fixture that it uses, directly or through others."""
 
 

@@ -222,8 +222,9 @@ def test_another_process_is_refused(tmp_path):
     code = f"""
 import sys
 from pathlib import Path
-from umlip_bench.errors import RunFolderError
-from umlip_bench.runs import RunConfig, RunFolder
+from umlip_bench.ground.errors import RunFolderError
+from umlip_bench.analysis.run_files import RunConfig
+from umlip_bench.running.folder import RunFolder
 try:
     RunFolder(Path({str(tmp_path)!r}), RunConfig({config().identity!r}, {{}}, {{}}, []))
 except RunFolderError as error:

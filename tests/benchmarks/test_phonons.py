@@ -391,6 +391,7 @@ def test_chgnet_on_the_embedded_phonons(load_model):
         assert metrics.curvature_r2 > 0.8
 
 
+@pytest.mark.model
 def test_the_commands(tmp_path, capsys):
     """A run from a structure alone, its table, and pictures of it."""
     bulk("Si", "diamond", a=5.43).write(tmp_path / "Si.cif")

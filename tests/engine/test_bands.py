@@ -188,6 +188,7 @@ def test_bands_take_the_steps_of_ase(chgnet, climb):
     assert_same_band(ours, result, theirs, final)
 
 
+@pytest.mark.seconds
 def test_bands_converge_with_ase_and_have_its_barrier(emt):
     host = bulk("Cu", cubic=True).repeat((2, 2, 2))
     images, _ = vacancy_hop(host, 5)

@@ -89,6 +89,7 @@ def test_rounding_does_not_lead_off_a_saddle_point(cell):
         np.testing.assert_allclose(kept.atoms.cell.array, 4.1 * np.eye(3), atol=1e-5)
 
 
+@pytest.mark.model
 def test_without_rounding_it_changes_nothing():
     """In float64 a symmetric start stays symmetric: the same steps with and without averages."""
     model = potential("chgnet-0.3.0", device="cpu", dtype="float64")
@@ -102,6 +103,7 @@ def test_without_rounding_it_changes_nothing():
     assert result.converged
 
 
+@pytest.mark.model
 def test_a_structure_without_symmetry_relaxes_as_before():
     atoms = rattled(bulk("NaCl", "rocksalt", a=5.5, cubic=True))
     model = potential("chgnet-0.3.0", device="cpu", dtype="float64")
