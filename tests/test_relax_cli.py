@@ -56,6 +56,7 @@ def source(tmp_path, structures):
     return path
 
 
+@pytest.mark.model
 def test_relaxed_structures_come_in_the_order_of_the_input(
     umlip_bench, tmp_path, source, structures
 ):
@@ -79,6 +80,7 @@ def test_relaxed_structures_come_in_the_order_of_the_input(
         np.testing.assert_allclose(atoms.get_forces(), expected.get_forces(), atol=1e-6)
 
 
+@pytest.mark.model
 def test_cell_and_pressure(umlip_bench, tmp_path):
     source, out = tmp_path / "Si.cif", tmp_path / "out.xyz"
     bulk("Si", "diamond", a=5.5).write(source)
@@ -89,6 +91,7 @@ def test_cell_and_pressure(umlip_bench, tmp_path):
     np.testing.assert_allclose(-atoms.get_stress()[:3] / GPa, 10, atol=0.2)
 
 
+@pytest.mark.model
 def test_a_failure_leaves_the_others(umlip_bench, tmp_path, source, structures):
     bad = structures[0].copy()
     bad.positions[0] = bad.positions[1]
@@ -103,6 +106,7 @@ def test_a_failure_leaves_the_others(umlip_bench, tmp_path, source, structures):
     assert [atoms.info["index"] for atoms in ase.io.read(out, ":")] == [0, 2]
 
 
+@pytest.mark.model
 def test_a_killed_run_goes_on(tmp_path, source, structures):
     out = tmp_path / "out.xyz"
     command = [
@@ -216,6 +220,7 @@ def test_where_nothing_can_be_written_is_said_at_once(umlip_bench, tmp_path, sou
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.model
 def test_other_settings_do_not_mix(umlip_bench, tmp_path, source):
     out = tmp_path / "out.xyz"
     common = ("relax", source, "--model", CHGNET, "--out", out)

@@ -13,6 +13,8 @@ import pytest
 from ase.build import bulk
 from ase.calculators.lj import LennardJones
 
+pytestmark = pytest.mark.seconds
+
 N_SYSTEMS, N_FRAMES = 8, 2
 MODEL = "ase:slow_lj:SlowLJ"
 SLOW_LJ = """

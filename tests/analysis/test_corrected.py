@@ -11,7 +11,6 @@ from ase.build import bulk
 from numpy.testing import assert_allclose
 
 import umlip_bench
-from tests.finetune.labels import labelled, stiffer
 from umlip_bench import datasets, finetune
 from umlip_bench.analysis.compared_models import Side, sides
 from umlip_bench.analysis.corrected import Factor, corrected, notes
@@ -39,6 +38,8 @@ from umlip_bench.potentials.corrections.scaled import scaled
 from umlip_bench.potentials.loading import locate
 from umlip_bench.potentials.weights import WeightsStore
 from umlip_bench.running.runner import DataIdentity, SuitePlan, run_suites
+
+from ..support.labels import labelled, stiffer
 
 C = 1.3
 CHGNET, EMT = "chgnet-0.3.0", "ase:ase.calculators.emt:EMT"

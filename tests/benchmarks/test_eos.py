@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from scipy import integrate
 
-from tests.benchmarks.springs import REFUSED, Squeezable, cubic, measured
 from umlip_bench import datasets
 from umlip_bench.analysis.eos import (
     EOS,
@@ -25,6 +24,10 @@ from umlip_bench.engine.scheduler import Done, Failed, run_tasks
 from umlip_bench.ground.birch_murnaghan import BirchMurnaghan, Equilibrium, delta, nu
 from umlip_bench.ground.errors import DataError
 from umlip_bench.ground.identity import identity
+
+from ..support.measuring import measured
+from ..support.potentials import REFUSED, Squeezable
+from ..support.structures import cubic
 
 SUITE = load_suite("eos")
 CURVE = Equilibrium(16.5, 0.49, 4.5, -3.7)

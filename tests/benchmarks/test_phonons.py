@@ -10,7 +10,6 @@ from ase.data import atomic_masses
 from phonopy import Phonopy
 from phonopy.structure.atoms import PhonopyAtoms
 
-from tests.benchmarks.springs import HarmonicLattice, cubic, measured
 from umlip_bench import datasets
 from umlip_bench.analysis.harmonic import density_of_states, overlap, thermodynamics
 from umlip_bench.analysis.phonon_pictures import draw, draw_ratios, overviews, write
@@ -33,6 +32,10 @@ from umlip_bench.benchmarks.phonons import PhononMeasurement
 from umlip_bench.benchmarks.suite import Mode, StructureRequest
 from umlip_bench.cli import main
 from umlip_bench.engine.scheduler import Done, Failed, run_tasks
+
+from ..support.measuring import measured
+from ..support.potentials import HarmonicLattice
+from ..support.structures import cubic
 
 SUITE = load_suite("phonons")
 A = 2.5
@@ -388,6 +391,7 @@ def test_chgnet_on_the_embedded_phonons(load_model):
         assert metrics.curvature_r2 > 0.8
 
 
+@pytest.mark.model
 def test_the_commands(tmp_path, capsys):
     """A run from a structure alone, its table, and pictures of it."""
     bulk("Si", "diamond", a=5.43).write(tmp_path / "Si.cif")

@@ -26,7 +26,8 @@ from umlip_bench.finetune.training.settings import TrainingSettings
 from umlip_bench.ground.errors import CorrectionError
 
 from ..conftest import FOREIGN
-from .labels import distorted, labelled, stiffer
+from ..support.labels import labelled, stiffer
+from ..support.structures import distorted
 
 
 def frame(rng, factor, composition, noise=0.0):

@@ -16,9 +16,9 @@ from umlip_bench.ground.errors import CorrectionError, OutputError, WeightsError
 from umlip_bench.potentials.corrections.folder import CARD, read_correction
 from umlip_bench.potentials.loading import locate
 from umlip_bench.potentials.weights import WeightsStore
+from umlip_bench.testing.structures import rattled
 
 from ..conftest import FOREIGN
-from ..potentials.structures import rattled
 
 CHGNET = "chgnet-0.3.0"
 ATOMS = [rattled(bulk("MgO", "rocksalt", a=4.2), seed=1), rattled(bulk("Al", cubic=True), seed=2)]

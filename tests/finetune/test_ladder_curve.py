@@ -26,7 +26,8 @@ from umlip_bench.finetune.training.settings import TrainingSettings
 from umlip_bench.ground.errors import CorrectionError
 
 from ..conftest import SMALL_MACE
-from .labels import distorted, labelled, stiffer
+from ..support.labels import labelled, stiffer
+from ..support.structures import distorted
 
 CHGNET = "chgnet-0.3.0"
 BRIEF = TrainingSettings(epochs=1, batch_size=2)

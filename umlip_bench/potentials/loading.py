@@ -61,9 +61,11 @@ def potential(
     Examples
     --------
     >>> from ase.build import bulk
+    >>> import umlip_bench
     >>> model = potential("chgnet-0.3.0")
-    >>> a, b = model.predict([bulk("Si"), bulk("MgO", "rocksalt", a=4.21)])
-    >>> a.energy, b.forces.shape  # eV, (2, 3)
+    >>> a, b = umlip_bench.predict(model, [bulk("Si"), bulk("MgO", "rocksalt", a=4.21)])
+    >>> f"{a.energy:.2f} eV", b.forces.shape  # eV/Å
+    ('-10.62 eV', (2, 3))
     """
     # torch and the model's library are imported only now: names and cards need neither.
     from umlip_bench.potentials.devices import resolve_device, resolve_dtype

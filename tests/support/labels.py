@@ -4,29 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 from ase import Atoms
-from ase.build import bulk
 
 from umlip_bench.datasets import Frame
 from umlip_bench.engine.prediction import predict
 from umlip_bench.potentials.corrections.folder import ScalarCorrection
 from umlip_bench.potentials.corrections.scaled import scaled
 from umlip_bench.potentials.protocol import Potential
-
-
-def distorted(n: int, name: str = "Si") -> list[Atoms]:
-    """Small strained and rattled cells of one crystal."""
-    cells = {"Si": bulk("Si", "diamond", a=5.43), "SiC": bulk("SiC", "zincblende", a=4.36)}
-    structures = []
-    for seed in range(n):
-        rng = np.random.default_rng(seed)
-        atoms = cells[name].copy()
-        strain = 0.02 * rng.normal(size=(3, 3))
-        atoms.set_cell(atoms.cell.array @ (np.eye(3) + strain + strain.T), scale_atoms=True)
-        atoms.positions += 0.1 * rng.normal(size=atoms.positions.shape)
-        structures.append(atoms)
-    return structures
 
 
 def labelled(potential: Potential, structures: Sequence[Atoms]) -> list[Frame]:

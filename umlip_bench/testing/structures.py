@@ -1,8 +1,13 @@
-"""Structures that every family knows the elements of, from 1 to 100 atoms."""
+"""Structures to check potentials on, from 1 to 100 atoms, of elements that a potential knows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
 
 import numpy as np
 from ase import Atoms
 from ase.build import bulk
+from ase.data import covalent_radii
 
 from umlip_bench import datasets
 
@@ -21,7 +26,17 @@ PBE_MINI = (
 
 
 def rattled(atoms: Atoms, seed: int, amplitude: float = 0.05) -> Atoms:
-    """Copy with displaced atoms and a strained, sheared cell."""
+    """Copy with displaced atoms and a strained, sheared cell.
+
+    Parameters
+    ----------
+    atoms
+        The structure.
+    seed
+        Of the random numbers.
+    amplitude
+        Standard deviation of each displacement, Å.
+    """
     atoms = atoms.copy()
     rng = np.random.default_rng(seed)
     strain = np.eye(3) + 0.02 * rng.normal(size=(3, 3))
@@ -56,3 +71,29 @@ def mixed(n: int, largest: int = 100) -> list[Atoms]:
 def isolated(symbol: str = "Al", edge: float = 15.0) -> Atoms:
     """One atom without neighbours."""
     return Atoms(symbol, positions=[[1.0, 2.0, 3.0]], cell=[edge] * 3, pbc=True)
+
+
+def of_known(atoms: Atoms, elements: Collection[str]) -> Atoms:
+    """The structure in elements that a potential knows; itself where it knows them all.
+
+    Every element that it does not know is replaced by one that it does, and the cell is scaled by the
+    mean covalent radius, so that distances stay sensible.
+
+    Parameters
+    ----------
+    atoms
+        The structure.
+    elements
+        Chemical symbols that the potential knows; empty for all.
+    """
+    present = list(dict.fromkeys(atoms.symbols))
+    if not elements or set(present) <= set(elements):
+        return atoms
+    free = [symbol for symbol in sorted(elements) if symbol not in present] or sorted(elements)
+    unknown = [symbol for symbol in present if symbol not in elements]
+    stand_in = {symbol: free[k % len(free)] for k, symbol in enumerate(unknown)}
+    replaced = atoms.copy()
+    replaced.symbols = [stand_in.get(symbol, symbol) for symbol in atoms.symbols]
+    ratio = covalent_radii[replaced.numbers].mean() / covalent_radii[atoms.numbers].mean()
+    replaced.set_cell(ratio * atoms.cell.array, scale_atoms=True)
+    return replaced

@@ -12,6 +12,8 @@ from umlip_bench.analysis.suites import analysis_of
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 from umlip_bench.ground.model_card import ModelCard
 
+from .run_folders import name_of
+
 MODEL = "by-hand-1"
 
 
@@ -72,10 +74,6 @@ def run_of(cases, failed=(), model=None, path=Path("by-hand")):
     }
     config = RunConfig(identity, provenance, {model.name: entry}, suites)
     return Run.of_results(path, config, rows, records, results)
-
-
-def name_of(result):
-    return result.name if hasattr(result, "name") else result.comparison.name
 
 
 def material(name, atoms, slopes, n_frames=3, seed=0, noise=0.0, strains=None, sizes=None):

@@ -13,17 +13,14 @@ from umlip_bench.analysis.eos import Curve, EosComparison
 from umlip_bench.analysis.high_energy import FrameComparison, Geometry, MaterialComparison
 from umlip_bench.analysis.migration import MigrationComparison, Profile
 from umlip_bench.analysis.phonons import BandPath, FrequencySampling, PhononComparison, Phonons
-from umlip_bench.analysis.run_files import CaseRecord, RunConfig
-from umlip_bench.analysis.runs import Run, read_run
-from umlip_bench.analysis.suites import analysis_of
-from umlip_bench.analysis.summary import Row
+from umlip_bench.analysis.runs import Run
 from umlip_bench.analysis.surfaces import SurfaceResult
-from umlip_bench.ground.identity import identity
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 from umlip_bench.ground.model_card import ModelCard
 from umlip_bench.potentials.corrections.folder import CARD, SCHEMA, Correction, ParentModel
 from umlip_bench.potentials.corrections.modification import ScalarCorrection
-from umlip_bench.running.folder import RunFolder
+
+from .run_folders import FAILED, write_run
 
 HOSTILE = (
     "</script><script>window.broken = true</script><img src=x onerror='window.broken=1'>&\"Si\""
@@ -137,7 +134,7 @@ def write(
             n: lambda s, n=n, k=k: bands(n, s + 0.01 * k) for k, n in enumerate(names[-3:])
         },
     }
-    return write_run(folder, results, SCALES, failed, functional, data_functional)
+    return write_scaled(folder, results, SCALES, failed, functional, data_functional)
 
 
 def write_correction(folder: Path, run: Run, factor: float) -> Path:
@@ -158,10 +155,10 @@ def write_large(folder: Path, n_components: int) -> Run:
         f"m{k:02d}": lambda s, k=k: material(f"m{k:02d}", s + 0.01 * k, n_frames, n_atoms)
         for k in range(n_materials)
     }
-    return write_run(folder, {"high-energy": results}, {SOFT: 0.7})
+    return write_scaled(folder, {"high-energy": results}, {SOFT: 0.7})
 
 
-def write_run(
+def write_scaled(
     folder: Path,
     results: Mapping[str, Mapping[str, Callable[[float], Any]]],
     models: Mapping[str, float],
@@ -182,41 +179,24 @@ def write_run(
     functional, data_functional
         Of the models and of the reference data.
     """
-    config = RunConfig(
-        {
-            "data": {
-                "id": "by-hand",
-                "sha256": "cc" * 32,
-                "level_of_theory": {"functional": data_functional},
-            },
-            "settings": {"dtype": "float32"},
-        },
-        {"umlip_bench": "0.1.0", "started": "2026-01-01T00:00:00+00:00", "device": "cpu"},
-        {name: _card(name, functional) for name in models},
-        list(results),
+    made = {
+        suite: {
+            model: [
+                (FAILED, name) if (model, suite, name) in failed else make(scale)
+                for name, make in cases.items()
+            ]
+            for model, scale in models.items()
+        }
+        for suite, cases in results.items()
+    }
+    return write_run(
+        folder,
+        made,
+        provenance={"umlip_bench": "0.1.0", "started": "2026-01-01T00:00:00+00:00"},
+        cards={name: _card(name, functional) for name in models},
+        elements=("O", "Si"),
+        data_functional=data_functional,
     )
-    rows: dict[str, list[Row]] = {}
-    with RunFolder(folder, config) as opened:
-        for suite, cases in results.items():
-            analysis = analysis_of(suite)
-            rows[suite] = []
-            keys = {m: {name: identity(suite, name, m) for name in cases} for m in models}
-            opened.set_plan(suite, keys)
-            for model, scale in models.items():
-                done = []
-                for name, make in cases.items():
-                    key = keys[model][name]
-                    head = (key, model, "by-hand", suite, name, ("O", "Si"))
-                    if (model, suite, name) in failed:
-                        opened.add(CaseRecord(*head, "failed", "would not", {}))
-                        continue
-                    result = make(scale)
-                    done.append(result)
-                    record = CaseRecord(*head, "done", None, analysis.metrics(result))
-                    opened.add(record, analysis.to_arrays(result))
-                rows[suite] += analysis.rows(model, "by-hand", done, len(cases) - len(done))
-        opened.write_summary(rows)
-    return read_run(folder)
 
 
 def _card(name: str, functional: str) -> dict[str, Any]:
@@ -224,4 +204,4 @@ def _card(name: str, functional: str) -> dict[str, Any]:
         name, "none", "by hand", LevelOfTheory(functional), "none", (), "MIT", "nobody"
     )
     entry = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(card).items()}
-    return {**entry, "elements": "O Si", "origin": "by hand", "sha256": f"{name} " * 8}
+    return {**entry, "elements": "O Si", "origin": "by hand"}
