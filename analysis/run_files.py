@@ -10,8 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
-import yaml
-
+from umlip_bench.ground.codec import read_yaml
 from umlip_bench.ground.errors import RunFolderError
 
 SUMMARY_SCHEMA, CONFIG_SCHEMA = 2, 4
@@ -133,7 +132,7 @@ def read_config(path: Path) -> RunConfig:
         If it is not one.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = read_yaml(path)
         if content["schema"] != CONFIG_SCHEMA:
             raise RunFolderError(
                 f"{path} has schema {content['schema']!r}, this version reads {CONFIG_SCHEMA}; "
@@ -142,5 +141,5 @@ def read_config(path: Path) -> RunConfig:
         return RunConfig(
             content["identity"], content["provenance"], dict(content["models"]), content["suites"]
         )
-    except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise RunFolderError(f"{path} is damaged ({error}); choose another --out") from error

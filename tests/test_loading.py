@@ -198,8 +198,8 @@ def test_public_names_resolve():
 # ---- a family of a third party
 
 THIRD_PARTY = """
-from umlip_bench.errors import WeightsError
-from umlip_bench.potentials.foreign import ForeignPotential
+from umlip_bench.ground.errors import WeightsError
+from umlip_bench.potentials.adapters.foreign import ForeignPotential
 
 def load(weights, *, device, dtype):
     from ase.calculators.lj import LennardJones

@@ -530,8 +530,9 @@ def test_given_path_that_will_not_do(tmp_path, known):
 FETCH = """
 import json, sys
 from pathlib import Path
-from umlip_bench.potentials.card import LevelOfTheory, ModelCard, WeightsFile
-from umlip_bench.potentials.store import WeightsStore
+from umlip_bench.ground.level_of_theory import LevelOfTheory
+from umlip_bench.ground.model_card import ModelCard, WeightsFile
+from umlip_bench.potentials.weights import WeightsStore
 root, file = json.loads(sys.argv[1])
 card = ModelCard("toy-1", "toy", "Toy", LevelOfTheory("PBE"), "none", ("H",), "MIT", "nobody",
                  folder="toy", files=(WeightsFile(**file),))

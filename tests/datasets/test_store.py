@@ -505,7 +505,7 @@ import json, sys
 from pathlib import Path
 from umlip_bench.datasets.catalogue import DataFile, DatasetCard
 from umlip_bench.datasets.store import DataStore
-from umlip_bench.potentials.card import LevelOfTheory
+from umlip_bench.ground.level_of_theory import LevelOfTheory
 root, files = json.loads(sys.argv[1])
 card = DatasetCard("toy", "Toy", (), LevelOfTheory("PBE"), "none", (), 1, "MIT", "nobody", "none",
                    files=tuple(DataFile(*file) for file in files))

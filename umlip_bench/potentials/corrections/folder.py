@@ -14,9 +14,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from umlip_bench.ground.errors import WeightsError
+from umlip_bench.ground.codec import read_yaml
+from umlip_bench.ground.errors import ContentError, WeightsError
 from umlip_bench.ground.model_card import ModelCard
 from umlip_bench.potentials.corrections.modification import (
     WEIGHTS,
@@ -127,8 +126,8 @@ def read_correction(folder: Path) -> Correction:
     """
     path = folder / CARD
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        content = read_yaml(path)
+    except ContentError as error:
         raise WeightsError(
             f"{path} cannot be read ({error}); expected the folder of a corrected model as "
             "`umlip-finetune fit` writes it"
