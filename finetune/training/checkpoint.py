@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from umlip_bench.ground.archives import DamagedArchive, check_archive
 from umlip_bench.ground.errors import CorrectionError
 
 SECONDS = 10.0
@@ -47,9 +48,17 @@ class Checkpoint:
         if not zipfile.is_zipfile(self.path):  # torch takes anything else for its older format
             raise CorrectionError(f"{self.path} is not a checkpoint; {remedy}")
         try:
+            check_archive(self.path)
             content = torch.load(self.path, map_location="cpu", weights_only=True)
             key, state = content["key"], content["state"]
-        except (OSError, RuntimeError, KeyError, TypeError, pickle.UnpicklingError) as error:
+        except (
+            DamagedArchive,
+            OSError,
+            RuntimeError,
+            KeyError,
+            TypeError,
+            pickle.UnpicklingError,
+        ) as error:
             raise CorrectionError(f"{self.path} cannot be read ({error}); {remedy}") from error
         if key != self.key:
             raise CorrectionError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
@@ -43,7 +43,7 @@ def parse(kind: type[T], content: object, where: str) -> T:
         If a field is missing, unknown or of another type; names entry and field.
     """
     try:
-        return _adapter(kind).validate_python(content, extra="forbid")
+        return cast(T, _adapter(cast(Any, kind)).validate_python(content, extra="forbid"))
     except ValidationError as error:
         # Every fault is true, the first is enough; an unknown field often is why another is missing.
         faults = sorted(error.errors(), key=lambda fault: fault["type"] != _UNKNOWN)
@@ -54,7 +54,7 @@ _UNKNOWN = "unexpected_keyword_argument"
 
 
 @cache
-def _adapter(kind: type[T]) -> TypeAdapter[T]:
+def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
@@ -66,10 +66,12 @@ def _fault(kind: type, fault: dict[str, Any], where: str) -> str:
     # A place in a list is named with the field that the list is.
     last = max(i for i, each in enumerate(loc) if isinstance(each, str))
     field, here = _place("", loc[last:]).removeprefix(", "), _place(where, loc[:last])
+    schema = _schema(kind, loc[:last])
     if fault["type"] == _UNKNOWN:
-        return f"{here}: unknown field {field!r}; allowed: {', '.join(_schema(kind, loc[:last])['properties'])}"
-    required = _schema(kind, loc[:last]).get("required", ())
-    if fault["type"] == "missing" or (fault["input"] is None and field in required):
+        allowed = ", ".join(schema["properties"])
+        return f"{here}: unknown field {field!r}; allowed: {allowed}"
+    left_out = fault["input"] is None and field in schema.get("required", ())
+    if fault["type"] == "missing" or left_out:
         return f"{here}: missing field {field!r}"
     return f"{here}: field {field!r}: {found}: {fault['msg'].lower()}"
 
@@ -151,8 +153,8 @@ def _check_events(text: str | bytes, where: str) -> None:
     sizes: dict[str, int] = {}
     repeated = 0
     for event in yaml.parse(text, Loader=_LOADER):
-        if getattr(event, "tag", None) is not None:
-            raise ContentError(f"{where}: {event.tag!r} is a tag; only plain values are read")
+        if tag := getattr(event, "tag", None):
+            raise ContentError(f"{where}: {tag!r} is a tag; only plain values are read")
         if isinstance(event, yaml.ScalarEvent):
             open_nodes[-1].add(1, event, where)
             if event.anchor:
@@ -161,7 +163,7 @@ def _check_events(text: str | bytes, where: str) -> None:
             # One that is still open, and with that contains itself, is in no table.
             if event.anchor not in sizes:
                 raise ContentError(
-                    f"{where}: the alias *{event.anchor} stands for nothing that ends before it"
+                    f"{where}: the alias *{event.anchor} stands for nothing before it"
                 )
             repeated += sizes[event.anchor]
             open_nodes[-1].add(sizes[event.anchor], event, where)
@@ -197,7 +199,7 @@ class _Open:
         if self._keys is None:
             return
         if self._at_key:
-            line = event.start_mark.line + 1
+            line = event.start_mark.line + 1 if event.start_mark else None
             if not isinstance(event, yaml.ScalarEvent):
                 raise ContentError(f"{where}: line {line} has a key that is not plain text")
             if event.value in self._keys:

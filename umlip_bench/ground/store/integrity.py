@@ -36,6 +36,10 @@ class PublishedFile(Protocol):
     def size(self) -> int | None:
         """Size in bytes, if known."""
 
+    @property
+    def git_blob_sha1(self) -> str | None:
+        """Git's own digest of the content, where it is all that upstream gives."""
+
 
 class FileRefused(Exception):
     """Says in one line why a file is not the one that it should be."""
@@ -43,8 +47,16 @@ class FileRefused(Exception):
 
 def check(path: Path, file: PublishedFile, pin: Path | None) -> str:
     """Return the file's sha256, or refuse the file; `pin` is where its first sha256 may be kept."""
-    with path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    try:
+        with path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        content = path.read_bytes() if file.git_blob_sha1 is not None else b""
+    except OSError as error:
+        raise FileRefused(f"it cannot be read: {error}") from error
+    if file.git_blob_sha1 is not None:
+        blob = hashlib.sha1(b"blob %d\0%b" % (len(content), content)).hexdigest()
+        if blob != file.git_blob_sha1:
+            raise FileRefused(f"its git blob id is {blob}, expected {file.git_blob_sha1}")
     if file.sha256 is not None:
         if digest == file.sha256.lower():
             return digest
@@ -64,6 +76,15 @@ def check(path: Path, file: PublishedFile, pin: Path | None) -> str:
             f"if the change is meant, delete the pin {pin}"
         )
     return digest
+
+
+def fault_of(path: Path, file: PublishedFile, pin: Path | None) -> str | None:
+    """Say why a file is not the one that it should be, if it is not."""
+    try:
+        check(path, file, pin)
+    except FileRefused as refusal:
+        return str(refusal)
+    return None
 
 
 def _looks_wrong(path: Path, file: PublishedFile) -> str | None:
