@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pickle
 import time
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -45,20 +44,16 @@ class Checkpoint:
         if not self.path.exists():
             return None
         remedy = f"remove {self.path.parent} to start over, or choose another --out"
-        if not zipfile.is_zipfile(self.path):  # torch takes anything else for its older format
-            raise CorrectionError(f"{self.path} is not a checkpoint; {remedy}")
         try:
             check_archive(self.path)
+        except DamagedArchive as error:
+            raise CorrectionError(
+                f"{self.path} is not a checkpoint, or not whole ({error}); {remedy}"
+            ) from error
+        try:
             content = torch.load(self.path, map_location="cpu", weights_only=True)
             key, state = content["key"], content["state"]
-        except (
-            DamagedArchive,
-            OSError,
-            RuntimeError,
-            KeyError,
-            TypeError,
-            pickle.UnpicklingError,
-        ) as error:
+        except (OSError, RuntimeError, KeyError, TypeError, pickle.UnpicklingError) as error:
             raise CorrectionError(f"{self.path} cannot be read ({error}); {remedy}") from error
         if key != self.key:
             raise CorrectionError(

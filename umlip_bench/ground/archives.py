@@ -23,10 +23,15 @@ class DamagedArchive(Exception):
     """Says in one line why an archive is not as it was written."""
 
 
-def check_archive(path: Path) -> None:
+def check_archive(path: Path) -> list[str]:
     """Compare every entry of a zip archive with its CRC; to be called before anything reads the file.
 
     torch's format from before 1.6 has no checksum and is refused: nothing in it would show damage.
+
+    Returns
+    -------
+    list
+        Names of the entries.
 
     Raises
     ------
@@ -42,6 +47,7 @@ def check_archive(path: Path) -> None:
         try:
             with zipfile.ZipFile(stream) as archive:
                 _check_entries(archive, stream.seek(0, 2))
+                return archive.namelist()
         # What zipfile raises on headers that make no sense.
         except (
             zipfile.BadZipFile,

@@ -104,7 +104,7 @@ def locate(name: str, store: WeightsStore) -> Weights:
     if path_and_head(name)[0].exists():
         return _given(name, None)
     # Versions put dots into names (chgnet-0.3.0); only separators and known endings mean a file.
-    if "/" in name or name.endswith((".model", ".pth", ".tar", ".pt")):
+    if "/" in name or name.split("@")[0].endswith((".model", ".pth", ".tar", ".pt")):
         raise UnknownModelError(
             f"{name!r} is neither a model by name nor an existing file or folder; "
             "`umlip-bench models` lists the names"

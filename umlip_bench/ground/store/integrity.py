@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import zipfile
 from pathlib import Path
 from typing import Protocol
+
+from umlip_bench.ground.archives import DamagedArchive, check_archive
 
 _TORCH_SUFFIXES = frozenset({".ckpt", ".model", ".pt", ".pth", ".tar"})
 # First bytes of what torch.save wrote before 1.6: pickle protocol 2 and torch's magic number.
@@ -108,23 +109,21 @@ def _wrong_format(path: Path, suffix: str) -> str | None:
             json.loads(path.read_bytes())
         except ValueError:
             return "it is not readable as JSON"
-    elif suffix in _TORCH_SUFFIXES and not _is_torch_file(path):
-        return "it is not a whole file as written by torch.save"
+    elif suffix in _TORCH_SUFFIXES and (fault := _no_torch_file(path)):
+        return f"it is not a whole file as written by torch.save: {fault}"
     return None
 
 
-def _is_torch_file(path: Path) -> bool:
+def _no_torch_file(path: Path) -> str | None:
     with path.open("rb") as stream:
         header = stream.read(512)
     if header.startswith(_LEGACY_TORCH) or header[257:262] == _TAR_MAGIC:
-        return True
-    if not zipfile.is_zipfile(path):
-        return False
+        return None
     try:
-        with zipfile.ZipFile(path) as archive:
-            return any(name.endswith("/data.pkl") for name in archive.namelist())
-    except zipfile.BadZipFile:
-        return False
+        names = check_archive(path)
+    except DamagedArchive as error:
+        return str(error)
+    return None if any(name.endswith("/data.pkl") for name in names) else "it has no data.pkl"
 
 
 def pin_of(path: Path) -> Path:

@@ -25,6 +25,8 @@ from umlip_bench.potentials.weights import Weights
 
 logger = logging.getLogger(__name__)
 
+_SCORES: dict[str, dict[bool, Score]] = {}
+
 
 def load(weights: Weights, *, device: torch.device, dtype: torch.dtype) -> MatglPotential:
     """Read a model saved by matgl, mended where its weights predate matgl 3.
@@ -95,6 +97,8 @@ def _check_convention(weights: Weights, module: MatglPotentialModule, old: bool)
 
 def _scores(weights: Weights, module: MatglPotentialModule) -> dict[bool, Score]:
     """What crystals say of both ways to sum messages; by whether it is the old one."""
+    if weights.sha256 in _SCORES:  # found when the path was located
+        return _SCORES[weights.sha256]
     scores: dict[bool, Score] = {}
     for old in (False, True):
         try:
@@ -105,6 +109,7 @@ def _scores(weights: Weights, module: MatglPotentialModule) -> dict[bool, Score]
             scores[old] = Score(0, len(CRYSTALS))  # no such architecture was trained before matgl 3
         else:
             scores[old] = score(tried)
+    _SCORES[weights.sha256] = scores
     return scores
 
 
