@@ -19,9 +19,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from umlip_bench.ground.errors import JournalError, RunFolderError
+from umlip_bench.ground.codec import read_yaml
+from umlip_bench.ground.errors import ContentError, JournalError, RunFolderError
 from umlip_bench.ground.identity import identity
 from umlip_bench.ground.journal import Journal
 
@@ -143,7 +142,7 @@ def read_config(path: Path) -> RunConfig:
         If it is not one.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = read_yaml(path)
         schema = content["schema"]
         if schema != CONFIG_SCHEMA:
             remedy = "choose another --out"
@@ -158,7 +157,7 @@ def read_config(path: Path) -> RunConfig:
         return RunConfig(
             content["identity"], content["provenance"], dict(content["models"]), content["suites"]
         )
-    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+    except (ContentError, KeyError, TypeError) as error:
         raise RunFolderError(f"{path} is damaged ({error}); choose another --out") from error
 
 

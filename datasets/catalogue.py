@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import PurePosixPath
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
-
-import yaml
+from typing import TYPE_CHECKING
 
 from umlip_bench.datasets.tasks import Task
-from umlip_bench.ground.codec import fields_of
+from umlip_bench.ground.codec import load_yaml, parse
 from umlip_bench.ground.elements import SYMBOLS
-from umlip_bench.ground.errors import DataError
+from umlip_bench.ground.errors import ContentError, DataError
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 
 if TYPE_CHECKING:
@@ -207,48 +205,34 @@ def parse_catalogue(text: str) -> Mapping[str, DatasetCard]:
 
     Raises
     ------
-    ValueError
+    ContentError
         If an entry lacks a field, has one that no card has, or is not usable otherwise. The message
         names the entry and the field.
     """
     cards: dict[str, DatasetCard] = {}
-    for position, entry in enumerate(yaml.safe_load(text)["datasets"], start=1):
+    for position, entry in enumerate(load_yaml(text, "catalogue")["datasets"], start=1):
         label = entry.get("id", f"number {position}") if isinstance(entry, dict) else position
         where = f"catalogue entry {label}"
         parsed = _parse_card(entry, where)
         if parsed.id in cards:
-            raise ValueError(f"{where}: field 'id': used by an earlier entry; ids are unique")
+            raise ContentError(f"{where}: field 'id': used by an earlier entry; ids are unique")
         cards[parsed.id] = parsed
     return MappingProxyType(cards)
 
 
 def _parse_card(entry: object, where: str) -> DatasetCard:
-    values = fields_of(DatasetCard, entry, where)
+    if isinstance(entry, dict) and isinstance(entry.get("elements"), str):
+        entry = {**entry, "elements": _parse_elements(entry["elements"], where)}
+    card = parse(DatasetCard, entry, where)
+    if not card.tasks:
+        raise ContentError(f"{where}: field 'tasks': needs at least one of {', '.join(Task)}")
     # The id is the name of a folder.
-    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", str(values["id"])):
-        raise ValueError(
-            f"{where}: field 'id': {values['id']!r} is not lower-case letters, digits, dots, dashes"
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", card.id):
+        raise ContentError(
+            f"{where}: field 'id': {card.id!r} is not lower-case letters, digits, dots, dashes"
         )
-    values["level_of_theory"] = LevelOfTheory(
-        **fields_of(LevelOfTheory, values["level_of_theory"], f"{where}, level_of_theory")
-    )
-    values["tasks"] = _parse_tasks(values["tasks"], where)
-    values["elements"] = _parse_elements(str(values["elements"]), where)
-    values["caveats"] = tuple(values.get("caveats", ()))
-    values["files"] = _parse_files(values.get("files", ()), where)
-    return DatasetCard(**values)
-
-
-def _parse_tasks(names: list[str], where: str) -> tuple[Task, ...]:
-    known = {str(task): task for task in Task}
-    for name in names:
-        if name not in known:
-            raise ValueError(
-                f"{where}: field 'tasks': {name!r} is no task; allowed: {', '.join(known)}"
-            )
-    if not names:
-        raise ValueError(f"{where}: field 'tasks': needs at least one of {', '.join(known)}")
-    return tuple(known[name] for name in names)
+    _check_files(card.files, where)
+    return card
 
 
 def _parse_elements(symbols: str, where: str) -> tuple[str, ...]:
@@ -256,26 +240,22 @@ def _parse_elements(symbols: str, where: str) -> tuple[str, ...]:
     elements = tuple(symbols.split())
     for symbol in elements:
         if symbol not in SYMBOLS:
-            raise ValueError(f"{where}: field 'elements': {symbol!r} is no chemical symbol")
+            raise ContentError(f"{where}: field 'elements': {symbol!r} is no chemical symbol")
     return elements
 
 
-def _parse_files(entries: list[Any], where: str) -> tuple[DataFile, ...]:
-    files: list[DataFile] = []
-    for index, entry in enumerate(entries):
-        here = f"{where}, files[{index}]"
-        file = DataFile(**fields_of(DataFile, entry, here))
+def _check_files(files: Sequence[DataFile], where: str) -> None:
+    for index, file in enumerate(files):
+        here, earlier = f"{where}, files[{index}]", [each.path for each in files[:index]]
         path = PurePosixPath(file.path)
         if path.is_absolute() or ".." in path.parts or str(path) != file.path:
-            raise ValueError(f"{here}: field 'path': {file.path!r} must stay inside the folder")
-        if any(file.path == other.path for other in files):
-            raise ValueError(f"{here}: field 'path': {file.path!r} is used by an earlier file")
+            raise ContentError(f"{here}: field 'path': {file.path!r} must stay inside the folder")
+        if file.path in earlier:
+            raise ContentError(f"{here}: field 'path': {file.path!r} is used by an earlier file")
         for digest, length in ((file.sha256, 64), (file.git_blob_sha1, 40)):
-            if digest is not None and not re.fullmatch(f"[0-9a-f]{{{length}}}", str(digest)):
-                raise ValueError(f"{here}: {digest!r} is not a digest of {length} hex digits")
-        if file.instead_of not in (None, *(other.path for other in files)):
-            raise ValueError(
+            if digest is not None and not re.fullmatch(f"[0-9a-f]{{{length}}}", digest):
+                raise ContentError(f"{here}: {digest!r} is not a digest of {length} hex digits")
+        if file.instead_of not in (None, *earlier):
+            raise ContentError(
                 f"{here}: field 'instead_of': {file.instead_of!r} is no earlier file of the set"
             )
-        files.append(file)
-    return tuple(files)

@@ -16,23 +16,38 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from umlip_bench.datasets.dataset import Manifest
-from umlip_bench.ground.codec import fields_of
-from umlip_bench.ground.errors import DataError
+from umlip_bench.ground import codec
+from umlip_bench.ground.errors import ContentError, DataError
 from umlip_bench.ground.files import write_atomically
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 
 NAME = "manifest.yaml"
 """Of a folder's manifest."""
 
-OPTIONAL = ("id", "title", "settings", "source", "licence", "citation", "caveats", "files")
 NOT_STATED = "not stated"
+MAX_BYTES = 1_000_000
+
+
+@dataclass(frozen=True)
+class _Content:
+    """What may stand in the file."""
+
+    level_of_theory: LevelOfTheory
+    id: str | None = None
+    title: str | None = None
+    settings: str | None = None
+    source: str | None = None
+    licence: str | None = None
+    citation: str | None = None
+    caveats: tuple[str, ...] | None = None
+    files: Mapping[str, str] | None = None
 
 
 def path_of(data: Path) -> Path:
@@ -40,7 +55,9 @@ def path_of(data: Path) -> Path:
     return data / NAME if data.is_dir() else data.with_suffix(f".{NAME}")
 
 
-def parse(text: str, where: str, id: str | None = None) -> tuple[Manifest, Mapping[str, str]]:
+def parse(
+    text: str | bytes, where: str, id: str | None = None
+) -> tuple[Manifest, Mapping[str, str]]:
     """Read a manifest.
 
     Parameters
@@ -65,38 +82,23 @@ def parse(text: str, where: str, id: str | None = None) -> tuple[Manifest, Mappi
         If it is no YAML, lacks the functional or has a field that no manifest has.
     """
     try:
-        entry = _fields(text, where)
-        level = fields_of(LevelOfTheory, entry.get("level_of_theory"), f"{where}, level_of_theory")
-    except ValueError as error:
+        content = codec.parse(_Content, codec.load_yaml(text, where, MAX_BYTES), where)
+    except ContentError as error:
         raise DataError(
             f"{error}; needed is at least `level_of_theory: {{functional: PBE}}`"
         ) from error
-    name = id or str(entry.get("id") or where)
+    name = id or content.id or where
     manifest = Manifest(
         id=name,
-        title=str(entry.get("title") or f"user's data {name}"),
-        level_of_theory=LevelOfTheory(**level),
-        settings=str(entry.get("settings") or NOT_STATED),
-        source=str(entry.get("source") or NOT_STATED),
-        licence=str(entry.get("licence") or NOT_STATED),
-        citation=str(entry.get("citation") or NOT_STATED),
-        caveats=tuple(map(str, entry.get("caveats") or ())),
+        title=content.title or f"user's data {name}",
+        level_of_theory=content.level_of_theory,
+        settings=content.settings or NOT_STATED,
+        source=content.source or NOT_STATED,
+        licence=content.licence or NOT_STATED,
+        citation=content.citation or NOT_STATED,
+        caveats=content.caveats or (),
     )
-    return manifest, dict(entry.get("files") or {})
-
-
-def _fields(text: str, where: str) -> dict[str, Any]:
-    allowed = ("level_of_theory", *OPTIONAL)
-    try:
-        entry = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ValueError(f"{where}: no YAML ({error})") from error
-    if not isinstance(entry, dict):
-        raise ValueError(f"{where}: expected fields, found {entry!r}")
-    for name in entry:
-        if name not in allowed:
-            raise ValueError(f"{where}: unknown field {name!r}; allowed: {', '.join(allowed)}")
-    return entry
+    return manifest, content.files or {}
 
 
 def of_users_data(data: Path) -> Manifest:
@@ -118,7 +120,7 @@ def of_users_data(data: Path) -> Manifest:
             licence=NOT_STATED,
             citation=NOT_STATED,
         )
-    manifest, hashes = parse(path.read_text(encoding="utf-8"), str(path), data.name)
+    manifest, hashes = parse(path.read_bytes(), str(path), data.name)
     for name, published in hashes.items():
         file = path.parent / name
         if not file.is_file():

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from ase import Atoms
 from ase.data import atomic_masses
 from phonopy.interface.calculator import get_calculator_physical_units
@@ -23,7 +22,8 @@ from phonopy.structure.cells import Supercell
 from umlip_bench.datasets.cases import PhononCase, Preparation
 from umlip_bench.datasets.force_order import at_rest, misfit
 from umlip_bench.datasets.phonopy_cells import SYMPREC, phonopy_cell, primitive_matrix
-from umlip_bench.ground.errors import DataError
+from umlip_bench.ground import codec
+from umlip_bench.ground.errors import ContentError, DataError
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 
 FORCE_SETS = "FORCE_SETS"
@@ -38,6 +38,9 @@ REMEDY = (
     f"write {FORCE_SETS} beside it (`phonopy -f disp-*/vasprun.xml`) or the forces into it "
     "(`phonopy --sp` after that)"
 )
+
+MAX_BYTES = 1_000_000_000
+"""Of a file, which may hold the force constants of a large supercell."""
 
 
 def chosen(files: Sequence[Path]) -> list[Path]:
@@ -119,13 +122,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
     DataError
         If it is none.
     """
-    # libyaml where PyYAML was built with it: ten times faster on files with force constants.
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        with path.open(encoding="utf-8") as file:
-            content = yaml.load(file, Loader=loader)
-    except yaml.YAMLError as error:
-        raise DataError(f"{path} is no YAML: {error}") from error
+        content = codec.read_yaml(path, MAX_BYTES)
+    except ContentError as error:
+        raise DataError(str(error)) from error
     if not isinstance(content, dict):
         raise DataError(f"{path} is no file of phonopy's")
     return content

@@ -195,6 +195,7 @@ def _keep_parent(weights: Weights, folder: Path) -> ParentModel:
     if by_name:
         return ParentModel(card.name, card.family, weights.sha256)
     target = folder / PARENT / card.name
+    head = f"@{card.head}" if card.head else ""
     if isinstance(weights, CorrectedWeights):
         shutil.copytree(weights.paths[0].parent, target)
         return ParentModel(card.name, FAMILY, weights.sha256, f"{PARENT}/{card.name}")
@@ -202,11 +203,11 @@ def _keep_parent(weights: Weights, folder: Path) -> ParentModel:
         target.mkdir(parents=True)
         for path in weights.paths:
             shutil.copy2(path, target)
-        return ParentModel(card.name, card.family, weights.sha256, f"{PARENT}/{card.name}")
+        return ParentModel(card.name, card.family, weights.sha256, f"{PARENT}/{card.name}{head}")
     (file,) = weights.paths
     (folder / PARENT).mkdir()
     shutil.copy2(file, folder / PARENT)
-    return ParentModel(card.name, card.family, weights.sha256, f"{PARENT}/{file.name}")
+    return ParentModel(card.name, card.family, weights.sha256, f"{PARENT}/{file.name}{head}")
 
 
 def _keep_trained(training: Training, folder: Path) -> Correction:

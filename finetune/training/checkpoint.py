@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import pickle
 import time
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from umlip_bench.ground.archives import DamagedArchive, check_archive
 from umlip_bench.ground.errors import CorrectionError
 
 SECONDS = 10.0
@@ -44,8 +44,12 @@ class Checkpoint:
         if not self.path.exists():
             return None
         remedy = f"remove {self.path.parent} to start over, or choose another --out"
-        if not zipfile.is_zipfile(self.path):  # torch takes anything else for its older format
-            raise CorrectionError(f"{self.path} is not a checkpoint; {remedy}")
+        try:
+            check_archive(self.path)
+        except DamagedArchive as error:
+            raise CorrectionError(
+                f"{self.path} is not a checkpoint, or not whole ({error}); {remedy}"
+            ) from error
         try:
             content = torch.load(self.path, map_location="cpu", weights_only=True)
             key, state = content["key"], content["state"]

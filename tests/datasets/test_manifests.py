@@ -55,7 +55,12 @@ def test_a_folder_has_its_own(exported, tmp_path):
     [
         ("level_of_theory: {functional: PBE", "no YAML"),
         ("PBE", "expected fields, found 'PBE'"),
-        ("title: mine", "level_of_theory: expected fields, found None"),
+        ("title: mine", "missing field 'level_of_theory'"),
+        ("level_of_theory: PBE", "level_of_theory: expected fields, found 'PBE'"),
+        ("level_of_theory: {functional: 3}", "field 'functional': 3: input should be a valid"),
+        ("level_of_theory: {functional: PBE}\ncaveats: few", "field 'caveats': 'few': input"),
+        ("level_of_theory: {functional: PBE}\ncaveats: [few, 3]", r"field 'caveats\[1\]': 3: "),
+        ("level_of_theory: {functional: PBE}\ntitle: a\ntitle: b", "line 3 gives 'title' a second"),
         ("level_of_theory: {hubbard_u: MP}", "missing field 'functional'"),
         (
             "level_of_theory: {functional: PBE}\nfunctional: PBE",

@@ -14,8 +14,8 @@ import torch
 
 from umlip_bench.ground.files import write_atomically
 from umlip_bench.ground.outputs import make_folder
-from umlip_bench.ground.store.folders import cache_folder
-from umlip_bench.potentials.corrections.scaled import ScaledPotential
+from umlip_bench.ground.store.store import cache_folder
+from umlip_bench.potentials.corrections.wrapped import WrappedPotential
 from umlip_bench.potentials.graph import Cost, Footprint, Linear
 from umlip_bench.potentials.protocol import Potential
 
@@ -69,8 +69,8 @@ class Key:
 
     @classmethod
     def of(cls, potential: Potential) -> Key:
-        """The key of a potential as it would run now; scaling one adds nothing to its calls."""
-        while isinstance(potential, ScaledPotential):
+        """The key of a potential as it would run now; what is put on top of one adds nothing to its calls."""
+        while isinstance(potential, WrappedPotential):
             potential = potential.parent
         on_gpu = potential.device.type == "cuda"
         card = potential.card

@@ -9,6 +9,10 @@ class UmlipBenchError(Exception):
     """Base of all errors that a user can mend."""
 
 
+class ContentError(UmlipBenchError, ValueError):
+    """A file or a text that is not what it has to be; says which entry and field."""
+
+
 class UnknownModelError(UmlipBenchError):
     """No model, file or calculator goes by the given name."""
 

@@ -25,12 +25,15 @@ class WeightsFile:
         then pinned in the user's store.
     size
         Size in bytes, if known.
+    git_blob_sha1
+        Git's own digest of the content, where it is all that upstream gives.
     """
 
     name: str
     url: str
     sha256: str | None = None
     size: int | None = None
+    git_blob_sha1: str | None = None
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,10 @@ from functools import cache
 from importlib import resources
 from types import MappingProxyType
 
-import yaml
-
-from umlip_bench.ground.codec import fields_of
+from umlip_bench.ground.codec import load_yaml, parse
 from umlip_bench.ground.elements import SYMBOLS
-from umlip_bench.ground.errors import UnknownModelError
-from umlip_bench.ground.level_of_theory import LevelOfTheory
-from umlip_bench.ground.model_card import ModelCard, WeightsFile
+from umlip_bench.ground.errors import ContentError, UnknownModelError
+from umlip_bench.ground.model_card import ModelCard
 
 
 @cache
@@ -76,17 +73,17 @@ def parse_catalogue(text: str) -> Mapping[str, ModelCard]:
 
     Raises
     ------
-    ValueError
+    ContentError
         If an entry lacks a field, has one that no card has, or is not usable otherwise. The message
         names the entry and the field.
     """
     cards: dict[str, ModelCard] = {}
-    for position, entry in enumerate(yaml.safe_load(text)["models"], start=1):
+    for position, entry in enumerate(load_yaml(text, "catalogue")["models"], start=1):
         label = entry.get("name", f"number {position}") if isinstance(entry, dict) else position
         where = f"catalogue entry {label}"
         parsed = _parse_card(entry, where)
         if parsed.name in cards:
-            raise ValueError(f"{where}: field 'name': used by an earlier entry; names are unique")
+            raise ContentError(f"{where}: field 'name': used by an earlier entry; names are unique")
         cards[parsed.name] = parsed
     return MappingProxyType(cards)
 
@@ -109,22 +106,15 @@ def _why_unknown(name: str, wanted: str, cards: Mapping[str, ModelCard]) -> str:
 
 
 def _parse_card(entry: object, where: str) -> ModelCard:
-    values = fields_of(ModelCard, entry, where)
-    values["level_of_theory"] = LevelOfTheory(
-        **fields_of(LevelOfTheory, values["level_of_theory"], f"{where}, level_of_theory")
-    )
-    values["elements"] = _parse_elements(str(values["elements"]), where)
-    values["files"] = tuple(
-        WeightsFile(**fields_of(WeightsFile, file, f"{where}, files[{index}]"))
-        for index, file in enumerate(values.get("files", ()))
-    )
-    values["package_path"] = tuple(values.get("package_path", ()))
-    if values["package_path"] and len(values["package_path"]) != len(values["files"]):
-        raise ValueError(
-            f"{where}: field 'package_path': {len(values['package_path'])} paths for "
-            f"{len(values['files'])} files; give one per file, or none"
+    if isinstance(entry, dict) and isinstance(entry.get("elements"), str):
+        entry = {**entry, "elements": _parse_elements(entry["elements"], where)}
+    card = parse(ModelCard, entry, where)
+    if card.package_path and len(card.package_path) != len(card.files):
+        raise ContentError(
+            f"{where}: field 'package_path': {len(card.package_path)} paths for "
+            f"{len(card.files)} files; give one per file, or none"
         )
-    return ModelCard(**values)
+    return card
 
 
 def _parse_elements(ranges: str, where: str) -> tuple[str, ...]:
@@ -134,7 +124,7 @@ def _parse_elements(ranges: str, where: str) -> tuple[str, ...]:
         match = re.fullmatch(r"(\d+)(?:\s*-\s*(\d+))?", part)
         first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
         if not 1 <= first <= last <= len(SYMBOLS):
-            raise ValueError(
+            raise ContentError(
                 f"{where}: field 'elements': {part!r} is not a range of atomic numbers "
                 f"within 1-{len(SYMBOLS)}, e.g. '1-83, 89-94'"
             )

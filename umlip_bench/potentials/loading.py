@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import logging
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,10 +25,12 @@ from umlip_bench.potentials.corrections.folder import (
 )
 from umlip_bench.potentials.corrections.modification import TrainedWeights
 from umlip_bench.potentials.families import families, family
-from umlip_bench.potentials.weights import Origin, Weights, WeightsStore, weights_at
+from umlip_bench.potentials.weights import Origin, Weights, WeightsStore, path_and_head, weights_at
 
 if TYPE_CHECKING:
     from umlip_bench.potentials.protocol import Potential
+
+logger = logging.getLogger(__name__)
 
 
 def potential(
@@ -44,8 +48,8 @@ def potential(
     ----------
     name
         A model by name (``umlip-bench models`` lists them), a path to weights or to the folder of a
-        corrected model, ``family:path``, or ``ase:module.path:ClassName`` for any installed ASE
-        calculator.
+        corrected model, ``family:path``, ``path@HEAD`` for one head of a MACE file, or
+        ``ase:module.path:ClassName`` for any installed ASE calculator.
     device
         ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
     dtype
@@ -77,27 +81,33 @@ def potential(
 
 
 def locate(name: str, store: WeightsStore) -> Weights:
-    """Find or fetch the weights that a name stands for, without reading them.
+    """Find or fetch the weights that a name stands for.
+
+    A name of the catalogue always stands for the published model, whatever lies in the working directory:
+    a file or folder of that name is reached as ``./NAME``. ``PATH@HEAD`` names a readout head.
 
     Raises
     ------
     UnknownModelError, WeightsError
     """
     prefix, colon, target = name.partition(":")
-    if prefix == "ase" and colon:
-        digest = foreign_identity(name)
-        return Weights(_unlisted(name, "ase"), paths=(), origin=Origin.GIVEN, sha256=digest)
     if colon and prefix == FAMILY:
         return _corrected(Path(target), store)
     if colon and prefix in families():
-        return _given(Path(target), prefix)
+        return _foreign(name) if prefix == "ase" else _given(target, prefix)
     path = Path(name)
+    if name.lower() in catalogue():
+        if path.exists():
+            logger.warning(
+                "%s is the published model; for what is here write .%s%s", name, os.sep, name
+            )
+        return store.fetch(card_by_name(name))
     if is_corrected(path):
         return _corrected(path, store)
-    if path.exists():
-        return _given(path, None)
+    if path_and_head(name)[0].exists():
+        return _given(name, None)
     # Versions put dots into names (chgnet-0.3.0); only separators and known endings mean a file.
-    if "/" in name or name.endswith((".model", ".pth", ".tar", ".pt")):
+    if "/" in name or name.split("@")[0].endswith((".model", ".pth", ".tar", ".pt")):
         raise UnknownModelError(
             f"{name!r} is neither a model by name nor an existing file or folder; "
             "`umlip-bench models` lists the names"
@@ -105,48 +115,96 @@ def locate(name: str, store: WeightsStore) -> Weights:
     return store.fetch(card_by_name(name))
 
 
-def _corrected(folder: Path, store: WeightsStore) -> Weights:
-    """A corrected model and the weights that its folder names or holds."""
+def _foreign(name: str) -> Weights:
+    digest = foreign_identity(name)
+    return Weights(_unlisted(name, "ase"), paths=(), origin=Origin.GIVEN, sha256=digest)
+
+
+def _corrected(folder: Path, store: WeightsStore, above: tuple[Path, ...] = ()) -> Weights:
+    """A corrected model and the weights that its folder names or holds; `above` are those it corrects."""
+    above = (*above, folder.resolve())
     correction = read_correction(folder)
     if isinstance(correction.change, TrainedWeights):
         return trained_weights(folder, correction, correction.change)
+    expected = correction.parent
     try:
-        parent = locate(correction.parent.reference(folder), store)
+        if expected.path is None:
+            # Never a path: what lies in the working directory is not what was corrected.
+            by_prefix = expected.name.partition(":")[0] in families().keys() - {FAMILY}
+            parent = (
+                locate(expected.name, store)
+                if by_prefix
+                else store.fetch(card_by_name(expected.name))
+            )
+        elif expected.family != FAMILY:
+            parent = _given(str(folder / expected.path), expected.family)
+        elif (folder / expected.path).resolve() in above:
+            raise WeightsError(f"{folder / expected.path} is the corrected model itself")
+        else:
+            parent = _corrected(folder / expected.path, store, above)
     except UmlipBenchError as error:
         raise WeightsError(
-            f"{folder} corrects {correction.parent.name}, which cannot be had: {error}"
+            f"{folder} corrects {expected.name}, which cannot be had: {error}"
         ) from error
     if correction.parent.sha256 == legacy_identity(parent.card.name):
         parent = replace(parent, sha256=correction.parent.sha256)
     return corrected_weights(folder, correction, parent)
 
 
-def _given(path: Path, family_name: str | None) -> Weights:
+def _given(target: str, family_name: str | None) -> Weights:
     """Weights at a path; files that are a listed model's are taken for that model."""
+    path, head = path_and_head(target)
     if not path.exists():
         raise WeightsError(f"{path} does not exist")
     files = sorted(f for f in path.iterdir() if f.is_file()) if path.is_dir() else [path]
     digests = {hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
     for card in catalogue().values():
         if card.files and all(file.sha256 in digests for file in card.files):
-            return weights_at(card, path)
-    family_name = family_name or _family_of(path)
+            return _with_head(weights_at(card, path), head)
     name = path.name.removesuffix(".model").removesuffix(".pth.tar")
     names = tuple(WeightsFile(file.name, url="") for file in files) if path.is_dir() else ()
-    return weights_at(_unlisted(name, family_name, names), path)
+    family_name = family_name or _family_of(path, names)
+    return _with_head(weights_at(_unlisted(name, family_name, names), path), head)
 
 
-def _family_of(path: Path) -> str:
+def _with_head(weights: Weights, head: str | None) -> Weights:
+    """The same files read by one of their heads, which is another model."""
+    if head is None or head == weights.card.head:
+        return weights
+    if weights.card.family != "mace":
+        raise WeightsError(
+            f"{weights.paths[0]}@{head}: only MACE models have heads, this is of {weights.card.family}"
+        )
+    card = replace(
+        weights.card,
+        name=f"{weights.card.name}@{head}",
+        head=head,
+        level_of_theory=LevelOfTheory("unknown"),
+    )
+    digest = hashlib.sha256(f"{weights.sha256} {head}".encode()).hexdigest()
+    return replace(weights, card=card, sha256=digest)
+
+
+def _family_of(path: Path, names: tuple[WeightsFile, ...]) -> str:
     if path.name.endswith(".pth.tar"):
         return "chgnet"
     if path.suffix == ".model":
         return "mace"
     if path.is_dir() and (path / "model.json").exists():
-        raise WeightsError(
-            f"{path}: a matgl model that is not a listed one does not say how its messages are summed, "
-            "which changed with matgl 3, and the wrong guess is off by eV/atom. Write "
-            f"matgl:{path} if it was trained with matgl 3 or later, matgl2:{path} if before"
-        )
+        from umlip_bench.potentials.adapters.matgl import predates_matgl_3
+
+        try:
+            return (
+                "matgl2"
+                if predates_matgl_3(weights_at(_unlisted(path.name, "", names), path))
+                else "matgl"
+            )
+        except WeightsError as error:
+            raise WeightsError(
+                f"{path}: a matgl model that is not a listed one does not say how its messages are summed, "
+                "which changed with matgl 3, and the wrong guess is off by eV/atom. Write "
+                f"matgl:{path} if it was trained with matgl 3 or later, matgl2:{path} if before ({error})"
+            ) from error
     raise WeightsError(
         f"{path}: cannot tell which family these weights are of; expected a *.model file (mace), a "
         f"*.pth.tar file (chgnet), a folder with model.json (matgl) or one with {CARD} (a corrected "

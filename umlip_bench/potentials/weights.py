@@ -1,35 +1,20 @@
 """One store for the weights of all families: where they are, that they are right, how they come.
 
 A file counts as weights only once it has passed its check: the published sha256 or, where none is
-published, the shape of a weights file and the sha256 pinned at the first download. Downloads go to
-a ``.part`` file first, under a lock per model, so that no reader ever meets half a file.
+published, the shape of a weights file and the sha256 pinned at the first download.
 """
 
 from __future__ import annotations
 
 import hashlib
-import importlib.util
-import os
-import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from filelock import FileLock
-
 from umlip_bench.ground.errors import WeightsError
 from umlip_bench.ground.model_card import ModelCard, WeightsFile
-from umlip_bench.ground.store.download import receive
-from umlip_bench.ground.store.folders import (
-    LOCK_TIMEOUT,
-    cache_folder,
-    folder_of_user,
-    listing,
-    lock_of,
-    root_cause,
-)
-from umlip_bench.ground.store.integrity import FileRefused, check, pin_of, write_pin
+from umlip_bench.ground.store.integrity import FileRefused, check, pin_of
+from umlip_bench.ground.store.store import IN_CACHE, IN_PACKAGE, Store, listing
 
 MODELS_VARIABLE = "UMLIP_BENCH_MODELS"
 
@@ -38,9 +23,9 @@ class Origin(StrEnum):
     """Where weights were found."""
 
     GIVEN = "given path"
-    MODELS = "UMLIP_BENCH_MODELS"
-    PACKAGE = "installed package"
-    CACHE = "user cache"
+    MODELS = MODELS_VARIABLE
+    PACKAGE = IN_PACKAGE
+    CACHE = IN_CACHE
     DOWNLOAD = "download"
 
 
@@ -67,34 +52,21 @@ class Weights:
     sha256: str
 
 
-class WeightsStore:
-    """The places where weights are kept, and the one where downloads go.
+class WeightsStore(Store):
+    """The weights of all families, each model in a folder of its own.
 
-    Weights are looked for in ``$UMLIP_BENCH_MODELS/<folder>/``, in the installed package that ships
-    them, and in ``<root>/<folder>/``, in this order.
-
-    Parameters
-    ----------
-    root
-        Folder of the downloads. By default ``models`` in ``$UMLIP_BENCH_CACHE`` or, where that is
-        not set, in the user's cache folder.
+    They are looked for in ``$UMLIP_BENCH_MODELS/<folder>/``, in the installed package that ships them,
+    and in ``<root>/<folder>/``, in this order.
     """
 
-    def __init__(self, root: Path | None = None) -> None:
-        self.root = cache_folder("models") if root is None else root
+    kind = "models"
+    variable = MODELS_VARIABLE
+    contents = "one folder of weights per model"
+    error = WeightsError
+    whole = True
 
     def locate(self, card: ModelCard) -> Weights | None:
-        """Find a model's weights on this machine; the network is not touched.
-
-        Parameters
-        ----------
-        card
-            The model.
-
-        Returns
-        -------
-        Weights | None
-            ``None`` if they are in none of the places.
+        """Find a model's weights; ``None`` if they are in none of the places. No network is touched.
 
         Raises
         ------
@@ -104,31 +76,21 @@ class WeightsStore:
         """
         if not card.files:
             return None
-        for origin, paths in self._places(card):
-            missing = [path for path in paths if not path.is_file()]
-            if not missing:
+        for place in self.places(_folder_name(card), card.files, card.package_path):
+            if not place.missing:
+                paths, origin = tuple(place.paths.values()), Origin(place.source)
                 return _checked_weights(card, card.files, paths, origin)
-            if origin is Origin.MODELS and len(missing) < len(paths):
+            if place.source == MODELS_VARIABLE and place.paths:
                 raise WeightsError(
-                    f"{missing[0].parent}, in ${MODELS_VARIABLE}, has only some of the files of "
-                    f"{card.name}: {', '.join(path.name for path in missing)} is not there.\n"
+                    f"{place.folder}, in ${MODELS_VARIABLE}, has only some of the files of "
+                    f"{card.name}: {', '.join(place.missing)} is not there.\n"
                     "Add what is missing, or remove the others to have the model looked for "
                     f"elsewhere.\n{listing(card.files)}"
                 )
         return None
 
     def fetch(self, card: ModelCard) -> Weights:
-        """Find a model's weights or, failing that, download them.
-
-        Parameters
-        ----------
-        card
-            The model.
-
-        Returns
-        -------
-        Weights
-            The weights, checked.
+        """Find a model's weights or, failing that, download them; they have passed their check.
 
         Raises
         ------
@@ -140,67 +102,34 @@ class WeightsStore:
             raise WeightsError(
                 f"{card.name} has no weights to fetch by name. Give the path of a weights file."
             )
-        found = self.locate(card)
-        if found is not None:
+        if found := self.locate(card):
             return found
-        folder = self._folder(card)
-        outer = sys.exception()
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with FileLock(lock_of(folder), timeout=LOCK_TIMEOUT):
-                # Another process may have brought the files while this one waited.
-                return self.locate(card) or self._download(card)
-        except FileRefused as refusal:
-            raise WeightsError(self._how_to_get(card, str(refusal))) from None
-        except OSError as error:  # takes in a full disk and all that requests raises
-            raise WeightsError(self._how_to_get(card, root_cause(error, outer))) from error
+        name = _folder_name(card)
+        brought = self.bring(name, card.files)
+        if reasons := list(filter(None, brought.values())):
+            lacking = [f for f in card.files if not (self.folder(name) / f.name).is_file()]
+            raise WeightsError(
+                f"The weights of {card.name} are not on this machine and could not be downloaded: "
+                f"{reasons[0]}\n{listing(lacking)}\n"
+                f"{self.by_hand(name, len(lacking))}"
+            )
+        # Another process may have brought the files while this one waited.
+        origin = Origin.DOWNLOAD if brought else Origin.CACHE
+        return _checked_weights(card, card.files, _in_folder(card, self.folder(name)), origin)
 
-    def _folder(self, card: ModelCard) -> Path:
-        return self.root / _folder_name(card)
 
-    def _places(self, card: ModelCard) -> Iterator[tuple[Origin, tuple[Path, ...]]]:
-        models = folder_of_user(MODELS_VARIABLE, "one folder of weights per model", WeightsError)
-        if models is not None:
-            yield Origin.MODELS, _in_folder(card, models / _folder_name(card))
-        packaged = _in_package(card)
-        if packaged:
-            yield Origin.PACKAGE, packaged
-        yield Origin.CACHE, _in_folder(card, self._folder(card))
+def path_and_head(text: str) -> tuple[Path, str | None]:
+    """Split ``PATH@HEAD``, the readout head of a file that has several; a path that exists is no such.
 
-    def _download(self, card: ModelCard) -> Weights:
-        """Download what the cache lacks; to be called with the lock held."""
-        folder = self._folder(card)
-        # Only a holder of the lock writes here: what lies about is of a process that was killed.
-        _remove_parts(folder)
-        lacking = [file for file in card.files if not (folder / file.name).is_file()]
-        parts = {file.name: folder / f"{file.name}.part" for file in lacking}
-        digests: dict[str, str] = {}
-        try:
-            for file in lacking:
-                try:
-                    receive(file, parts[file.name])
-                    pin = pin_of(folder / file.name)
-                    digests[file.name] = check(parts[file.name], file, pin)
-                except FileRefused as refusal:
-                    raise FileRefused(f"what came for {file.name} was refused: {refusal}") from None
-            for file in lacking:
-                target = folder / file.name
-                if file.sha256 is None:
-                    write_pin(pin_of(target), target.name, digests[file.name])
-                os.replace(parts[file.name], target)
-        finally:
-            _remove_parts(folder)
-        return _checked_weights(card, card.files, _in_folder(card, folder), Origin.DOWNLOAD)
-
-    def _how_to_get(self, card: ModelCard, reason: str) -> str:
-        folder = self._folder(card)
-        lacking = [file for file in card.files if not (folder / file.name).is_file()]
-        return (
-            f"The weights of {card.name} are not on this machine and could not be downloaded: "
-            f"{reason}\n{listing(lacking)}\n"
-            f"Try again with a connection, or put {'it' if len(lacking) == 1 else 'them'} by hand "
-            f"into {folder}{os.sep} or ${MODELS_VARIABLE}/{_folder_name(card)}/."
-        )
+    Examples
+    --------
+    >>> path_and_head("absent.model")
+    (PosixPath('absent.model'), None)
+    """
+    name, at, head = text.rpartition("@")
+    if at and head and not Path(text).exists() and Path(name).exists():
+        return Path(name), head
+    return Path(text), None
 
 
 def weights_at(card: ModelCard, path: Path) -> Weights:
@@ -253,19 +182,6 @@ def _in_folder(card: ModelCard, folder: Path) -> tuple[Path, ...]:
     return tuple(folder / file.name for file in card.files)
 
 
-def _in_package(card: ModelCard) -> tuple[Path, ...]:
-    """Return where the installed package keeps the files; nothing if it is not installed."""
-    paths = []
-    for entry in card.package_path:
-        package, _, inside = entry.partition(":")
-        # Finding the package without importing it: the import would take seconds.
-        spec = importlib.util.find_spec(package)
-        if spec is None or not spec.submodule_search_locations:
-            return ()
-        paths.append(Path(spec.submodule_search_locations[0]) / inside)
-    return tuple(paths)
-
-
 def _checked_weights(
     card: ModelCard, files: tuple[WeightsFile, ...], paths: tuple[Path, ...], origin: Origin
 ) -> Weights:
@@ -280,10 +196,6 @@ def _checked_weights(
                 f"{path} ({origin}) is not the file {file.name} of {card.name}: {refusal}\n"
                 f"{_remedy(file, origin)}"
             ) from None
-        except OSError as error:
-            raise WeightsError(
-                f"{path} ({origin}), weights of {card.name}, cannot be read: {error}"
-            ) from error
     return Weights(card=card, paths=paths, origin=origin, sha256=_joint_digest(digests))
 
 
@@ -307,8 +219,3 @@ def _remedy(file: WeightsFile, origin: Origin) -> str:
             return f"Delete the file, or replace it by the published one{source}."
         case Origin.CACHE | Origin.DOWNLOAD:
             return f"Delete the file; it is then fetched anew{source}."
-
-
-def _remove_parts(folder: Path) -> None:
-    for part in folder.glob("*.part"):
-        part.unlink()

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from umlip_bench.analysis.run_files import CASES, CONFIG, PREDICTIONS, CaseRecord, RunConfig
 from umlip_bench.analysis.suites import ANALYSES, analysis_of
-from umlip_bench.ground.errors import RunFolderError, UmlipBenchError
+from umlip_bench.ground.codec import read_yaml
+from umlip_bench.ground.errors import ContentError, RunFolderError, UmlipBenchError
 from umlip_bench.ground.journal import unpack
 from umlip_bench.ground.plain import from_plain
 from umlip_bench.running.folder import RunFolder
@@ -97,7 +96,7 @@ def convert(old: Path, new: Path) -> Converted:
 
 def _config(path: Path) -> RunConfig:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = read_yaml(path)
         if content["schema"] != OLD_SCHEMA:
             raise RunFolderError(
                 f"{path} has schema {content['schema']!r}; only folders of schema {OLD_SCHEMA} are converted"
@@ -105,7 +104,7 @@ def _config(path: Path) -> RunConfig:
         return RunConfig(
             content["identity"], content["provenance"], dict(content["models"]), content["suites"]
         )
-    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+    except (ContentError, KeyError, TypeError) as error:
         raise RunFolderError(f"{path} is no run.yaml that can be converted ({error})") from error
 
 

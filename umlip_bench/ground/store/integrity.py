@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import zipfile
 from pathlib import Path
 from typing import Protocol
+
+from umlip_bench.ground.archives import DamagedArchive, check_archive
 
 _TORCH_SUFFIXES = frozenset({".ckpt", ".model", ".pt", ".pth", ".tar"})
 # First bytes of what torch.save wrote before 1.6: pickle protocol 2 and torch's magic number.
@@ -36,6 +37,10 @@ class PublishedFile(Protocol):
     def size(self) -> int | None:
         """Size in bytes, if known."""
 
+    @property
+    def git_blob_sha1(self) -> str | None:
+        """Git's own digest of the content, where it is all that upstream gives."""
+
 
 class FileRefused(Exception):
     """Says in one line why a file is not the one that it should be."""
@@ -43,8 +48,16 @@ class FileRefused(Exception):
 
 def check(path: Path, file: PublishedFile, pin: Path | None) -> str:
     """Return the file's sha256, or refuse the file; `pin` is where its first sha256 may be kept."""
-    with path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    try:
+        with path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        content = path.read_bytes() if file.git_blob_sha1 is not None else b""
+    except OSError as error:
+        raise FileRefused(f"it cannot be read: {error}") from error
+    if file.git_blob_sha1 is not None:
+        blob = hashlib.sha1(b"blob %d\0%b" % (len(content), content)).hexdigest()
+        if blob != file.git_blob_sha1:
+            raise FileRefused(f"its git blob id is {blob}, expected {file.git_blob_sha1}")
     if file.sha256 is not None:
         if digest == file.sha256.lower():
             return digest
@@ -64,6 +77,15 @@ def check(path: Path, file: PublishedFile, pin: Path | None) -> str:
             f"if the change is meant, delete the pin {pin}"
         )
     return digest
+
+
+def fault_of(path: Path, file: PublishedFile, pin: Path | None) -> str | None:
+    """Say why a file is not the one that it should be, if it is not."""
+    try:
+        check(path, file, pin)
+    except FileRefused as refusal:
+        return str(refusal)
+    return None
 
 
 def _looks_wrong(path: Path, file: PublishedFile) -> str | None:
@@ -87,23 +109,21 @@ def _wrong_format(path: Path, suffix: str) -> str | None:
             json.loads(path.read_bytes())
         except ValueError:
             return "it is not readable as JSON"
-    elif suffix in _TORCH_SUFFIXES and not _is_torch_file(path):
-        return "it is not a whole file as written by torch.save"
+    elif suffix in _TORCH_SUFFIXES and (fault := _no_torch_file(path)):
+        return f"it is not a whole file as written by torch.save: {fault}"
     return None
 
 
-def _is_torch_file(path: Path) -> bool:
+def _no_torch_file(path: Path) -> str | None:
     with path.open("rb") as stream:
         header = stream.read(512)
     if header.startswith(_LEGACY_TORCH) or header[257:262] == _TAR_MAGIC:
-        return True
-    if not zipfile.is_zipfile(path):
-        return False
+        return None
     try:
-        with zipfile.ZipFile(path) as archive:
-            return any(name.endswith("/data.pkl") for name in archive.namelist())
-    except zipfile.BadZipFile:
-        return False
+        names = check_archive(path)
+    except DamagedArchive as error:
+        return str(error)
+    return None if any(name.endswith("/data.pkl") for name in names) else "it has no data.pkl"
 
 
 def pin_of(path: Path) -> Path:

@@ -28,6 +28,7 @@ from chgnet.model.layers import AngleUpdate, AtomConv, BondConv
 from chgnet.model.model import CHGNet
 from torch import Tensor
 
+from umlip_bench.ground.archives import DamagedArchive, check_archive
 from umlip_bench.ground.elements import SYMBOLS
 from umlip_bench.ground.errors import WeightsError
 from umlip_bench.ground.structures import check_structure
@@ -247,6 +248,7 @@ def read_checkpoint(path: Path) -> CHGNet:
         If the file is not a CHGNet checkpoint.
     """
     try:
+        check_archive(path)
         saved = torch.load(path, map_location="cpu", weights_only=False)["model"]
         # 0.2.0 was trained with a bias that later versions dropped; the file does not say so.
         has_bias = "atom_conv_layers.0.mlp_out.layers.1.bias" in saved["state_dict"]
@@ -254,6 +256,7 @@ def read_checkpoint(path: Path) -> CHGNet:
         with contextlib.redirect_stdout(io.StringIO()):  # the constructor prints
             module = CHGNet.from_dict({**saved, "model_args": arguments})
     except (
+        DamagedArchive,
         OSError,
         EOFError,
         KeyError,

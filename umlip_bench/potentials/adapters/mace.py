@@ -24,6 +24,7 @@ from ase.calculators.calculator import Calculator
 from ase.data import chemical_symbols
 from torch import nn
 
+from umlip_bench.ground.archives import DamagedArchive, check_archive
 from umlip_bench.ground.errors import WeightsError
 from umlip_bench.ground.structures import check_structure
 from umlip_bench.potentials.adapters.collate import Concatenation
@@ -195,10 +196,11 @@ def read_model(path: Path) -> mace.modules.MACE:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            check_archive(path)
             module = torch.load(path, map_location="cpu", weights_only=False)
     except (OSError, EOFError, KeyError, TypeError, RuntimeError, ValueError) as error:
         raise _unreadable(path, error) from error
-    except (pickle.UnpicklingError, AttributeError, ImportError) as error:
+    except (DamagedArchive, pickle.UnpicklingError, AttributeError, ImportError) as error:
         raise _unreadable(path, error) from error
     if not isinstance(module, mace.modules.MACE):
         raise WeightsError(
@@ -209,15 +211,18 @@ def read_model(path: Path) -> mace.modules.MACE:
 
 
 def _head_index(weights: Weights, heads: list[str]) -> int:
-    head = weights.card.head
-    if head is None and len(heads) > 1:
-        raise WeightsError(
-            f"{weights.card.name} has the heads {', '.join(heads)}; name one in its model card"
-        )
+    """Index of the card's head or, where it names none, of the only one or mace's default."""
+    head, name = weights.card.head, weights.card.name
     if head is None:
-        return 0
+        defaults = [each for each in heads if each.lower() == "default"]
+        if len(heads) > 1 and len(defaults) != 1:
+            raise WeightsError(
+                f"{name} has the heads {', '.join(heads)} and none that is the default; name one: "
+                f"mace:{weights.paths[0]}@{heads[0]}"
+            )
+        return heads.index(defaults[0]) if defaults else 0
     if head not in heads:
-        raise WeightsError(f"{weights.card.name} has no head {head!r}; it has {', '.join(heads)}")
+        raise WeightsError(f"{name} has no head {head!r}; it has {', '.join(heads)}")
     return heads.index(head)
 
 

@@ -14,9 +14,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from umlip_bench.ground.errors import WeightsError
+from umlip_bench.ground.codec import read_yaml
+from umlip_bench.ground.errors import ContentError, WeightsError
 from umlip_bench.ground.model_card import ModelCard
 from umlip_bench.potentials.corrections.modification import (
     WEIGHTS,
@@ -26,7 +25,7 @@ from umlip_bench.potentials.corrections.modification import (
     read_change,
 )
 from umlip_bench.potentials.corrections.modification import ScalarCorrection as ScalarCorrection
-from umlip_bench.potentials.weights import Origin, Weights, weights_at
+from umlip_bench.potentials.weights import Origin, Weights, path_and_head, weights_at
 
 CARD = "card.yaml"
 PARENT = "parent"
@@ -55,10 +54,6 @@ class ParentModel:
     family: str
     sha256: str
     path: str | None = None
-
-    def reference(self, folder: Path) -> str:
-        """What `umlip_bench.potentials.loading.locate` takes for it."""
-        return self.name if self.path is None else f"{self.family}:{folder / self.path}"
 
 
 @dataclass(frozen=True)
@@ -127,8 +122,8 @@ def read_correction(folder: Path) -> Correction:
     """
     path = folder / CARD
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        content = read_yaml(path)
+    except ContentError as error:
         raise WeightsError(
             f"{path} cannot be read ({error}); expected the folder of a corrected model as "
             "`umlip-finetune fit` writes it"
@@ -203,7 +198,7 @@ def _parent(path: Path, entry: object) -> ParentModel:
     if inside is not None:
         if not isinstance(inside, str) or Path(inside).is_absolute() or ".." in Path(inside).parts:
             raise damaged(path, f"parent.path is {inside!r}, not a path inside the folder")
-        if not (path.parent / inside).exists():
+        if not path_and_head(str(path.parent / inside))[0].exists():
             raise WeightsError(
                 f"{path.parent / inside}, the weights of {entry['name']} that {path} corrects, is not "
                 "there; copy the whole folder from where it was written"

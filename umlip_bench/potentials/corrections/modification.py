@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+from umlip_bench.ground.codec import parse
 from umlip_bench.ground.elements import SYMBOLS
 from umlip_bench.ground.errors import WeightsError
-from umlip_bench.ground.level_of_theory import LevelOfTheory
 from umlip_bench.ground.model_card import ModelCard, WeightsFile
 
 SCALAR, SHIFT, HEAD, LOW_RANK, FULL = "scalar", "e0", "head", "lora", "full"
@@ -191,19 +191,13 @@ def _trained(path: Path, content: Mapping[str, Any]) -> TrainedWeights:
     if not isinstance(card, dict):
         raise damaged(path, f"{TRAINED}.card is {card!r}, not the card of a model")
     try:
-        files = tuple(_file(name, digest) for name, digest in dict(card["files"]).items())
-        level = LevelOfTheory(**card["level_of_theory"])
-        rest = {k: v for k, v in card.items() if k not in ("files", "level_of_theory", "elements")}
-        whole = ModelCard(
-            **rest,
-            level_of_theory=level,
-            elements=tuple(str(card["elements"]).split()),
-            files=files,
-        )
+        files = [_file(name, digest) for name, digest in dict(card["files"]).items()]
+        elements = str(card["elements"]).split()
+        whole = parse(ModelCard, {**card, "elements": elements, "files": files}, TRAINED)
     except (KeyError, TypeError, ValueError) as error:
         raise damaged(path, f"{TRAINED}.card cannot be read ({error})") from error
-    if not files or not isinstance(whole.family, str):
-        raise damaged(path, f"{TRAINED}.card names no files or no family")
+    if not files:
+        raise damaged(path, f"{TRAINED}.card names no files")
     return TrainedWeights(str(content["method"]), whole)
 
 
