@@ -12,6 +12,7 @@ import numpy as np
 import seekpath
 import spglib
 from ase import Atoms
+from ase.data import chemical_symbols
 from phonopy import Phonopy
 from phonopy.harmonic.dynmat_to_fc import get_commensurate_points
 from phonopy.structure.atoms import PhonopyAtoms
@@ -34,6 +35,8 @@ SMALLEST_SUPERCELL = 8.0
 """Å between opposite faces of a supercell that no reference prescribes, at least."""
 SYMPREC = 1e-3
 """Å; tolerance with which the symmetry of structures from files is found, and kept in relaxing."""
+SAME_MASS = 1e-6
+"""u; masses of an element that differ by more are isotopes."""
 LEVEL = 3
 """Rounds of translational and permutation symmetry, which disturb each other a little."""
 
@@ -119,7 +122,14 @@ class Crystal:
                 f"{describe(atoms)}: no symmetry found within {SYMPREC} Å; check for atoms entered twice"
             )
         lattice, positions, numbers = standard
-        unitcell = Atoms(numbers=numbers, cell=lattice, scaled_positions=positions, pbc=True)
+        masses = _masses_by_number(atoms)
+        unitcell = Atoms(
+            numbers=numbers,
+            cell=lattice,
+            scaled_positions=positions,
+            pbc=True,
+            masses=None if masses is None else masses[numbers],
+        )
         unitcell.info.update({k: v for k, v in atoms.info.items() if k in ("name", "system")})
         heights = 1 / np.linalg.norm(np.linalg.inv(unitcell.cell.array), axis=0)
         # A little less than the limit does: a file's last digit decides nothing.
@@ -277,6 +287,23 @@ class Crystal:
     def _spglib_cell(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         primitive = self._phonopy.primitive
         return primitive.cell, primitive.scaled_positions, primitive.numbers
+
+
+def _masses_by_number(atoms: Atoms) -> np.ndarray | None:
+    """Masses of the elements, where they are given, by atomic number; ``None`` where they are not."""
+    if not atoms.has("masses"):
+        return None
+    found = np.full(atoms.numbers.max() + 1, np.nan)
+    for number in np.unique(atoms.numbers):
+        masses = np.unique(atoms.get_masses()[atoms.numbers == number])
+        if np.ptp(masses) > SAME_MASS:
+            raise StructureError(
+                f"{describe(atoms)}: {chemical_symbols[number]} has masses of {masses.min():g} to "
+                f"{masses.max():g}; the symmetry that phonons are calculated with knows elements only: "
+                "give all atoms of one the same mass, e.g. the average"
+            )
+        found[number] = masses[0]
+    return found
 
 
 def _for_phonopy(atoms: Atoms) -> PhonopyAtoms:

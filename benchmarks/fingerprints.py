@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 from ase import Atoms
+from ase.data import atomic_masses
 
 
 def digest(structures: Iterable[Atoms], *arrays: np.ndarray | None) -> str:
@@ -15,7 +16,7 @@ def digest(structures: Iterable[Atoms], *arrays: np.ndarray | None) -> str:
     Parameters
     ----------
     structures
-        Elements, positions, cell and periodicity enter.
+        Elements, positions, cell, periodicity and masses, where they are not the natural ones, enter.
     arrays
         Of any shape; shape and number format enter as well.
     """
@@ -23,6 +24,9 @@ def digest(structures: Iterable[Atoms], *arrays: np.ndarray | None) -> str:
     for atoms in structures:
         for array in (atoms.numbers, atoms.positions, atoms.cell.array, atoms.pbc):
             found.update(np.ascontiguousarray(array).tobytes())
+        masses = atoms.get_masses()
+        if not np.array_equal(masses, atomic_masses[atoms.numbers]):
+            found.update(b"masses" + masses.tobytes())
     for extra in arrays:
         if extra is None:
             found.update(b"none")

@@ -10,7 +10,7 @@ import ase.io
 from ase import Atoms
 
 from umlip_bench.datasets.frame import Frame
-from umlip_bench.datasets.labels import ENERGY, FORCES, FORMAT, STRESS, SYSTEM, frame
+from umlip_bench.datasets.labels import ENERGY, FORCES, FORMAT, STRESS, SYSTEM, frame, geometry_of
 from umlip_bench.ground.errors import DataError
 
 
@@ -72,12 +72,7 @@ def write_frames(path: Path, frames: Iterable[Frame]) -> int:
     count = 0
     with path.open("w", encoding="utf-8") as stream:
         for each in frames:
-            atoms = Atoms(
-                numbers=each.atoms.numbers,
-                positions=each.atoms.positions,
-                cell=each.atoms.cell,
-                pbc=each.atoms.pbc,
-            )
+            atoms = geometry_of(each.atoms)
             atoms.info = {SYSTEM: each.system, ENERGY: each.energy}
             if each.stress is not None:
                 atoms.info[STRESS] = each.stress

@@ -13,6 +13,8 @@ from umlip_bench.cli.options import Subparsers, add_command, add_device_options,
 if TYPE_CHECKING:
     from ase import Atoms
 
+    from umlip_bench.ground.structures import RefusedStructure
+
 EXAMPLES = """\
   umlip-bench relax structures.xyz --model chgnet-0.3.0 --out relaxed.xyz
   umlip-bench relax *.cif --model m3gnet-mp-2021.2.8 --cell --fmax 0.02 --out relaxed.xyz
@@ -63,9 +65,19 @@ def _run(options: argparse.Namespace) -> int:
         raise UmlipBenchError(f"--fmax is {options.fmax} eV/Å; it must be positive, e.g. 0.05")
     if options.pressure and not options.cell:
         raise UmlipBenchError("--pressure acts on the cell: give --cell too")
-    files = [(path, _count(path)) for path in options.files]
-    total = sum(n for _, n in files)
 
+    from umlip_bench.ground.structures import RefusedStructure
+
+    total = 0
+    failed: list[str] = []
+    for number, each in _scanned(options.files):
+        total += 1
+        if isinstance(each, RefusedStructure):
+            failed.append(f"structure {number}: {each.where}: {each.reason}")
+    if len(failed) == total:
+        raise UmlipBenchError("there is no structure to relax:\n" + "\n".join(failed))
+
+    from ase import Atoms
     from ase.units import GPa
 
     from umlip_bench.cli import console
@@ -104,14 +116,21 @@ def _run(options: argparse.Namespace) -> int:
         )
         return relaxed
 
-    failed: list[str] = []
     unconverged = 0
     bar = progress_bar(console.errors(), "failed", "unconverged")
     with RelaxedFile(options.out, settings) as out, bar:
         done = out.done
-        tasks = ((k, relax(atoms)) for k, atoms in _read(files) if k not in done)
+        tasks = (
+            (k, relax(each))
+            for k, each in _scanned(options.files)
+            if isinstance(each, Atoms) and k not in done
+        )
         row = bar.add_task(
-            potential.card.name, total=total, completed=len(done), failed=0, unconverged=0
+            potential.card.name,
+            total=total,
+            completed=len(done) + len(failed),
+            failed=len(failed),
+            unconverged=0,
         )
         for outcome in run_tasks(potential, tasks):
             if isinstance(outcome, Failed):
@@ -131,47 +150,17 @@ def _run(options: argparse.Namespace) -> int:
     return 0 if n_written else 1
 
 
-def _count(path: Path) -> int:
-    return sum(1 for _ in _structures(path))
-
-
-def _read(files: Sequence[tuple[Path, int]]) -> Iterator[tuple[int, Atoms]]:
-    """Structures of all files, numbered through."""
-    start = 0
-    for path, n in files:
-        yield from enumerate(_structures(path), start)
-        start += n
-
-
-def _structures(path: Path) -> Iterator[Atoms]:
-    """Structures of one file, one at a time.
-
-    Raises
-    ------
-    DataError
-        If it cannot be read.
-    """
-    import ase.io
-    from ase.io.formats import UnknownFileTypeError
-
+def _scanned(files: Sequence[Path]) -> Iterator[tuple[int, Atoms | RefusedStructure]]:
+    """Structures of all files, numbered through; a file that cannot be read counts as one refused."""
     from umlip_bench.ground.errors import DataError
+    from umlip_bench.ground.structures import RefusedStructure, scan_structures
 
-    try:
-        yield from ase.io.iread(path, index=":")
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
-    # What ASE's readers raise on content that is not what the file's name promises.
-    except (
-        AssertionError,
-        OSError,
-        ValueError,
-        KeyError,
-        IndexError,
-        TypeError,
-        RuntimeError,
-        UnknownFileTypeError,
-    ) as error:
-        raise DataError(
-            f"{path} cannot be read ({type(error).__name__}: {error}); expected a structure file that ASE "
-            "knows, such as extended XYZ, CIF or POSCAR"
-        ) from error
+    number = 0
+    for path in files:
+        try:
+            for each in scan_structures(path):
+                yield number, each
+                number += 1
+        except DataError as error:
+            yield number, RefusedStructure(str(path), str(error))
+            number += 1

@@ -79,7 +79,7 @@ def add_parser(commands: Subparsers) -> None:
         "--structure",
         type=Path,
         metavar="FILE",
-        help="measure this structure, without reference values",
+        help="measure this structure, without reference values; FILE@N takes frame N of several",
     )
     parser.add_argument(
         "--max-index",
@@ -193,12 +193,11 @@ def _structure(options: argparse.Namespace) -> _Source:
     """The cases that follow from a structure, for the suites asked for or all that can."""
     import hashlib
 
-    import ase.io
-
     from umlip_bench.benchmarks import SUITES, load_suite
     from umlip_bench.benchmarks.suite import Mode, StructureRequest, StructureSuite
-    from umlip_bench.ground.errors import DataError, UmlipBenchError
+    from umlip_bench.ground.errors import UmlipBenchError
     from umlip_bench.ground.level_of_theory import LevelOfTheory
+    from umlip_bench.ground.structures import read_structure, split_frames
     from umlip_bench.running.runner import DataIdentity, SuitePlan
 
     path: Path = options.structure
@@ -210,16 +209,11 @@ def _structure(options: argparse.Namespace) -> _Source:
                 f"the suite {suite.name} needs reference data; without them there are "
                 f"{', '.join(s.name for s in able)}"
             )
-    try:
-        content = path.read_bytes()
-        atoms = ase.io.read(path)
-    # What ASE's readers raise on content that is not what the file's name promises.
-    except (AssertionError, OSError, ValueError, KeyError, IndexError, TypeError) as error:
-        raise DataError(
-            f"{path} cannot be read as a structure ({type(error).__name__}: {error})"
-        ) from error
+    atoms = read_structure(path)
+    file, frame = split_frames(path)
     mode = Mode(options.mode)
-    request = StructureRequest(atoms, path.stem, options.max_index, options.ion, mode)
+    name = file.stem if frame is None else f"{file.stem}@{frame}"
+    request = StructureRequest(atoms, name, options.max_index, options.ion, mode)
     plans, notes = [], []
     for suite in wanted or able:
         try:
@@ -230,7 +224,8 @@ def _structure(options: argparse.Namespace) -> _Source:
             notes.append(f"{suite.name} is left out: {error}.")
     if not plans:
         raise UmlipBenchError(f"no suite can measure {path}: {' '.join(notes)}")
-    identity = f"{options.max_index} {options.ion} ".encode() + content
+    # The frame is in the name of the data, and so in its identity.
+    identity = f"{options.max_index} {options.ion} ".encode() + file.read_bytes()
     data = DataIdentity(path.name, hashlib.sha256(identity).hexdigest(), LevelOfTheory("unknown"))
     return _Source(data, plans, notes)
 
