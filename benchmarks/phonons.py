@@ -198,7 +198,7 @@ def _check_felt(crystal: Crystal, displacements: Displacements, forces: np.ndarr
     named = ", ".join(f"{k} ({supercell.symbols[k]})" for k in dict.fromkeys(map(int, free)))
     raise StructureError(
         f"{describe(crystal.unitcell)}: nothing holds atom {named} of the supercell: displaced, it feels no "
-        f"force. Its nearest neighbour is {nearest.min():.2f} Å away, beyond the model's cutoff; without force "
+        f"force. Its nearest neighbour is {nearest.min():.2f} Å away, beyond the model's cutoff. Without "
         "force constants there are no phonons and no thermodynamics"
     )
 
