@@ -14,6 +14,10 @@ from umlip_bench.ground.errors import DataError
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 
 ENERGY, FORCES, STRESS, SYSTEM = "REF_energy", "REF_forces", "REF_stress", "system"
+FREE_ENERGY = "REF_free_energy"
+"""Key of the energy whose gradient the forces are, eV, where a code gives it."""
+VIRIALS = ("REF_virial", "REF_virials", "virial", "virials")
+"""Keys of what is no stress: in eV, the stress times minus the volume."""
 
 FORMAT = (
     f"extended XYZ with {ENERGY} (eV, total) and optionally {STRESS} (eV/Å³; 3x3, nine numbers or six "

@@ -71,15 +71,19 @@ def _check(options: argparse.Namespace) -> int:
         print(f"{options.data}: {len(paths)} migration path{'' if len(paths) == 1 else 's'}")
     findings = check_frames(frames)
     notes = [(case.name, note) for case in paths for note in getattr(case, "notes", ())]
+    # What reading has to say of a user's files; a published set's caveats are its card's.
+    said = dataset.manifest.caveats if Path(options.data).exists() else ()
+    for caveat in said:
+        print(f"- {caveat}")
     for finding in findings:
         named = ", ".join(map(str, finding.frames[:SHOWN]))
         more = len(finding.frames) - SHOWN
         print(f"- {finding.message} (frames {named}{f' and {more} more' if more > 0 else ''})")
     for name, note in notes:
         print(f"- path {name}: {note}")
-    if not findings and not notes:
+    if not findings and not notes and not said:
         print("Nothing looks suspicious.")
-    return 1 if findings or notes else 0
+    return 1 if findings or notes or said else 0
 
 
 def _export(options: argparse.Namespace) -> int:
