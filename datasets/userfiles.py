@@ -78,7 +78,7 @@ def read(path: Path) -> Dataset:
         reasons = "\n".join(f"{each.where}: {each.reason}" for each in refused[:NAMED])
         more = f"\nand {len(refused) - NAMED} more" if len(refused) > NAMED else ""
         raise DataError(
-            f"{path} holds nothing that can be used:\n{reasons}{more}\nExpected {allowed()}"
+            f"{path} holds nothing that can be used:\n{reasons}{more}\nexpected {allowed()}"
         )
     try:
         paths = migration_cases(images, level)
