@@ -33,6 +33,7 @@ SHARES = {
     "share_imaginary": "imaginary modes",
     "share_imaginary_false": "imaginary modes where DFT has none",
     "share_unstable": "mechanically unstable",
+    "share_suspicious": "labels that are probably mistaken, so that the slope is not softness,",
 }
 """Metrics that are the share of cases with a fault, in words."""
 LEFT_OUT = {

@@ -266,7 +266,18 @@ def _pairs(frames: Sequence[Frame]) -> _Pairs:
         if (row := _pair(first, second)) is not None
     ]
     columns = np.array(rows, dtype=float).reshape(-1, 14).T
-    return _Pairs(*columns[:8], columns[8:11].T, columns[11:14].T)
+    return _Pairs(
+        energy=columns[0],
+        work=columns[1],
+        strain_work=columns[2],
+        force_change=columns[3],
+        force_norm=columns[4],
+        moved=columns[5],
+        stress_change=columns[6],
+        strain=columns[7],
+        shear=columns[8:11].T,
+        shear_stress=columns[11:14].T,
+    )
 
 
 def _pair(a: Frame, b: Frame) -> tuple[float, ...] | None:

@@ -308,7 +308,8 @@ def _report(console: Console, outcome: RunOutcome, source: _Source, *, one_by_on
                 print_table([row for row in part.rows if row.model in other], shown, console)
         for model, results in part.results.items():
             table = part.suite.case_table(results)
-            if table is not None and (one_by_one or len(results) <= FEW_CASES):
+            few = table is not None and min(len(results), len(table.rows)) <= FEW_CASES
+            if table is not None and (one_by_one or few):
                 print_cases(replace(table, title=f"{model}: {table.title}"), console)
     if not one_by_one:
         reference = f"Reference: {source.data.id}, {data.in_full}."
