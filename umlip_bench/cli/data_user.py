@@ -87,7 +87,7 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from umlip_bench import datasets
+    from umlip_bench.cli.labels import load_labels
     from umlip_bench.datasets import manifests
     from umlip_bench.datasets.extxyz import write_frames
     from umlip_bench.ground.errors import DataError
@@ -95,7 +95,7 @@ def _export(options: argparse.Namespace) -> int:
     for path in (options.out, manifests.path_of(options.out)):
         if path.exists():
             raise DataError(f"{path} exists; give another name or remove it")
-    dataset = datasets.load(options.data)
+    dataset = load_labels(options.data)
     if not dataset.frames:
         tasks = ", ".join(dataset.tasks) or "none"
         raise DataError(

@@ -95,8 +95,8 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from umlip_bench import datasets
     from umlip_bench.cli import console
+    from umlip_bench.cli.labels import load_labels
     from umlip_bench.ground.errors import CorrectionError
 
     methods = list(dict.fromkeys(options.method or (SCALAR,)))
@@ -106,7 +106,7 @@ def _run(options: argparse.Namespace) -> int:
             f"--{foreign[0].replace('_', '-')} is not an option of the method scalar; leave it away, or "
             "give --method of one that trains"
         )
-    dataset = datasets.load(options.data)
+    dataset = load_labels(options.data)
     systems = dataset.by_system()
     unknown = [name for name in options.material or () if name not in systems]
     if unknown:
