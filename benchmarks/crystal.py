@@ -40,6 +40,8 @@ SMALLEST_SUPERCELL = 8.0
 """Å between opposite faces of a supercell that no reference prescribes, at least."""
 SYMPREC = 1e-3
 """Å; tolerance with which the symmetry of structures from files is found, and kept in relaxing."""
+SAME_MASS = 1e-6
+"""u; masses of an element that differ by more are isotopes."""
 LEVEL = 3
 """Rounds of translational and permutation symmetry, which disturb each other a little."""
 

@@ -14,6 +14,11 @@ from umlip_bench.datasets.frame import Frame
 from umlip_bench.datasets.labels import ENERGY, FORCES, FORMAT, STRESS, SYSTEM, frame
 from umlip_bench.ground.errors import DataError
 from umlip_bench.ground.files import write_atomically
+from umlip_bench.ground.structures import READER_ERRORS
+
+
+class ReadingError(DataError):
+    """A file that is missing, empty, damaged or of another kind."""
 
 
 def read_frames(path: Path) -> Iterator[Frame]:
@@ -57,16 +62,16 @@ def read_structures(path: Path) -> Iterator[Atoms]:
         If the file is missing, empty or unreadable.
     """
     if not path.is_file():
-        raise DataError(f"{path}: no such file; expected {FORMAT}")
+        raise ReadingError(f"{path}: no such file; expected {FORMAT}")
     with path.open("rb") as stream:
         if not stream.read(4096).strip():
-            raise DataError(f"{path} is empty; expected {FORMAT}")
+            raise ReadingError(f"{path} is empty; expected {FORMAT}")
     empty = True
     for atoms in _read_atoms(path):
         empty = False
         yield atoms
     if empty:
-        raise DataError(f"{path} holds no frame; expected {FORMAT}")
+        raise ReadingError(f"{path} holds no frame; expected {FORMAT}")
 
 
 def write_frames(path: Path, frames: Iterable[Frame]) -> int:
@@ -122,9 +127,7 @@ def _read_atoms(path: Path) -> Iterator[Atoms]:
         for atoms in ase.io.iread(path, index=":", format="extxyz"):
             yield atoms
             frame += 1
-    # What ASE's reader raises on text that is not extended XYZ; XYZError derives from OSError, and a
-    # file that ends too soon is a RuntimeError.
-    except (OSError, ValueError, KeyError, IndexError, TypeError, RuntimeError) as error:
-        raise DataError(
+    except READER_ERRORS as error:
+        raise ReadingError(
             f"{path}, frame {frame}: not readable ({type(error).__name__}: {error}); expected {FORMAT}"
         ) from error

@@ -95,14 +95,18 @@ def test_cell_and_pressure(umlip_bench, tmp_path):
 def test_a_failure_leaves_the_others(umlip_bench, tmp_path, source, structures):
     bad = structures[0].copy()
     bad.positions[0] = bad.positions[1]
-    ase.io.write(source, [structures[0], bad, structures[1]])
+    unknown = structures[0].copy()
+    unknown.symbols[:] = "Po"
+    ase.io.write(source, [structures[0], bad, structures[1], unknown])
     out = tmp_path / "out.xyz"
     done = umlip_bench("relax", source, "--model", CHGNET, "--out", out)
     assert done.returncode == 0
-    assert "structure 1: after 0 steps of relaxation" in done.stderr
-    assert "coincide" in done.stderr
-    assert "2 of 3 structures" in done.stderr
-    assert "1 failed" in done.stderr
+    assert "structure 1: " in done.stderr
+    assert "are nearer than any bond" in done.stderr
+    assert "structure 3: after 0 steps of relaxation" in done.stderr
+    assert "not trained on Po" in done.stderr
+    assert "2 of 4 structures" in done.stderr
+    assert "2 failed" in done.stderr
     assert [atoms.info["index"] for atoms in ase.io.read(out, ":")] == [0, 2]
 
 
@@ -249,3 +253,22 @@ def test_unreadable_input(umlip_bench, tmp_path):
     assert done.returncode == 2
     assert "a.cif" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_file_that_cannot_be_read_leaves_the_others(umlip_bench, tmp_path):
+    good = tmp_path / "a.cif"
+    bulk("Si", "diamond", a=5.45).write(good)
+    (tmp_path / "b.cif").write_text("nothing")
+    (tmp_path / "c.dat").write_text("hello")
+    files = [tmp_path / "b.cif", good, tmp_path / "c.dat", tmp_path / "d.cif"]
+    done = umlip_bench("relax", *files, "--model", CHGNET, "--out", tmp_path / "out.xyz")
+    assert done.returncode == 0, done.stderr
+    assert "1 of 4 structures" in done.stderr
+    assert "3 failed" in done.stderr
+    for name in ("b.cif", "c.dat", "d.cif"):
+        assert f"{name}" in done.stderr
+    assert [a.info["index"] for a in ase.io.read(tmp_path / "out.xyz", ":")] == [1]
+    done = umlip_bench("relax", *files[2:], "--model", CHGNET, "--out", tmp_path / "o.xyz")
+    assert done.returncode == 2
+    assert "there is no structure to relax" in done.stderr
+    assert not (tmp_path / "o.xyz").exists()

@@ -24,9 +24,9 @@ from filelock import FileLock, Timeout
 
 from umlip_bench.datasets import manifests
 from umlip_bench.datasets.dataset import Manifest
-from umlip_bench.datasets.labels import ENERGY, FORCES, STRESS
+from umlip_bench.datasets.labels import ENERGY, FORCES, FREE_ENERGY, STRESS
 from umlip_bench.finetune.labelling.settings import GpawSettings, Spin, check_spin, starting_moments
-from umlip_bench.finetune.labelling.writing import FREE_ENERGY, simple_info, write_labels
+from umlip_bench.finetune.labelling.writing import simple_info, write_labels
 from umlip_bench.ground.errors import LabelError
 from umlip_bench.ground.journal import Journal
 from umlip_bench.ground.level_of_theory import LevelOfTheory

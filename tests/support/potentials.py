@@ -53,7 +53,7 @@ class Toy(Potential):
         pairs = neighbors(atoms, self.cutoff) if self.cutoff else None
         return Graph(
             numbers=atoms.numbers,
-            positions=atoms.positions,
+            positions=atoms.positions if pairs is None else pairs.positions,
             cell=atoms.cell.array,
             edges=np.zeros((2, 0), dtype=int) if pairs is None else pairs.edges,
             images=np.zeros((0, 3), dtype=int) if pairs is None else pairs.images,

@@ -83,19 +83,23 @@ def _check(options: argparse.Namespace) -> int:
         print(f"{options.data}: {len(paths)} migration path{'' if len(paths) == 1 else 's'}")
     findings = check_frames(frames)
     notes = [(case.name, note) for case in paths for note in getattr(case, "notes", ())]
+    # What reading has to say of a user's files; a published set's caveats are its card's.
+    said = dataset.manifest.caveats if Path(options.data).exists() else ()
+    for caveat in said:
+        print(f"- {caveat}")
     for finding in findings:
         named = ", ".join(map(str, finding.frames[:SHOWN]))
         more = len(finding.frames) - SHOWN
         print(f"- {finding.message} (frames {named}{f' and {more} more' if more > 0 else ''})")
     for name, note in notes:
         print(f"- path {name}: {note}")
-    if not findings and not notes:
+    if not findings and not notes and not said:
         print("Nothing looks suspicious.")
-    return 1 if findings or notes else 0
+    return 1 if findings or notes or said else 0
 
 
 def _export(options: argparse.Namespace) -> int:
-    from umlip_bench import datasets
+    from umlip_bench.cli.labels import load_labels
     from umlip_bench.datasets import manifests
     from umlip_bench.datasets.extxyz import holds, write_frames
     from umlip_bench.ground.files import check_writable
@@ -107,7 +111,7 @@ def _export(options: argparse.Namespace) -> int:
     # that was killed between the two, which the same command finishes.
     if manifest.exists() and not options.force:
         raise _exists(manifest)
-    dataset = datasets.load(options.data)
+    dataset = load_labels(options.data)
     frames = _chosen(options, dataset)
     if out.exists() and not options.force and not holds(out, frames):
         raise _exists(out)

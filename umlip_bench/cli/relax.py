@@ -20,6 +20,8 @@ from umlip_bench.cli.options import (
 if TYPE_CHECKING:
     from ase import Atoms
 
+    from umlip_bench.ground.structures import RefusedStructure
+
 EXAMPLES = """\
   umlip-bench relax structures.xyz --model chgnet-0.3.0 --out relaxed.xyz
   umlip-bench relax *.cif --model m3gnet-mp-2021.2.8 --cell --fmax 0.02 --out relaxed.xyz
@@ -83,10 +85,19 @@ def _run(options: argparse.Namespace) -> int:
     check_writable(options.out)
     if options.pressure and not options.cell:
         raise UmlipBenchError("--pressure acts on the cell: give --cell too")
-    for path in options.files:  # what cannot be read is told before the model is loaded
-        for _ in _structures(path):
-            pass
 
+    from umlip_bench.ground.structures import RefusedStructure
+
+    total = 0
+    failed: list[str] = []
+    for number, each in _scanned(options.files):
+        total += 1
+        if isinstance(each, RefusedStructure):
+            failed.append(f"structure {number}: {each.where}: {each.reason}")
+    if len(failed) == total:
+        raise UmlipBenchError("there is no structure to relax:\n" + "\n".join(failed))
+
+    from ase import Atoms
     from ase.units import GPa
 
     from umlip_bench.cli import console
@@ -125,14 +136,22 @@ def _run(options: argparse.Namespace) -> int:
         )
         return relaxed
 
-    failed: list[str] = []
     bar = progress_bar(console.errors(), "failed", "unconverged")
-    with RelaxedFile(options.out, settings, _read(options.files)) as out, bar:
-        done, total = out.done, len(out.keys)
-        tasks = ((k, relax(atoms)) for k, atoms in enumerate(_read(options.files)) if k not in done)
+    readable = ((k, each) for k, each in _scanned(options.files) if isinstance(each, Atoms))
+    with RelaxedFile(options.out, settings, readable) as out, bar:
+        done = out.done
+        tasks = (
+            (k, relax(each))
+            for k, each in _scanned(options.files)
+            if isinstance(each, Atoms) and k not in done
+        )
         unconverged = out.unconverged
         row = bar.add_task(
-            potential.card.name, total=total, completed=len(done), failed=0, unconverged=unconverged
+            potential.card.name,
+            total=total,
+            completed=len(done) + len(failed),
+            failed=len(failed),
+            unconverged=unconverged,
         )
         for outcome in run_tasks(potential, tasks):
             if isinstance(outcome, Failed):
@@ -154,41 +173,17 @@ def _run(options: argparse.Namespace) -> int:
     return 0 if n_written else 1
 
 
-def _read(files: Sequence[Path]) -> Iterator[Atoms]:
-    """Structures of all files."""
-    for path in files:
-        yield from _structures(path)
-
-
-def _structures(path: Path) -> Iterator[Atoms]:
-    """Structures of one file, one at a time.
-
-    Raises
-    ------
-    DataError
-        If it cannot be read.
-    """
-    import ase.io
-    from ase.io.formats import UnknownFileTypeError
-
+def _scanned(files: Sequence[Path]) -> Iterator[tuple[int, Atoms | RefusedStructure]]:
+    """Structures of all files, numbered through; a file that cannot be read counts as one refused."""
     from umlip_bench.ground.errors import DataError
+    from umlip_bench.ground.structures import RefusedStructure, scan_structures
 
-    try:
-        yield from ase.io.iread(path, index=":")
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
-    # What ASE's readers raise on content that is not what the file's name promises.
-    except (
-        AssertionError,
-        OSError,
-        ValueError,
-        KeyError,
-        IndexError,
-        TypeError,
-        RuntimeError,
-        UnknownFileTypeError,
-    ) as error:
-        raise DataError(
-            f"{path} cannot be read ({type(error).__name__}: {error}); expected a structure file that ASE "
-            "knows, such as extended XYZ, CIF or POSCAR"
-        ) from error
+    number = 0
+    for path in files:
+        try:
+            for each in scan_structures(path):
+                yield number, each
+                number += 1
+        except DataError as error:
+            yield number, RefusedStructure(str(path), str(error))
+            number += 1

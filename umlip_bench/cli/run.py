@@ -83,7 +83,7 @@ def add_parser(commands: Subparsers) -> None:
         "--structure",
         type=Path,
         metavar="FILE",
-        help="measure this structure, without reference values",
+        help="measure this structure, without reference values; FILE@N takes frame N of several",
     )
     parser.add_argument(
         "--trust-order",
@@ -217,12 +217,11 @@ def _structure(options: argparse.Namespace) -> _Source:
     """The cases that follow from a structure, for the suites asked for or all that can."""
     import hashlib
 
-    import ase.io
-
     from umlip_bench.benchmarks import SUITES, load_suite
     from umlip_bench.benchmarks.suite import Mode, StructureRequest, StructureSuite
-    from umlip_bench.ground.errors import DataError, UmlipBenchError
+    from umlip_bench.ground.errors import UmlipBenchError
     from umlip_bench.ground.level_of_theory import LevelOfTheory
+    from umlip_bench.ground.structures import read_structure, split_frames
     from umlip_bench.running.plan import DataIdentity, SuitePlan
 
     path: Path = options.structure
@@ -234,14 +233,8 @@ def _structure(options: argparse.Namespace) -> _Source:
                 f"the suite {suite.name} needs reference data; without them there are "
                 f"{', '.join(s.name for s in able)}"
             )
-    try:
-        content = path.read_bytes()
-        atoms = ase.io.read(path)
-    # What ASE's readers raise on content that is not what the file's name promises.
-    except (AssertionError, OSError, ValueError, KeyError, IndexError, TypeError) as error:
-        raise DataError(
-            f"{path} cannot be read as a structure ({type(error).__name__}: {error})"
-        ) from error
+    atoms = read_structure(path)
+    file, frame = split_frames(path)
     named = {suite.name for suite in wanted or able}
     for option, value, suite in (
         ("--max-index", options.max_index, "surfaces"),
@@ -254,7 +247,8 @@ def _structure(options: argparse.Namespace) -> _Source:
             )
     mode = Mode(options.mode)
     max_index = MAX_INDEX if options.max_index is None else options.max_index
-    request = StructureRequest(atoms, path.stem, max_index, options.ion, mode)
+    name = file.stem if frame is None else f"{file.stem}@{frame}"
+    request = StructureRequest(atoms, name, max_index, options.ion, mode)
     plans, notes = [], []
     for suite in wanted or able:
         try:
@@ -265,7 +259,8 @@ def _structure(options: argparse.Namespace) -> _Source:
             notes.append(f"{suite.name} is left out: {error}.")
     if not plans:
         raise UmlipBenchError(f"no suite can measure {path}: {' '.join(notes)}")
-    identity = f"{max_index} {options.ion} ".encode() + content
+    # The frame is in the name of the data, and so in its identity.
+    identity = f"{max_index} {options.ion} ".encode() + file.read_bytes()
     data = DataIdentity(path.name, hashlib.sha256(identity).hexdigest(), LevelOfTheory("unknown"))
     return _Source(data, plans, notes)
 
@@ -348,7 +343,8 @@ def _report(console: Console, outcome: RunOutcome, source: _Source, *, one_by_on
                 print_table([row for row in part.rows if row.model in other], shown, console)
         for model, results in part.results.items():
             table = part.suite.case_table(results)
-            if table is not None and (one_by_one or len(results) <= FEW_CASES):
+            few = table is not None and min(len(results), len(table.rows)) <= FEW_CASES
+            if table is not None and (one_by_one or few):
                 print_cases(replace(table, title=f"{model}: {table.title}"), console)
     if not one_by_one:
         reference = f"Reference: {source.data.id}, {data.in_full}."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -74,7 +74,7 @@ class RelaxedFile:
     settings
         What the results depend on, stored with each of them.
     structures
-        The input, in order.
+        The input, each with its place in it.
 
     Attributes
     ----------
@@ -88,7 +88,10 @@ class RelaxedFile:
     """
 
     def __init__(
-        self, path: Path, settings: Mapping[str, Setting], structures: Iterable[Atoms]
+        self,
+        path: Path,
+        settings: Mapping[str, Setting],
+        structures: Iterable[tuple[int, Atoms]],
     ) -> None:
         self._path = path
         self._settings = dict(settings)
@@ -115,7 +118,9 @@ class RelaxedFile:
         except JournalError:
             self._lock.release()
             raise
-        self.keys: Sequence[str] = [relaxation_key(atoms, settings) for atoms in structures]
+        self.keys: Mapping[int, str] = {
+            index: relaxation_key(atoms, settings) for index, atoms in structures
+        }
 
     @property
     def damaged(self) -> tuple[str, ...]:
@@ -125,12 +130,12 @@ class RelaxedFile:
     @property
     def done(self) -> frozenset[int]:
         """Places in the input of the structures that are relaxed."""
-        return frozenset(k for k, key in enumerate(self.keys) if key in self._journal)
+        return frozenset(k for k, key in self.keys.items() if key in self._journal)
 
     @property
     def unconverged(self) -> int:
         """How many of these did not converge."""
-        found = (self._journal.get(key) for key in self.keys)
+        found = (self._journal.get(key) for key in self.keys.values())
         return sum(each is not None and not each.converged for each in found)
 
     def add(self, index: int, relaxed: Relaxed) -> None:
@@ -172,7 +177,7 @@ class RelaxedFile:
     def _write(self) -> None:
         """Write all results, in the order of the input."""
         frames = []
-        for index, key in enumerate(self.keys):
+        for index, key in sorted(self.keys.items()):
             entry = self._journal.get(key)
             if entry is not None:
                 count, comment, rest = entry.frame.split("\n", 2)

@@ -54,7 +54,7 @@ def add_parser(commands: Subparsers) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     from umlip_bench.finetune.labelling.collection import collect, frames_beside
-    from umlip_bench.finetune.labelling.geometry import read_structures
+    from umlip_bench.ground.structures import read_structures
 
     source = options.frames or frames_beside(options.paths)
     frames = None if source is None else read_structures(source)

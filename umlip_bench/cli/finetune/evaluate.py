@@ -101,8 +101,8 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from umlip_bench import datasets
     from umlip_bench.cli import console
+    from umlip_bench.cli.labels import load_labels
     from umlip_bench.ground.errors import CorrectionError
     from umlip_bench.ground.outputs import Output, json_text
 
@@ -115,7 +115,7 @@ def _run(options: argparse.Namespace) -> int:
         )
     if options.out is not None:
         Output(options.out, options.force).check()
-    dataset = datasets.load(options.data)
+    dataset = load_labels(options.data)
     systems = dataset.by_system()
     unknown = [name for name in options.material or () if name not in systems]
     if unknown:

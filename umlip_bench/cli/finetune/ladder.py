@@ -49,8 +49,8 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from umlip_bench import datasets
     from umlip_bench.cli import console
+    from umlip_bench.cli.labels import load_labels
     from umlip_bench.finetune.ladder import climb, folds_of, print_ladder
     from umlip_bench.finetune.measures import unseen
     from umlip_bench.ground.outputs import Output, json_text
@@ -58,8 +58,8 @@ def _run(options: argparse.Namespace) -> int:
 
     if options.out is not None:
         Output(options.out, options.force).check()
-    labels = datasets.load(options.labels).frames
-    held_out = [] if options.data is None else unseen(datasets.load(options.data).frames, labels)
+    labels = load_labels(options.labels).frames
+    held_out = [] if options.data is None else unseen(load_labels(options.data).frames, labels)
     folds = folds_of(labels, held_out)
     settings = settings_of(options)
     chosen = options.method or METHODS

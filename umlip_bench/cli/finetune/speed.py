@@ -55,15 +55,15 @@ def add_parser(commands: Subparsers) -> None:
 def _run(options: argparse.Namespace) -> int:
     import torch
 
-    from umlip_bench import datasets
     from umlip_bench.cli.console import errors
+    from umlip_bench.cli.labels import load_labels
     from umlip_bench.finetune.evaluation import evenly
     from umlip_bench.ground.errors import CorrectionError
     from umlip_bench.potentials.adapters.chgnet import ChgnetPotential
     from umlip_bench.potentials.loading import potential
 
     torch.set_num_threads(options.threads)
-    dataset = datasets.load(options.data)
+    dataset = load_labels(options.data)
     found = dataset.frames if options.material is None else dataset.by_system()[options.material]
     frames = evenly(found, options.frames)
     model = potential(options.model, device=options.device, dtype=options.dtype)

@@ -156,7 +156,6 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from umlip_bench.finetune.labelling.geometry import read_structure
     from umlip_bench.finetune.labelling.settings import (
         EspressoSettings,
         GpawSettings,
@@ -165,6 +164,7 @@ def _run(options: argparse.Namespace) -> int:
         VaspSettings,
         check_spin,
     )
+    from umlip_bench.ground.structures import read_structure
 
     atoms = read_structure(options.structure)
     spin = None if options.spin is None else Spin(options.spin)

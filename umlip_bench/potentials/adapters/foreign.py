@@ -81,15 +81,17 @@ class ForeignPotential(Potential):
     def prepare(self, atoms: Atoms) -> ForeignGraph:
         """Check the structure; the calculator does the rest."""
         check_structure(atoms, self.card.elements)
-        neighbors(atoms, cutoff=10 * COINCIDENT_BELOW)  # only to refuse coincident atoms
+        near = atoms.copy()
+        # Refuses coincident atoms, and brings those from far outside back, which calculators may not do.
+        near.positions = neighbors(atoms, cutoff=10 * COINCIDENT_BELOW).positions
         return ForeignGraph(
             numbers=atoms.numbers,
-            positions=atoms.positions,
+            positions=near.positions,
             cell=atoms.cell.array,
             edges=np.zeros((2, 0), dtype=np.int64),
             images=np.zeros((0, 3), dtype=np.int64),
             n_angles=0,
-            atoms=atoms.copy(),
+            atoms=near,
         )
 
     def evaluate(self, graphs: Sequence[Graph], *, stress: bool = True) -> list[Prediction]:
