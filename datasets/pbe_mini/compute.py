@@ -36,8 +36,10 @@ from structures import Point, frame_name, frames  # type: ignore[import-not-foun
 
 HERE = Path(__file__).parent
 LABELS = HERE / "pbe_mini.xyz"
-MANIFEST = HERE / "manifest.yaml"
 COMPUTED = HERE / "computed"
+
+SETS = {"debye": "debye_mini", "r2scan": "r2scan_mini"}
+"""Groups that are sets of their own, beside this folder."""
 
 FUNCTIONALS = {"PBE": "PBE", "r2SCAN": "MGGA_X_R2SCAN+MGGA_C_R2SCAN"}
 """As GPAW has them."""
@@ -112,10 +114,16 @@ def single_point(target: Point, log: Path) -> Atoms:
 
 
 def conditions(target: Point) -> dict[str, float | str]:
-    """What the labels depend on besides the geometry."""
+    """What the labels depend on besides the geometry; the functional is said where it is not PBE."""
     settings = target.settings
     mesh = " x ".join(map(str, target.mesh))
-    return {"cutoff": settings.cutoff, "smearing": settings.smearing, "kpoints": mesh}
+    found = {"cutoff": settings.cutoff, "smearing": settings.smearing, "kpoints": mesh}
+    return found | ({} if settings.functional == "PBE" else {"functional": settings.functional})
+
+
+def file_of(group: str) -> Path:
+    """File of a group's labels."""
+    return HERE.parent / SETS.get(group, HERE.name) / f"{group}.xyz"
 
 
 def expected_seconds(target: Point) -> float:
@@ -158,7 +166,7 @@ def done() -> dict[str, Path]:
 def labels() -> dict[str, Atoms]:
     """Labelled structures by name of the single point: those of the files, and what was computed."""
     found = {}
-    for path in (LABELS, *(HERE / f"{group}.xyz" for group in GROUPS)):
+    for path in (LABELS, *map(file_of, GROUPS)):
         for atoms in ase.io.read(path, ":") if path.exists() else ():
             found[atoms.info.get("point") or frame_name(atoms)] = atoms
     return found | {name: ase.io.read(path) for name, path in done().items()}
@@ -295,11 +303,17 @@ def collect_frames() -> None:
 def collect_group(group: str) -> None:
     """Write a group's labels beside this file.
 
-    A system of which a point is missing is left out, but orderings and checks stand for themselves.
+    A system of which a point is missing is left out, but those of the groups in `INDEPENDENT` stand for
+    themselves. An ordering waits for its end members.
     """
     have, targets = labels(), points(group)
     absent = {each.atoms.info["system"] for each in targets if each.name not in have}
-    if group in ("solid_solutions", "convergence"):
+    if group == "solid_solutions":
+        ends = {
+            end for system in absent for end in system.split("-") if f"ordering-{end}" not in have
+        }
+        absent = {system for system in absent if ends & set(system.split("-"))}
+    elif group in INDEPENDENT:
         absent = set()
     found = [
         labelled_point(each, have[each.name])
@@ -307,7 +321,7 @@ def collect_group(group: str) -> None:
         if each.name in have and each.atoms.info["system"] not in absent
     ]
     if found:
-        write(HERE / f"{group}.xyz", found)
+        write(file_of(group), found)
     print(f"{group}: {len(found)} of {len(targets)}")
 
 
@@ -327,13 +341,14 @@ def labelled_point(target: Point, result: Atoms) -> Atoms:
 
 
 def write(path: Path, labelled: list[Atoms]) -> None:
-    """Write a file of labels, and its hash where the manifest has one."""
+    """Write a file of labels, and its hash where the manifest beside it has one."""
     ase.io.write(path, labelled, format="extxyz")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     entry = f"  {path.name}: "
-    manifest = MANIFEST.read_text(encoding="utf-8")
-    manifest = re.sub(f"{re.escape(entry)}.*", f"{entry}{digest}", manifest)
-    MANIFEST.write_text(manifest, encoding="utf-8")
+    manifest = path.with_name("manifest.yaml")
+    text = manifest.read_text(encoding="utf-8")
+    text = re.sub(f"{re.escape(entry)}.*", f"{entry}{digest}", text)
+    manifest.write_text(text, encoding="utf-8")
 
 
 def main() -> int:

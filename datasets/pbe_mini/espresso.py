@@ -198,7 +198,7 @@ def compare() -> None:
         forces = have[run.name].arrays["REF_forces"]
         mesh = "x".join(map(str, run.mesh))
         usual = "x".join(map(str, run.target.mesh))
-        others = {usual: gpaw[run.target.name], mesh: checks.get(f"{run.target.name}_{mesh}")}
+        others = {mesh: checks.get(f"{run.target.name}_{mesh}"), usual: gpaw[run.target.name]}
         for other_mesh, other in others.items():
             if other is None:
                 continue
