@@ -326,18 +326,32 @@ def collect_group(group: str) -> None:
 
 
 def labelled_point(target: Point, result: Atoms) -> Atoms:
-    """Geometry and description of a point with the labels of its result."""
+    """Description of a point with the geometry and the labels of its result."""
     changed = {name for name, value in conditions(target).items() if result.info[name] != value}
-    if changed or not np.allclose(target.atoms.positions, result.positions, atol=1e-6):
+    if changed or not same_crystal(target.atoms, result):
         raise ValueError(
             f"{target.name} was computed otherwise; remove its file from {COMPUTED.name}/"
         )
     out = target.atoms.copy()
+    out.cell, out.positions = result.cell, result.positions
     out.info |= conditions(target)
     out.info |= {name: value for name, value in result.info.items() if name.startswith("REF_")}
     out.info["REF_stress"] = np.ravel(out.info["REF_stress"])
     out.arrays["REF_forces"] = result.arrays["REF_forces"]
     return out
+
+
+def same_crystal(first: Atoms, second: Atoms) -> bool:
+    """Whether two structures have one lattice, and their atoms in one order at the same sites.
+
+    The shortest vectors of a lattice come in another order or with other signs on another machine.
+    """
+    if first.numbers.tolist() != second.numbers.tolist():
+        return False
+    vectors = second.cell.array @ np.linalg.inv(first.cell.array)
+    apart = (second.positions - first.positions) @ np.linalg.inv(first.cell.array)
+    lattice = abs(abs(np.linalg.det(vectors)) - 1.0) < 1e-6
+    return bool(lattice and all(np.abs(x - np.round(x)).max() < 1e-6 for x in (vectors, apart)))
 
 
 def write(path: Path, labelled: list[Atoms]) -> None:
