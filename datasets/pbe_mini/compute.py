@@ -79,6 +79,9 @@ STAGES: tuple[tuple[str, ...], ...] = (
 )
 """Groups in the order of computing where none are named: what brings most to whoever runs the set first."""
 
+POSTPONED = ("phonon-GaAs*", "phonon-MgS*", "surface-CaO*", "surface-MgS*")
+"""Points beyond the eight systems that an interval needs, by pattern of their names: after all stages."""
+
 INDEPENDENT = ("frames", "solid_solutions", "convergence", "amplitudes", "debye", "r2scan")
 """Groups whose points are of use one by one; of others a system is, when it is complete."""
 
@@ -117,7 +120,8 @@ def conditions(target: Point) -> dict[str, float | str]:
     """What the labels depend on besides the geometry; the functional is said where it is not PBE."""
     settings = target.settings
     mesh = " x ".join(map(str, target.mesh))
-    found = {"cutoff": settings.cutoff, "smearing": settings.smearing, "kpoints": mesh}
+    found: dict[str, float | str] = {"cutoff": settings.cutoff}
+    found |= {"smearing": settings.smearing, "kpoints": mesh}
     return found | ({} if settings.functional == "PBE" else {"functional": settings.functional})
 
 
@@ -180,10 +184,15 @@ def schedule(groups: Iterable[str], pattern: str) -> list[Point]:
     """
     have = set(labels())
     found: dict[str, Point] = {}
+    later: dict[str, Point] = {}
     for stage in stages(groups):
-        entries = []
+        entries: list[tuple[float, str, float, str, Point]] = []
         for group in stage:
             absent = [p for p in points(group) if p.name not in have and fnmatch(p.name, pattern)]
+            for p in absent:
+                if any(fnmatch(p.name, each) for each in POSTPONED):
+                    later[p.name] = p
+            absent = [p for p in absent if p.name not in later]
             seconds = {p.name: expected_seconds(p) for p in absent}
             totals: dict[str, float] = {}
             for p in absent:
@@ -195,7 +204,7 @@ def schedule(groups: Iterable[str], pattern: str) -> list[Point]:
             ]
         for *_, p in sorted(entries, key=lambda entry: entry[:4]):
             found.setdefault(p.name, p)
-    return list(found.values())
+    return [*found.values(), *later.values()]
 
 
 def unit_of(group: str, target: Point) -> str:

@@ -23,6 +23,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 import ase.io
@@ -142,13 +143,13 @@ def pw_input(run: Run) -> str:
     return "\n".join(lines) + "\n"
 
 
-def compute(hours: float, count: int | None) -> int:
-    """Compute what is missing until the time is up, and return how many runs were done."""
+def compute(hours: float, count: int | None, pattern: str) -> int:
+    """Compute what is missing and matches until the time is up, and return how many runs were done."""
     COMPUTED.mkdir(exist_ok=True)
     stop, done = time.time() + 3600 * hours, 0
     for run in runs():
         path = COMPUTED / f"{run.name}.xyz"
-        if path.exists() or done == count or time.time() > stop:
+        if path.exists() or done == count or time.time() > stop or not fnmatch(run.name, pattern):
             continue
         start = time.time()
         labelled = single_point(run, COMPUTED / f"{run.name}.log")
@@ -217,13 +218,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("action", choices=["run", "collect", "compare"])
     parser.add_argument("--hours", type=float, default=10.0)
+    parser.add_argument("--only", default="*", metavar="PATTERN")
     parser.add_argument("--count", type=int, metavar="N", help="runs at most")
     options = parser.parse_args()
     if options.action == "collect":
         collect()
     elif options.action == "compare":
         compare()
-    elif not compute(options.hours, options.count):
+    elif not compute(options.hours, options.count, options.only):
         return 3  # Nothing was computed.
     return 0
 

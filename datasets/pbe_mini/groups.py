@@ -42,6 +42,19 @@ CHECKS: tuple[tuple[str, float | None, Mesh | None], ...] = (
     ("vacancy-Al-host", 700.0, None),
     ("vacancy-Al", 700.0, None),
     ("hop-Al-2", 700.0, None),
+    ("debye-LiF-0", 1000.0, None),
+    ("debye-LiF-0", None, (7, 7, 5)),
+    ("schottky-LiF-host", 1000.0, None),
+    ("schottky-LiF", 1000.0, None),
+    ("schottky-LiF-host", None, (4, 4, 4)),
+    ("schottky-LiF", None, (4, 4, 4)),
+    ("surface-C-110-bulk", 1000.0, None),
+    ("surface-C-110-slab", 1000.0, None),
+    ("surface-C-110-bulk", None, (6, 7, 7)),
+    ("surface-C-110-slab", None, (6, 7, 1)),
+    ("phonon-LiF-0", 1000.0, None),
+    ("phonon-LiF-0", None, (4, 4, 4)),
+    ("r2scan-LiF-0", 1000.0, None),
 )
 """Single points that are computed again: name, cutoff in eV and mesh, where these differ."""
 
@@ -49,7 +62,10 @@ CHECKS: tuple[tuple[str, float | None, Mesh | None], ...] = (
 def convergence() -> Iterator[Point]:
     """Members of each group again, with a higher cutoff or a denser mesh."""
     # Defects after migration, whose first images are vacancies too.
-    builders = (frames, eos, surfaces, migration, defects, solid_solutions, phonons)
+    builders = (
+        *(frames, eos, surfaces, migration, defects, solid_solutions, phonons),
+        *(debye, r2scan),
+    )
     known = {each.name: each for build in builders for each in build()}
     for name, cutoff, mesh in CHECKS:
         usual = known[name]
