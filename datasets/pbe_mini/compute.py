@@ -66,7 +66,7 @@ VALENCE = {
 }
 """Electrons of the PAW data sets."""
 
-FIXED, SCALE = 8.0, 5e-4
+FIXED, SCALE = 8.0, 6e-4
 """Seconds for each single point, and for each k-point, band and plane wave of it: fitted to single points."""
 
 STAGES: tuple[tuple[str, ...], ...] = (
