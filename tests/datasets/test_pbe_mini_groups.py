@@ -404,3 +404,38 @@ def _quantity(case):
         case SolidSolutionCase():
             return case.mixing_energy
     raise TypeError(case)
+
+
+def test_debye_states_have_the_published_amplitude(dataset):
+    with as_file(files("umlip_bench.datasets") / "debye_mini") as folder:
+        cases = list(pbe_mini_cases.cases(folder, ["debye.xyz"], dataset.manifest.level_of_theory))
+        described = [info for _, info in extxyz.read_described(folder / "debye.xyz")]
+    assert {case.name for case in cases} <= set(dataset.by_system())
+    for case in cases:
+        assert 1 <= len(case.frames) <= 2
+        for frame in case.frames:
+            assert 4 <= len(frame.atoms) <= 6
+            assert np.abs(frame.forces.sum(axis=0)).max() < 0.05 * len(frame.atoms)
+    masses = {frame.index: frame.atoms.get_masses().mean() for c in cases for frame in c.frames}
+    for index, info in enumerate(described):
+        assert np.abs(info["strain"]).max() <= 0.03
+        assert info["frame"] == 1 or not info["strain"].any()
+        # Classical limit, 3 (ħ/θ)² T / (m k); its quantum correction is a few per cent at these temperatures.
+        energy = units.kB * info["debye_temperature"]
+        hbar = units._hbar * units.J * units.s
+        square = 3 * (hbar / energy) ** 2 * units.kB * 1000 / masses[index]
+        assert np.sqrt(square) < info["amplitude"] < 1.05 * np.sqrt(square)
+
+
+def test_curvatures_hardly_depend_on_a_small_amplitude():
+    with as_file(FOLDER) as folder:
+        series = list(pbe_mini_cases.amplitude_series(folder))
+    assert series
+    for each in series:
+        assert (np.diff(each.distances) > 0).all()
+        # All displacements on one line.
+        directions = each.displacements / each.distances[:, None]
+        np.testing.assert_allclose(directions - directions[0], 0.0, atol=1e-6)
+        small = each.curvatures[each.distances < 0.05]
+        assert small.min() > 0
+        assert np.ptp(small) < 0.05 * small.mean(), each.system
