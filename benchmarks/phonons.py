@@ -32,10 +32,9 @@ from umlip_bench.benchmarks.crystal import (
     PHONOPY_SYMPREC,
     SYMPREC,
     Crystal,
-    Displacements,
     Mesh,
-    RandomDisplacements,
 )
+from umlip_bench.benchmarks.displacements import Displacements, RandomDisplacements
 from umlip_bench.benchmarks.fingerprints import digest, elements_of
 from umlip_bench.benchmarks.selection import cheapest
 from umlip_bench.benchmarks.suite import Mode, StructureRequest
@@ -96,7 +95,7 @@ class PhononMeasurement:
 
     @property
     def fingerprint(self) -> str:
-        """Digest of the cells, the displacements, and of masses and tolerance where they are not the usual."""
+        """Digest of cells and displacements, and of masses and tolerance where they are unusual."""
         displaced = self.displacements
         more = [self.atoms.get_masses()] if self.atoms.has("masses") else []
         if self.symprec != PHONOPY_SYMPREC:
