@@ -326,7 +326,6 @@ def test_isotopes_on_some_sites_lower_the_symmetry():
     cell = bulk("Cu", "fcc", a=3.6, cubic=True)
     cell.set_masses([70.0, 60.0, 60.0, 60.0])
     crystal = Crystal(cell, TWOS, None)
-    assert sorted(crystal.primitive.get_masses()) != [70.0, 60.0]
     assert len(crystal.primitive) == 4
     standard = Crystal.of(cell)
     assert len(standard.primitive) == 4
