@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar
 
 import numpy as np
 import seekpath
@@ -23,6 +22,7 @@ from seekpath.hpkot import SymmetryDetectionError
 from spglib.error import SpglibError
 
 from umlip_bench.analysis.phonons import BandPath
+from umlip_bench.benchmarks.displacements import Displacements, RandomDisplacements
 from umlip_bench.datasets.phonopy_cells import SYMPREC as PHONOPY_SYMPREC
 from umlip_bench.datasets.phonopy_cells import kinds, phonopy_cell, primitive_matrix
 from umlip_bench.engine.symmetry import Symmetry
@@ -44,74 +44,6 @@ SAME_MASS = 1e-6
 """u; masses of an element that differ by more are isotopes."""
 LEVEL = 3
 """Rounds of translational and permutation symmetry, which disturb each other a little."""
-
-
-@dataclass(frozen=True, eq=False)
-class Displacements:
-    """Which atom is displaced, and where to, in each supercell.
-
-    Parameters
-    ----------
-    atoms
-        Shape (D,), index in phonopy's supercell.
-    vectors
-        Shape (D, 3), Å.
-    """
-
-    solver: ClassVar[None] = None
-    """phonopy's own."""
-
-    atoms: np.ndarray
-    vectors: np.ndarray
-
-    def strained(self, deformation: np.ndarray) -> Displacements:
-        """The same displacements in a cell that was deformed by r -> r F, `deformation` of shape (3, 3)."""
-        return Displacements(self.atoms, self.vectors @ deformation)
-
-    def of_all_atoms(self, count: int) -> np.ndarray:
-        """Displacements of each of `count` atoms, shape (D, N, 3), Å."""
-        vectors = np.zeros((len(self.atoms), count, 3))
-        vectors[np.arange(len(self.atoms)), self.atoms] = self.vectors
-        return vectors
-
-    def dataset(self, forces: np.ndarray) -> dict[str, Any]:
-        """For phonopy, with the forces on all atoms, shape (D, N, 3), eV/Å."""
-        return {
-            "natom": forces.shape[1],
-            "first_atoms": [
-                {"number": int(atom), "displacement": vector, "forces": on_atoms}
-                for atom, vector, on_atoms in zip(self.atoms, self.vectors, forces, strict=True)
-            ],
-        }
-
-
-@dataclass(frozen=True, eq=False)
-class RandomDisplacements:
-    """Where all atoms of each supercell are displaced to at once.
-
-    Parameters
-    ----------
-    vectors
-        Shape (D, N, 3), Å.
-    """
-
-    solver: ClassVar[str] = "symfc"
-    """Least squares within the symmetry of the supercell (A. Seko and A. Togo, Phys. Rev. B 110, 214302
-    (2024))."""
-
-    vectors: np.ndarray
-
-    def strained(self, deformation: np.ndarray) -> RandomDisplacements:
-        """As of `Displacements`."""
-        return RandomDisplacements(self.vectors @ deformation)
-
-    def of_all_atoms(self, count: int) -> np.ndarray:
-        """As of `Displacements`."""
-        return self.vectors
-
-    def dataset(self, forces: np.ndarray) -> dict[str, Any]:
-        """As of `Displacements`."""
-        return {"displacements": self.vectors, "forces": forces}
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +72,7 @@ class Crystal:
     supercell_matrix
         Shape (3, 3), integers, in phonopy's convention: vectors as columns.
     primitive
-        Shape (3, 3), primitive vectors in those of the unit cell; ``None`` to find them by symmetry.
+        Shape (3, 3), of the primitive vectors; ``None`` if they are to be found by symmetry.
     symprec
         Å, with which phonopy finds the symmetry.
 

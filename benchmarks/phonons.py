@@ -32,10 +32,9 @@ from umlip_bench.benchmarks.crystal import (
     PHONOPY_SYMPREC,
     SYMPREC,
     Crystal,
-    Displacements,
     Mesh,
-    RandomDisplacements,
 )
+from umlip_bench.benchmarks.displacements import Displacements, RandomDisplacements
 from umlip_bench.benchmarks.elements import elements_of
 from umlip_bench.benchmarks.selection import cheapest
 from umlip_bench.benchmarks.suite import Mode, StructureRequest

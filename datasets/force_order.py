@@ -55,17 +55,23 @@ def misfit(
     """
     if atoms is None:
         return _pull_of_all(displacements, forces - _residual(supercell, None, forces))
-    forces = forces - _residual(supercell, atoms, forces)
     symmetry = Symmetry(supercell, symprec=symprec)
-    for number, (atom, vector, on_atoms) in enumerate(
-        zip(atoms, displacements, forces, strict=True), start=1
+    # In a small supercell no image is far enough away to show the forces at rest: there it is enough that
+    # forces fit without their mean, which should be zero.
+    sides = (
+        forces - _residual(supercell, atoms, forces),
+        forces - forces.mean(axis=1, keepdims=True),
+    )
+    for number, (atom, vector, *on_atoms) in enumerate(
+        zip(atoms, displacements, *sides, strict=True), start=1
     ):
-        found = _pull(atom, vector, on_atoms) or _asymmetry(
-            supercell, symmetry, atom, vector, on_atoms
-        )
-        if found:
+        found = [
+            _pull(atom, vector, side) or _asymmetry(supercell, symmetry, atom, vector, side)
+            for side in on_atoms
+        ]
+        if all(found):
             symbol = supercell.symbols[atom]
-            return f"set {number}, in which atom {atom + 1} ({symbol}) is displaced: {found}"
+            return f"set {number}, in which atom {atom + 1} ({symbol}) is displaced: {found[0]}"
     return ""
 
 

@@ -267,6 +267,9 @@ def phonons(points: Sequence[LabelledPoint], level: LevelOfTheory) -> Iterator[P
     """Displaced supercells of primitive cells."""
     for system, members in _by("system", points):
         unitcell = _role(members, "unitcell").atoms
+        # The supercells were made of wrapped coordinates, and the order of their atoms goes by them.
+        outside = np.floor(unitcell.get_scaled_positions(wrap=False) + 1e-9)
+        unitcell.positions -= outside @ unitcell.cell.array
         displaced = [each for each in members if each.info["role"] == "displaced"]
         # phonopy's matrix has the vectors of the supercell as columns.
         supercell = displaced[0].atoms.cell

@@ -17,11 +17,11 @@ from phonopy.interface.calculator import get_calculator_physical_units
 from phonopy.interface.phonopy_yaml import PhonopyYamlData, load_phonopy_yaml
 from phonopy.structure.atomic_data import get_atomic_data
 from phonopy.structure.atoms import PhonopyAtoms
-from phonopy.structure.cells import Supercell
 
 from umlip_bench.datasets.cases import PhononCase, Preparation
 from umlip_bench.datasets.force_order import at_rest, misfit
-from umlip_bench.datasets.phonopy_cells import SYMPREC, phonopy_cell, primitive_matrix
+from umlip_bench.datasets.phonopy_cells import SYMPREC, primitive_matrix
+from umlip_bench.datasets.supercells import order_of, phonopys_supercell
 from umlip_bench.ground import codec
 from umlip_bench.ground.errors import ContentError, DataError
 from umlip_bench.ground.level_of_theory import LevelOfTheory
@@ -32,8 +32,6 @@ NAMES = ("phonopy_params.yaml", "phonopy_disp.yaml", "phonopy.yaml")
 FORMAT = (
     f"phonopy's files ({', '.join(NAMES)}) with the forces in them or in {FORCE_SETS} beside them"
 )
-SAME = 1e-4
-"""Å, by which atoms of two supercells may differ that are one: files have 15 digits."""
 REMEDY = (
     f"write {FORCE_SETS} beside it (`phonopy -f disp-*/vasprun.xml`) or the forces into it "
     "(`phonopy --sp` after that)"
@@ -94,12 +92,9 @@ def read(path: Path, level: LevelOfTheory, name: str, *, trust_order: bool = Fal
         beside = path.parent / FORCE_SETS
         if not beside.is_file():
             raise DataError(f"{path} comes without forces; {REMEDY}")
+        forces = read_force_sets(beside, atoms, displacements)
         if atoms is None:
-            forces = _read_random_force_sets(beside, displacements)
-            # Those of the first supercells alone may have been computed.
             displacements = displacements[: len(forces)]
-        else:
-            forces = read_force_sets(beside, atoms, displacements)
     return phonon_case(
         source,
         forces * force,
@@ -246,8 +241,8 @@ def phonon_case(
             f"{where}: forces of shape {forces.shape} for {len(displacements)} displaced supercells "
             f"of {count} atoms"
         )
-    supercell = _phonopys_supercell(unitcell, matrix, symprec, where)
-    order = _order(supercell, unitcell, parsed.supercell, length, where, symprec)
+    supercell = phonopys_supercell(unitcell, matrix, symprec, where)
+    order = order_of(supercell, unitcell, parsed.supercell, length, where, symprec)
     forces = forces[:, order]
     if atoms is None:
         displacements = displacements[:, order]
@@ -287,8 +282,8 @@ def phonon_case(
     )
 
 
-def read_force_sets(path: Path, atoms: np.ndarray, displacements: np.ndarray) -> np.ndarray:
-    """Forces from a ``FORCE_SETS`` with one displaced atom in each supercell.
+def read_force_sets(path: Path, atoms: np.ndarray | None, displacements: np.ndarray) -> np.ndarray:
+    """Forces from a ``FORCE_SETS``.
 
     Parameters
     ----------
@@ -300,13 +295,16 @@ def read_force_sets(path: Path, atoms: np.ndarray, displacements: np.ndarray) ->
     Returns
     -------
     ndarray
-        Shape (D, N, 3), in the file's unit.
+        Shape (D, N, 3), in the file's unit; fewer sets than displacements where all atoms are displaced and
+        only the first supercells were computed.
 
     Raises
     ------
     DataError
         If it is something else, or of other displacements.
     """
+    if atoms is None:
+        return _read_random_force_sets(path, displacements)
     try:
         numbers = np.array(path.read_text(encoding="utf-8").split(), dtype=float)
         count, sets = numbers[:2].astype(int)
@@ -327,8 +325,7 @@ def read_force_sets(path: Path, atoms: np.ndarray, displacements: np.ndarray) ->
 def _read_random_force_sets(path: Path, displacements: np.ndarray) -> np.ndarray:
     """Forces from a ``FORCE_SETS`` with all atoms displaced, shape (D, N, 3), in the file's unit.
 
-    `displacements` are those of the yaml file beside it, shape (D, N, 3); the file may end after the first
-    supercells.
+    `displacements` are those of the yaml file beside it, shape (D, N, 3).
     """
     count = displacements.shape[1]
     try:
@@ -373,58 +370,6 @@ def _unitcell(cell: PhonopyAtoms, length: float) -> Atoms:
 def _symprec(source: Mapping[str, Any]) -> float:
     """Å; in the units of the file phonopy's own, whatever the code."""
     return float((source.get("phonopy") or {}).get("symmetry_tolerance", SYMPREC))
-
-
-def _phonopys_supercell(
-    unitcell: Atoms, matrix: np.ndarray, symprec: float, where: str, *, smith: bool = False
-) -> Supercell:
-    """Phonopy's supercell, in its usual order or in that by Smith's normal form."""
-    try:
-        return Supercell(phonopy_cell(unitcell), matrix, is_old_style=not smith, symprec=symprec)
-    except RuntimeError as error:
-        raise DataError(
-            f"{where}: phonopy makes no supercell ({' '.join(str(error).split())})"
-        ) from error
-
-
-def _order(
-    supercell: Supercell,
-    unitcell: Atoms,
-    stated: PhonopyAtoms | None,
-    length: float,
-    where: str,
-    symprec: float,
-) -> np.ndarray:
-    """Index in the file's supercell of each atom of `supercell`, shape (N,).
-
-    phonopy has two orders. A supercell in neither of them is not the one that it made.
-    """
-    usual = np.arange(len(supercell))
-    if stated is None:
-        return usual
-    apart = _apart(supercell, stated, length)
-    if apart <= SAME:
-        return usual
-    smith = _phonopys_supercell(unitcell, supercell.supercell_matrix, symprec, where, smith=True)
-    if _apart(smith, stated, length) <= SAME:
-        vectors = supercell.scaled_positions[:, None] - smith.scaled_positions[None]
-        vectors -= np.rint(vectors)
-        return np.linalg.norm(vectors @ supercell.cell, axis=-1).argmin(axis=1)
-    raise DataError(
-        f"{where}: the supercell in the file is not that of its unit cell and supercell matrix (atoms are "
-        f"up to {apart:.3g} Å apart, allowed are {SAME}); forces would go to the wrong atoms: write the "
-        "file anew (`phonopy -d`) and collect the forces again"
-    )
-
-
-def _apart(supercell: Supercell, stated: PhonopyAtoms, length: float) -> float:
-    """By how many Å atoms or lattices of two supercells differ, images aside; inf for other elements."""
-    if not np.array_equal(supercell.numbers, stated.numbers):
-        return float("inf")
-    lattices = np.linalg.norm(length * np.asarray(stated.cell) - supercell.cell, axis=1).max()
-    vectors = stated.scaled_positions - supercell.scaled_positions
-    vectors -= np.rint(vectors)
-    return float(max(lattices, np.linalg.norm(vectors @ supercell.cell, axis=1).max()))
 
 
 def _units(source: Mapping[str, Any], path: Path) -> tuple[float, float]:
