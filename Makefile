@@ -1,7 +1,7 @@
 # Two commands do everything on a fresh machine:
 #   make bench   set up, then measure how soft every model at hand is
 #   make test    set up, then run the tests
-# `make install` only sets up. The long form of each is in README.md.
+# While working on the code, `make check` takes a minute. `make install` only sets up. The long form of each is in README.md.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -9,7 +9,7 @@ OUT ?= runs/bench
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install bench figures test test-gpu lint clean
+.PHONY: install bench figures check test test-gpu lint clean
 
 install: $(STAMP)
 
@@ -28,8 +28,18 @@ figures: install
 	$(BIN)/umlip-bench run --model chgnet-0.3.0 --model m3gnet-mp-2021.2.8 --out runs/all
 	$(BIN)/umlip-bench report runs/all --figures docs/figures --only $(FIGURES) --format png --dpi 110
 
+# Two processes of one thread each (tests/__init__.py); a file's tests stay in one process, so that
+# what they share is made once.
+WORKERS ?= 2
+XDIST := -n $(WORKERS) --dist loadfile
+
+# The fast loop: no trained model, no simulation, no browser, nothing that takes seconds by itself.
+check: lint
+	$(BIN)/python -m pytest -q $(XDIST) \
+		-m 'not model and not coverage and not browser and not seconds and not gpu and not slow'
+
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(XDIST)
 
 test-gpu: install
 	$(BIN)/python -m pytest -m gpu

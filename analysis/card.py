@@ -6,6 +6,7 @@ Everything on it follows from one run folder: it says what was measured, on what
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from umlip_bench.analysis.chemistry import ClassScale, by_class
 from umlip_bench.analysis.compared_models import Side
 from umlip_bench.analysis.high_energy import SUITE, VARIANT
 from umlip_bench.analysis.runs import Run
-from umlip_bench.analysis.suites import ANALYSES, Headline, SuiteAnalysis, analysis_of
+from umlip_bench.analysis.suites import ANALYSES, NO_RESULT, Headline, SuiteAnalysis, analysis_of
 from umlip_bench.analysis.summary import Row
 from umlip_bench.ground.elements import SYMBOLS
 from umlip_bench.ground.errors import UmlipBenchError
@@ -24,17 +25,8 @@ from umlip_bench.ground.model_card import ModelCard
 WORST = 3
 """Cases that are named, of each suite and variant."""
 
-FAULTS = {
-    "n_unconverged": "relaxation not converged",
-    "n_changed": "relaxed into something else",
-}
-"""Metrics that count cases with a fault, in words."""
-SHARES = {
-    "share_imaginary": "imaginary modes",
-    "share_imaginary_false": "imaginary modes where DFT has none",
-    "share_unstable": "mechanically unstable",
-}
-"""Metrics that are the share of cases with a fault, in words."""
+FALSE_ALARM = "share_imaginary_false", "imaginary modes where DFT has none"
+"""The metric that is the share of materials with this fault, which only a reference can tell, in words."""
 LEFT_OUT = {
     "n_no_reference": "no DFT value",
     "n_not_comparable": "DFT's geometry prepared in another way",
@@ -216,6 +208,8 @@ class ModelCardContent:
         Device.
     started
         When the last command of the run was given, ISO 8601.
+    incomplete
+        What of the run was planned and is not there, a sentence each.
     """
 
     title: str
@@ -238,6 +232,7 @@ class ModelCardContent:
     versions: Mapping[str, str]
     measured_on: str
     started: str
+    incomplete: tuple[str, ...]
 
     @property
     def other_functional(self) -> bool:
@@ -276,7 +271,7 @@ def card_content(side: Side) -> ModelCardContent:
         scales=tuple(_scales(side)),
         chemistry=tuple(by_class(run, SUITE, VARIANT, model)),
         worst=tuple(_worst(side)),
-        faults=(*_half_failed(side), *_counts(side, FAULTS), *_shares(side)),
+        faults=(*_faults(side), *_false_alarms(side)),
         left_out=tuple(_counts(side, LEFT_OUT)),
         failures=tuple(
             CardFailure(record.suite, record.case, record.reason or "no reason recorded")
@@ -290,6 +285,7 @@ def card_content(side: Side) -> ModelCardContent:
         versions=_versions(provenance),
         measured_on=str(provenance.get("device", "unknown")),
         started=str(provenance.get("started", "unknown")),
+        incomplete=run.incomplete,
     )
 
 
@@ -352,19 +348,18 @@ def _distance(case: CardCase) -> float:
     return abs(math.log(case.scale)) if case.scale > 0.0 else math.inf
 
 
-def _half_failed(side: Side) -> Iterator[CardCount]:
-    """Cases of which one geometry has a result and another has none."""
+def _faults(side: Side) -> Iterator[CardCount]:
+    """Cases that went wrong, from their results, so that a run without reference has them too."""
     run, model = side.run, side.model
-    without = {
-        (row.suite, row.variant): row.n_failed - len(run.failed(row.suite, model))
-        for row in run.rows
-        if row.model == model
-    }
-    for (suite, variant), n in without.items():
-        if n > 0:
-            yield CardCount(
-                suite, variant, "no result in this geometry", n, len(run.of(suite, model))
-            )
+    for suite in run.suites:
+        analysis = analysis_of(suite)
+        results = run.results(suite, model)
+        for variant in analysis.variants:
+            found = [analysis.faults(result, variant) for result in results]
+            without = sum(NO_RESULT in each for each in found)
+            for what, n in Counter(fault for each in found for fault in each).items():
+                of = len(results) if what == NO_RESULT else len(results) - without
+                yield CardCount(suite, str(variant), what, n, of)
 
 
 def _counts(side: Side, what: Mapping[str, str]) -> list[CardCount]:
@@ -375,17 +370,12 @@ def _counts(side: Side, what: Mapping[str, str]) -> list[CardCount]:
     ]
 
 
-def _shares(side: Side) -> list[CardCount]:
+def _false_alarms(side: Side) -> list[CardCount]:
+    metric, what = FALSE_ALARM
     return [
-        CardCount(
-            row.suite,
-            row.variant,
-            SHARES[row.metric],
-            round(row.value * row.n_cases),
-            row.n_cases,
-        )
+        CardCount(row.suite, row.variant, what, round(row.value * row.n_cases), row.n_cases)
         for row in side.run.rows
-        if row.model == side.model and row.metric in SHARES and row.value > 0.0
+        if row.model == side.model and row.metric == metric and row.value > 0.0
     ]
 
 

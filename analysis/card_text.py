@@ -62,6 +62,9 @@ def sections(content: ModelCardContent) -> list[Section]:
 
 
 def _short(content: ModelCardContent) -> Iterator[Block]:
+    if content.incomplete:
+        yield Paragraph("The run is not complete; what follows is of the cases that are there:")
+        yield Bullets(content.incomplete)
     # A suite's sentence is on all its headlines: the first stands for the others.
     verdicts = {(scale.suite, scale.variant): scale.verdict for scale in content.scales}
     if verdicts:
@@ -200,6 +203,10 @@ def _fails(content: ModelCardContent) -> Iterator[Block]:
         yield Bullets((*(f"{f.suite}, {f.case}: {f.reason}" for f in shown), *more))
     if not content.faults and not content.failures:
         yield Paragraph("Nothing that was measured failed, stopped short or came out unstable.")
+    if not content.scales:
+        yield Paragraph(
+            "There was nothing to compare with: how wrong the numbers are is not known."
+        )
 
 
 def _correct(content: ModelCardContent) -> Iterator[Block]:

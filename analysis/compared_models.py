@@ -30,6 +30,27 @@ class Side:
     label: str
 
 
+def corrects(side: Side, other: Side) -> bool:
+    """Whether a model is a correction of another, or a correction of such a one."""
+    known = {**other.run.config.models, **side.run.config.models}
+    name, seen = side.run.card(side.model).parent, {side.model}
+    while name is not None and name not in seen:
+        if name == other.model:
+            return True
+        seen.add(name)
+        name = known[name].get("parent") if name in known else None
+    return False
+
+
+def baseline_first(first: Side, second: Side) -> tuple[Side, Side]:
+    """The two in the order in which they are compared, second minus first.
+
+    A corrected model is compared with its parent, never the parent with the corrected model, so that a
+    difference is what the correction does. Others stay in their order.
+    """
+    return (second, first) if corrects(first, second) else (first, second)
+
+
 def sides(runs: Sequence[Run]) -> list[Side]:
     """All models of some run folders.
 

@@ -9,12 +9,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from umlip_bench.analysis.compared_models import Side
+from umlip_bench.analysis.intervals import ORDER_STATISTICS
 from umlip_bench.analysis.paired import PairedCase
 from umlip_bench.analysis.run_files import CaseRecord
 from umlip_bench.analysis.suites import ANALYSES, SuiteAnalysis
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+COLUMNS = (
+    "first_run",
+    "first_model",
+    "second_run",
+    "second_model",
+    "suite",
+    "variant",
+)
+"""Columns of `to_frame` that say what a row is of."""
+MEDIAN_OF_DIFFERENCES = "median of the differences"
+DIFFERENCE_OF_VALUES = "difference of the values"
 
 
 @dataclass(frozen=True)
@@ -32,8 +46,8 @@ class PairedRow:
     first, second
         Values of the two sides.
     difference
-        Second minus first. Where the metric is a median it is the median of the differences, which is not
-        the difference of the medians.
+        Second minus first, as `difference_is` says: where the metric is a median it is the median of the
+        differences, which is not the difference of the medians and may even have another sign.
     ci_low, ci_high
         Ends of the 95 % interval of the difference; ``None`` if there are too few systems for an interval
         whose coverage is known.
@@ -58,6 +72,21 @@ class PairedRow:
     n_cases: int
     n_systems: int
     method: str
+
+    @property
+    def difference_is(self) -> str:
+        """How the difference was made of the two sides."""
+        return MEDIAN_OF_DIFFERENCES if self.method == ORDER_STATISTICS else DIFFERENCE_OF_VALUES
+
+    @property
+    def second_minus_first(self) -> float:
+        """Difference of the two values themselves, as they stand beside each other in tables."""
+        return self.second - self.first
+
+    @property
+    def against_values(self) -> bool:
+        """Whether the difference has another sign than that of the values beside it."""
+        return self.second_minus_first * self.difference < 0.0
 
     @property
     def resolved(self) -> bool:
@@ -170,7 +199,8 @@ def to_frame(first: Side, second: Side, rows: Sequence[PairedRow]) -> pd.DataFra
     -------
     pandas.DataFrame
         ``first_run``, ``first_model``, ``second_run``, ``second_model`` (folders as given, and names), then
-        the fields of `PairedRow`; the ends of an interval that there is not are nan.
+        the fields of `PairedRow`, ``difference_is`` and ``second_minus_first``; the ends of an interval that
+        there is not are nan.
     """
     import pandas as pd
 
@@ -180,9 +210,10 @@ def to_frame(first: Side, second: Side, rows: Sequence[PairedRow]) -> pd.DataFra
         "second_run": str(second.run.path),
         "second_model": second.model,
     }
+    derived = ("difference_is", "second_minus_first")
     frame = pd.DataFrame(
-        [{**pair, **asdict(row)} for row in rows],
-        columns=[*pair, *PairedRow.__dataclass_fields__],
+        [{**pair, **asdict(row), **{name: getattr(row, name) for name in derived}} for row in rows],
+        columns=[*pair, *PairedRow.__dataclass_fields__, *derived],
     )
     # A column of nothing but None would be one of objects.
     return frame.astype({"ci_low": float, "ci_high": float})

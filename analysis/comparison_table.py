@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from umlip_bench.analysis.compared_models import Side
+from umlip_bench.analysis.compared_models import Side, corrects
 from umlip_bench.analysis.comparison import Overlap, PairedRow
 from umlip_bench.analysis.intervals import MEDIAN_FROM
 from umlip_bench.analysis.paired import PAIRED_JACKKNIFE_FROM
@@ -17,8 +17,9 @@ from umlip_bench.analysis.run_differences import Change
 RESOLVED = " *"
 
 CAPTION = (
-    "Over the cases that both have. difference: second less first; of medians, the median of the "
-    "differences. Brackets: 95 % intervals over materials, of medians by order statistics from "
+    "Over the cases that both have; A is the baseline. B - A of medians is the median of the differences "
+    "case by case; where the medians themselves differ the other way, by how much is said beside it. "
+    "Brackets: 95 % intervals over materials, of medians by order statistics from "
     f"{MEDIAN_FROM} materials on, else by a paired jackknife from {PAIRED_JACKKNIFE_FROM} on. *: zero is "
     "outside."
 )
@@ -42,12 +43,18 @@ def print_comparison(
     console
         Where to print.
     """
+    for run in dict.fromkeys((first.run, second.run)):
+        for missing in run.incomplete:
+            console.print(Text(f"Not complete: {run.path}: {missing}", style="yellow"))
     for suite, variant in dict.fromkeys((row.suite, row.variant) for row in rows):
         members = [row for row in rows if (row.suite, row.variant) == (suite, variant)]
         console.print(_table(f"{suite} ({variant})", first, second, members))
     for overlap in overlaps:
         for line in _in_words(overlap, first, second):
             console.print(Text(line))
+    if corrects(second, first):
+        said = f"{second.label} corrects {first.label}: B - A is what the correction does"
+        console.print(Text(said))
     functionals = [_functional(side) for side in (first, second)]
     if functionals[0] != functionals[1]:
         line = (
@@ -89,7 +96,7 @@ def print_changes(changes: Sequence[Change], first: str, second: str, console: C
 def _table(title: str, first: Side, second: Side, rows: Sequence[PairedRow]) -> Table:
     drawn = Table(title=Text(title), title_justify="left")
     drawn.add_column("", no_wrap=True)
-    for head in (first.label, second.label, "difference", "cases"):
+    for head in (f"A: {first.label}", f"B: {second.label}", "B - A", "cases"):
         drawn.add_column(Text(head), overflow="fold", justify="left")
     for row in rows:
         label = f"{row.label} ({row.unit})" if row.unit else row.label
@@ -104,9 +111,11 @@ def _table(title: str, first: Side, second: Side, rows: Sequence[PairedRow]) -> 
 
 def _difference(row: PairedRow) -> str:
     text = f"{row.difference:+.3f}"
-    if row.ci_low is None or row.ci_high is None:
-        return text
-    return f"{text} [{row.ci_low:+.3f}, {row.ci_high:+.3f}]{RESOLVED if row.resolved else ''}"
+    if row.ci_low is not None and row.ci_high is not None:
+        text += f" [{row.ci_low:+.3f}, {row.ci_high:+.3f}]{RESOLVED if row.resolved else ''}"
+    if row.against_values:
+        text += f"; medians {row.second_minus_first:+.3f}"
+    return text
 
 
 def _in_words(overlap: Overlap, first: Side, second: Side) -> Iterator[str]:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from umlip_bench.analysis.high_energy import Geometry
+from umlip_bench.ground.structures import brought_near
 
 FloatArray = NDArray[np.float64]
 
@@ -39,7 +40,7 @@ def effective_coordination(geometry: Geometry) -> FloatArray:
     """
     from pymatgen.optimization.neighbors import find_points_in_spheres
 
-    positions = np.ascontiguousarray(geometry.positions, dtype=np.float64)
+    positions = brought_near(geometry.positions, geometry.cell)
     centres, _, _, distances = find_points_in_spheres(
         positions,
         positions,

@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from umlip_bench.ground.outputs import GENERATOR
+
 
 @dataclass(frozen=True)
 class Paragraph:
@@ -100,7 +102,7 @@ def to_html(title: str, sections: Sequence[Section]) -> str:
         (section.title, [(kinds[type(block)], block) for block in section.blocks])
         for section in sections
     ]
-    return page.render(title=title, sections=content)
+    return page.render(title=title, sections=content, generator=GENERATOR)
 
 
 def _block(block: Block) -> str:
@@ -127,6 +129,7 @@ _PAGE = """\
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="generator" content="{{ generator }}">
 <title>{{ title }}</title>
 <style>
 :root { color-scheme: light dark; }

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from umlip_bench.analysis.runs import Run
 from umlip_bench.analysis.suites import analysis_of
 from umlip_bench.ground.errors import RunFolderError
+from umlip_bench.ground.outputs import TABLE_ATTRIBUTES, Output
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FORMATS = ("csv", "parquet")
+
+SIGNATURE = 6
+"""Columns by which a CSV file is known as a table of ours."""
 
 PREDICTION_COLUMNS = (
     "suite",
@@ -102,8 +106,9 @@ def run_tables(run: Run) -> Mapping[str, pd.DataFrame]:
     Returns
     -------
     mapping
-        ``summary`` (as `Run.summary`), ``cases-high-energy`` and so on for each suite (as `Run.cases`) and
-        ``predictions`` (as `predictions`).
+        ``summary`` (as `Run.summary`, and in ``incomplete`` what the run lacks, the same in every row and
+        empty for a run that is complete), ``cases-high-energy`` and so on for each suite (as `Run.cases`)
+        and ``predictions`` (as `predictions`).
 
     Raises
     ------
@@ -111,13 +116,15 @@ def run_tables(run: Run) -> Mapping[str, pd.DataFrame]:
         If a result cannot be read.
     """
     return {
-        "summary": run.summary(),
+        "summary": run.summary().assign(incomplete="; ".join(run.incomplete)),
         **{f"cases-{suite}": run.cases(suite) for suite in run.suites},
         "predictions": predictions(run),
     }
 
 
-def export_run(run: Run, folder: Path, format: str = "csv") -> list[Written]:
+def export_run(
+    run: Run, folder: Path, format: str = "csv", *, force: bool = False
+) -> list[Written]:
     """Write all tables of a run; files of an earlier export are replaced.
 
     Parameters
@@ -128,6 +135,8 @@ def export_run(run: Run, folder: Path, format: str = "csv") -> list[Written]:
         Created if absent.
     format
         ``"csv"`` or ``"parquet"``.
+    force
+        Whether to overwrite files of the same names that are not tables of ours.
 
     Returns
     -------
@@ -137,19 +146,32 @@ def export_run(run: Run, folder: Path, format: str = "csv") -> list[Written]:
     Raises
     ------
     RunFolderError
-        For another format, if the folder cannot be written, or a result cannot be read.
+        For another format, if the folder cannot be made, or a result cannot be read.
+    OutputError
+        If a file cannot be written, or is there and not a table of ours; nothing is written then.
     """
     if format not in FORMATS:
         raise RunFolderError(f"format {format!r} is not known; there are {', '.join(FORMATS)}")
-    written = []
-    for name, frame in run_tables(run).items():
-        path = folder / f"{name}.{format}"
-        write_table(frame, path)
-        written.append(Written(path, len(frame)))
-    return written
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunFolderError(
+            f"{folder} cannot be made ({error.strerror}); choose another --out"
+        ) from error
+    tables = {folder / f"{name}.{format}": frame for name, frame in run_tables(run).items()}
+    for path, frame in tables.items():
+        table_output(path, list(frame.columns), force=force).check()
+    for path, frame in tables.items():
+        write_table(frame, path, force=force)
+    return [Written(path, len(frame)) for path, frame in tables.items()]
 
 
-def write_table(frame: pd.DataFrame, path: Path) -> None:
+def table_output(path: Path, columns: Sequence[str], *, force: bool = False) -> Output:
+    """The file of a table with these columns: an earlier one may be overwritten."""
+    return Output(path, force, tuple(columns[:SIGNATURE]))
+
+
+def write_table(frame: pd.DataFrame, path: Path, *, force: bool = False) -> None:
     """Write a table in the format that the ending of its name says.
 
     In CSV nan and ``None`` are empty, and numbers have the digits that give them back exactly
@@ -160,22 +182,28 @@ def write_table(frame: pd.DataFrame, path: Path) -> None:
     frame
         The table; its index is not written.
     path
-        Ends in ``.csv`` or ``.parquet``; its folder is created if absent.
+        Ends in ``.csv`` or ``.parquet``; its folder exists.
+    force
+        Whether to overwrite a file that is no such table of ours.
 
     Raises
     ------
     RunFolderError
-        For another ending, or if the file cannot be written.
+        For another ending.
+    OutputError
+        If the file cannot be written, or is there and not ours.
     """
     check_table_path(path)
-    write = {"csv": frame.to_csv, "parquet": frame.to_parquet}[path.suffix[1:]]
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write(path, index=False)
-    except OSError as error:
-        raise RunFolderError(
-            f"{path} cannot be written ({error.strerror}); choose another --out"
-        ) from error
+    marked = frame.copy(deep=False)
+    marked.attrs = dict(TABLE_ATTRIBUTES)
+
+    def write(file: IO[bytes]) -> None:
+        if path.suffix == ".csv":
+            marked.to_csv(file, index=False)
+        else:
+            marked.to_parquet(file, index=False)
+
+    table_output(path, list(frame.columns), force=force).write(write)
 
 
 def check_table_path(path: Path) -> None:

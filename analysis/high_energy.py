@@ -23,6 +23,7 @@ from umlip_bench.analysis.intervals import (
     pooled_estimate,
     share_estimate,
 )
+from umlip_bench.analysis.label_suspicion import label_suspicion
 from umlip_bench.analysis.softening import (
     N_SUMS,
     SUM_XX,
@@ -253,7 +254,8 @@ def high_energy_rows(
     -------
     list of Row
         Fifteen metrics with intervals as in `umlip_bench.analysis.intervals`. Energy and stress
-        rows count only the materials that have them.
+        rows count only the materials that have them. Where labels are suspicious, a sixteenth is the
+        share of materials that are (`umlip_bench.analysis.label_suspicion`).
 
     Raises
     ------
@@ -283,14 +285,26 @@ def high_energy_rows(
         # their intervals resample materials only, as the order statistics do exactly.
         head.row("cmae_rotate", "eV/Å", median_estimate([m.cmae_rotate for m in metrics])),
         head.row("cmae_mse", "eV/Å", median_estimate([m.cmae_mse for m in metrics])),
-        head.row("share_softened", "", share_estimate(sum(m.slope < 1.0 for m in metrics), n)),
+        # A negative slope is no soft model but another mistake, most likely of the labels.
+        head.row(
+            "share_softened", "", share_estimate(sum(0.0 < m.slope < 1.0 for m in metrics), n)
+        ),
         head.row(
             "share_inverse_above_one", "", share_estimate(sum(m.inverse > 1.0 for m in metrics), n)
         ),
         head.row("energy_slope_median", "", _median_of_defined([m.energy_slope for m in metrics])),
         head.row("stress_slope_median", "", _median_of_defined([m.stress_slope for m in metrics])),
         head.row("stress_mae", "eV/Å^3", _median_of_defined([m.stress_mae for m in metrics])),
+        *_suspicious_row(head, metrics),
     ]
+
+
+def _suspicious_row(head: RowHead, metrics: Sequence[MaterialMetrics]) -> list[Row]:
+    """Only where there is something to say: labels without a mistake have no such row."""
+    suspicious = sum(label_suspicion(m.slope, m.r2) is not None for m in metrics)
+    if not suspicious:
+        return []
+    return [head.row("share_suspicious", "", share_estimate(suspicious, len(metrics)))]
 
 
 def pooled_slope(totals: FloatArray) -> Estimate:

@@ -5,9 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from umlip_bench.analysis.high_energy import MaterialMetrics
 from umlip_bench.analysis.intervals import BOOTSTRAP_FROM, MEDIAN_FROM
+from umlip_bench.analysis.label_suspicion import label_suspicion
 from umlip_bench.analysis.summary import Row
-from umlip_bench.analysis.tables import Presentation, interval, with_interval
+from umlip_bench.analysis.tables import CaseTable, Presentation, interval, with_interval
+
+NAMED = 8
+"""Suspicious materials that are named below the table."""
 
 LABELS = (
     ("slope_median", "slope"),
@@ -17,6 +22,7 @@ LABELS = (
     ("cmae_rotate", "cMAE, rotate"),
     ("cmae_mse", "cMAE, mse"),
     ("share_softened", "share softened"),
+    ("share_suspicious", "share probably not softness"),
     ("energy_slope_median", "energy slope"),
     ("stress_slope_median", "stress slope"),
 )
@@ -54,6 +60,13 @@ def verdict(rows: Sequence[Row], model: str) -> str:
     share = found.get("share_softened")
     if share is not None and share.n_cases:
         numbers += f"; {round(share.value * share.n_cases)}/{share.n_cases} softened"
+    odd = found.get("share_suspicious")
+    if odd is not None and odd.n_cases:
+        n = round(odd.value * odd.n_cases)
+        numbers += f"; {n}/{odd.n_cases} probably not softness but mistakes in the labels"
+    why = label_suspicion(slope.value, 1.0 if r2 is None else r2.value)
+    if why is not None:
+        return f"{model}: probably not softness: {numbers}; {why}"
     return f"{model}: {_judgement(slope, inverse)}: {numbers}{_caveat(slope, inverse)}"
 
 
@@ -81,6 +94,23 @@ def caption(rows: Sequence[Row]) -> str:
         f"the inverse (mse), in-sample. Brackets: 95 % intervals over materials, by {medians}; "
         f"share: Clopper-Pearson. No brackets: too few materials (medians need "
         f"{MEDIAN_FROM})."
+    )
+
+
+def suspicious_table(metrics: Sequence[MaterialMetrics]) -> CaseTable | None:
+    """Materials whose labels are suspicious, with the reason; ``None`` where there are none."""
+    found = [(m, why) for m in metrics if (why := label_suspicion(m.slope, m.r2)) is not None]
+    if not found:
+        return None
+    named = ", ".join([m.name for m, _ in found[:NAMED]] + ["..."] * (len(found) > NAMED))
+    return CaseTable(
+        title="Probably not softness",
+        columns=("material", "slope", "r2", "why"),
+        rows=tuple((m.name, f"{m.slope:.3f}", f"{m.r2:.3f}", why) for m, why in found),
+        notes=(
+            f"{len(found)} of {len(metrics)} materials have labels that are probably mistaken ({named}); see "
+            "them with umlip-bench data check.",
+        ),
     )
 
 

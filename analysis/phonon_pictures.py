@@ -25,6 +25,7 @@ from umlip_bench.analysis.phonons import (
     Phonons,
     phonon_metrics,
 )
+from umlip_bench.ground.files import write_atomically
 
 BIN = 0.05
 """Width of a bin of ratios; the edges are multiples of it, so that one of them is 1."""
@@ -139,7 +140,8 @@ def draw_ratios(
 
 def write(comparisons: Mapping[str, PhononComparison], variant: str, path: Path) -> None:
     """Draw and save, as PNG or whatever the name of the file ends with."""
-    draw(comparisons, variant).savefig(path, dpi=160)
+    figure = draw(comparisons, variant)
+    write_atomically(path, lambda file: figure.savefig(file, format=path.suffix[1:], dpi=160))
 
 
 def _sides(

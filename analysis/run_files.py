@@ -1,65 +1,53 @@
-"""The files of a run folder: one line per case, the settings, and the key of a case."""
+"""The files of a run folder: what was run, what was planned, and the line of a case.
+
+| file | what it is |
+|---|---|
+| ``run.yaml`` | settings, versions, model cards, data |
+| ``plan.json`` | every case that was asked for, with its key |
+| ``journal/`` | finished cases (`umlip_bench.ground.journal`): the record |
+| ``predictions/`` | the arrays of each |
+| ``models/`` | what each model gave for a few structures, to know it again |
+| ``cases.jsonl``, ``summary.json`` | written at the end from the others, for people and scripts |
+"""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from umlip_bench.ground.codec import read_yaml
-from umlip_bench.ground.errors import RunFolderError
+from umlip_bench.ground.errors import ContentError, JournalError, RunFolderError
+from umlip_bench.ground.identity import identity
+from umlip_bench.ground.journal import Journal
 
-SUMMARY_SCHEMA, CONFIG_SCHEMA = 2, 4
-CONFIG, CASES, PREDICTIONS, SUMMARY = "run.yaml", "cases.jsonl", "predictions", "summary.json"
+SUMMARY_SCHEMA, CONFIG_SCHEMA, PLAN_SCHEMA = 3, 5, 1
+CONFIG, PLAN, JOURNAL, PREDICTIONS, MODELS = (
+    "run.yaml",
+    "plan.json",
+    "journal",
+    "predictions",
+    "models",
+)
+CASES, SUMMARY = "cases.jsonl", "summary.json"
 
+DONE, FAILED = "done", "failed"
 
-@dataclass(frozen=True)
-class CaseKey:
-    """Everything a case's result depends on; cases with equal digests have the same result.
-
-    Parameters
-    ----------
-    suite, suite_version
-        The suite.
-    settings
-        What a user can set that changes results.
-    case
-        Name of the case.
-    structures
-        Digest of its structures.
-    model
-        Digest of the weights.
-    data
-        Digest of the reference data.
-    """
-
-    suite: str
-    suite_version: int
-    settings: Mapping[str, str]
-    case: str
-    structures: str
-    model: str
-    data: str
-
-    @property
-    def digest(self) -> str:
-        """Hex digest of all fields."""
-        text = json.dumps({**asdict(self), "settings": dict(self.settings)}, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:32]
+Plan = Mapping[str, Mapping[str, Mapping[str, str]]]
+"""Keys of the cases that were asked for, by model, suite and name of the case."""
 
 
 @dataclass(frozen=True)
 class CaseRecord:
-    """One line of cases.jsonl.
+    """A finished case.
 
     Parameters
     ----------
     key
-        `CaseKey.digest`.
+        Digest of all that the result depends on.
     model, data, suite, case
         Names.
     elements
@@ -69,7 +57,7 @@ class CaseRecord:
     reason
         Why it failed; ``None`` for one that is done.
     metrics
-        The suite's numbers for the case; empty for one that failed. Not-a-number is ``null`` on disk.
+        The suite's numbers for the case; empty for one that failed.
     """
 
     key: str
@@ -77,27 +65,18 @@ class CaseRecord:
     data: str
     suite: str
     case: str
-    elements: Sequence[str]
+    elements: tuple[str, ...]
     status: str
     reason: str | None
-    metrics: Mapping[str, float | int]
+    metrics: Mapping[str, int | float]
 
     def to_json(self) -> str:
-        """One line, without the line break."""
+        """Line of cases.jsonl, without the line break; not-a-number is ``null`` there."""
         metrics = {
             name: None if isinstance(value, float) and not math.isfinite(value) else value
             for name, value in self.metrics.items()
         }
         return json.dumps({**asdict(self), "metrics": metrics}, ensure_ascii=False)
-
-    @classmethod
-    def from_json(cls, line: str) -> Self:
-        """Parse one line."""
-        fields = json.loads(line)
-        fields["metrics"] = {
-            name: math.nan if value is None else value for name, value in fields["metrics"].items()
-        }
-        return cls(**fields)
 
 
 @dataclass(frozen=True)
@@ -111,7 +90,7 @@ class RunConfig:
     provenance
         What is only recorded: versions, host, device.
     models
-        Model cards by name, each with origin and digest of the weights; a folder gathers those of all
+        Model cards by name, each with origin and identity of the weights; a folder gathers those of all
         commands.
     suites
         Names of the suites, gathered likewise.
@@ -121,6 +100,37 @@ class RunConfig:
     provenance: Mapping[str, Any]
     models: Mapping[str, Mapping[str, Any]]
     suites: Sequence[str]
+
+
+@dataclass(frozen=True, eq=False)
+class Recorded:
+    """The planned cases of a folder, as far as they are finished.
+
+    Parameters
+    ----------
+    records
+        By suite and model, in the order of the plan.
+    missing
+        Names of the planned cases that are not finished, by model and suite; only where there are any.
+    n_planned
+        How many were planned, by model and suite.
+    damaged
+        What of the folder could not be read, a sentence each.
+    """
+
+    records: tuple[CaseRecord, ...]
+    missing: Mapping[tuple[str, str], tuple[str, ...]]
+    n_planned: Mapping[tuple[str, str], int]
+    damaged: tuple[str, ...] = field(default=())
+
+    @property
+    def incomplete(self) -> tuple[str, ...]:
+        """What is not there, a sentence for each model and suite."""
+        return tuple(
+            f"{model}, {suite}: {self.n_planned[model, suite] - len(names)} of "
+            f"{self.n_planned[model, suite]} planned cases are there, missing: {_few(names)}"
+            for (model, suite), names in self.missing.items()
+        )
 
 
 def read_config(path: Path) -> RunConfig:
@@ -133,13 +143,98 @@ def read_config(path: Path) -> RunConfig:
     """
     try:
         content = read_yaml(path)
-        if content["schema"] != CONFIG_SCHEMA:
+        schema = content["schema"]
+        if schema != CONFIG_SCHEMA:
+            remedy = "choose another --out"
+            if isinstance(schema, int) and 1 < schema < CONFIG_SCHEMA:
+                remedy = (
+                    f"`umlip-bench convert {path.parent} --out NEW` makes a folder that can be read, or "
+                    "choose another --out to run again"
+                )
             raise RunFolderError(
-                f"{path} has schema {content['schema']!r}, this version reads {CONFIG_SCHEMA}; "
-                "choose another --out"
+                f"{path} has schema {schema!r}, this version reads {CONFIG_SCHEMA}; {remedy}"
             )
         return RunConfig(
             content["identity"], content["provenance"], dict(content["models"]), content["suites"]
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (ContentError, KeyError, TypeError) as error:
         raise RunFolderError(f"{path} is damaged ({error}); choose another --out") from error
+
+
+def read_plan(folder: Path) -> Plan:
+    """Read plan.json; empty if there is none yet.
+
+    Raises
+    ------
+    RunFolderError
+        If it is damaged.
+    """
+    path = folder / PLAN
+    if not path.exists():
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["schema"] != PLAN_SCHEMA:
+            raise ValueError(f"schema {content['schema']!r}, expected {PLAN_SCHEMA}")
+        plan = content["plan"]
+        for suites in plan.values():
+            for cases in suites.values():
+                if not all(isinstance(key, str) for key in cases.values()):
+                    raise ValueError("a key is no text")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise RunFolderError(
+            f"{path} is damaged ({error}); remove it and give the run's command again: finished cases "
+            "are not computed anew"
+        ) from error
+    return plan
+
+
+def open_journal(folder: Path) -> Journal[CaseRecord]:
+    """The finished cases of a run folder.
+
+    Raises
+    ------
+    RunFolderError
+        If they cannot be read.
+    """
+    try:
+        return Journal(folder / JOURNAL, CaseRecord, arrays=folder / PREDICTIONS)
+    except JournalError as error:
+        raise RunFolderError(str(error)) from error
+
+
+def recorded(journal: Journal[CaseRecord], plan: Plan) -> Recorded:
+    """Planned cases that are finished, and which are not.
+
+    Parameters
+    ----------
+    journal
+        Of the folder.
+    plan
+        Of the folder.
+    """
+    suites = list(dict.fromkeys(suite for by_suite in plan.values() for suite in by_suite))
+    records: list[CaseRecord] = []
+    missing: dict[tuple[str, str], tuple[str, ...]] = {}
+    n_planned: dict[tuple[str, str], int] = {}
+    for suite in suites:
+        for model, by_suite in plan.items():
+            cases = by_suite.get(suite, {})
+            found = {name: journal.get(key) for name, key in cases.items()}
+            records += [record for record in found.values() if record is not None]
+            absent = tuple(name for name, record in found.items() if record is None)
+            n_planned[model, suite] = len(cases)
+            if absent:
+                missing[model, suite] = absent
+    return Recorded(tuple(records), missing, n_planned, journal.damaged)
+
+
+def summary_identity(records: Sequence[CaseRecord], suite: str) -> str:
+    """Which finished cases a suite's rows of a summary are of."""
+    of_suite = [r for r in records if r.suite == suite]
+    return identity("summary", suite, sorted((r.key, r.status == DONE) for r in of_suite))
+
+
+def _few(names: Sequence[str], n_shown: int = 4) -> str:
+    more = f" and {len(names) - n_shown} more" if len(names) > n_shown else ""
+    return ", ".join(names[:n_shown]) + more

@@ -6,28 +6,30 @@ A run folder is read as it is, also while a run adds to it. Nothing is written a
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from umlip_bench.analysis.run_files import (
-    CASES,
     CONFIG,
-    PREDICTIONS,
+    DONE,
     SUMMARY,
     SUMMARY_SCHEMA,
     CaseRecord,
+    Recorded,
     RunConfig,
+    open_journal,
     read_config,
+    read_plan,
+    recorded,
+    summary_identity,
 )
 from umlip_bench.analysis.suites import ANALYSES, analysis_of
 from umlip_bench.analysis.summary import Row
-from umlip_bench.ground.errors import RunFolderError
+from umlip_bench.ground.errors import JournalError, RunFolderError
+from umlip_bench.ground.journal import Journal
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 from umlip_bench.ground.model_card import ModelCard, WeightsFile
 
@@ -48,15 +50,21 @@ class Run:
     rows
         summary.json.
     records
-        cases.jsonl: the finished cases that the summary is of, by suite and model in its order; of one
-        that was run more than once, the last.
+        The planned cases that are finished, by suite and model, in the order of the plan.
+    incomplete
+        Which planned cases are not finished, a sentence for each model and suite; empty if all are.
+    damaged
+        What of the folder could not be read, a sentence each.
     """
 
     path: Path
     config: RunConfig
     rows: tuple[Row, ...]
     records: tuple[CaseRecord, ...]
+    incomplete: tuple[str, ...] = ()
+    damaged: tuple[str, ...] = ()
     _results: dict[str, Any] = field(default_factory=dict, repr=False)
+    _journal: Journal[CaseRecord] | None = field(default=None, repr=False)
 
     @classmethod
     def of_results(
@@ -76,7 +84,7 @@ class Run:
         results
             By key of the record, of every case that has one.
         """
-        return cls(path, config, tuple(rows), tuple(records), dict(results))
+        return cls(path, config, tuple(rows), tuple(records), _results=dict(results))
 
     @property
     def name(self) -> str:
@@ -156,23 +164,20 @@ class Run:
             If the case failed, or its file is not there, damaged or of another version.
         """
         if record.key not in self._results:
-            path = self.path / PREDICTIONS / f"{record.key}.npz"
-            if record.status != "done":
+            if record.status != DONE:
                 raise RunFolderError(f"{record.case} has no result: {record.reason}")
+            if self._journal is None:
+                raise RunFolderError(f"{self.path} has no file of {record.suite}, {record.case}")
             try:
-                with np.load(path, allow_pickle=False) as stored:
-                    arrays = dict(stored)
-            except (OSError, ValueError, zipfile.BadZipFile) as error:
-                raise RunFolderError(
-                    f"{path}, of {record.suite}, {record.case}, cannot be read ({error}); run again "
-                    f"with --out {self.path}"
-                ) from error
+                arrays = self._journal.arrays(record.key)
+            except JournalError as error:
+                raise RunFolderError(f"{record.suite}, {record.case}: {error}") from error
             try:
                 result = analysis_of(record.suite).from_arrays(record.case, arrays)
             except KeyError as error:
                 raise RunFolderError(
-                    f"{path}, of {record.suite}, {record.case}, was written by another version and lacks "
-                    f"{error}; run again with another --out"
+                    f"{self._journal.path_of(record.key)}, of {record.suite}, {record.case}, was written by "
+                    f"another version and lacks {error}; run again with another --out"
                 ) from error
             self._results[record.key] = result
         return self._results[record.key]
@@ -232,10 +237,16 @@ def read_run(path: str | Path) -> Run:
     path
         The folder that ``umlip-bench run --out`` wrote.
 
+    Returns
+    -------
+    Run
+        With rows of the cases that are there: where summary.json is not of these, or cannot be read, they
+        are computed anew.
+
     Raises
     ------
     RunFolderError
-        If it is not a run folder, has no summary yet, or is damaged.
+        If it is not a run folder, has no finished case yet, or is damaged.
     """
     folder = Path(path)
     if not (folder / CONFIG).is_file():
@@ -243,51 +254,43 @@ def read_run(path: str | Path) -> Run:
             f"{folder} is not a run folder: it has no {CONFIG}; name what `umlip-bench run --out` wrote"
         )
     config = read_config(folder / CONFIG)
-    if not (folder / SUMMARY).is_file():
+    journal = open_journal(folder)
+    found = recorded(journal, read_plan(folder))
+    records = tuple(r for r in found.records if r.suite in ANALYSES)
+    if not records:
         raise RunFolderError(
-            f"{folder} has no {SUMMARY}: the run was interrupted; give its command again, it goes on"
+            f"{folder} has no finished case yet: the run was interrupted; give its command again, it goes on"
         )
-    rows, summed_up = _summary(folder / SUMMARY)
-    return Run(folder, config, rows, _records(folder / CASES, config, summed_up))
+    run = Run(folder, config, (), records, found.incomplete, journal.damaged, _journal=journal)
+    return replace(run, rows=_rows(run, found))
 
 
-def _summary(path: Path) -> tuple[tuple[Row, ...], Mapping[str, Sequence[str]]]:
-    """Rows, and the names of the cases that they are of by suite."""
+def _rows(run: Run, found: Recorded) -> tuple[Row, ...]:
+    """Rows of summary.json as far as they are of these cases, the others made anew."""
+    stored, of = _summary(run.path / SUMMARY)
+    rows: list[Row] = []
+    for suite in run.suites:
+        if of.get(suite) == summary_identity(found.records, suite):
+            rows += [row for row in stored if row.suite == suite]
+            continue
+        for model in run.models:
+            failed = run.failed(suite, model)
+            results = run.results(suite, model)
+            if results or failed:
+                rows += analysis_of(suite).rows(model, run.data, results, len(failed))
+    return tuple(rows)
+
+
+def _summary(path: Path) -> tuple[tuple[Row, ...], Mapping[str, str]]:
+    """Rows, and which cases those of each suite are of; nothing if it is not there or not whole."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["schema"] != SUMMARY_SCHEMA:
-            raise RunFolderError(
-                f"{path} has schema {content['schema']!r}, this version reads {SUMMARY_SCHEMA}; give the "
-                "run's command again"
-            )
+            return (), {}
         rows = tuple(
             Row(**{**row, "value": float("nan") if row["value"] is None else row["value"]})
             for row in content["rows"]
         )
-        return rows, dict(content["cases"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise RunFolderError(
-            f"{path} is damaged ({error}); give the run's command again"
-        ) from error
-
-
-def _records(
-    path: Path, config: RunConfig, summed_up: Mapping[str, Sequence[str]]
-) -> tuple[CaseRecord, ...]:
-    """Finished cases in the order of the summary; a torn last line is one that is being written."""
-    found: dict[tuple[str, str, str], CaseRecord] = {}
-    lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
-    for number, line in enumerate(lines, 1):
-        try:
-            record = CaseRecord.from_json(line.decode("utf-8"))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise RunFolderError(f"{path}, line {number} is damaged ({error})") from error
-        found[record.suite, record.model, record.case] = record
-    ordered = (
-        (suite, model, case)
-        for suite, cases in summed_up.items()
-        if suite in ANALYSES
-        for model in config.models
-        for case in cases
-    )
-    return tuple(found[key] for key in ordered if key in found)
+        return rows, dict(content["of"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return (), {}

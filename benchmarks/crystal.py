@@ -6,7 +6,10 @@ symmetry, no non-analytical term. All three cells are given, never left to a def
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 import seekpath
@@ -15,10 +18,13 @@ from ase import Atoms
 from phonopy import Phonopy
 from phonopy.harmonic.dynmat_to_fc import get_commensurate_points
 from phonopy.structure.atoms import PhonopyAtoms
-from phonopy.structure.cells import guess_primitive_matrix
 from scipy.linalg import expm, logm
+from seekpath.hpkot import SymmetryDetectionError
+from spglib.error import SpglibError
 
 from umlip_bench.analysis.phonons import BandPath
+from umlip_bench.datasets.phonopy_cells import SYMPREC as PHONOPY_SYMPREC
+from umlip_bench.datasets.phonopy_cells import kinds, phonopy_cell, primitive_matrix
 from umlip_bench.engine.symmetry import Symmetry
 from umlip_bench.ground.errors import StructureError
 from umlip_bench.ground.structures import describe
@@ -34,6 +40,8 @@ SMALLEST_SUPERCELL = 8.0
 """Å between opposite faces of a supercell that no reference prescribes, at least."""
 SYMPREC = 1e-3
 """Å; tolerance with which the symmetry of structures from files is found, and kept in relaxing."""
+SAME_MASS = 1e-6
+"""u; masses of an element that differ by more are isotopes."""
 LEVEL = 3
 """Rounds of translational and permutation symmetry, which disturb each other a little."""
 
@@ -50,12 +58,60 @@ class Displacements:
         Shape (D, 3), Å.
     """
 
+    solver: ClassVar[None] = None
+    """phonopy's own."""
+
     atoms: np.ndarray
     vectors: np.ndarray
 
     def strained(self, deformation: np.ndarray) -> Displacements:
         """The same displacements in a cell that was deformed by r -> r F, `deformation` of shape (3, 3)."""
         return Displacements(self.atoms, self.vectors @ deformation)
+
+    def of_all_atoms(self, count: int) -> np.ndarray:
+        """Displacements of each of `count` atoms, shape (D, N, 3), Å."""
+        vectors = np.zeros((len(self.atoms), count, 3))
+        vectors[np.arange(len(self.atoms)), self.atoms] = self.vectors
+        return vectors
+
+    def dataset(self, forces: np.ndarray) -> dict[str, Any]:
+        """For phonopy, with the forces on all atoms, shape (D, N, 3), eV/Å."""
+        return {
+            "natom": forces.shape[1],
+            "first_atoms": [
+                {"number": int(atom), "displacement": vector, "forces": on_atoms}
+                for atom, vector, on_atoms in zip(self.atoms, self.vectors, forces, strict=True)
+            ],
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class RandomDisplacements:
+    """Where all atoms of each supercell are displaced to at once.
+
+    Parameters
+    ----------
+    vectors
+        Shape (D, N, 3), Å.
+    """
+
+    solver: ClassVar[str] = "symfc"
+    """Least squares within the symmetry of the supercell (A. Seko and A. Togo, Phys. Rev. B 110, 214302
+    (2024))."""
+
+    vectors: np.ndarray
+
+    def strained(self, deformation: np.ndarray) -> RandomDisplacements:
+        """As of `Displacements`."""
+        return RandomDisplacements(self.vectors @ deformation)
+
+    def of_all_atoms(self, count: int) -> np.ndarray:
+        """As of `Displacements`."""
+        return self.vectors
+
+    def dataset(self, forces: np.ndarray) -> dict[str, Any]:
+        """As of `Displacements`."""
+        return {"displacements": self.vectors, "forces": forces}
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,25 +139,44 @@ class Crystal:
         That the matrices refer to.
     supercell_matrix
         Shape (3, 3), integers, in phonopy's convention: vectors as columns.
-    primitive_matrix
-        Shape (3, 3); ``None`` if it is to be found by symmetry.
+    primitive
+        Shape (3, 3), primitive vectors in those of the unit cell; ``None`` to find them by symmetry.
+    symprec
+        Å, with which phonopy finds the symmetry.
+
+    Raises
+    ------
+    StructureError
+        If phonopy makes no crystal of these cells, or atoms of different mass would be one in the primitive
+        cell.
     """
 
     def __init__(
         self,
         unitcell: Atoms,
         supercell_matrix: np.ndarray,
-        primitive_matrix: np.ndarray | None,
+        primitive: np.ndarray | None,
+        symprec: float = PHONOPY_SYMPREC,
     ) -> None:
         self.unitcell = unitcell
         self.supercell_matrix = supercell_matrix
-        cell = _for_phonopy(unitcell)
-        if primitive_matrix is None:
-            primitive_matrix = np.asarray(guess_primitive_matrix(cell))
-        self.primitive_matrix = primitive_matrix
-        self._phonopy = Phonopy(
-            cell, supercell_matrix=supercell_matrix, primitive_matrix=primitive_matrix
-        )
+        self.symprec = symprec
+        with _phonopys_failures(unitcell):
+            if primitive is None:
+                primitive = primitive_matrix(unitcell, symprec)
+            self.primitive_matrix = primitive
+            self._phonopy = Phonopy(
+                phonopy_cell(unitcell),
+                supercell_matrix=supercell_matrix,
+                primitive_matrix=primitive,
+                symprec=symprec,
+            )
+        masses = self._phonopy.supercell.masses
+        if not np.allclose(masses, masses[self._phonopy.primitive.s2p_map]):
+            raise StructureError(
+                f"{describe(unitcell)}: the primitive cell makes one of atoms whose masses differ; give "
+                "the primitive matrix of a cell that holds both"
+            )
 
     @classmethod
     def of(cls, atoms: Atoms) -> Crystal:
@@ -112,14 +187,22 @@ class Crystal:
         StructureError
             If no symmetry is found, as when atoms lie on each other.
         """
-        cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
+        masses = atoms.get_masses()
+        labels = kinds(atoms.numbers, masses)
+        cell = (atoms.cell.array, atoms.get_scaled_positions(), labels)
         standard = found_by(spglib.standardize_cell, cell, to_primitive=False, symprec=SYMPREC)
         if standard is None:
             raise StructureError(
                 f"{describe(atoms)}: no symmetry found within {SYMPREC} Å; check for atoms entered twice"
             )
-        lattice, positions, numbers = standard
-        unitcell = Atoms(numbers=numbers, cell=lattice, scaled_positions=positions, pbc=True)
+        lattice, positions, found = standard
+        # An atom of each kind, whose element and mass all others have.
+        first = [int(np.flatnonzero(labels == label)[0]) for label in found]
+        unitcell = Atoms(
+            numbers=atoms.numbers[first], cell=lattice, scaled_positions=positions, pbc=True
+        )
+        if atoms.has("masses"):
+            unitcell.set_masses(masses[first])
         unitcell.info.update({k: v for k, v in atoms.info.items() if k in ("name", "system")})
         heights = 1 / np.linalg.norm(np.linalg.inv(unitcell.cell.array), axis=0)
         # A little less than the limit does: a file's last digit decides nothing.
@@ -133,21 +216,22 @@ class Crystal:
 
     def displacements(self) -> Displacements:
         """Those that symmetry does not make of each other."""
-        self._phonopy.generate_displacements(distance=DISTANCE)
+        with _phonopys_failures(self.unitcell):
+            self._phonopy.generate_displacements(distance=DISTANCE)
         first = self._phonopy.dataset["first_atoms"]
         return Displacements(
             np.array([each["number"] for each in first]),
             np.array([each["displacement"] for each in first], dtype=float),
         )
 
-    def displaced(self, displacements: Displacements) -> list[Atoms]:
-        """Supercells with one atom displaced in each."""
+    def displaced(self, displacements: Displacements | RandomDisplacements) -> list[Atoms]:
+        """Displaced supercells."""
         supercell = _for_ase(self._phonopy.supercell)
         supercell.info.update(self.unitcell.info)
         cells = []
-        for atom, vector in zip(displacements.atoms, displacements.vectors, strict=True):
+        for vectors in displacements.of_all_atoms(len(supercell)):
             cell = supercell.copy()
-            cell.positions[atom] += vector
+            cell.positions += vectors
             cells.append(cell)
         return cells
 
@@ -156,7 +240,9 @@ class Crystal:
         supercell = self._phonopy.supercell
         return np.asarray(per_atom[[supercell.u2u_map[k] for k in supercell.s2u_map]])
 
-    def force_constants(self, displacements: Displacements, forces: np.ndarray) -> np.ndarray:
+    def force_constants(
+        self, displacements: Displacements | RandomDisplacements, forces: np.ndarray
+    ) -> np.ndarray:
         """Force constants, symmetrised.
 
         Parameters
@@ -170,20 +256,20 @@ class Crystal:
         -------
         ndarray
             Shape (n, N, 3, 3), eV/Å², for the n atoms of the primitive cell.
+
+        Raises
+        ------
+        StructureError
+            If phonopy makes none of them.
         """
-        self._phonopy.dataset = {
-            "natom": len(self._phonopy.supercell),
-            "first_atoms": [
-                {"number": int(atom), "displacement": vector, "forces": on_atoms}
-                for atom, vector, on_atoms in zip(
-                    displacements.atoms, displacements.vectors, forces, strict=True
-                )
-            ],
-        }
-        self._phonopy.produce_force_constants(
-            calculate_full_force_constants=False, show_drift=False
-        )
-        self._phonopy.symmetrize_force_constants(level=LEVEL, show_drift=False)
+        with _phonopys_failures(self.unitcell):
+            self._phonopy.dataset = displacements.dataset(forces)
+            self._phonopy.produce_force_constants(
+                calculate_full_force_constants=False,
+                fc_calculator=displacements.solver,
+                show_drift=False,
+            )
+            self._phonopy.symmetrize_force_constants(level=LEVEL, show_drift=False)
         return np.array(self._phonopy.force_constants)
 
     def frequencies(self, force_constants: np.ndarray, qpoints: np.ndarray) -> np.ndarray:
@@ -211,9 +297,10 @@ class Crystal:
         numbers = np.maximum(
             1, np.rint(MESH_LENGTH * np.linalg.norm(np.linalg.inv(lattice), axis=0))
         )
-        mapping, grid = spglib.get_ir_reciprocal_mesh(
-            numbers.astype(int), self._spglib_cell(), is_shift=[0, 0, 0], symprec=SYMPREC
-        )
+        with _phonopys_failures(self.unitcell):
+            mapping, grid = spglib.get_ir_reciprocal_mesh(
+                numbers.astype(int), self._spglib_cell(), is_shift=[0, 0, 0], symprec=SYMPREC
+            )
         points, counts = np.unique(mapping, return_counts=True)
         return Mesh(grid[points] / numbers, counts.astype(float))
 
@@ -224,7 +311,8 @@ class Crystal:
 
     def path(self) -> BandPath:
         """Lines of high symmetry (Y. Hinuma et al., Comput. Mater. Sci. 128, 140 (2017))."""
-        found = seekpath.get_path_orig_cell(self._spglib_cell(), symprec=SYMPREC)
+        with _phonopys_failures(self.unitcell):
+            found = seekpath.get_path_orig_cell(self._spglib_cell(), symprec=SYMPREC)
         reciprocal = np.linalg.inv(self.primitive.cell.array)
         qpoints, distances, segments, labels = [], [], [], []
         start = 0.0
@@ -272,21 +360,42 @@ class Crystal:
         out = before.copy()
         out.set_cell(lattice @ deformation)
         out.positions = (before.positions + moved) @ deformation
-        return Crystal(out, self.supercell_matrix, self.primitive_matrix), deformation
+        crystal = Crystal(out, self.supercell_matrix, self.primitive_matrix, self.symprec)
+        return crystal, deformation
 
     def _spglib_cell(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         primitive = self._phonopy.primitive
-        return primitive.cell, primitive.scaled_positions, primitive.numbers
+        return (
+            primitive.cell,
+            primitive.scaled_positions,
+            kinds(primitive.numbers, primitive.masses),
+        )
 
 
-def _for_phonopy(atoms: Atoms) -> PhonopyAtoms:
-    # Masses are ASE's, since phonopy has none for elements without a stable isotope.
-    return PhonopyAtoms(
-        numbers=atoms.numbers,
-        cell=atoms.cell.array,
-        scaled_positions=atoms.get_scaled_positions(),
-        masses=atoms.get_masses(),
-    )
+@contextmanager
+def _phonopys_failures(unitcell: Atoms) -> Iterator[None]:
+    """Make what phonopy, symfc, spglib and seekpath raise on a crystal an error of that crystal.
+
+    Raises
+    ------
+    StructureError
+        Names the crystal and what was said.
+    """
+    try:
+        yield
+    # Their own word for "cannot be done": too few displacements, no symmetry, atoms on each other.
+    except (
+        RuntimeError,
+        ValueError,
+        np.linalg.LinAlgError,
+        SpglibError,
+        SymmetryDetectionError,
+    ) as error:
+        raise StructureError(
+            f"{describe(unitcell)}: phonopy fails ({type(error).__name__}: "
+            f"{' '.join(str(error).split())}); check that displacements, supercell and tolerance of "
+            "symmetry belong together"
+        ) from error
 
 
 def _for_ase(cell: PhonopyAtoms) -> Atoms:

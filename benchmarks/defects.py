@@ -32,7 +32,7 @@ from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Standin
 from umlip_bench.analysis.suites.base import SuiteAnalysis
 from umlip_bench.analysis.suites.energies import DefectsAnalysis
 from umlip_bench.benchmarks.analysed import AnalysedSuite
-from umlip_bench.benchmarks.fingerprints import digest, elements_of
+from umlip_bench.benchmarks.elements import elements_of
 from umlip_bench.benchmarks.point_defects import point_defects
 from umlip_bench.benchmarks.selection import cheapest
 from umlip_bench.benchmarks.slabs import primitive
@@ -105,12 +105,6 @@ class FormationCase:
         """Whether DFT's energies are known, but no chemical potentials to go with them."""
         known = not any(np.isnan(defect.energy) for defect in self.defects)
         return known and bool(np.isnan(self.reference))
-
-    @property
-    def fingerprint(self) -> str:
-        """Digest of all cells, and of what they are compared with."""
-        cells = [atoms for defect in self.defects for atoms in (defect.host, defect.defective)]
-        return digest(cells, np.array(self.reference))
 
     @property
     def elements(self) -> tuple[str, ...]:

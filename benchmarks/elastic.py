@@ -27,7 +27,7 @@ from umlip_bench.analysis.elasticity import (
 from umlip_bench.analysis.suites.base import SuiteAnalysis
 from umlip_bench.analysis.suites.elastic import ElasticAnalysis
 from umlip_bench.benchmarks.analysed import AnalysedSuite
-from umlip_bench.benchmarks.fingerprints import digest, elements_of
+from umlip_bench.benchmarks.elements import elements_of
 from umlip_bench.benchmarks.selection import cheapest
 from umlip_bench.benchmarks.suite import Mode, StructureRequest
 from umlip_bench.datasets import Dataset
@@ -70,11 +70,6 @@ class ElasticMeasurement:
     name: str
     atoms: Atoms
     reference: ReferenceModuli | None = None
-
-    @property
-    def fingerprint(self) -> str:
-        """Digest of the structure."""
-        return digest([self.atoms])
 
     @property
     def elements(self) -> tuple[str, ...]:

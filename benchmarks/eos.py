@@ -18,7 +18,7 @@ from umlip_bench.analysis.eos import Curve, EosComparison
 from umlip_bench.analysis.suites.base import SuiteAnalysis
 from umlip_bench.analysis.suites.eos import EosAnalysis
 from umlip_bench.benchmarks.analysed import AnalysedSuite
-from umlip_bench.benchmarks.fingerprints import digest, elements_of
+from umlip_bench.benchmarks.elements import elements_of
 from umlip_bench.benchmarks.selection import cheapest
 from umlip_bench.benchmarks.suite import Mode, StructureRequest
 from umlip_bench.datasets import Dataset
@@ -58,13 +58,6 @@ class EosMeasurement:
     atoms: Atoms
     reference: Equilibrium | None = None
     reference_points: Curve | None = None
-
-    @property
-    def fingerprint(self) -> str:
-        """Digest of the cell and of DFT's volumes."""
-        points = self.reference_points
-        reference = None if self.reference is None else np.array([self.reference.volume])
-        return digest([self.atoms], reference, None if points is None else points.volumes)
 
     @property
     def elements(self) -> tuple[str, ...]:

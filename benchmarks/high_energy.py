@@ -6,18 +6,15 @@ One case is one material with all its frames. The question is Deng et al.'s (npj
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
-
-import numpy as np
 
 from umlip_bench.analysis.high_energy import FrameComparison, Geometry, MaterialComparison
 from umlip_bench.analysis.suites.base import SuiteAnalysis
 from umlip_bench.analysis.suites.high_energy import HighEnergyAnalysis
 from umlip_bench.benchmarks.analysed import AnalysedSuite
-from umlip_bench.benchmarks.fingerprints import elements_of
+from umlip_bench.benchmarks.elements import elements_of
 from umlip_bench.benchmarks.selection import cheapest
 from umlip_bench.benchmarks.suite import Mode
 from umlip_bench.datasets import Dataset, Frame
@@ -34,16 +31,6 @@ class HighEnergyCase:
 
     name: str
     frames: tuple[Frame, ...]
-
-    @property
-    def fingerprint(self) -> str:
-        """Digest of all geometries."""
-        digest = hashlib.sha256()
-        for frame in self.frames:
-            for array in (frame.atoms.numbers, frame.atoms.positions, frame.atoms.cell.array):
-                digest.update(np.ascontiguousarray(array).tobytes())
-            digest.update(bytes(frame.atoms.pbc.tolist()))
-        return digest.hexdigest()
 
     @property
     def elements(self) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from umlip_bench.analysis.migration import MigrationComparison, Profile, distanc
 from umlip_bench.analysis.suites.base import SuiteAnalysis
 from umlip_bench.analysis.suites.energies import MigrationAnalysis
 from umlip_bench.benchmarks.analysed import AnalysedSuite
-from umlip_bench.benchmarks.fingerprints import digest, elements_of
+from umlip_bench.benchmarks.elements import elements_of
 from umlip_bench.benchmarks.hops import MOST_HOPS, vacancy_hops
 from umlip_bench.benchmarks.selection import cheapest
 from umlip_bench.benchmarks.suite import Mode, StructureRequest
@@ -89,11 +89,6 @@ class Migration:
     energies: np.ndarray | None
     prepared: Variant = Variant.FIXED
     notes: tuple[str, ...] = ()
-
-    @property
-    def fingerprint(self) -> str:
-        """Digest of the images."""
-        return digest(self.images)
 
     @property
     def barrier(self) -> float:

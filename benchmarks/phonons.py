@@ -28,8 +28,15 @@ from umlip_bench.analysis.phonons import (
 from umlip_bench.analysis.suites.base import SuiteAnalysis
 from umlip_bench.analysis.suites.phonons import PhononAnalysis
 from umlip_bench.benchmarks.analysed import AnalysedSuite
-from umlip_bench.benchmarks.crystal import SYMPREC, Crystal, Displacements, Mesh
-from umlip_bench.benchmarks.fingerprints import digest, elements_of
+from umlip_bench.benchmarks.crystal import (
+    PHONOPY_SYMPREC,
+    SYMPREC,
+    Crystal,
+    Displacements,
+    Mesh,
+    RandomDisplacements,
+)
+from umlip_bench.benchmarks.elements import elements_of
 from umlip_bench.benchmarks.selection import cheapest
 from umlip_bench.benchmarks.suite import Mode, StructureRequest
 from umlip_bench.datasets import Dataset
@@ -38,11 +45,14 @@ from umlip_bench.engine.lbfgs import Lbfgs
 from umlip_bench.engine.relaxation import Relax, Relaxed
 from umlip_bench.engine.requests import Static, Task
 from umlip_bench.ground.errors import StructureError
+from umlip_bench.ground.structures import describe
 
 FMAX_ROUGH = 0.01
 """eV/Å, down to which FIRE relaxes, which is not easily led astray."""
 FMAX = 1e-4
 """eV/Å, down to which L-BFGS goes on."""
+NO_FORCE = 1e-9
+"""eV/Å; a displacement by 0.01 Å that makes less meets no force constant of the smallest solid."""
 STEPS = 1000
 """Most of each."""
 QUICK_CASES = 4
@@ -73,28 +83,19 @@ class PhononMeasurement:
         DFT's at 300 K in J/(mol K) per mole of atoms; ``None`` if there is none.
     fixed_only
         Why the model's own geometry is not comparable with DFT's; ``None`` if it is.
+    symprec
+        Å; the tolerance of symmetry with which DFT's displacements were chosen.
     """
 
     name: str
     atoms: Atoms
     supercell_matrix: np.ndarray | None = None
     primitive_matrix: np.ndarray | None = None
-    displacements: Displacements | None = None
+    displacements: Displacements | RandomDisplacements | None = None
     forces: np.ndarray | None = None
     heat_capacity: float | None = None
     fixed_only: str | None = None
-
-    @property
-    def fingerprint(self) -> str:
-        """Digest of the cells and of the displacements."""
-        displaced = self.displacements
-        return digest(
-            [self.atoms],
-            self.supercell_matrix,
-            self.primitive_matrix,
-            None if displaced is None else displaced.atoms,
-            None if displaced is None else displaced.vectors,
-        )
+    symprec: float = PHONOPY_SYMPREC
 
     @property
     def elements(self) -> tuple[str, ...]:
@@ -111,7 +112,7 @@ class PhononMeasurement:
         """
         if self.supercell_matrix is None:
             return Crystal.of(self.atoms)
-        return Crystal(self.atoms, self.supercell_matrix, self.primitive_matrix)
+        return Crystal(self.atoms, self.supercell_matrix, self.primitive_matrix, self.symprec)
 
 
 def measure(case: PhononMeasurement) -> Task[PhononComparison]:
@@ -167,7 +168,10 @@ def _why_not_relaxed(own: Relaxed) -> str:
 
 
 def _of_model(
-    crystal: Crystal, displacements: Displacements, mesh: Mesh, path: BandPath
+    crystal: Crystal,
+    displacements: Displacements | RandomDisplacements,
+    mesh: Mesh,
+    path: BandPath,
 ) -> Task[Phonons]:
     """The model's phonons of one crystal."""
     perfect, *displaced = yield [
@@ -176,12 +180,34 @@ def _of_model(
     # Away from its minimum the model pulls at the perfect crystal too: that is no curvature.
     residual = crystal.in_supercell(perfect.forces)
     forces = np.array([each.forces - residual for each in displaced])
+    if isinstance(displacements, Displacements):
+        _check_felt(crystal, displacements, forces)
     return _phonons(crystal, displacements, forces, mesh, path)
+
+
+def _check_felt(crystal: Crystal, displacements: Displacements, forces: np.ndarray) -> None:
+    """Refuse a crystal with atoms that nothing holds: without force constants there are no phonons.
+
+    A displaced atom that neither feels a force nor exerts one has no neighbour within the model's cutoff.
+    """
+    free = displacements.atoms[np.abs(forces).max(axis=(1, 2)) < NO_FORCE]
+    if not len(free):
+        return
+    supercell = crystal.displaced(displacements)[0]
+    nearest = supercell.get_distances(
+        free[0], np.delete(np.arange(len(supercell)), free[0]), mic=True
+    )
+    named = ", ".join(f"{k} ({supercell.symbols[k]})" for k in dict.fromkeys(map(int, free)))
+    raise StructureError(
+        f"{describe(crystal.unitcell)}: nothing holds atom {named} of the supercell: displaced, it feels no "
+        f"force. Its nearest neighbour is {nearest.min():.2f} Å away, beyond the model's cutoff. Without "
+        "force constants there are no phonons and no thermodynamics"
+    )
 
 
 def _phonons(
     crystal: Crystal,
-    displacements: Displacements,
+    displacements: Displacements | RandomDisplacements,
     forces: np.ndarray,
     mesh: Mesh,
     path: BandPath,
@@ -199,7 +225,7 @@ class PhononSuite(AnalysedSuite[PhononComparison]):
     """The suite ``phonons``."""
 
     analysis: ClassVar[SuiteAnalysis[PhononComparison]] = PhononAnalysis()
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     def cases(self, dataset: Dataset, mode: Mode) -> Sequence[PhononMeasurement]:
         """Force sets and heat capacities of a set; short runs take the smallest supercells and cells."""
@@ -223,14 +249,20 @@ class PhononSuite(AnalysedSuite[PhononComparison]):
 
 
 def _of_forces(case: PhononCase) -> PhononMeasurement:
+    displacements = (
+        RandomDisplacements(case.displacements)
+        if case.displaced_atoms is None
+        else Displacements(case.displaced_atoms, case.displacements)
+    )
     return PhononMeasurement(
         name=case.name,
         atoms=case.unitcell,
         supercell_matrix=case.supercell_matrix,
         primitive_matrix=case.primitive_matrix,
-        displacements=Displacements(case.displaced_atoms, case.displacements),
+        displacements=displacements,
         forces=case.forces,
         fixed_only=_fixed_only(case),
+        symprec=case.symprec,
     )
 
 

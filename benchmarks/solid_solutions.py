@@ -19,7 +19,7 @@ from umlip_bench.analysis.suites.base import SuiteAnalysis
 from umlip_bench.analysis.suites.energies import SolidSolutionsAnalysis
 from umlip_bench.benchmarks import orderings
 from umlip_bench.benchmarks.analysed import AnalysedSuite
-from umlip_bench.benchmarks.fingerprints import digest, elements_of
+from umlip_bench.benchmarks.elements import elements_of
 from umlip_bench.benchmarks.slabs import primitive
 from umlip_bench.benchmarks.suite import Mode
 from umlip_bench.benchmarks.variants import FMAX_CELL, NAN, attempt, fixed_value, relaxed_value
@@ -78,11 +78,6 @@ class OrderingCase:
         first, second = (set(each.get_chemical_symbols()) for each in self.end_members)
         mixing = first ^ second
         return sum(symbol in mixing for symbol in self.atoms.symbols) / len(self.atoms)
-
-    @property
-    def fingerprint(self) -> str:
-        """Digest of all cells, and of what they are compared with."""
-        return digest((self.atoms, *self.end_members), np.array([self.reference, self.fraction]))
 
     @property
     def elements(self) -> tuple[str, ...]:

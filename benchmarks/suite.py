@@ -56,16 +56,11 @@ class StructureRequest:
 
 
 class Case(Protocol):
-    """One thing to measure."""
+    """One thing to measure: a frozen dataclass, all of which decides on the result."""
 
     @property
     def name(self) -> str:
         """Unique within the suite and data set."""
-        ...
-
-    @property
-    def fingerprint(self) -> str:
-        """Digest of the structures that the case consists of."""
         ...
 
     @property

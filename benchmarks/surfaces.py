@@ -21,7 +21,7 @@ from umlip_bench.analysis.suites.energies import SurfacesAnalysis
 from umlip_bench.analysis.surfaces import SurfaceResult
 from umlip_bench.benchmarks import slabs
 from umlip_bench.benchmarks.analysed import AnalysedSuite
-from umlip_bench.benchmarks.fingerprints import digest, elements_of
+from umlip_bench.benchmarks.elements import elements_of
 from umlip_bench.benchmarks.selection import cheapest
 from umlip_bench.benchmarks.suite import Mode, StructureRequest
 from umlip_bench.benchmarks.variants import (
@@ -78,11 +78,6 @@ class SlabCase:
     preparation: Preparation
     lattice: np.ndarray | None = None
     left_out: tuple[str, ...] = ()
-
-    @property
-    def fingerprint(self) -> str:
-        """Digest of slab and bulk, and of what they are compared with."""
-        return digest((self.slab, self.bulk), np.array(self.reference))
 
     @property
     def elements(self) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from umlip_bench.ground.errors import DataError
 __all__ = ["Dataset", "Frame", "Manifest", "load"]
 
 
-def load(name: str) -> Dataset:
+def load(name: str, *, trust_order: bool = False) -> Dataset:
     """Load a data set.
 
     Parameters
@@ -21,6 +21,9 @@ def load(name: str) -> Dataset:
         Id of the embedded set (``pbe-mini``) or of a published one (``umlip-bench data list``), or a
         path to one's own data: extended XYZ with ``REF_`` keys, an ASE database, VASP's vasprun.xml,
         or a folder of them.
+    trust_order
+        Whether forces of one's own force sets are taken to be in the order of phonopy's supercell even
+        where they do not look it.
 
     Raises
     ------
@@ -38,4 +41,4 @@ def load(name: str) -> Dataset:
             f"{name!r} is neither a data set ({known}) nor an existing file; "
             f"expected {userfiles.allowed()}"
         )
-    return userfiles.read(path)
+    return userfiles.read(path, trust_order=trust_order)

@@ -192,17 +192,23 @@ class PhononCase(ReferenceCase):
     Parameters
     ----------
     unitcell
-        The cell that `supercell_matrix` and `primitive_matrix` refer to.
+        The cell that `supercell_matrix` and `primitive_matrix` refer to, with its masses. Its coordinates are
+        not wrapped: phonopy numbers the atoms of a supercell by them.
     supercell_matrix
         Shape (3, 3), integers.
     primitive_matrix
         Shape (3, 3), or ``None`` for phonopy's own choice.
     displaced_atoms
-        Shape (D,), index of the displaced atom in phonopy's supercell.
+        Shape (D,), index of the displaced atom in phonopy's supercell; ``None`` where all atoms of each are
+        displaced at random.
     displacements
-        Shape (D, 3), Å.
+        Å, shape (D, 3), or (D, N, 3) where all atoms are displaced.
     forces
         Shape (D, N, 3), eV/Å, N atoms of phonopy's supercell.
+    symprec
+        Å; the tolerance of symmetry with which the displacements were chosen.
+    notes
+        What should be known of a set as it was read.
     """
 
     task: ClassVar[Task] = Task.PHONONS
@@ -210,9 +216,11 @@ class PhononCase(ReferenceCase):
     unitcell: Atoms
     supercell_matrix: np.ndarray
     primitive_matrix: np.ndarray | None
-    displaced_atoms: np.ndarray
+    displaced_atoms: np.ndarray | None
     displacements: np.ndarray
     forces: np.ndarray
+    symprec: float = 1e-5
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 from ase import units
 
+from umlip_bench.datasets.consistency import Fault, faults
 from umlip_bench.datasets.frame import Frame
 
 LARGE_STRESS = 1.0
-"""eV/Å³, 160 GPa: a median component above this is rather another unit."""
+"""eV/Å³, 160 GPa: a median component of a material above this is rather another unit."""
 
 LARGE_FORCE = 100.0
 """eV/Å; the Materials Project drops frames with larger forces."""
@@ -57,20 +58,48 @@ def check_frames(frames: Sequence[Frame]) -> list[Finding]:
     list of Finding
         Empty if nothing looks suspicious.
     """
-    return [finding for check in CHECKS for finding in check(frames)]
+    mistakes = faults(frames)
+    found = [finding for check in CHECKS for finding in check(frames)]
+    # What is named exactly is not guessed at as well.
+    known = {fault.system for fault in mistakes if fault.about == "stress"}
+    rest = [frame for frame in frames if frame.system not in known]
+    return [*_named(mistakes), *_stress_unit(rest), *_stress_sign(rest), *found]
+
+
+def _named(mistakes: Sequence[Fault]) -> list[Finding]:
+    """Each mistake once, with the materials that have it."""
+    groups: dict[str, list[Fault]] = defaultdict(list)
+    for each in mistakes:
+        groups[each.message].append(each)
+    return [
+        Finding(
+            f"{', '.join(dict.fromkeys(each.system for each in members))}: {message}",
+            tuple(sorted(index for each in members for index in each.frames)),
+        )
+        for message, members in groups.items()
+    ]
 
 
 def _stress_unit(frames: Sequence[Frame]) -> list[Finding]:
-    stresses = [np.abs(f.stress).max() for f in frames if f.stress is not None]
-    if not stresses or np.median(stresses) < LARGE_STRESS:
+    groups: dict[str, list[tuple[int, float]]] = defaultdict(list)
+    for f in frames:
+        if f.stress is not None:
+            groups[f.system].append((f.index, float(np.abs(f.stress).max())))
+    large = {
+        system: float(np.median([size for _, size in members]))
+        for system, members in groups.items()
+        if np.median([size for _, size in members]) >= LARGE_STRESS
+    }
+    if not large:
         return []
-    median = float(np.median(stresses))
+    median = float(np.median(list(large.values())))
     return [
         Finding(
-            f"the median of the largest stress components is {median:.3g}, in eV/Å³ that is "
-            f"{median / units.GPa:.0f} GPa: are they in kbar (multiply by {0.1 * units.GPa:.6g}) or GPa "
-            f"(multiply by {units.GPa:.6g})? Mind the sign as well: VASP's is opposite to ASE's",
-            tuple(f.index for f in frames if f.stress is not None),
+            f"{', '.join(large)}: the median of the largest stress components is {median:.3g}, in eV/Å³ that "
+            f"is {median / units.GPa:.0f} GPa: are they in kbar (multiply by {0.1 * units.GPa:.6g}), GPa "
+            f"(multiply by {units.GPa:.6g}), or virials (eV; take -virial/volume)? Mind the sign as well: "
+            "VASP's is opposite to ASE's",
+            tuple(sorted(index for system in large for index, _ in groups[system])),
         )
     ]
 
@@ -81,20 +110,20 @@ def _stress_sign(frames: Sequence[Frame]) -> list[Finding]:
     for each in frames:
         if each.stress is not None:
             groups[each.system, len(each.atoms)].append(each)
-    wrong: list[int] = []
-    for members in groups.values():
+    wrong: dict[str, list[int]] = {}
+    for (system, _), members in groups.items():
         volumes = np.array([f.atoms.get_volume() for f in members])
         pressures = np.array([-np.trace(f.stress) / 3 for f in members if f.stress is not None])
         spread = np.ptp(volumes) / volumes.mean()
         if len(members) > 2 and spread > 0.03 and np.corrcoef(volumes, pressures)[0, 1] > 0.8:
-            wrong += [f.index for f in members]
+            wrong.setdefault(system, []).extend(f.index for f in members)
     if not wrong:
         return []
     return [
         Finding(
-            "pressure rises with volume: the stress has the opposite sign of ASE's (pressure = "
-            "-trace/3, a compressed cell has a negative trace); multiply it by -1",
-            tuple(sorted(wrong)),
+            f"{', '.join(wrong)}: pressure rises with volume: the stress has the opposite sign of ASE's "
+            "(pressure = -trace/3, a compressed cell has a negative trace); multiply it by -1",
+            tuple(sorted(index for members in wrong.values() for index in members)),
         )
     ]
 
@@ -169,7 +198,8 @@ def _forces_size(frames: Sequence[Frame]) -> list[Finding]:
         found.append(Finding(f"{len(large)} frames have forces over {LARGE_FORCE:.0f} eV/Å", large))
     zero = tuple(f.index for f in frames if len(f.atoms) > 1 and not f.forces.any())
     if zero:
-        text = f"{len(zero)} frames have no force at all: are the labels real, or the sites ideal?"
+        named = ", ".join(dict.fromkeys(f.system for f in frames if f.index in set(zero)))
+        text = f"{named}: {len(zero)} frames have no force at all: are the labels real, or the sites ideal?"
         found.append(Finding(text, zero))
     return found
 
@@ -210,8 +240,6 @@ def _periodicity(frames: Sequence[Frame]) -> list[Finding]:
 
 
 CHECKS: tuple[Callable[[Sequence[Frame]], list[Finding]], ...] = (
-    _stress_unit,
-    _stress_sign,
     _no_stress,
     _energy_per_atom,
     _net_force,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import ase.io
 from ase import Atoms
@@ -12,6 +13,12 @@ from ase import Atoms
 from umlip_bench.datasets.frame import Frame
 from umlip_bench.datasets.labels import ENERGY, FORCES, FORMAT, STRESS, SYSTEM, frame
 from umlip_bench.ground.errors import DataError
+from umlip_bench.ground.files import write_atomically
+from umlip_bench.ground.structures import READER_ERRORS
+
+
+class ReadingError(DataError):
+    """A file that is missing, empty, damaged or of another kind."""
 
 
 def read_frames(path: Path) -> Iterator[Frame]:
@@ -55,36 +62,63 @@ def read_structures(path: Path) -> Iterator[Atoms]:
         If the file is missing, empty or unreadable.
     """
     if not path.is_file():
-        raise DataError(f"{path}: no such file; expected {FORMAT}")
+        raise ReadingError(f"{path}: no such file; expected {FORMAT}")
     with path.open("rb") as stream:
         if not stream.read(4096).strip():
-            raise DataError(f"{path} is empty; expected {FORMAT}")
+            raise ReadingError(f"{path} is empty; expected {FORMAT}")
     empty = True
     for atoms in _read_atoms(path):
         empty = False
         yield atoms
     if empty:
-        raise DataError(f"{path} holds no frame; expected {FORMAT}")
+        raise ReadingError(f"{path} holds no frame; expected {FORMAT}")
 
 
 def write_frames(path: Path, frames: Iterable[Frame]) -> int:
-    """Write frames in the standard form and return how many there were."""
+    """Write frames in the standard form and return how many there were.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
     count = 0
-    with path.open("w", encoding="utf-8") as stream:
+
+    def write(file: IO[bytes]) -> None:
+        nonlocal count
         for each in frames:
-            atoms = Atoms(
-                numbers=each.atoms.numbers,
-                positions=each.atoms.positions,
-                cell=each.atoms.cell,
-                pbc=each.atoms.pbc,
-            )
-            atoms.info = {SYSTEM: each.system, ENERGY: each.energy}
-            if each.stress is not None:
-                atoms.info[STRESS] = each.stress
-            atoms.arrays[FORCES] = each.forces
-            ase.io.write(stream, atoms, format="extxyz")
+            file.write(_in_standard_form(each))
             count += 1
+
+    write_atomically(path, write)
     return count
+
+
+def holds(path: Path, frames: Iterable[Frame]) -> bool:
+    """Whether a file is what `write_frames` makes of these frames, byte for byte."""
+    with path.open("rb") as file:
+        for each in frames:
+            content = _in_standard_form(each)
+            if file.read(len(content)) != content:
+                return False
+        return not file.read(1)
+
+
+def _in_standard_form(frame: Frame) -> bytes:
+    """A frame's structure with its labels by the names of the standard form."""
+    atoms = Atoms(
+        numbers=frame.atoms.numbers,
+        positions=frame.atoms.positions,
+        cell=frame.atoms.cell,
+        pbc=frame.atoms.pbc,
+    )
+    atoms.info = {SYSTEM: frame.system, ENERGY: frame.energy}
+    if frame.stress is not None:
+        atoms.info[STRESS] = frame.stress
+    atoms.arrays[FORCES] = frame.forces
+    text = io.StringIO()
+    ase.io.write(text, atoms, format="extxyz")
+    return text.getvalue().encode()
 
 
 def _read_atoms(path: Path) -> Iterator[Atoms]:
@@ -93,9 +127,7 @@ def _read_atoms(path: Path) -> Iterator[Atoms]:
         for atoms in ase.io.iread(path, index=":", format="extxyz"):
             yield atoms
             frame += 1
-    # What ASE's reader raises on text that is not extended XYZ; XYZError derives from OSError, and a
-    # file that ends too soon is a RuntimeError.
-    except (OSError, ValueError, KeyError, IndexError, TypeError, RuntimeError) as error:
-        raise DataError(
+    except READER_ERRORS as error:
+        raise ReadingError(
             f"{path}, frame {frame}: not readable ({type(error).__name__}: {error}); expected {FORMAT}"
         ) from error

@@ -14,6 +14,10 @@ from umlip_bench.ground.errors import DataError
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 
 ENERGY, FORCES, STRESS, SYSTEM = "REF_energy", "REF_forces", "REF_stress", "system"
+FREE_ENERGY = "REF_free_energy"
+"""Key of the energy whose gradient the forces are, eV, where a code gives it."""
+VIRIALS = ("REF_virial", "REF_virials", "virial", "virials")
+"""Keys of what is no stress: in eV, the stress times minus the volume."""
 
 FORMAT = (
     f"extended XYZ with {ENERGY} (eV, total) and optionally {STRESS} (eV/Å³; 3x3, nine numbers or six "
@@ -64,6 +68,17 @@ def from_calculator(atoms: Atoms, system: str | None = None) -> Atoms:
     return out
 
 
+def geometry_of(atoms: Atoms) -> Atoms:
+    """Copy without anything but elements, positions, cell, periodicity and, where they are given, masses."""
+    return Atoms(
+        numbers=atoms.numbers,
+        positions=atoms.positions,
+        cell=atoms.cell,
+        pbc=atoms.pbc,
+        masses=atoms.get_masses() if atoms.has("masses") else None,
+    )
+
+
 def frame(where: str, index: int, atoms: Atoms) -> Frame:
     """Check the labels of a structure and take them out of it.
 
@@ -96,9 +111,7 @@ def frame(where: str, index: int, atoms: Atoms) -> Frame:
     if not np.isfinite(forces).all():
         atom = int(np.flatnonzero(~np.isfinite(forces).all(axis=1))[0])
         raise DataError(f"{where}: {FORCES} of atom {atom} is {forces[atom]}; it must be finite")
-    geometry = Atoms(
-        numbers=atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc
-    )
+    geometry = geometry_of(atoms)
     system = str(atoms.info.get(SYSTEM) or geometry.symbols.formula.reduce()[0].format("metal"))
     geometry.info["system"] = f"{system}, frame {index}"
     return Frame(

@@ -10,7 +10,7 @@ import numpy as np
 from ase import Atoms
 
 from umlip_bench.datasets.cases import MigrationCase, PathMethod, Preparation
-from umlip_bench.datasets.labels import ENERGY, FORCES, SYSTEM
+from umlip_bench.datasets.labels import ENERGY, FORCES, SYSTEM, geometry_of
 from umlip_bench.datasets.path_mending import interpolate, mend
 from umlip_bench.ground.errors import DataError, UmlipBenchError
 from umlip_bench.ground.level_of_theory import LevelOfTheory
@@ -103,9 +103,7 @@ def path_frame(where: str, atoms: Atoms) -> PathFrame:
         raise DataError(
             f"{where}: {MOVING} is {moving}; the atoms count from 0 to {len(atoms) - 1}"
         )
-    geometry = Atoms(
-        numbers=atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc
-    )
+    geometry = geometry_of(atoms)
     formula = geometry.symbols.formula.reduce()[0].format("metal")
     return PathFrame(
         where=where,

@@ -7,6 +7,7 @@ the smearing that was used (`datasets/pbe_mini/README.md`).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,8 +32,6 @@ from umlip_bench.datasets.labels import frames_cases
 from umlip_bench.ground.birch_murnaghan import fit_minimum
 from umlip_bench.ground.errors import DataError
 from umlip_bench.ground.level_of_theory import LevelOfTheory
-
-END_MEMBERS = ("CaO", "MgO")
 
 
 class LabelledPoint(NamedTuple):
@@ -83,7 +82,7 @@ def cases(folder: Path, files: Iterable[str], level: LevelOfTheory) -> Iterator[
 
 
 def frames(points: Sequence[LabelledPoint], level: LevelOfTheory) -> Iterator[FramesCase]:
-    """High-energy states."""
+    """High-energy states: those of a potential's dynamics as well as those of the Debye model."""
     yield from frames_cases((each.frame for each in points), level)
 
 
@@ -118,7 +117,7 @@ def surfaces(points: Sequence[LabelledPoint], level: LevelOfTheory) -> Iterator[
         first, second, _ = slab.atoms.cell
         area = float(np.linalg.norm(np.cross(first, second)))
         excess = slab.energy - len(slab.atoms) * bulk.energy_per_atom
-        miller_index = tuple(int(digit) for digit in str(slab.info["miller"]))
+        miller_index = _miller_index(slab.info["miller"])
         name = f"{system} ({' '.join(map(str, miller_index))})"
         yield SurfaceCase(
             name=name,
@@ -135,19 +134,31 @@ def surfaces(points: Sequence[LabelledPoint], level: LevelOfTheory) -> Iterator[
         )
 
 
-def defects(points: Sequence[LabelledPoint], level: LevelOfTheory) -> Iterator[DefectCase]:
-    """Vacancies at ideal sites.
+def _miller_index(written: Any) -> tuple[int, ...]:
+    """Miller index from three digits in a row, or from integers."""
+    if isinstance(written, np.ndarray):
+        return tuple(int(each) for each in written)
+    return tuple(int(digit) for digit in str(written))
 
-    Chemical potentials are those of the elements' bulk: there is none for oxygen.
+
+def defects(points: Sequence[LabelledPoint], level: LevelOfTheory) -> Iterator[DefectCase]:
+    """Vacancies at ideal sites, and Schottky pairs in one cell.
+
+    Chemical potentials are those of the elements' bulk: there is none for oxygen. Of a Schottky pair only
+    their sum is known, the energy of a formula unit of the host; each gets the host's energy per atom.
     """
     for system, members in _by("system", points):
         host = _role(members, "host")
         for defective in members:
             if defective is host:
                 continue
-            removed = str(defective.info["removed"])
-            name = f"{system} vacancy of {removed}"
-            potentials = {system: host.energy_per_atom} if system == removed else {}
+            removed = str(defective.info["removed"]).split()
+            name = f"{system} vacancy of {removed[0]}"
+            potentials = {}
+            if len(removed) > 1:
+                name = f"{system} Schottky pair"
+            if len(removed) > 1 or removed == [system]:
+                potentials = dict.fromkeys(removed, host.energy_per_atom)
             yield DefectCase(
                 name=name,
                 system=system,
@@ -156,20 +167,21 @@ def defects(points: Sequence[LabelledPoint], level: LevelOfTheory) -> Iterator[D
                 host=_named(host.atoms, f"{system} host"),
                 defective=_named(defective.atoms, name),
                 kind="vacancy",
-                site=_vacant(host.atoms, defective.atoms),
+                site=_vacant(host.atoms, defective.atoms, removed[0]),
                 energy=defective.energy - host.energy,
                 host_energy=host.energy,
-                exchanged={removed: -1},
+                exchanged=dict.fromkeys(removed, -1),
                 chemical_potentials=potentials,
             )
 
 
-def _vacant(host: Atoms, defective: Atoms) -> np.ndarray:
-    """Fractional coordinates, shape (3,), of the site of a host that a cell without one atom lacks."""
-    apart = get_distances(host.positions, defective.positions, cell=host.cell.array, pbc=True)[
+def _vacant(host: Atoms, defective: Atoms, symbol: str) -> np.ndarray:
+    """Fractional coordinates, shape (3,), of a host's site of an element that a defective cell lacks."""
+    own = host[host.symbols == symbol]
+    apart = get_distances(own.positions, defective.positions, cell=host.cell.array, pbc=True)[
         1
     ].min(axis=1)
-    return np.asarray(host.get_scaled_positions()[int(apart.argmax())])
+    return np.asarray(own.get_scaled_positions()[int(apart.argmax())])
 
 
 def migration(points: Sequence[LabelledPoint], level: LevelOfTheory) -> Iterator[MigrationCase]:
@@ -228,25 +240,27 @@ def solid_solutions(
     points: Sequence[LabelledPoint], level: LevelOfTheory
 ) -> Iterator[SolidSolutionCase]:
     """Orderings, and the end members with their mixing energy of zero."""
-    named = {str(each.info["decoration"]): each for each in points}
-    first, second = (named[end].energy_per_atom for end in END_MEMBERS)
-    for name, each in named.items():
-        fraction = float(each.info["fraction"])
-        yield SolidSolutionCase(
-            name=name,
-            system="CaO-MgO",
-            level_of_theory=level,
-            preparation=Preparation.AS_BUILT,
-            atoms=_named(each.atoms, name),
-            energy=each.energy,
-            fraction=fraction,
-            end_members=END_MEMBERS,
-            end_member_energies=(first, second),
-            mixing_energy=each.energy_per_atom - fraction * first - (1 - fraction) * second,
-            decoration=name,
-            forces=each.frame.forces,
-            stress=each.frame.stress,
-        )
+    for system, members in _by("system", points):
+        named = {str(each.info["decoration"]): each for each in members}
+        one, other = system.split("-")
+        first, second = (named[end].energy_per_atom for end in (one, other))
+        for name, each in named.items():
+            fraction = float(each.info["fraction"])
+            yield SolidSolutionCase(
+                name=name,
+                system=system,
+                level_of_theory=level,
+                preparation=Preparation.AS_BUILT,
+                atoms=_named(each.atoms, name),
+                energy=each.energy,
+                fraction=fraction,
+                end_members=(one, other),
+                end_member_energies=(first, second),
+                mixing_energy=each.energy_per_atom - fraction * first - (1 - fraction) * second,
+                decoration=name,
+                forces=each.frame.forces,
+                stress=each.frame.stress,
+            )
 
 
 def phonons(points: Sequence[LabelledPoint], level: LevelOfTheory) -> Iterator[PhononCase]:
@@ -271,8 +285,60 @@ def phonons(points: Sequence[LabelledPoint], level: LevelOfTheory) -> Iterator[P
         )
 
 
+@dataclass(frozen=True, eq=False)
+class AmplitudeSeries:
+    """One atom of a crystal displaced along one line by several distances.
+
+    Parameters
+    ----------
+    system
+        The material.
+    cells
+        The supercells, in the order of the distances.
+    displaced_atom
+        Its index, the same in all.
+    displacements
+        Shape (D, 3), Å, the shortest first.
+    forces
+        Shape (D, N, 3), eV/Å.
+    """
+
+    system: str
+    cells: tuple[Atoms, ...]
+    displaced_atom: int
+    displacements: np.ndarray
+    forces: np.ndarray
+
+    @property
+    def distances(self) -> np.ndarray:
+        """Shape (D,), Å."""
+        return np.linalg.norm(self.displacements, axis=1)
+
+    @property
+    def curvatures(self) -> np.ndarray:
+        """Restoring force along the line over distance, shape (D,), eV/Å²: constant if harmonic."""
+        own = self.forces[:, self.displaced_atom]
+        return -(own * self.displacements).sum(axis=1) / self.distances**2
+
+
+def amplitude_series(folder: Path) -> Iterator[AmplitudeSeries]:
+    """DFT's own anharmonicity: curvatures at several amplitudes, from ``amplitudes.xyz`` in a folder."""
+    points = [LabelledPoint(*each) for each in extxyz.read_described(folder / "amplitudes.xyz")]
+    for system, members in _by("system", points):
+        members = sorted(members, key=lambda each: float(np.linalg.norm(each.info["displacement"])))
+        yield AmplitudeSeries(
+            system=system,
+            cells=tuple(_named(each.atoms, f"{system}, displaced") for each in members),
+            displaced_atom=int(members[0].info["displaced"]),
+            displacements=np.array([each.info["displacement"] for each in members], dtype=float),
+            forces=np.array([each.frame.forces for each in members]),
+        )
+
+
 READERS: dict[str, Callable[[Sequence[LabelledPoint], LevelOfTheory], Iterator[ReferenceCase]]] = {
     "pbe_mini.xyz": frames,
+    "debye.xyz": frames,
+    "r2scan.xyz": frames,
     "eos.xyz": eos,
     "surfaces.xyz": surfaces,
     "defects.xyz": defects,

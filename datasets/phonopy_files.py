@@ -12,11 +12,16 @@ from typing import Any
 
 import numpy as np
 from ase import Atoms
+from ase.data import atomic_masses
 from phonopy.interface.calculator import get_calculator_physical_units
+from phonopy.interface.phonopy_yaml import PhonopyYamlData, load_phonopy_yaml
+from phonopy.structure.atomic_data import get_atomic_data
 from phonopy.structure.atoms import PhonopyAtoms
-from phonopy.structure.cells import guess_primitive_matrix
+from phonopy.structure.cells import Supercell
 
 from umlip_bench.datasets.cases import PhononCase, Preparation
+from umlip_bench.datasets.force_order import at_rest, misfit
+from umlip_bench.datasets.phonopy_cells import SYMPREC, phonopy_cell, primitive_matrix
 from umlip_bench.ground import codec
 from umlip_bench.ground.errors import ContentError, DataError
 from umlip_bench.ground.level_of_theory import LevelOfTheory
@@ -27,6 +32,8 @@ NAMES = ("phonopy_params.yaml", "phonopy_disp.yaml", "phonopy.yaml")
 FORMAT = (
     f"phonopy's files ({', '.join(NAMES)}) with the forces in them or in {FORCE_SETS} beside them"
 )
+SAME = 1e-4
+"""Å, by which atoms of two supercells may differ that are one: files have 15 digits."""
 REMEDY = (
     f"write {FORCE_SETS} beside it (`phonopy -f disp-*/vasprun.xml`) or the forces into it "
     "(`phonopy --sp` after that)"
@@ -52,7 +59,7 @@ def sources(path: Path) -> Iterator[Path]:
         yield beside
 
 
-def read(path: Path, level: LevelOfTheory, name: str) -> PhononCase:
+def read(path: Path, level: LevelOfTheory, name: str, *, trust_order: bool = False) -> PhononCase:
     """Read a user's force sets.
 
     Parameters
@@ -63,6 +70,8 @@ def read(path: Path, level: LevelOfTheory, name: str) -> PhononCase:
         Of the forces. The cell is taken to be relaxed at this level.
     name
         Of the case.
+    trust_order
+        As in `phonon_case`.
 
     Raises
     ------
@@ -70,36 +79,38 @@ def read(path: Path, level: LevelOfTheory, name: str) -> PhononCase:
         If something is missing or does not fit together; names the file and the remedy.
     """
     source = read_yaml(path)
-    lacking = [
-        key for key in ("unit_cell", "supercell_matrix", "displacements") if key not in source
-    ]
+    lacking = [key for key in ("unit_cell", "supercell_matrix") if key not in source]
+    if not (source.get("displacements") or (source.get("dataset") or {}).get("displacements")):
+        lacking.append("displacements")
     if lacking:
         raise DataError(
             f"{path} has no {', no '.join(lacking)}; needed is the file that phonopy wrote with the "
             "displacements (`phonopy -d`)"
         )
-    entries = source["displacements"]
-    if not all(isinstance(entry, Mapping) and "atom" in entry for entry in entries):
-        raise DataError(
-            f"{path} displaces all atoms at once (`--rd`); needed is one displaced atom in each supercell "
-            "(`phonopy -d`)"
-        )
-    atoms, displacements = displacements_of(source)
-    if all("forces" in entry for entry in entries):
-        forces = np.array([entry["forces"] for entry in entries], dtype=float)
-    elif (path.parent / FORCE_SETS).is_file():
-        forces = read_force_sets(path.parent / FORCE_SETS, atoms, displacements)
-    else:
-        raise DataError(f"{path} comes without forces; {REMEDY}")
     length, force = _units(source, path)
+    atoms, displacements = displacements_of(source, path)
+    forces = _forces_of(source)
+    if forces is None:
+        beside = path.parent / FORCE_SETS
+        if not beside.is_file():
+            raise DataError(f"{path} comes without forces; {REMEDY}")
+        if atoms is None:
+            forces = _read_random_force_sets(beside, displacements)
+            # Those of the first supercells alone may have been computed.
+            displacements = displacements[: len(forces)]
+        else:
+            forces = read_force_sets(beside, atoms, displacements)
     return phonon_case(
         source,
         forces * force,
+        displaced=(atoms, displacements),
         name=name,
         system=name,
         level=level,
         preparation=Preparation.RELAXED,
         length=length,
+        where=str(path),
+        trust_order=trust_order,
     )
 
 
@@ -120,22 +131,77 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return content
 
 
-def displacements_of(source: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
-    """Displaced atoms, counted from 0, shape (D,), and displacements as in the file, shape (D, 3)."""
-    entries = source["displacements"]
-    atoms = np.array([entry["atom"] for entry in entries]) - 1
-    return atoms, np.array([entry["displacement"] for entry in entries], dtype=float)
+def displacements_of(
+    source: Mapping[str, Any], path: Path | None = None
+) -> tuple[np.ndarray | None, np.ndarray]:
+    """Displacements as in the file.
+
+    Parameters
+    ----------
+    source
+        Content of the file.
+    path
+        The file, for messages.
+
+    Returns
+    -------
+    tuple
+        Displaced atoms, counted from 0, shape (D,), with displacements of shape (D, 3); or ``None`` with
+        those of all atoms, shape (D, N, 3).
+
+    Raises
+    ------
+    DataError
+        If they are of no form of phonopy's.
+    """
+    dataset = _parsed(source, path).dataset
+    if dataset is None:
+        raise DataError(f"{path or 'the file'} has displacements of no form that phonopy writes")
+    if "first_atoms" in dataset:
+        first = dataset["first_atoms"]
+        atoms = np.array([entry["number"] for entry in first])
+        return atoms, np.array([entry["displacement"] for entry in first], dtype=float)
+    return None, np.asarray(dataset["displacements"], dtype=float)
+
+
+def _forces_of(source: Mapping[str, Any]) -> np.ndarray | None:
+    """Forces that are in the file itself, shape (D, N, 3)."""
+    dataset: Mapping[str, Any] = _parsed(source, None).dataset or {}
+    if "first_atoms" not in dataset:
+        forces = dataset.get("forces")
+        return None if forces is None else np.asarray(forces, dtype=float)
+    if all("forces" in entry for entry in dataset["first_atoms"]):
+        return np.array([entry["forces"] for entry in dataset["first_atoms"]], dtype=float)
+    return None
+
+
+def _parsed(source: Mapping[str, Any], path: Path | None) -> PhonopyYamlData:
+    """What phonopy makes of the content of its file, force constants left out."""
+    content = {key: value for key, value in source.items() if key != "force_constants"}
+    # Checked by `_units`; some versions state them of force constants in other words.
+    content.pop("physical_unit", None)
+    try:
+        return load_phonopy_yaml(content)
+    # What phonopy raises on content that is not of the form that it writes.
+    except (ValueError, KeyError, TypeError, IndexError, RuntimeError, AttributeError) as error:
+        raise DataError(
+            f"{path or 'the file'} is not as phonopy writes it ({type(error).__name__}: {error}); needed "
+            "is the file that it wrote with the displacements (`phonopy -d`)"
+        ) from error
 
 
 def phonon_case(
     source: Mapping[str, Any],
     forces: np.ndarray,
     *,
+    displaced: tuple[np.ndarray | None, np.ndarray] | None = None,
     name: str,
     system: str,
     level: LevelOfTheory,
     preparation: Preparation,
     length: float = 1.0,
+    where: str = "",
+    trust_order: bool = False,
 ) -> PhononCase:
     """Case from the content of a phonopy yaml file and the forces on its displaced supercells.
 
@@ -144,42 +210,80 @@ def phonon_case(
     source
         Content of the file.
     forces
-        Shape (D, N, 3), eV/Å, in the order of phonopy's supercell.
+        Shape (D, N, 3), eV/Å, in the order of the file's supercell.
+    displaced
+        As from `displacements_of`, where it is not all of those.
     name, system, level, preparation
         As in `PhononCase`.
     length
         The file's unit of length in Å.
+    where
+        Names the file in messages; the case's name where it is empty.
+    trust_order
+        Whether forces count as they are even where they do not look as if they were in the order of the
+        supercell; a note of the case says so.
 
     Raises
     ------
     DataError
-        If the forces are not one per atom of each displaced supercell.
+        If the forces are not one per atom of each displaced supercell, the supercell is not phonopy's of the
+        unit cell, or the forces are in another order.
     """
-    unitcell = _unitcell(source, length)
-    supercell_matrix = np.array(source["supercell_matrix"], dtype=int)
-    atoms, displacements = displacements_of(source)
-    count = round(abs(np.linalg.det(supercell_matrix))) * len(unitcell)
-    if forces.shape != (len(displacements), count, 3):
+    where = where or name
+    parsed = _parsed(source, None)
+    cell, matrix = _one_species_a_site(parsed.unitcell, where), parsed.supercell_matrix
+    if matrix is None:
+        raise DataError(f"{where} has no supercell_matrix")
+    unitcell = _unitcell(cell, length)
+    symprec = _symprec(source)
+    atoms, displacements = displaced or displacements_of(source)
+    displacements = length * displacements
+    count = round(abs(np.linalg.det(matrix))) * len(unitcell)
+    if forces.shape != (len(displacements), count, 3) or (
+        atoms is None and displacements.shape != forces.shape
+    ):
         raise DataError(
-            f"{name}: forces of shape {forces.shape} for {len(displacements)} displaced supercells "
+            f"{where}: forces of shape {forces.shape} for {len(displacements)} displaced supercells "
             f"of {count} atoms"
         )
-    # Stored even where it was phonopy's choice, which may depend on its version.
-    if "primitive_matrix" in source:
-        primitive_matrix = np.array(source["primitive_matrix"], dtype=float)
+    supercell = _phonopys_supercell(unitcell, matrix, symprec, where)
+    order = _order(supercell, unitcell, parsed.supercell, length, where, symprec)
+    forces = forces[:, order]
+    if atoms is None:
+        displacements = displacements[:, order]
     else:
-        primitive_matrix = np.array(guess_primitive_matrix(_for_phonopy(unitcell)))
+        atoms = np.argsort(order)[atoms]
+    notes: tuple[str, ...] = ()
+    residual = at_rest(supercell, atoms, forces)
+    if np.isfinite(residual):
+        notes = (
+            f"about {residual:.4f} eV/Å act on atoms at rest and are part of the reference, as phonopy takes "
+            "it, while the model's are subtracted: their frequencies may differ by that",
+        )
+    doubt = misfit(supercell, atoms, displacements, forces, symprec)
+    if doubt:
+        if not trust_order:
+            raise DataError(
+                f"{where}: forces do not look to be in the order of the supercell (or have the wrong "
+                f"sign): {doubt}; collect them from supercells as phonopy wrote them "
+                "(`phonopy -f`), or trust the order with --trust-order (in Python trust_order=True)"
+            )
+        notes = (*notes, f"the order of the forces was trusted, against this: {doubt}")
+    # Stored even where it was phonopy's choice, which may depend on its version.
+    primitive = parsed.primitive_matrix
     return PhononCase(
         name=name,
         system=system,
         level_of_theory=level,
         preparation=preparation,
         unitcell=unitcell,
-        supercell_matrix=supercell_matrix,
-        primitive_matrix=primitive_matrix,
+        supercell_matrix=np.array(matrix, dtype=int),
+        primitive_matrix=primitive_matrix(unitcell, symprec) if primitive is None else primitive,
         displaced_atoms=atoms,
-        displacements=length * displacements,
+        displacements=displacements,
         forces=forces,
+        symprec=symprec,
+        notes=notes,
     )
 
 
@@ -220,22 +324,107 @@ def read_force_sets(path: Path, atoms: np.ndarray, displacements: np.ndarray) ->
     return np.asarray(blocks[:, 4:].reshape(sets, count, 3))
 
 
-def _unitcell(source: Mapping[str, Any], length: float) -> Atoms:
-    cell = source["unit_cell"]
-    return Atoms(
-        symbols=[point["symbol"] for point in cell["points"]],
-        scaled_positions=[point["coordinates"] for point in cell["points"]],
-        cell=length * np.array(cell["lattice"], dtype=float),
+def _read_random_force_sets(path: Path, displacements: np.ndarray) -> np.ndarray:
+    """Forces from a ``FORCE_SETS`` with all atoms displaced, shape (D, N, 3), in the file's unit.
+
+    `displacements` are those of the yaml file beside it, shape (D, N, 3); the file may end after the first
+    supercells.
+    """
+    count = displacements.shape[1]
+    try:
+        lines = np.loadtxt(path, ndmin=2).reshape(-1, count, 6)
+    except ValueError as error:
+        raise DataError(
+            f"{path} is not of the form with a displacement and a force of each of {count} atoms; the yaml "
+            f"file beside it displaces all atoms at once ({error})"
+        ) from error
+    vectors = displacements[: len(lines)]
+    if vectors.shape != lines[..., :3].shape or not np.allclose(lines[..., :3], vectors, atol=1e-6):
+        raise DataError(f"{path} is of other displacements than the yaml file beside it")
+    return np.asarray(lines[..., 3:])
+
+
+def _one_species_a_site(cell: PhonopyAtoms | None, where: str) -> PhonopyAtoms:
+    if cell is None:
+        raise DataError(f"{where} has no unit_cell")
+    if cell.has_weighted_species:
+        raise DataError(f"{where} has mixed sites; needed is one element on each site")
+    return cell
+
+
+def _unitcell(cell: PhonopyAtoms, length: float) -> Atoms:
+    """For ASE, in Å. Masses are set where they are not merely phonopy's defaults."""
+    atoms = Atoms(
+        numbers=cell.numbers,
+        scaled_positions=cell.scaled_positions,
+        cell=length * np.asarray(cell.cell),
         pbc=True,
     )
+    defaults = [get_atomic_data().atom_data[number][3] or np.nan for number in atoms.numbers]
+    if cell.masses is not None:
+        # phonopy's are standard weights of an older table, and written with six digits.
+        usual = np.isclose(cell.masses, defaults, rtol=0, atol=1e-6)
+        usual |= np.isclose(cell.masses, atomic_masses[atoms.numbers], rtol=0, atol=1e-6)
+        if not usual.all():
+            atoms.set_masses(np.where(usual, atomic_masses[atoms.numbers], cell.masses))
+    return atoms
 
 
-def _for_phonopy(atoms: Atoms) -> PhonopyAtoms:
-    return PhonopyAtoms(
-        symbols=atoms.get_chemical_symbols(),
-        cell=atoms.cell.array,
-        scaled_positions=atoms.get_scaled_positions(),
+def _symprec(source: Mapping[str, Any]) -> float:
+    """Å; in the units of the file phonopy's own, whatever the code."""
+    return float((source.get("phonopy") or {}).get("symmetry_tolerance", SYMPREC))
+
+
+def _phonopys_supercell(
+    unitcell: Atoms, matrix: np.ndarray, symprec: float, where: str, *, smith: bool = False
+) -> Supercell:
+    """Phonopy's supercell, in its usual order or in that by Smith's normal form."""
+    try:
+        return Supercell(phonopy_cell(unitcell), matrix, is_old_style=not smith, symprec=symprec)
+    except RuntimeError as error:
+        raise DataError(
+            f"{where}: phonopy makes no supercell ({' '.join(str(error).split())})"
+        ) from error
+
+
+def _order(
+    supercell: Supercell,
+    unitcell: Atoms,
+    stated: PhonopyAtoms | None,
+    length: float,
+    where: str,
+    symprec: float,
+) -> np.ndarray:
+    """Index in the file's supercell of each atom of `supercell`, shape (N,).
+
+    phonopy has two orders. A supercell in neither of them is not the one that it made.
+    """
+    usual = np.arange(len(supercell))
+    if stated is None:
+        return usual
+    apart = _apart(supercell, stated, length)
+    if apart <= SAME:
+        return usual
+    smith = _phonopys_supercell(unitcell, supercell.supercell_matrix, symprec, where, smith=True)
+    if _apart(smith, stated, length) <= SAME:
+        vectors = supercell.scaled_positions[:, None] - smith.scaled_positions[None]
+        vectors -= np.rint(vectors)
+        return np.linalg.norm(vectors @ supercell.cell, axis=-1).argmin(axis=1)
+    raise DataError(
+        f"{where}: the supercell in the file is not that of its unit cell and supercell matrix (atoms are "
+        f"up to {apart:.3g} Å apart, allowed are {SAME}); forces would go to the wrong atoms: write the "
+        "file anew (`phonopy -d`) and collect the forces again"
     )
+
+
+def _apart(supercell: Supercell, stated: PhonopyAtoms, length: float) -> float:
+    """By how many Å atoms or lattices of two supercells differ, images aside; inf for other elements."""
+    if not np.array_equal(supercell.numbers, stated.numbers):
+        return float("inf")
+    lattices = np.linalg.norm(length * np.asarray(stated.cell) - supercell.cell, axis=1).max()
+    vectors = stated.scaled_positions - supercell.scaled_positions
+    vectors -= np.rint(vectors)
+    return float(max(lattices, np.linalg.norm(vectors @ supercell.cell, axis=1).max()))
 
 
 def _units(source: Mapping[str, Any], path: Path) -> tuple[float, float]:
@@ -247,9 +436,10 @@ def _units(source: Mapping[str, Any], path: Path) -> tuple[float, float]:
         raise DataError(
             f"{path} has forces of {code}, whose units phonopy does not know"
         ) from error
-    stated = (source.get("physical_unit") or {}).get("length", units.length_unit)
-    if stated != units.length_unit:
-        raise DataError(
-            f"{path} has lengths in {stated}, but those of {code or 'VASP'} are in {units.length_unit}"
-        )
+    for what, unit in (("length", units.length_unit), ("force", units.force_unit)):
+        stated = (source.get("physical_unit") or {}).get(what, unit)
+        if stated != unit:
+            raise DataError(
+                f"{path} has {what}s in {stated}, but those of {code or 'VASP'} are in {unit}"
+            )
     return float(units.distance_to_A), float(units.force_to_eVperA)

@@ -3,66 +3,104 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
-import ase.db
-import ase.io
-
 from umlip_bench.datasets import extxyz, manifests, phonopy_files
 from umlip_bench.datasets.cases import MigrationCase, PhononCase
 from umlip_bench.datasets.dataset import Dataset
-from umlip_bench.datasets.frame import Frame
-from umlip_bench.datasets.labels import FORMAT, SYSTEM, frame, frames_cases, from_calculator
+from umlip_bench.datasets.extxyz import ReadingError
+from umlip_bench.datasets.frame import Frame, composition
+from umlip_bench.datasets.labels import (
+    FORMAT,
+    STRESS,
+    SYSTEM,
+    VIRIALS,
+    frames_cases,
+    geometry_of,
+)
+from umlip_bench.datasets.levels import common_level
 from umlip_bench.datasets.paths import PATH_FORMAT, PathFrame, is_image, migration_cases, path_frame
+from umlip_bench.datasets.readers import Code, RefusedResult, Result, code_of, read_labels
+from umlip_bench.datasets.readers.xyz import labelled
 from umlip_bench.ground.errors import DataError
+from umlip_bench.ground.level_of_theory import LevelOfTheory
+
+NAMED = 8
+"""Entries left out that are named; the others are counted."""
 
 
-def read(path: Path) -> Dataset:
+def read(path: Path, *, trust_order: bool = False) -> Dataset:
     """Read a user's file or folder.
 
     Parameters
     ----------
     path
-        A file of one of `READERS` or of phonopy's, or a folder, searched with all below it; the level of
-        theory is that of the manifest beside or in it, if there is one
-        (`umlip_bench.datasets.manifests`).
+        A file of one of the forms of `umlip_bench.datasets.readers` or of phonopy's, or a folder, searched
+        with all below it; the level of theory is that of the manifest beside or in it
+        (`umlip_bench.datasets.manifests`), else what the files say.
+    trust_order
+        As in `umlip_bench.datasets.load`.
+
+    Returns
+    -------
+    Dataset
+        What cannot be used is left out, and its caveats name and count it.
 
     Raises
     ------
     DataError
-        If there is nothing to read, or something cannot be read; names the file.
+        If nothing can be used, levels of theory are mixed (`umlip_bench.datasets.levels.common_level`), or a
+        migration path cannot be made whole.
     """
     if not path.exists():
         raise DataError(f"{path}: no such file; expected {allowed()}")
     files, force_sets = _files(path)
     if not files and not force_sets:
         raise DataError(f"{path} holds no file to read; expected {allowed()}")
-    frames: list[Frame] = []
-    images: list[PathFrame] = []
-    for index, f in enumerate(chain.from_iterable(map(_read_file, files))):
-        if isinstance(f, PathFrame):
-            images.append(f)
-        else:
-            frames.append(Frame(f.atoms, f.energy, f.forces, f.stress, f.system, index))
+    found = list(chain.from_iterable(map(_read_file, files)))
+    refused = [each for each in found if isinstance(each, RefusedResult)]
+    images = [each for each in found if isinstance(each, PathFrame)]
+    results = [each for each in found if isinstance(each, Result)]
+    frames = [as_frame(r, index) for index, r in enumerate(found) if isinstance(r, Result)]
+    phonons, refused_sets = [], []
     manifest = manifests.of_users_data(path)
-    level = manifest.level_of_theory
+    stated = manifest.level_of_theory
+    level = common_level(results, [f.system for f in frames], stated) or stated
+    for name, f in force_sets.items():
+        try:
+            phonons.append(phonopy_files.read(f, level, name))
+        except DataError as error:
+            refused_sets.append(RefusedResult(str(f), str(error)))
+    refused += refused_sets
+    if refused and not (frames or images or phonons):
+        reasons = "\n".join(f"{each.where}: {each.reason}" for each in refused[:NAMED])
+        more = f"\nand {len(refused) - NAMED} more" if len(refused) > NAMED else ""
+        raise DataError(
+            f"{path} holds nothing that can be used:\n{reasons}{more}\nexpected {allowed()}"
+        )
     try:
         paths = migration_cases(images, level)
     except DataError as error:
         raise DataError(f"{path} has migration paths that cannot be used:\n{error}") from error
-    phonons = [phonopy_files.read(f, level, name) for name, f in force_sets.items()]
+    phonons, left_out = _read_force_sets(force_sets, level, trust_order=trust_order)
+    if left_out and not (frames or paths or phonons):
+        raise DataError("\n".join(left_out.values()))
+    told = [*_told_of_labels(results, refused, level, stated), *_told(paths)]
     manifest = replace(
-        manifest, caveats=(*manifest.caveats, *_told(paths), *_told_of_phonons(phonons))
+        manifest,
+        level_of_theory=level,
+        caveats=(*manifest.caveats, *told, *_told_of_phonons(phonons, left_out)),
     )
     sources = [*files, *chain.from_iterable(map(phonopy_files.sources, force_sets.values()))]
     return Dataset(manifest, (*frames_cases(frames, level), *paths, *phonons), _digest(sources))
 
 
 def _files(path: Path) -> tuple[list[Path], dict[str, Path]]:
-    """Files of `READERS`, and phonopy's by the name of the case: the folder that they are in."""
+    """Files with labels, and phonopy's by the name of the case: the folder that they are in."""
     if path.is_file():
         if path.suffix in (".yaml", ".yml"):
             return [], {path.resolve().parent.name: path}
@@ -72,7 +110,15 @@ def _files(path: Path) -> tuple[list[Path], dict[str, Path]]:
         path.resolve().name if f.parent == path else str(f.parent.relative_to(path)): f
         for f in phonopy_files.chosen(everything)
     }
-    return [f for f in everything if _reader(f) is not None], force_sets
+    return [f for f in everything if _is_labels(f)], force_sets
+
+
+def _is_labels(path: Path) -> bool:
+    """Whether a file of a folder is one to read; not what a calculation left beside its label."""
+    code = code_of(path)
+    if code is None or any(part.endswith(".work") for part in path.parts):
+        return False
+    return code is not Code.GPAW or not path.with_name("label.xyz").exists()
 
 
 def _told(paths: Sequence[MigrationCase]) -> Iterator[str]:
@@ -85,64 +131,97 @@ def _told(paths: Sequence[MigrationCase]) -> Iterator[str]:
         yield f"path{'' if len(names) == 1 else 's'} {', '.join(names)}: {note}."
 
 
-def _told_of_phonons(phonons: Sequence[PhononCase]) -> Iterator[str]:
+def _read_force_sets(
+    force_sets: Mapping[str, Path], level: LevelOfTheory, *, trust_order: bool
+) -> tuple[list[PhononCase], dict[str, str]]:
+    """Cases, and why others cannot be used, by name."""
+    cases: list[PhononCase] = []
+    left_out: dict[str, str] = {}
+    for name, path in force_sets.items():
+        try:
+            cases.append(phonopy_files.read(path, level, name, trust_order=trust_order))
+        except DataError as error:
+            left_out[name] = str(error)
+    return cases, left_out
+
+
+def _told_of_phonons(phonons: Sequence[PhononCase], left_out: Mapping[str, str]) -> Iterator[str]:
     if phonons:
         names = ", ".join(case.name for case in phonons)
         yield f"cells of {names} are taken to be relaxed in DFT, as nothing in phonopy's files says."
+    for case in phonons:
+        yield from (f"{case.name}: {note}." for note in case.notes)
+    number = len(phonons) + len(left_out)
+    for count, reason in enumerate(left_out.values(), start=1):
+        yield f"force sets left out, {count} of {len(left_out)} (there are {number}): {reason}."
 
 
 def allowed() -> str:
     """What can be read, for messages."""
     return (
-        f"{FORMAT}; or {PATH_FORMAT}; or an ASE database (*.db), VASP output (vasprun.xml, "
-        f"vasprun.xml.gz), {phonopy_files.FORMAT}, or a folder of such files"
+        f"{FORMAT}; or {PATH_FORMAT}; or an ASE database (*.db) or trajectory (*.traj), output of VASP "
+        "(vasprun.xml, vasprun.xml.gz), of Quantum ESPRESSO's pw.x or of GPAW, "
+        f"{phonopy_files.FORMAT}, or a folder of such files"
     )
 
 
-def _read_file(path: Path) -> Iterator[Frame | PathFrame]:
-    reader = _reader(path) or _read_xyz
-    return reader(path)
+def _read_file(path: Path) -> Iterator[Result | RefusedResult | PathFrame]:
+    if code_of(path) in (Code.EXTXYZ, None):
+        yield from _read_xyz(path)
+    else:
+        yield from read_labels(path)
 
 
-def _read_xyz(path: Path) -> Iterator[Frame | PathFrame]:
-    for index, atoms in enumerate(extxyz.read_structures(path)):
-        where = f"{path}, frame {index}"
-        yield path_frame(where, atoms) if is_image(atoms) else frame(where, index, atoms)
-
-
-def _read_database(path: Path) -> Iterator[Frame]:
-    with ase.db.connect(path) as database:
-        for index, row in enumerate(database.select()):
-            system = row.get(SYSTEM)
-            atoms = from_calculator(row.toatoms(), None if system is None else str(system))
-            yield frame(f"{path}, row {row.id}", index, atoms)
-
-
-def _read_vasprun(path: Path) -> Iterator[Frame]:
+def _read_xyz(path: Path) -> Iterator[Result | RefusedResult | PathFrame]:
+    """Frames and images of paths; an image that is not as it should be cannot be left out of its path."""
     try:
-        steps = ase.io.read(path, index=":", format="vasp-xml")
-    # What ASE's reader raises on files that VASP left unfinished or that are something else.
-    except (OSError, ValueError, KeyError, IndexError, AttributeError, SyntaxError) as error:
-        raise DataError(
-            f"{path} is not readable as VASP output ({type(error).__name__}: {error}); "
-            "expected the vasprun.xml of a finished calculation"
-        ) from error
-    for index, atoms in enumerate(steps):
-        yield frame(f"{path}, ionic step {index}", index, from_calculator(atoms))
+        for index, atoms in enumerate(extxyz.read_structures(path)):
+            where = f"{path}, frame {index}"
+            yield path_frame(where, atoms) if is_image(atoms) else labelled(where, atoms)
+    except ReadingError as error:
+        # What is expected is said once for all that is refused.
+        reason, _, _ = str(error).partition("; expected ")
+        yield RefusedResult(str(path), reason.removeprefix(str(path)).lstrip(", "))
 
 
-READERS: tuple[tuple[str, Callable[[Path], Iterator[Frame | PathFrame]]], ...] = (
-    (".xyz", _read_xyz),
-    (".extxyz", _read_xyz),
-    (".db", _read_database),
-    ("vasprun.xml", _read_vasprun),
-    ("vasprun.xml.gz", _read_vasprun),
-)
-"""Endings of file names and what reads them."""
+def as_frame(result: Result, index: int) -> Frame:
+    """A result as a frame of the material that it names, else of its reduced formula."""
+    geometry = geometry_of(result.atoms)
+    system = str(result.atoms.info.get(SYSTEM) or composition(geometry))
+    geometry.info["system"] = f"{system}, frame {index}"
+    return Frame(geometry, result.energy, result.forces, result.stress, system, index)
 
 
-def _reader(path: Path) -> Callable[[Path], Iterator[Frame | PathFrame]] | None:
-    return next((reader for end, reader in READERS if path.name.endswith(end)), None)
+def _told_of_labels(
+    results: Sequence[Result],
+    refused: Sequence[RefusedResult],
+    level: LevelOfTheory,
+    stated: LevelOfTheory,
+) -> Iterator[str]:
+    """What was left out, what the labels are of, and what they have in place of a stress."""
+    if refused:
+        named = "; ".join(f"{each.where}: {each.reason}" for each in refused[:NAMED])
+        more = f"; and {len(refused) - NAMED} more" if len(refused) > NAMED else ""
+        n_files = len({each.where.split(", ")[0] for each in refused})
+        yield (
+            f"{len(refused)} entries of {n_files} file{'' if n_files == 1 else 's'} were left out, "
+            f"{len(results)} labels are used: {named}{more}."
+        )
+    unsaid = sum(r.level.functional == "unknown" for r in results)
+    if unsaid and level != stated:
+        yield f"{level}, as files say; {unsaid} of {len(results)} labels say no functional."
+    procedures = Counter(r.procedure for r in results if r.procedure)
+    for procedure, n in procedures.items():
+        yield (
+            f"{n} labels are steps of a {procedure}: neighbouring ones are alike, and not independent."
+        )
+    for key in VIRIALS:
+        n = sum(r.stress is None and key in r.atoms.info for r in results)
+        if n:
+            yield (
+                f"{n} frames have {key} and no {STRESS}: virials are no stress and are not used; write "
+                f"-virial/volume (eV/Å³) as {STRESS}."
+            )
 
 
 def _digest(files: list[Path]) -> str:

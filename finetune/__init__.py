@@ -3,9 +3,10 @@
 >>> import umlip_bench
 >>> from umlip_bench import datasets, finetune
 >>> model = umlip_bench.potential("chgnet-0.3.0")
->>> fit = finetune.fit_scalar(model, datasets.load("one.xyz").frames)
->>> fit.factor, fit.interval
->>> finetune.save(fit, model, "chgnet-mine")
+>>> fit = finetune.fit_scalar(model, datasets.load("pbe-mini").by_system()["SiC"])
+>>> f"{fit.factor:.2f}"
+'1.35'
+>>> folder = finetune.save(fit, model, "chgnet-mine")
 >>> calculator = umlip_bench.load("chgnet-mine")
 
 Everything is imported when it is first used: the command line's help needs none of it.

@@ -8,13 +8,11 @@ as soon as it is there: the same command goes on with what is missing.
 from __future__ import annotations
 
 import csv
-import hashlib
 import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -24,18 +22,19 @@ from scipy import stats
 
 from umlip_bench.analysis.intervals import CONFIDENCE
 from umlip_bench.datasets import Frame
-from umlip_bench.finetune.comparison import compare, fingerprint
+from umlip_bench.finetune.comparison import compare
 from umlip_bench.finetune.correctors import NONE, TRAINED, Corrector
-from umlip_bench.finetune.kept import KeptLines
 from umlip_bench.finetune.measures import Measures, measure
 from umlip_bench.finetune.report import GPA
 from umlip_bench.finetune.training.loop import Epoch
 from umlip_bench.finetune.training.parameters import check_trainable
 from umlip_bench.finetune.training.settings import TrainingSettings
 from umlip_bench.ground.errors import CorrectionError
+from umlip_bench.ground.identity import identity
+from umlip_bench.ground.journal import Journal
 from umlip_bench.potentials.protocol import Potential
 
-POINTS, TABLE, SUMMARY, PICTURE = "points.jsonl", "curve.csv", "curve.json", "curve.png"
+POINTS, TABLE, SUMMARY, PICTURE = "points", "curve.csv", "curve.json", "curve.png"
 MAX_HELD_OUT = 40
 SPLIT_SEED = 2025
 """Draws the frames that are set apart."""
@@ -161,7 +160,7 @@ def trace(
         if method in TRAINED:
             check_trainable(potential, method)
     corrector = Corrector(potential, plan.settings, on_epoch)
-    store = KeptLines(out / POINTS)
+    journal = Journal(out / POINTS, CurvePoint)
     apart = np.random.default_rng(SPLIT_SEED).permutation(len(frames))
     n_held_out = min(MAX_HELD_OUT, len(frames) - largest)
     held_out = [frames[k] for k in sorted(apart[:n_held_out])]
@@ -173,13 +172,11 @@ def trace(
         for method, n in fits:
             labels = [frames[k] for k in order[:n]]
             key = _key(potential, method, labels, held_out, plan.settings.with_seed(seed))
-            entry = store.get(key)
-            if entry is None:
+            point = journal.get(key)
+            if point is None:
                 on_fit(f"seed {seed}: {method}, {n} labels")
                 point = _fit(corrector, method, labels, seed, held_out)
-                store.add(key, _to_json(point))
-            else:
-                point = _from_json(entry)
+                journal.append(key, point)
             points.append(point)
             on_point(point)
     return tuple(points)
@@ -331,38 +328,6 @@ def _key(
     held_out: Sequence[Frame],
     settings: TrainingSettings,
 ) -> str:
-    content: dict[str, Any] = {
-        "model": potential.weights.sha256,
-        "dtype": str(potential.dtype),
-        "method": method,
-        "labels": fingerprint(labels),
-        "held out": fingerprint(held_out),
-        "settings": settings.to_plain() if method in TRAINED else None,
-    }
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def _to_json(point: CurvePoint) -> dict[str, Any]:
-    entry = asdict(point)
-    if point.held_out is not None:
-        entry["held_out"] = _finite(asdict(point.held_out))
-    return _finite(entry)
-
-
-def _from_json(entry: dict[str, Any]) -> CurvePoint:
-    numbers = entry["held_out"]
-    measures = None if numbers is None else Measures(**_numbers(numbers))
-    seconds = math.nan if entry["seconds"] is None else entry["seconds"]
-    return CurvePoint(**{**entry, "held_out": measures, "seconds": seconds})
-
-
-def _finite(entry: dict[str, Any]) -> dict[str, Any]:
-    """JSON has no not-a-number."""
-    return {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in entry.items()
-    }
-
-
-def _numbers(entry: dict[str, float | None]) -> dict[str, Any]:
-    return {name: math.nan if value is None else value for name, value in entry.items()}
+    trained = settings if method in TRAINED else None
+    model, dtype = potential.weights.sha256, str(potential.dtype)
+    return identity("curve", model, dtype, method, list(labels), list(held_out), trained)

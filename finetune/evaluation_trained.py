@@ -6,15 +6,13 @@ disk, so that the same command goes on after an interruption.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from umlip_bench.datasets import Frame
-from umlip_bench.finetune.comparison import MIN_RMS_FORCE, compare, fingerprint
+from umlip_bench.finetune.comparison import MIN_RMS_FORCE, compare
 from umlip_bench.finetune.correctors import Corrector
 from umlip_bench.finetune.evaluation import (
     COUNTS,
@@ -26,11 +24,36 @@ from umlip_bench.finetune.evaluation import (
     number_of_labels,
     outcome_of,
 )
-from umlip_bench.finetune.kept import KeptLines
 from umlip_bench.finetune.training.parameters import check_trainable
 from umlip_bench.finetune.training.settings import TrainingSettings
 from umlip_bench.ground.errors import CorrectionError
+from umlip_bench.ground.identity import identity
+from umlip_bench.ground.journal import Journal
 from umlip_bench.potentials.protocol import Potential
+
+
+@dataclass(frozen=True)
+class TrialFit:
+    """One fit to one choice of labels.
+
+    Parameters
+    ----------
+    method, system, labels
+        What was fitted to which frames of which material.
+    trial
+        How it fares, as `umlip_bench.finetune.evaluation.Trial` says; ``None`` if there is no fit.
+    failure
+        Why there is none.
+    seconds
+        What it took; nan if it failed.
+    """
+
+    method: str
+    system: str
+    labels: tuple[int, ...]
+    trial: tuple[float, ...] | None
+    failure: str | None
+    seconds: float
 
 
 class TrainedEvaluation:
@@ -51,8 +74,8 @@ class TrainedEvaluation:
         Members of `COUNTS`.
     most
         Choices to try for a material and a count.
-    kept
-        File that fits are kept in, and taken from if they are there; ``None`` keeps none.
+    fits
+        Folder of the journal that fits are kept in, and taken from if they are there; ``None`` keeps none.
 
     Raises
     ------
@@ -69,14 +92,14 @@ class TrainedEvaluation:
         *,
         counts: Sequence[str] = COUNTS,
         most: int = MOST_CHOICES,
-        kept: Path | None = None,
+        fits: Path | None = None,
     ) -> None:
         for method in methods:
             check_trainable(potential, method)
         self.potential = potential
         self.methods = tuple(methods)
         self.settings = settings
-        self._kept = None if kept is None else KeptLines(kept)
+        self._journal = None if fits is None else Journal(fits, TrialFit)
         self._corrector = Corrector(potential, settings)
         self._tasks: list[tuple[str, list[Frame], str, list[tuple[int, ...]]]] = []
         for name, every in materials.items():
@@ -118,13 +141,13 @@ class TrainedEvaluation:
                 trials: list[Trial | None] = []
                 for labels in tried:
                     key = self._key(method, frames, labels)
-                    entry = None if self._kept is None else self._kept.get(key)
-                    if entry is None:
+                    fit = None if self._journal is None else self._journal.get(key)
+                    if fit is None:
                         on_fit(f"{name}: {method}, labels {', '.join(map(str, labels))}")
-                        entry = self._fit(method, frames, labels, before)
-                        if self._kept is not None:
-                            self._kept.add(key, entry)
-                    trials.append(_trial(entry))
+                        fit = self._fit(method, frames, labels, before)
+                        if self._journal is not None:
+                            self._journal.append(key, fit)
+                    trials.append(fit.trial)
                     on_trial()
                 outcome = outcome_of(name, count, method, len(frames), trials)
                 if outcome is not None:
@@ -132,34 +155,19 @@ class TrainedEvaluation:
 
     def _fit(
         self, method: str, frames: list[Frame], labels: tuple[int, ...], before: JudgedFrames
-    ) -> dict[str, Any]:
-        what = {"method": method, "system": frames[0].system, "labels": list(labels)}
+    ) -> TrialFit:
+        system = frames[0].system
         try:
             found = self._corrector.apply(method, [frames[k] for k in labels])
         except CorrectionError as error:
-            return {**what, "trial": None, "failure": str(error)}
+            return TrialFit(method, system, labels, None, str(error), math.nan)
         trial = before.trained_trial(labels, _judged(found.potential, frames))
-        finite = [value if math.isfinite(value) else None for value in trial]
-        return {**what, "trial": finite, "failure": None, "seconds": found.seconds}
+        return TrialFit(method, system, labels, tuple(trial), None, found.seconds)
 
     def _key(self, method: str, frames: Sequence[Frame], labels: tuple[int, ...]) -> str:
-        content = {
-            "model": self.potential.weights.sha256,
-            "dtype": str(self.potential.dtype),
-            "method": method,
-            "frames": fingerprint(frames),
-            "labels": labels,
-            "settings": self.settings.to_plain(),
-        }
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        model, dtype = self.potential.weights.sha256, str(self.potential.dtype)
+        return identity("evaluation", model, dtype, method, list(frames), labels, self.settings)
 
 
 def _judged(potential: Potential, frames: Sequence[Frame]) -> JudgedFrames:
     return JudgedFrames([frame for m in compare(potential, frames) for frame in m.frames])
-
-
-def _trial(entry: Mapping[str, Any]) -> Trial | None:
-    values = entry["trial"]
-    if values is None:
-        return None
-    return tuple(math.nan if value is None else value for value in values)

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 import platform
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -25,6 +23,7 @@ from umlip_bench.finetune.scalar import ScalarFit
 from umlip_bench.finetune.training.fit import TrainedFit, Training
 from umlip_bench.finetune.training.plot import plot_history, write_history
 from umlip_bench.ground.errors import CorrectionError
+from umlip_bench.ground.files import check_new_folder, write_folder_atomically
 from umlip_bench.ground.version import __version__
 from umlip_bench.potentials.catalogue import catalogue
 from umlip_bench.potentials.corrections.folder import (
@@ -93,7 +92,9 @@ def save(
     Raises
     ------
     CorrectionError
-        If `out` exists, bears the name of a published model, or cannot be written.
+        If `out` exists or bears the name of a published model.
+    OutputError
+        If it cannot be written.
     """
     labels = asdict(fit.labels)
     return _write(
@@ -150,27 +151,20 @@ def _write(
 ) -> Path:
     """Write a folder, whole or not at all; `build` puts into it what belongs beside the card."""
     check_target(out)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
-        try:
-            content = {
-                "schema": SCHEMA,
-                "name": out.name,
-                **build(part).to_plain(),
-                "fit": record,
-                "labels": {**labels, "source": None if source is None else asdict(source)},
-                "made": _provenance(),
-            }
-            text = yaml.safe_dump(_plain(content), sort_keys=False, allow_unicode=True, width=100)
-            (part / CARD).write_text(HEADER + text, encoding="utf-8")
-            part.chmod(0o755)
-            os.rename(part, out)
-        except BaseException:
-            shutil.rmtree(part, ignore_errors=True)
-            raise
-    except OSError as error:
-        raise CorrectionError(f"{out} cannot be written ({error}); choose another --out") from error
+
+    def fill(part: Path) -> None:
+        content = {
+            "schema": SCHEMA,
+            "name": out.name,
+            **build(part).to_plain(),
+            "fit": record,
+            "labels": {**labels, "source": None if source is None else asdict(source)},
+            "made": _provenance(),
+        }
+        text = yaml.safe_dump(_plain(content), sort_keys=False, allow_unicode=True, width=100)
+        (part / CARD).write_text(HEADER + text, encoding="utf-8")
+
+    write_folder_atomically(out, fill)
     return out
 
 
@@ -180,6 +174,9 @@ def check_target(out: Path) -> None:
     Raises
     ------
     CorrectionError
+        If it does.
+    OutputError
+        If it cannot be written.
     """
     if out.exists():
         raise CorrectionError(f"{out} exists; remove it or choose another --out")
@@ -188,6 +185,7 @@ def check_target(out: Path) -> None:
             f"{out.name} is the name of a published model, and a corrected one must not pass for it; "
             "choose another --out"
         )
+    check_new_folder(out)
 
 
 def _keep_parent(weights: Weights, folder: Path) -> ParentModel:

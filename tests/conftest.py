@@ -3,20 +3,76 @@
 import hashlib
 import subprocess
 import sys
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 
 import umlip_bench
+from umlip_bench.potentials import families
 from umlip_bench.potentials.catalogue import card
+from umlip_bench.potentials.protocol import DifferentiablePotential, Potential
 from umlip_bench.potentials.weights import WeightsStore
 
 SMALL_MACE = "small-mace"
 TRAINER = Path(__file__).parent / "tools" / "train_small_mace.py"
 
 FOREIGN = "ase:ase.calculators.lj:LennardJones"
+
+MARKED_BY_FIXTURE = {
+    "load_model": "model",
+    "small_mace": "model",
+    "chgnet": "model",
+    "browser": "browser",
+}
+"""What a test is marked with for a fixture that it uses, directly or through others."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for fixture, marker in MARKED_BY_FIXTURE.items():
+            if fixture in getattr(item, "fixturenames", ()):
+                item.add_marker(marker)
+
+
+class _MarkedOnly:
+    """An installed family, whose trained models only tests marked `model` may load.
+
+    So that `make check` stays what it says: a test that loads one otherwise fails and says why.
+    """
+
+    def __init__(self, point: families.EntryPoint, item: pytest.Item) -> None:
+        self.point, self.item = point, item
+
+    def load(self) -> families.Family:
+        loader = self.point.load()
+
+        def load(*args: object, **options: object) -> Potential:
+            potential = loader(*args, **options)
+            if isinstance(potential, DifferentiablePotential):
+                pytest.fail(f"{self.item.nodeid} loads a model: mark it with pytest.mark.model")
+            return potential
+
+        return load
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Around fixtures of every scope and the test itself."""
+    if item.get_closest_marker("model"):
+        return (yield)
+    installed = families.families
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            families,
+            "families",
+            lambda: {name: _MarkedOnly(point, item) for name, point in installed().items()},
+        )
+        return (yield)
 
 
 @cache
@@ -30,10 +86,12 @@ def small_mace(request: pytest.FixtureRequest) -> Path:
     recipe = TRAINER.read_bytes() + torch.__version__.encode()
     folder = request.config.cache.mkdir("small_mace")
     path = folder / f"{hashlib.sha256(recipe).hexdigest()[:16]}.model"
-    if not path.exists():
-        part = path.with_suffix(".part")
-        subprocess.run([sys.executable, "-W", "ignore", str(TRAINER), str(part)], check=True)
-        part.rename(path)
+    # One worker of pytest-xdist trains it, the others wait.
+    with FileLock(path.with_suffix(".lock")):
+        if not path.exists():
+            part = path.with_suffix(".part")
+            subprocess.run([sys.executable, "-W", "ignore", str(TRAINER), str(part)], check=True)
+            part.rename(path)
     return path
 
 

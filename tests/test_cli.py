@@ -101,6 +101,7 @@ def test_the_installed_script():
 # ---- input that a user can mend
 
 
+@pytest.mark.seconds
 def test_unknown_model(cli, tmp_path):
     message = refused(cli("run", "--model", "chgnet-0.3.1", "--out", tmp_path / "run"))
     assert "No model is named 'chgnet-0.3.1'" in message
@@ -108,24 +109,28 @@ def test_unknown_model(cli, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.seconds
 def test_a_bare_name_is_not_a_model(cli, tmp_path):
     message = refused(cli("run", "--model", "chgnet", "--out", tmp_path / "run"))
     assert "chgnet-0.3.0" in message
     assert "chgnet-0.2.0" in message
 
 
+@pytest.mark.seconds
 def test_a_weights_file_that_is_not_there(cli, tmp_path):
     message = refused(cli("run", "--model", tmp_path / "x.model", "--out", tmp_path / "run"))
     assert str(tmp_path / "x.model") in message
     assert "nor an existing file" in message
 
 
+@pytest.mark.seconds
 def test_unknown_suite(cli, tmp_path):
     message = refused(cli("run", "low-energy", "--out", tmp_path / "run"))
     assert "unknown suite 'low-energy'" in message
     assert "high-energy" in message
 
 
+@pytest.mark.seconds
 def test_unknown_data(cli, tmp_path):
     message = refused(cli("run", "--data", "pbe-maxi", "--out", tmp_path / "run"))
     assert "'pbe-maxi'" in message
@@ -133,11 +138,13 @@ def test_unknown_data(cli, tmp_path):
     assert "REF_energy" in message
 
 
+@pytest.mark.seconds
 def test_a_data_file_that_is_not_there(cli, tmp_path):
     message = refused(cli("run", "--data", tmp_path / "x.xyz", "--out", tmp_path / "run"))
     assert f"{tmp_path / 'x.xyz'}: no such file" in message
 
 
+@pytest.mark.seconds
 def test_cuda_where_there_is_none(cli, tmp_path):
     if torch.cuda.is_available():
         pytest.skip("this machine has a CUDA device")
@@ -148,12 +155,14 @@ def test_cuda_where_there_is_none(cli, tmp_path):
     assert not out.exists()
 
 
+@pytest.mark.seconds
 def test_no_place_to_write(cli, tmp_path):
     (tmp_path / "file").write_text("mine")
     message = refused(cli("run", "--model", CHGNET, "--out", tmp_path / "file" / "run"))
     assert "choose another --out" in message
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize(
     "options",
     [
@@ -226,6 +235,7 @@ def read_rows(out):
     return content["rows"]
 
 
+@pytest.mark.model
 def test_a_run_on_the_embedded_data(cli, tmp_path):
     out = tmp_path / "run"
     done = cli("run", "high-energy", "--model", CHGNET, "--out", out, "--device", "cpu")
@@ -321,6 +331,7 @@ def mixed_run(cli, tmp_path_factory):
     return done, out, bad
 
 
+@pytest.mark.model
 def test_a_bad_model_does_not_keep_a_good_one_from_running(mixed_run):
     done, out, bad = mixed_run
     assert done.returncode == 0
@@ -329,6 +340,7 @@ def test_a_bad_model_does_not_keep_a_good_one_from_running(mixed_run):
     assert {row["model"] for row in read_rows(out)} == {CHGNET}
 
 
+@pytest.mark.model
 @pytest.mark.parametrize("system", FAULTS)
 def test_structures_that_cannot_be_evaluated_are_reported(mixed_run, system):
     done, out, _ = mixed_run
@@ -340,6 +352,7 @@ def test_structures_that_cannot_be_evaluated_are_reported(mixed_run, system):
     assert f"failed: {CHGNET}, high-energy, {system}: {case['reason']}" in done.stderr
 
 
+@pytest.mark.model
 def test_structures_beside_bad_ones_are_measured(mixed_run):
     _, out, _ = mixed_run
     cases = read_cases(out)
@@ -349,6 +362,7 @@ def test_structures_beside_bad_ones_are_measured(mixed_run):
         assert (row["n_cases"], row["n_failed"]) == (2, len(FAULTS))
 
 
+@pytest.mark.seconds
 def test_nothing_succeeds(cli, tmp_path):
     ase.io.write(tmp_path / "data.xyz", spoilt("nan", not_a_number), format="extxyz")
     out = tmp_path / "run"
@@ -360,6 +374,7 @@ def test_nothing_succeeds(cli, tmp_path):
         assert (row["value"], row["n_cases"], row["n_failed"]) == (None, 0, 1)
 
 
+@pytest.mark.model
 def test_files_that_are_no_weights(cli, tmp_path):
     garbage = os.urandom(1000)
     (tmp_path / "one.model").write_bytes(garbage)
@@ -385,6 +400,7 @@ def test_files_that_are_no_weights(cli, tmp_path):
     assert read_rows(tmp_path / "run") == []
 
 
+@pytest.mark.seconds
 def test_a_model_more_in_the_same_folder(cli, tmp_path):
     ase.io.write(tmp_path / "data.xyz", frames_of("MgO") + frames_of("Si"), format="extxyz")
     common = ("--data", tmp_path / "data.xyz", "--out", tmp_path / "run", "--device", "cpu")
@@ -398,6 +414,7 @@ def test_a_model_more_in_the_same_folder(cli, tmp_path):
     assert len([row for row in rows if row["model"] == morse]) == len(first)
 
 
+@pytest.mark.seconds
 def test_two_weights_of_one_name_are_kept_apart(cli, tmp_path):
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
@@ -411,6 +428,7 @@ def test_two_weights_of_one_name_are_kept_apart(cli, tmp_path):
 # ---- speed
 
 
+@pytest.mark.model
 def test_speed_as_json(cli):
     done = cli(
         *("speed", "--model", CHGNET, "--work", "static", "--structures", "2"),

@@ -15,9 +15,9 @@ from umlip_bench.engine.speed.cells import small_cells
 from umlip_bench.engine.trial_batches import trial_batches
 from umlip_bench.potentials.agreement import TOLERANCES, call_calculator, deviation
 from umlip_bench.potentials.memory import cost_of_call, peak_bytes
+from umlip_bench.testing.structures import mixed
 
 from .conftest import SMALL_MACE
-from .potentials.structures import mixed
 
 pytestmark = [
     pytest.mark.gpu,

@@ -14,6 +14,8 @@ from scipy import stats
 
 from umlip_bench.datasets import embedded
 
+pytestmark = pytest.mark.model
+
 PBE_MINI = files("umlip_bench.datasets") / "pbe_mini" / "pbe_mini.xyz"
 
 

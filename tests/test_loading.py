@@ -277,6 +277,7 @@ def test_magnetic_moments_of_iron(chgnet):
     assert atoms.get_magnetic_moments()[0] == pytest.approx(2.2, abs=0.4)
 
 
+@pytest.mark.model
 def test_forces_and_stress_are_derivatives_in_ase_s_units(double):
     atoms = salt()
     atoms.calc = double

@@ -1,3 +1,4 @@
+import json
 import signal
 import subprocess
 import sys
@@ -55,6 +56,7 @@ def source(tmp_path, structures):
     return path
 
 
+@pytest.mark.model
 def test_relaxed_structures_come_in_the_order_of_the_input(
     umlip_bench, tmp_path, source, structures
 ):
@@ -78,6 +80,7 @@ def test_relaxed_structures_come_in_the_order_of_the_input(
         np.testing.assert_allclose(atoms.get_forces(), expected.get_forces(), atol=1e-6)
 
 
+@pytest.mark.model
 def test_cell_and_pressure(umlip_bench, tmp_path):
     source, out = tmp_path / "Si.cif", tmp_path / "out.xyz"
     bulk("Si", "diamond", a=5.5).write(source)
@@ -88,20 +91,26 @@ def test_cell_and_pressure(umlip_bench, tmp_path):
     np.testing.assert_allclose(-atoms.get_stress()[:3] / GPa, 10, atol=0.2)
 
 
+@pytest.mark.model
 def test_a_failure_leaves_the_others(umlip_bench, tmp_path, source, structures):
     bad = structures[0].copy()
     bad.positions[0] = bad.positions[1]
-    ase.io.write(source, [structures[0], bad, structures[1]])
+    unknown = structures[0].copy()
+    unknown.symbols[:] = "Po"
+    ase.io.write(source, [structures[0], bad, structures[1], unknown])
     out = tmp_path / "out.xyz"
     done = umlip_bench("relax", source, "--model", CHGNET, "--out", out)
     assert done.returncode == 0
-    assert "structure 1: after 0 steps of relaxation" in done.stderr
-    assert "coincide" in done.stderr
-    assert "2 of 3 structures" in done.stderr
-    assert "1 failed" in done.stderr
+    assert "structure 1: " in done.stderr
+    assert "are nearer than any bond" in done.stderr
+    assert "structure 3: after 0 steps of relaxation" in done.stderr
+    assert "not trained on Po" in done.stderr
+    assert "2 of 4 structures" in done.stderr
+    assert "2 failed" in done.stderr
     assert [atoms.info["index"] for atoms in ase.io.read(out, ":")] == [0, 2]
 
 
+@pytest.mark.model
 def test_a_killed_run_goes_on(tmp_path, source, structures):
     out = tmp_path / "out.xyz"
     command = [
@@ -116,32 +125,74 @@ def test_a_killed_run_goes_on(tmp_path, source, structures):
         out,
     ]
     ase.io.write(source, structures * 20)
+    work = out.with_name("out.xyz.work")
     with subprocess.Popen(list(map(str, command)), stderr=subprocess.DEVNULL) as process:
-        while not (out.exists() and out.stat().st_size > 3000):
+        while not any(path.stat().st_size > 3000 for path in work.glob("*.jsonl")):
             assert process.poll() is None
             time.sleep(0.02)
         process.send_signal(signal.SIGKILL)
-    before = out.read_bytes()
-    out.write_bytes(before[: len(before) - 40])  # torn in the middle of a line
-    survivors = before[: before.rfind(b"\n", 0, len(before) - 40)].count(b"index=")
+    assert not out.exists()
+    (journal,) = work.glob("*.jsonl")
+    before = journal.read_bytes()
+    journal.write_bytes(before[: len(before) - 40])  # torn in the middle of a line
+    survivors = journal.read_bytes().count(b"\n")
     assert 0 < survivors < 120
-    ase.io.write(
-        source, structures * 2
-    )  # fewer, so that the test is short: the first twelve are done or not
+    # Fewer, so that the test is short: of the first twelve some are done.
+    ase.io.write(source, structures * 2)
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    indices = [atoms.info["index"] for atoms in ase.io.read(out, ":")]
-    assert indices == sorted(set(indices))
-    assert set(range(12)) <= set(indices)
-    first_frame = before[: before.index(b"index=")]
-    assert first_frame.splitlines()[0] in out.read_bytes()
+    found = ase.io.read(out, ":")
+    assert [atoms.info["index"] for atoms in found] == list(range(12))
+    for k in range(6):  # the same structure is relaxed once
+        np.testing.assert_array_equal(found[k].positions, found[k + 6].positions)
+    assert journal.read_bytes() == before[: len(before) - 40]
+
+
+def test_results_belong_to_their_structures_not_to_their_places(umlip_bench, tmp_path):
+    out = tmp_path / "out.xyz"
+    emt = ("--model", "ase:ase.calculators.emt:EMT", "--out", out)
+    for name in ("Cu", "Ni", "Cu"):
+        bulk(name, a=3.7, cubic=True).write(tmp_path / f"{name}.xyz")
+        assert umlip_bench("relax", tmp_path / f"{name}.xyz", "--cell", *emt).returncode == 0
+        (atoms,) = ase.io.read(out, ":")
+        assert set(atoms.symbols) == {name}
+    nickel = bulk("Ni", a=3.7, cubic=True)
+    for masses, count in ((None, 2), ([60] * 4, 3)):  # other masses are another structure
+        if masses:
+            nickel.set_masses(masses)
+        nickel.write(tmp_path / "Ni.traj")
+        assert umlip_bench("relax", tmp_path / "Ni.traj", "--cell", *emt).returncode == 0
+        keys = {
+            json.loads(line)["key"]
+            for path in out.with_name("out.xyz.work").glob("*.jsonl")
+            for line in path.read_text().splitlines()
+        }
+        assert len(keys) == count
+
+
+def test_two_at_once_one_is_refused(tmp_path, structures):
+    out, source = tmp_path / "out.xyz", tmp_path / "in.xyz"
+    ase.io.write(source, structures * 20)
+    command = [sys.executable, "-m", "umlip_bench", "relax", str(source), "--out", str(out)]
+    with subprocess.Popen([*command, "--model", CHGNET], stderr=subprocess.DEVNULL) as first:
+        work = out.with_name("out.xyz.work")
+        while not any(path.stat().st_size > 3000 for path in work.glob("*.jsonl")):
+            assert first.poll() is None
+            time.sleep(0.02)
+        emt = ["--model", "ase:ase.calculators.lj:LennardJones"]
+        second = subprocess.run([*command, *emt], capture_output=True, text=True)
+        first.kill()
+    assert second.returncode == 2
+    assert "is in use by another process" in second.stderr
 
 
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        (["--fmax", "0"], "--fmax is 0.0"),
-        (["--fmax", "nan"], "--fmax is nan"),
+        (["--fmax", "0"], "--fmax: '0' is not a finite number above 0"),
+        (["--fmax", "nan"], "--fmax: 'nan' is not"),
+        (["--fmax", "inf"], "--fmax: 'inf' is not"),
+        (["--pressure", "nan", "--cell"], "--pressure: 'nan' is not a finite number"),
         (["--pressure", "5"], "give --cell too"),
         (["--steps", "0"], "at least 1"),
     ],
@@ -153,14 +204,35 @@ def test_options_that_make_no_sense(umlip_bench, tmp_path, source, options, reas
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("name", ["data.json", "relaxed.cif", "POSCAR", "relaxed.xyz.gz"])
+def test_only_names_of_extended_xyz_are_written(umlip_bench, tmp_path, source, name):
+    out = tmp_path / name
+    out.write_text('{"precious": 1}')
+    done = umlip_bench("relax", source, "--model", CHGNET, "--out", out)
+    assert done.returncode == 2
+    assert str(out) in done.stderr
+    assert "must end in .xyz or .extxyz" in done.stderr
+    assert out.read_text() == '{"precious": 1}'
+
+
+@pytest.mark.parametrize("place", ["missing/x.xyz", "folder.xyz", "/proc/sys/x.xyz"])
+def test_where_nothing_can_be_written_is_said_at_once(umlip_bench, tmp_path, source, place):
+    (tmp_path / "folder.xyz").mkdir()
+    done = umlip_bench("relax", source, "--model", "no-such", "--out", tmp_path / place)
+    assert done.returncode == 2
+    assert "cannot be written" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.model
 def test_other_settings_do_not_mix(umlip_bench, tmp_path, source):
     out = tmp_path / "out.xyz"
     common = ("relax", source, "--model", CHGNET, "--out", out)
     assert umlip_bench(*common, "--steps", "2").returncode == 0
     before = out.read_bytes()
-    done = umlip_bench(*common, "--steps", "3")
-    assert done.returncode == 2
-    assert "holds relaxations with most_steps 2, asked for is 3" in done.stderr
+    assert umlip_bench(*common, "--steps", "3").returncode == 0
+    assert {atoms.info["most_steps"] for atoms in ase.io.read(out, ":")} == {3}
+    assert umlip_bench(*common, "--steps", "2").returncode == 0
     assert out.read_bytes() == before
 
 
@@ -181,3 +253,22 @@ def test_unreadable_input(umlip_bench, tmp_path):
     assert done.returncode == 2
     assert "a.cif" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_file_that_cannot_be_read_leaves_the_others(umlip_bench, tmp_path):
+    good = tmp_path / "a.cif"
+    bulk("Si", "diamond", a=5.45).write(good)
+    (tmp_path / "b.cif").write_text("nothing")
+    (tmp_path / "c.dat").write_text("hello")
+    files = [tmp_path / "b.cif", good, tmp_path / "c.dat", tmp_path / "d.cif"]
+    done = umlip_bench("relax", *files, "--model", CHGNET, "--out", tmp_path / "out.xyz")
+    assert done.returncode == 0, done.stderr
+    assert "1 of 4 structures" in done.stderr
+    assert "3 failed" in done.stderr
+    for name in ("b.cif", "c.dat", "d.cif"):
+        assert f"{name}" in done.stderr
+    assert [a.info["index"] for a in ase.io.read(tmp_path / "out.xyz", ":")] == [1]
+    done = umlip_bench("relax", *files[2:], "--model", CHGNET, "--out", tmp_path / "o.xyz")
+    assert done.returncode == 2
+    assert "there is no structure to relax" in done.stderr
+    assert not (tmp_path / "o.xyz").exists()

@@ -13,6 +13,8 @@ import pytest
 from ase.build import bulk
 from ase.calculators.lj import LennardJones
 
+pytestmark = pytest.mark.seconds
+
 N_SYSTEMS, N_FRAMES = 8, 2
 MODEL = "ase:slow_lj:SlowLJ"
 SLOW_LJ = """
@@ -80,9 +82,13 @@ def calculations(folder):
     return len((folder / "log").read_text().splitlines())
 
 
+def journals(out):
+    return sorted((out / "journal").glob("*.jsonl"))
+
+
 def cases(out):
-    path = out / "cases.jsonl"
-    return path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+    """Whole lines of all files of the journal."""
+    return [line for path in journals(out) for line in path.read_bytes().split(b"\n")[:-1]]
 
 
 def stop_midway(process, out, kind):
@@ -101,7 +107,7 @@ def check_that_the_rest_is_done(folder, out, finished, summary):
     assert start(folder, out).wait(60) == 0
     assert calculations(folder) == (N_SYSTEMS - len(finished)) * N_FRAMES
     lines = cases(out)
-    assert lines[: len(finished)] == finished
+    assert set(finished) <= set(lines)
     assert len({json.loads(line)["key"] for line in lines}) == len(lines) == N_SYSTEMS
     assert (out / "summary.json").read_bytes() == summary
 
@@ -114,7 +120,7 @@ def test_a_killed_run_goes_on(folder, uninterrupted):
     assert not (out / "summary.json").exists()
     finished = cases(out)
     # A line that the kill cut short.
-    with (out / "cases.jsonl").open("ab") as file:
+    with journals(out)[0].open("ab") as file:
         file.write(finished[0][:50])
     check_that_the_rest_is_done(folder, out, finished, uninterrupted)
 

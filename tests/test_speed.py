@@ -17,6 +17,7 @@ def short(monkeypatch):
     monkeypatch.setattr(Dynamics, "steps", 5)
 
 
+@pytest.mark.model
 @pytest.mark.parametrize("name", WORK)
 def test_both_sides_come_to_the_same_end(name, short):
     """In float64 to rounding, so that what is timed is the same work."""
@@ -29,6 +30,7 @@ def test_both_sides_come_to_the_same_end(name, short):
     assert found.within(Difference(energy=1e-6, forces=1e-4, positions=1e-4)), found
 
 
+@pytest.mark.model
 def test_sides_that_differ_are_not_timed():
     model = potential("chgnet-0.3.0", device="cpu")
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from umlip_bench.analysis.compared_models import Side, sides
+from umlip_bench.analysis.compared_models import Side, baseline_first, corrects, sides
 from umlip_bench.analysis.comparison import compare, compare_variants
 from umlip_bench.analysis.corrected import Factor, corrected, notes, parent_in
 from umlip_bench.analysis.report.content import CorrectionNote, CorrectionRow, Pair, Relaxation
@@ -28,9 +28,14 @@ PAIRS_UP_TO = 3
 def pairs_of(everyone: Sequence[Side]) -> tuple[Pair, ...]:
     """Models compared with each other, those that have cases in common."""
     if len(everyone) <= PAIRS_UP_TO:
-        chosen = list(combinations(everyone, 2))
+        found = list(combinations(everyone, 2))
     else:
-        chosen = [(_partner(everyone[:k], each), each) for k, each in enumerate(everyone) if k]
+        found = [
+            (partner, each)
+            for k, each in enumerate(everyone)
+            if (partner := _partner(everyone, k)) is not None
+        ]
+    chosen = dict.fromkeys(baseline_first(first, second) for first, second in found)
     return tuple(
         Pair(first.label, second.label, tuple(rows), pair_table(first, second, rows))
         for first, second in chosen
@@ -46,8 +51,19 @@ def relaxation_of(everyone: Sequence[Side]) -> Relaxation | None:
     return Relaxation(tuple((side.label, rows) for side, rows in found), relaxation_table(found))
 
 
-def _partner(earlier: Sequence[Side], side: Side) -> Side:
-    """The same model of an earlier run, else the first model of the same run, else the first of all."""
+def _partner(everyone: Sequence[Side], k: int) -> Side | None:
+    """What the k-th model is compared with, ``None`` for the first unless it is a corrected one.
+
+    Its parent, else the same model of an earlier run, else the first model of the same run, else the
+    first of all.
+    """
+    side, earlier = everyone[k], everyone[:k]
+    parents = [each for each in everyone if corrects(side, each)]
+    here = [each for each in parents if each.run.path == side.run.path]
+    if parents:
+        return next(iter([*here, *parents]))
+    if not earlier:
+        return None
     same_model = [each for each in earlier if each.model == side.model]
     same_run = [each for each in earlier if each.run.path == side.run.path]
     return next(iter([*same_model, *same_run]), earlier[0])

@@ -180,6 +180,8 @@ class RunNote:
         Of umlip_bench.
     started, device
         When and on what it was run; empty if not recorded.
+    incomplete
+        What was planned and is not there, a sentence each.
     """
 
     name: str
@@ -187,6 +189,7 @@ class RunNote:
     version: str
     started: str
     device: str
+    incomplete: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -390,6 +393,18 @@ class CorrectionRow:
     after: Row
     difference: PairedRow | None
     scale: str
+
+    @property
+    def after_minus_before(self) -> float:
+        """Difference of the two numbers, as they stand beside each other."""
+        return self.after.value - self.before.value
+
+    @property
+    def against_values(self) -> bool:
+        """Whether the paired difference has another sign than that of the numbers beside it."""
+        if self.difference is None:
+            return False
+        return self.after_minus_before * self.difference.difference < 0.0
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from umlip_bench.analysis.report.content import Report
 from umlip_bench.analysis.report.picture_charts import picture_figure
 from umlip_bench.analysis.report.style import PRINT, Style, config
 from umlip_bench.ground.errors import DataError
+from umlip_bench.ground.outputs import COMMENT, PDF_COMMENT, PNG_METADATA, Output, make_folder
 
 ENDINGS = ("png", "pdf", "svg")
 PIXELS_PER_INCH = 300
@@ -39,6 +40,8 @@ def write(
     only: Sequence[str] = ("*",),
     endings: Sequence[str] = ("png", "pdf"),
     pixels_per_inch: int = PIXELS_PER_INCH,
+    *,
+    force: bool = False,
 ) -> Iterator[Path]:
     """Write charts of the page as files.
 
@@ -47,13 +50,15 @@ def write(
     report
         The page's content.
     folder
-        Made if it is not there; files of the same names are replaced.
+        Made if it is not there; figures of an earlier call are replaced.
     only
         Names of charts, without ending; ``*`` stands for anything.
     endings
         Formats, of `ENDINGS`.
     pixels_per_inch
         Of PNG, positive.
+    force
+        Whether to overwrite files of the same names that are not figures of ours.
 
     Yields
     ------
@@ -64,6 +69,8 @@ def write(
     ------
     DataError
         If no chart has one of the names.
+    OutputError
+        If a file cannot be written, or is there and not ours; no figure is written then.
     """
     named = _named(report)
     missing = [each for each in only if not any(fnmatchcase(name, each) for name in named)]
@@ -71,13 +78,18 @@ def write(
         raise DataError(
             f"no figure is named {', '.join(missing)}; there are {', '.join(named) or 'none'}"
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, figure in named.items():
-        if any(fnmatchcase(name, each) for each in only):
-            for ending in endings:
-                path = folder / f"{name}.{ending}"
-                path.write_bytes(_drawn(figure, ending, pixels_per_inch))
-                yield path
+    make_folder(folder)
+    outputs = [
+        (figure, ending, Output(folder / f"{name}.{ending}", force))
+        for name, figure in named.items()
+        if any(fnmatchcase(name, each) for each in only)
+        for ending in endings
+    ]
+    for _, _, output in outputs:
+        output.check()
+    for figure, ending, output in outputs:
+        output.write_bytes(_drawn(figure, ending, pixels_per_inch))
+        yield output.path
 
 
 def _named(report: Report) -> dict[str, Figure]:
@@ -106,19 +118,28 @@ def _drawn(figure: Figure, ending: str, pixels_per_inch: int) -> bytes:
             pixels_per_inch,
         )
     elif ending == "pdf":
-        content = vl_convert.vegalite_to_pdf(spec, vl_version=version)
+        content = (
+            vl_convert.vegalite_to_pdf(spec, vl_version=version).rstrip() + b"\n" + PDF_COMMENT
+        )
     else:
-        content = vl_convert.vegalite_to_svg(spec, vl_version=version).encode()
+        svg = vl_convert.vegalite_to_svg(spec, vl_version=version)
+        content = f"{svg.rstrip()}\n{COMMENT}".encode()
     return content
 
 
 def _compressed(png: bytes, pixels_per_inch: int) -> bytes:
     """The same pixels in a third of the bytes: on an opaque ground transparency is of no use."""
     from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
 
     smaller = BytesIO()
+    metadata = PngInfo()
+    for key, value in PNG_METADATA.items():
+        metadata.add_text(key, value)
     image = Image.open(BytesIO(png)).convert("RGB")
-    image.save(smaller, "PNG", optimize=True, dpi=(pixels_per_inch, pixels_per_inch))
+    image.save(
+        smaller, "PNG", optimize=True, dpi=(pixels_per_inch, pixels_per_inch), pnginfo=metadata
+    )
     return smaller.getvalue()
 
 

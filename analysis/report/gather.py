@@ -118,6 +118,7 @@ def _run_note(run: Run) -> RunNote:
         version=str(known.get("umlip_bench", "")),
         started=str(known.get("started", ""))[:10],
         device=str(known.get("device", "")),
+        incomplete=run.incomplete,
     )
 
 

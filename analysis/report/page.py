@@ -26,7 +26,7 @@ from umlip_bench.analysis.report.comparison_charts import (
     pair_figure,
     relaxation_figure,
 )
-from umlip_bench.analysis.report.content import Member, Report
+from umlip_bench.analysis.report.content import CorrectionRow, Member, Report
 from umlip_bench.analysis.report.picture_charts import picture_figure
 from umlip_bench.analysis.report.style import SCREEN, Style, config
 from umlip_bench.analysis.summary import Row
@@ -100,6 +100,7 @@ def render(report: Report) -> str:
         "json": _json,
         "cell": cell,
         "difference": difference,
+        "change": change,
         "unit": pretty_unit,
         "panels": _panels,
     }
@@ -186,6 +187,12 @@ def difference(row: PairedRow) -> str:
     """A paired difference with its sign and, in brackets, its interval; as precise as the values."""
     decimals = _decimals(max(row.first, row.second, key=abs), row.unit)
     return _with_ends(row.difference, row.ci_low, row.ci_high, decimals, "+")
+
+
+def change(row: CorrectionRow) -> str:
+    """After minus before of the two numbers themselves, as precise as they are shown."""
+    decimals = _decimals(max(row.before.value, row.after.value, key=abs), row.before.unit)
+    return _with_ends(row.after_minus_before, None, None, decimals, "+")
 
 
 def _decimals(value: float, unit: str) -> int:

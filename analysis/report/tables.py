@@ -13,7 +13,16 @@ from umlip_bench.analysis.report.wording import slug
 from umlip_bench.analysis.run_files import CaseRecord
 from umlip_bench.analysis.suites import SuiteAnalysis
 
-_DIFFERENCE = ("difference", "low", "high", "unit", "cases", "materials", "metric")
+_DIFFERENCE = (
+    "difference",
+    "low",
+    "high",
+    "unit",
+    "cases",
+    "materials",
+    "metric",
+    "difference is",
+)
 """Columns of a paired row, after what it is of."""
 
 
@@ -131,6 +140,7 @@ def _paired(row: PairedRow) -> tuple[Value, ...]:
         row.n_cases,
         row.n_systems,
         row.metric,
+        row.difference_is,
     )
 
 

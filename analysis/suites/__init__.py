@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from umlip_bench.analysis.suites.base import Headline, Parity, Quantity, SuiteAnalysis
+from umlip_bench.analysis.suites.base import NO_RESULT, Headline, Parity, Quantity, SuiteAnalysis
 from umlip_bench.analysis.suites.elastic import ElasticAnalysis
 from umlip_bench.analysis.suites.energies import (
     DefectsAnalysis,
@@ -17,7 +17,15 @@ from umlip_bench.analysis.suites.high_energy import HighEnergyAnalysis
 from umlip_bench.analysis.suites.phonons import PhononAnalysis
 from umlip_bench.ground.errors import UmlipBenchError
 
-__all__ = ["ANALYSES", "Headline", "Parity", "Quantity", "SuiteAnalysis", "analysis_of"]
+__all__ = [
+    "ANALYSES",
+    "NO_RESULT",
+    "Headline",
+    "Parity",
+    "Quantity",
+    "SuiteAnalysis",
+    "analysis_of",
+]
 
 ANALYSES: dict[str, SuiteAnalysis[Any]] = {
     each.name: each

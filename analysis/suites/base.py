@@ -59,6 +59,9 @@ class Parity:
     model: FloatArray
 
 
+NO_RESULT = "no result in this geometry"
+
+
 @dataclass(frozen=True)
 class Headline:
     """A number by which a suite says how soft a model is: 1 is right, below 1 is soft.
@@ -121,6 +124,14 @@ class SuiteAnalysis(ABC, Generic[R]):
     def case_table(self, results: Sequence[R]) -> CaseTable | None:
         """Cases of one model, one by one; ``None`` where there is more to a case than a line holds."""
         return None
+
+    def faults(self, result: R, variant: str) -> tuple[str, ...]:
+        """What went wrong in a case, in words, whether or not there is a reference to compare with.
+
+        `NO_RESULT` for a geometry that was to be measured and has no result; ``"imaginary modes"`` and
+        the like otherwise.
+        """
+        return ()
 
     @abstractmethod
     def system(self, result: R) -> str:

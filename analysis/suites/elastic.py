@@ -19,9 +19,10 @@ from umlip_bench.analysis.elastic import (
     elastic_metrics,
     elastic_rows,
 )
+from umlip_bench.analysis.elasticity import is_stable
 from umlip_bench.analysis.eos import GPA
 from umlip_bench.analysis.paired import CaseMedian, PairedMetric
-from umlip_bench.analysis.suites.base import Headline, Parity, Quantity, SuiteAnalysis
+from umlip_bench.analysis.suites.base import NO_RESULT, Headline, Parity, Quantity, SuiteAnalysis
 from umlip_bench.analysis.summary import Row
 from umlip_bench.analysis.tables import CaseTable, Presentation
 
@@ -101,6 +102,17 @@ class ElasticAnalysis(SuiteAnalysis[ElasticComparison]):
     def case_table(self, results: Sequence[ElasticComparison]) -> CaseTable:
         """Moduli of each material."""
         return case_table(results)
+
+    def faults(self, result: ElasticComparison, variant: str) -> tuple[str, ...]:
+        """Constants that are missing, or those of an unstable crystal."""
+        constants, failure = (
+            (result.relaxed, result.relaxed_failure)
+            if variant == RELAXED
+            else (result.fixed, result.fixed_failure)
+        )
+        if constants is None:
+            return (NO_RESULT,) if failure else ()
+        return () if is_stable(constants) else ("mechanically unstable",)
 
     def system(self, result: ElasticComparison) -> str:
         """Each case is a material."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from umlip_bench.analysis import energies, migration
 from umlip_bench.analysis.defects import DEFECTS, DefectResult, defect_table
-from umlip_bench.analysis.energies import EnergyComparison, Variant
+from umlip_bench.analysis.energies import EnergyComparison, Standing, Variant
 from umlip_bench.analysis.migration import MIGRATION, MigrationComparison, Profile
 from umlip_bench.analysis.paired import SIGNED_ERROR, FloatArray, PairedMetric, Pooled, SystemMedian
 from umlip_bench.analysis.softening import (
@@ -29,7 +29,7 @@ from umlip_bench.analysis.solid_solutions import (
     ordering_table,
     solution_rows,
 )
-from umlip_bench.analysis.suites.base import Headline, Parity, Quantity, SuiteAnalysis
+from umlip_bench.analysis.suites.base import NO_RESULT, Headline, Parity, Quantity, SuiteAnalysis
 from umlip_bench.analysis.summary import Row, RowHead
 from umlip_bench.analysis.surfaces import SI, SURFACES, SurfaceResult, surface_table, wulff_rows
 from umlip_bench.analysis.tables import CaseTable, Presentation
@@ -37,6 +37,14 @@ from umlip_bench.analysis.tables import CaseTable, Presentation
 R = TypeVar("R")
 
 FIXED_AND_RELAXED = (Variant.FIXED, Variant.RELAXED)
+
+
+FAULTS = {
+    Standing.UNCONVERGED: "relaxation not converged",
+    Standing.CHANGED: "relaxed into something else",
+    Standing.FAILED: NO_RESULT,
+}
+"""Standings that are a fault of the model, in words."""
 
 
 class EnergyAnalysis(SuiteAnalysis[R]):
@@ -66,6 +74,14 @@ class EnergyAnalysis(SuiteAnalysis[R]):
         comparisons = [self.comparison(result) for result in results]
         variants = [Variant(variant) for variant in self.variants]
         return energies.energy_rows(model, data, self.name, comparisons, n_failed, variants)
+
+    def faults(self, result: R, variant: str) -> tuple[str, ...]:
+        """Energies that are missing, or of a geometry that is not the one that was to be relaxed."""
+        return tuple(
+            FAULTS[value.standing]
+            for value in self.comparison(result).values
+            if value.variant == variant and value.standing in FAULTS
+        )
 
     def system(self, result: R) -> str:
         """The material that the comparison names."""

@@ -21,7 +21,7 @@ from umlip_bench.analysis.eos import (
     eos_rows,
 )
 from umlip_bench.analysis.paired import CaseMedian, PairedMetric
-from umlip_bench.analysis.suites.base import Headline, Parity, Quantity, SuiteAnalysis
+from umlip_bench.analysis.suites.base import NO_RESULT, Headline, Parity, Quantity, SuiteAnalysis
 from umlip_bench.analysis.summary import Row
 from umlip_bench.analysis.tables import CaseTable, Presentation
 from umlip_bench.ground.birch_murnaghan import Equilibrium
@@ -98,6 +98,14 @@ class EosAnalysis(SuiteAnalysis[EosComparison]):
     def case_table(self, results: Sequence[EosComparison]) -> CaseTable:
         """The model's own equations of state."""
         return case_table(results)
+
+    def faults(self, result: EosComparison, variant: str) -> tuple[str, ...]:
+        """Curves that are missing, or have no minimum."""
+        curve = result.relaxed if variant == RELAXED else result.fixed
+        if curve is None:
+            # Without a reference there is no geometry of DFT to be measured at.
+            return (NO_RESULT,) if variant == RELAXED or result.reference is not None else ()
+        return ("no minimum",) if curve.equilibrium is None else ()
 
     def system(self, result: EosComparison) -> str:
         """Each case is a material."""

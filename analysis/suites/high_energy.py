@@ -18,11 +18,11 @@ from umlip_bench.analysis.high_energy import (
     high_energy_rows,
     material_metrics,
 )
-from umlip_bench.analysis.high_energy_table import HIGH_ENERGY
+from umlip_bench.analysis.high_energy_table import HIGH_ENERGY, suspicious_table
 from umlip_bench.analysis.paired import CaseMedian, PairedMetric
 from umlip_bench.analysis.suites.base import Headline, Parity, Quantity, SuiteAnalysis
 from umlip_bench.analysis.summary import Row
-from umlip_bench.analysis.tables import Presentation
+from umlip_bench.analysis.tables import CaseTable, Presentation
 
 FORCES = Quantity("force component", "eV/Å", "slope_pooled")
 ENERGIES = Quantity("energy difference among equal compositions", "meV/atom", None)
@@ -128,6 +128,10 @@ class HighEnergyAnalysis(SuiteAnalysis[MaterialComparison]):
     ) -> list[Row]:
         """Medians over materials and pooled values, with intervals."""
         return high_energy_rows(model, data, results, n_failed)
+
+    def case_table(self, results: Sequence[MaterialComparison]) -> CaseTable | None:
+        """Materials whose labels are suspicious; ``None`` where there are none."""
+        return suspicious_table([material_metrics(result) for result in results])
 
     def system(self, result: MaterialComparison) -> str:
         """Each case is a material."""

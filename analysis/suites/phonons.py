@@ -23,7 +23,7 @@ from umlip_bench.analysis.phonons import (
     phonon_rows,
     signed_squares,
 )
-from umlip_bench.analysis.suites.base import Headline, Parity, Quantity, SuiteAnalysis
+from umlip_bench.analysis.suites.base import NO_RESULT, Headline, Parity, Quantity, SuiteAnalysis
 from umlip_bench.analysis.summary import Row
 from umlip_bench.analysis.tables import CaseTable, Presentation
 
@@ -132,6 +132,15 @@ class PhononAnalysis(SuiteAnalysis[PhononComparison]):
     def case_table(self, results: Sequence[PhononComparison]) -> CaseTable:
         """Phonons of each material."""
         return case_table(results)
+
+    def faults(self, result: PhononComparison, variant: str) -> tuple[str, ...]:
+        """Modes that are imaginary, at wave vectors of the supercell or by interpolation alone."""
+        side = result.relaxed if variant == RELAXED else result.fixed
+        if side is None:
+            return (NO_RESULT,) if result.not_relaxed else ()
+        if not side.is_stable:
+            return ("imaginary modes",)
+        return ("imaginary modes by interpolation alone",) if side.dips else ()
 
     def system(self, result: PhononComparison) -> str:
         """Each case is a material."""

@@ -19,6 +19,7 @@ from umlip_bench.datasets.frame import Frame
 from umlip_bench.datasets.importers.vasp_json import named
 from umlip_bench.ground.errors import DataError
 from umlip_bench.ground.level_of_theory import LevelOfTheory
+from umlip_bench.ground.structures import READER_ERRORS
 
 FILE = "mpf-TP.xyz"
 
@@ -82,17 +83,8 @@ def _frames(path: Path) -> Iterator[Frame]:
         for atoms in ase.io.iread(path, index=":", format="extxyz"):
             yield _frame(atoms, index)
             index += 1
-    # What ASE's reader raises on damaged text (see `umlip_bench.datasets.extxyz`), and what its
-    # calculator and we do on missing labels.
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        IndexError,
-        TypeError,
-        RuntimeError,
-        PropertyNotImplementedError,
-    ) as error:
+    # The calculator that ASE's reader attaches refuses labels that are missing.
+    except (*READER_ERRORS, PropertyNotImplementedError) as error:
         raise DataError(
             f"{path}, frame {index}: not as published ({type(error).__name__}: {error}); "
             "fetch the file again"

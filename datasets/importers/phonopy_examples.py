@@ -42,7 +42,9 @@ def cases(folder: Path, level: LevelOfTheory) -> Iterator[PhononCase]:
     for name, system in SYSTEMS.items():
         source = read_yaml(present(folder / name / "phonopy_disp.yaml"))
         if (folder / name / "FORCE_SETS").is_file():
-            forces = read_force_sets(folder / name / "FORCE_SETS", *displacements_of(source))
+            atoms, vectors = displacements_of(source)
+            assert atoms is not None  # one atom is displaced in each of these
+            forces = read_force_sets(folder / name / "FORCE_SETS", atoms, vectors)
         else:
             forces = _read_vasprun(folder / name / "vasprun.xml")
         pressed = name in UNDER_PRESSURE

@@ -9,18 +9,23 @@ from pathlib import Path
 import numpy as np
 from ase import Atoms
 
-from umlip_bench.datasets.labels import ENERGY, FORCES, STRESS, SYSTEM
-from umlip_bench.finetune.labelling.geometry import TOLERANCE, Match, Mismatch, compare
-from umlip_bench.finetune.labelling.outputs import (
+from umlip_bench.datasets import manifests
+from umlip_bench.datasets.dataset import Manifest
+from umlip_bench.datasets.labels import ENERGY, FORCES, FREE_ENERGY, STRESS, SYSTEM
+from umlip_bench.datasets.levels import common_level
+from umlip_bench.datasets.readers import (
+    EXPECTED,
     Code,
     RefusedResult,
     Result,
-    find_outputs,
-    read_output,
+    find_labels,
+    read_labels,
 )
+from umlip_bench.finetune.labelling.geometry import TOLERANCE, Match, Mismatch, compare
 from umlip_bench.finetune.labelling.suggested import FRAMES
-from umlip_bench.finetune.labelling.writing import FREE_ENERGY, simple_info, write_labels
+from umlip_bench.finetune.labelling.writing import simple_info, write_labels
 from umlip_bench.ground.errors import LabelError
+from umlip_bench.ground.level_of_theory import LevelOfTheory
 
 
 @dataclass(frozen=True)
@@ -64,10 +69,10 @@ def collect(
     Parameters
     ----------
     paths
-        Files and folders, searched with all below them: vasprun.xml(.gz), output of pw.x, GPAW's text or
-        gpw, extended XYZ with labels.
+        Files and folders, searched with all below them, of the forms of `umlip_bench.datasets.readers`.
     out
-        Extended XYZ to write, which must not exist.
+        Extended XYZ to write, which must not exist; beside it a manifest with the level of theory, where the
+        results say it.
     frames
         What was to be labelled; `frames_beside` finds the file that `suggest` wrote.
     tolerance
@@ -81,19 +86,19 @@ def collect(
     Raises
     ------
     LabelError
-        If `out` exists, nothing was found, results are of several codes, whose energies and settings
-        differ, or no result became a label.
+        If `out` or its manifest exists, nothing was found, results are of several codes, whose energies and
+        settings differ, or no result became a label.
     """
     out = Path(out)
     if out.exists():
         raise LabelError(f"{out} exists; remove it or choose another --out")
-    found = list(dict.fromkeys(each for path in paths for each in find_outputs(Path(path))))
+    beside = manifests.path_of(out)
+    if beside.exists():
+        raise LabelError(f"{beside} exists; remove it or choose another --out")
+    found = list(dict.fromkeys(each for path in paths for each in find_labels(Path(path))))
     if not found:
-        raise LabelError(
-            f"no results in {', '.join(map(str, paths))}: expected vasprun.xml(.gz), output of pw.x (*.out, "
-            "*.pwo), GPAW's text (*.txt) or *.gpw, or extended XYZ with labels"
-        )
-    read = [result for path, code in found for result in read_output(path, code)]
+        raise LabelError(f"no results in {', '.join(map(str, paths))}: expected {EXPECTED}")
+    read = [result for path, code in found for result in read_labels(path, code)]
     refused = [result for result in read if isinstance(result, RefusedResult)]
     results = [result for result in read if isinstance(result, Result)]
     codes = {result.code: result.where for result in results}
@@ -103,6 +108,7 @@ def collect(
             f"these are results of several codes ({examples}), whose energies do not go together; collect "
             "those of one, e.g. suggested/vasp"
         )
+    level = common_level(results, [_system_of(result.atoms) for result in results])
     if frames is None:
         labelled = [
             _labelled(result.atoms, result, np.arange(len(result.atoms))) for result in results
@@ -118,6 +124,8 @@ def collect(
         raise LabelError(f"no label could be collected:\n{reasons}")
     write_labels(out, labelled)
     (code,) = codes
+    if level is not None:
+        manifests.write(beside, _manifest(out, code, level))
     return Collected(
         code=code,
         n_labels=len(labelled),
@@ -181,11 +189,27 @@ def _match(
     return matched, refused
 
 
+def _system_of(atoms: Atoms) -> str:
+    return str(atoms.info.get(SYSTEM) or atoms.symbols.formula.reduce()[0].format("metal"))
+
+
+def _manifest(out: Path, code: Code, level: LevelOfTheory) -> Manifest:
+    return Manifest(
+        id=out.name,
+        title=f"labels of {code}",
+        level_of_theory=level,
+        settings=manifests.NOT_STATED,
+        source=str(out),
+        licence=manifests.NOT_STATED,
+        citation=manifests.NOT_STATED,
+    )
+
+
 def _labelled(frame: Atoms, result: Result, order: np.ndarray) -> Atoms:
     """A frame with a result's labels, in the frame's order of atoms."""
     out = Atoms(numbers=frame.numbers, positions=frame.positions, cell=frame.cell, pbc=frame.pbc)
     kept = simple_info(frame)
-    kept.setdefault(SYSTEM, frame.symbols.formula.reduce()[0].format("metal"))
+    kept.setdefault(SYSTEM, _system_of(frame))
     out.info = {**kept, ENERGY: result.energy, "code": str(result.code), "source": result.where}
     if result.free_energy is not None:
         out.info[FREE_ENERGY] = result.free_energy

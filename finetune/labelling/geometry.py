@@ -1,76 +1,16 @@
-"""Structures to label: reading them, and telling whether a result is one of them."""
+"""Telling whether a result of a DFT code is one of the structures that were to be labelled."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
-import ase.io
 import numpy as np
 from ase import Atoms
-from ase.io.formats import UnknownFileTypeError
 
-from umlip_bench.ground.errors import LabelError
-from umlip_bench.ground.structures import check_structure, describe
+from umlip_bench.ground.structures import describe
 
 TOLERANCE = 1e-3
 """Å. Codes print positions to 1e-6 Å or better; a step of a relaxation is larger than this."""
-
-
-def read_structures(path: Path) -> list[Atoms]:
-    """Read all structures of a file that ASE knows.
-
-    Raises
-    ------
-    LabelError
-        If it cannot be read, is empty, or a structure is not periodic in all directions.
-    """
-    try:
-        found = ase.io.read(path, index=":")
-    except FileNotFoundError:
-        raise LabelError(f"{path}: no such file") from None
-    # What ASE's readers raise on content that is not what the file's name promises.
-    except (
-        AssertionError,
-        OSError,
-        ValueError,
-        KeyError,
-        IndexError,
-        TypeError,
-        RuntimeError,
-        UnknownFileTypeError,
-    ) as error:
-        raise LabelError(
-            f"{path} cannot be read ({type(error).__name__}: {error}); expected a structure file that ASE "
-            "knows, such as extended XYZ, CIF or POSCAR"
-        ) from error
-    if not found:
-        raise LabelError(f"{path} holds no structure")
-    for atoms in found:
-        check_structure(atoms, ())
-    return list(found)
-
-
-def read_structure(path: Path) -> Atoms:
-    """Read the one structure of a file.
-
-    Raises
-    ------
-    LabelError
-        As `read_structures`, if there are several, or sites are partly occupied.
-    """
-    found = read_structures(path)
-    if len(found) > 1:
-        raise LabelError(f"{path} holds {len(found)} structures; give a file with one of them")
-    (atoms,) = found
-    occupancy = atoms.info.get("occupancy", {})
-    shared = [site for site in occupancy.values() if any(abs(x - 1) > 1e-6 for x in site.values())]
-    if shared:
-        named = ", ".join(f"{symbol} {share:g}" for symbol, share in shared[0].items())
-        raise LabelError(
-            f"{path}: a site is occupied by {named}; DFT needs an ordered structure: choose one ordering"
-        )
-    return atoms
 
 
 @dataclass(frozen=True, eq=False)

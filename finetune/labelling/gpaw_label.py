@@ -1,7 +1,7 @@
 """PBE labels computed on this machine with GPAW, one process for each frame.
 
-Each frame's result is a file of its own, named by a digest of its geometry and the settings: a frame is
-never computed twice, and a killed run goes on where it was.
+Results are entries of a journal, by a digest of geometry and settings: a frame is never computed twice,
+and a killed run goes on where it was.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -23,11 +24,13 @@ from filelock import FileLock, Timeout
 
 from umlip_bench.datasets import manifests
 from umlip_bench.datasets.dataset import Manifest
-from umlip_bench.datasets.labels import ENERGY, FORCES, STRESS
+from umlip_bench.datasets.labels import ENERGY, FORCES, FREE_ENERGY, STRESS
 from umlip_bench.finetune.labelling.settings import GpawSettings, Spin, check_spin, starting_moments
-from umlip_bench.finetune.labelling.writing import FREE_ENERGY, simple_info, write_labels
-from umlip_bench.ground.errors import LabelError, UmlipBenchError
+from umlip_bench.finetune.labelling.writing import simple_info, write_labels
+from umlip_bench.ground.errors import LabelError
+from umlip_bench.ground.journal import Journal
 from umlip_bench.ground.level_of_theory import LevelOfTheory
+from umlip_bench.ground.plain import from_plain
 from umlip_bench.ground.structures import check_structure, describe
 
 WORKER = Path(__file__).with_name("gpaw_worker.py")
@@ -54,6 +57,38 @@ class FailedFrame:
 
     index: int
     reason: str
+
+
+@dataclass(frozen=True)
+class SinglePoint:
+    """What GPAW gave for a frame.
+
+    Parameters
+    ----------
+    energy
+        eV, extrapolated to zero smearing.
+    free_energy
+        eV, the one whose gradient the forces are.
+    forces
+        Shape (N, 3), eV/Å.
+    stress
+        Shape (3, 3), eV/Å³.
+    moment
+        Of the cell, μB; ``None`` without spin.
+    kpoints
+        Mesh, ``"3 x 3 x 3"``.
+    gpaw, ase
+        Versions.
+    """
+
+    energy: float
+    free_energy: float
+    forces: tuple[tuple[float, float, float], ...]
+    stress: tuple[tuple[float, float, float], ...]
+    moment: float | None
+    kpoints: str
+    gpaw: str
+    ase: str
 
 
 @dataclass(frozen=True)
@@ -214,7 +249,10 @@ def job_of(atoms: Atoms, settings: GpawSettings) -> dict[str, Any]:
 
 
 def digest_of(job: dict[str, Any]) -> str:
-    """Name of a job's result; not of how long it may take."""
+    """Key of a job's result; not of how long it may take.
+
+    As it always was, so that results of earlier versions, which cost hours, are found.
+    """
     content = {key: value for key, value in job.items() if key != "max_iterations"}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -238,8 +276,14 @@ class _Labelling:
         self._jobs = [job_of(atoms, settings) for atoms in frames]
         self._names = [digest_of(job) for job in self._jobs]
         self._reasons: dict[str, str] = {}
-        self._known = {name for name in self._names if self._result(name).exists()}
+        self._journal = Journal(work, SinglePoint)
+        for name in set(self._names):
+            # A process that was killed may have left what its worker wrote last.
+            if name not in self._journal and self._result(name).exists():
+                self._take_in(name)
+        self._known = {name for name in self._names if name in self._journal}
         self._computed: set[str] = set()
+        self._adding = Lock()
         self._running: set[subprocess.Popen[str]] = set()
 
     def run(self) -> Labelled:
@@ -293,7 +337,7 @@ class _Labelling:
             self._running.discard(process)
         request.unlink(missing_ok=True)
         if self._result(name).exists():  # it appears whole or not at all
-            return None
+            return self._take_in(name)
         if status < 0:
             return f"ended by signal {-status}, perhaps for lack of memory; log: {log}"
         return f"{said[-1] if said else f'exit status {status}'}; log: {log}"
@@ -318,36 +362,43 @@ class _Labelling:
     def _labels(self) -> Iterator[Atoms]:
         for atoms, job, name in zip(self._frames, self._jobs, self._names, strict=True):
             if name in self._known | self._computed:
-                yield _labelled(atoms, job, self._read(name), self._settings)
+                result = self._journal.get(name)
+                assert result is not None
+                yield _labelled(atoms, job, result, self._settings)
 
-    def _read(self, name: str) -> dict[str, Any]:
+    def _take_in(self, name: str) -> str | None:
+        """Move a worker's result into the journal; the reason if it cannot be read."""
         path = self._result(name)
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            result = from_plain(SinglePoint, json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError) as error:
-            raise UmlipBenchError(f"{path} is damaged ({error}); remove it") from error
-        return dict(content)
+            path.unlink(missing_ok=True)
+            return f"{path} was damaged ({error}); it is computed again by the next command"
+        with self._adding:
+            self._journal.append(name, result)
+        path.unlink()
+        return None
 
     def _result(self, name: str) -> Path:
         return self._work / f"{name}.json"
 
 
 def _labelled(
-    atoms: Atoms, job: dict[str, Any], result: dict[str, Any], settings: GpawSettings
+    atoms: Atoms, job: dict[str, Any], result: SinglePoint, settings: GpawSettings
 ) -> Atoms:
     """A frame with its labels and what they were computed with."""
     out = Atoms(numbers=job["numbers"], positions=job["positions"], cell=job["cell"], pbc=True)
     out.info = {
         **simple_info(atoms),
-        ENERGY: result["energy"],
-        FREE_ENERGY: result["free_energy"],
-        STRESS: np.ravel(result["stress"]),
-        "code": f"gpaw {result['gpaw']}",
+        ENERGY: result.energy,
+        FREE_ENERGY: result.free_energy,
+        STRESS: np.ravel(result.stress),
+        "code": f"gpaw {result.gpaw}",
         "cutoff_eV": settings.cutoff,
-        "kpoints": result["kpoints"],
+        "kpoints": result.kpoints,
         "smearing_eV": settings.smearing,
     }
-    if result["moment"] is not None:
-        out.info["moment_muB"] = result["moment"]
-    out.arrays[FORCES] = np.array(result["forces"])
+    if result.moment is not None:
+        out.info["moment_muB"] = result.moment
+    out.arrays[FORCES] = np.array(result.forces)
     return out

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -21,6 +19,7 @@ from umlip_bench.finetune.labelling.settings import (
 )
 from umlip_bench.finetune.labelling.suggestion import Suggestion
 from umlip_bench.ground.errors import LabelError
+from umlip_bench.ground.files import check_new_folder, write_folder_atomically
 from umlip_bench.ground.version import __version__
 
 FRAMES = "frames.xyz"
@@ -57,8 +56,10 @@ def save_suggestion(
     Raises
     ------
     LabelError
-        If `out` exists or cannot be written, magnetic elements come without a decision on spin, or
-        pseudopotentials are not to be had.
+        If `out` exists, magnetic elements come without a decision on spin, or pseudopotentials are not to
+        be had.
+    OutputError
+        If `out` cannot be written.
     """
     out = Path(out)
     check_out(out)
@@ -66,25 +67,18 @@ def save_suggestion(
     for code in codes:
         if isinstance(code, GpawSettings | EspressoSettings):
             check_spin(frames, code.spin)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
-        try:
-            ase.io.write(part / FRAMES, frames, format="extxyz")
-            (part / RECORD).write_text(_record(suggestion), encoding="utf-8")
-            digits = len(str(len(frames) - 1))
-            for code in codes:
-                for k, frame in enumerate(frames):
-                    folder = part / _name(code) / f"{FRAME}-{k:0{digits}}"
-                    folder.mkdir(parents=True)
-                    _write_inputs(folder, frame, code)
-            part.chmod(0o755)
-            part.rename(out)
-        except BaseException:
-            shutil.rmtree(part, ignore_errors=True)
-            raise
-    except OSError as error:
-        raise LabelError(f"{out} cannot be written ({error}); choose another --out") from error
+
+    def fill(part: Path) -> None:
+        ase.io.write(part / FRAMES, frames, format="extxyz")
+        (part / RECORD).write_text(_record(suggestion), encoding="utf-8")
+        digits = len(str(len(frames) - 1))
+        for code in codes:
+            for k, frame in enumerate(frames):
+                folder = part / _name(code) / f"{FRAME}-{k:0{digits}}"
+                folder.mkdir(parents=True)
+                _write_inputs(folder, frame, code)
+
+    write_folder_atomically(out, fill)
     return out
 
 
@@ -94,9 +88,13 @@ def check_out(out: Path) -> None:
     Raises
     ------
     LabelError
+        If it exists.
+    OutputError
+        If it cannot be written.
     """
     if out.exists():
         raise LabelError(f"{out} exists; remove it or choose another --out")
+    check_new_folder(out)
 
 
 def frames_of(suggestion: Suggestion) -> list[Atoms]:

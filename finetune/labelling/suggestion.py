@@ -153,9 +153,13 @@ def suggest(
 
     Examples
     --------
+    >>> from ase.build import bulk
+    >>> import umlip_bench
     >>> model = umlip_bench.potential("chgnet-0.3.0")
-    >>> found = suggest(model, ase.io.read("my.cif"), n=5)
-    >>> [frame.state.atoms for frame in found.frames]
+    >>> brief = Sampling(equilibration=20.0, interval=20.0, runs=1, states_per_run=5)
+    >>> found = suggest(model, bulk("NaCl", "rocksalt", a=5.64), n=2, sampling=brief)
+    >>> [frame.state.atoms.get_chemical_formula() for frame in found.frames]
+    ['Cl18Na18', 'Cl18Na18']
     """
     sampling = sampling or Sampling()
     if n < 1:

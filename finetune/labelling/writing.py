@@ -13,9 +13,6 @@ from ase import Atoms
 
 from umlip_bench.ground.files import write_atomically
 
-FREE_ENERGY = "REF_free_energy"
-"""Key of the energy whose gradient the forces are, eV, where a code gives it."""
-
 
 def simple_info(atoms: Atoms) -> dict[str, Any]:
     """Words and numbers that stand beside a frame, without labels that it may have."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -31,6 +29,7 @@ from umlip_bench.finetune.training.parameters import SCRATCH, check_trainable, c
 from umlip_bench.finetune.training.settings import TrainingSettings
 from umlip_bench.finetune.training.targets import Target, targets_of_labels, targets_of_predictions
 from umlip_bench.ground.errors import CorrectionError
+from umlip_bench.ground.identity import identity
 from umlip_bench.potentials.corrections.modification import FULL
 from umlip_bench.potentials.protocol import Potential
 from umlip_bench.potentials.trainable import TrainablePotential
@@ -307,14 +306,14 @@ def _key(
     replayed: Frames,
 ) -> str:
     """Digest of all that the result depends on."""
-    content = {
-        "parent": parent.weights.sha256,
-        "labels": fingerprint(frames),
-        "method": method,
-        "settings": settings.to_plain(),
-        "replayed": fingerprint(f for members in replayed.values() for f in members),
-        "dtype": str(parent.dtype),
-        "device": parent.device.type,
-        "torch": torch.__version__,
-    }
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return identity(
+        "training",
+        parent.weights.sha256,
+        list(frames),
+        method,
+        settings,
+        {name: list(members) for name, members in replayed.items()},
+        str(parent.dtype),
+        parent.device.type,
+        torch.__version__,
+    )

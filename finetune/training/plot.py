@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from dataclasses import astuple, fields
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from umlip_bench.finetune.training.fit import Training
 from umlip_bench.finetune.training.loop import Epoch, History
+from umlip_bench.ground.files import write_atomically
 
 
 def plot_history(training: Training, path: Path) -> None:
@@ -44,13 +46,14 @@ def plot_history(training: Training, path: Path) -> None:
     figure.suptitle(
         f"{training.parent.card.name}, {fit.method}: {n} training frame{'' if n == 1 else 's'}"
     )
-    figure.savefig(path, dpi=120)
+    write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=120))
 
 
 def write_history(history: History, path: Path) -> None:
     """Write one line of comma-separated values per epoch; units as of `Epoch`."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["epoch", *(field.name for field in fields(Epoch))])
-        for number, epoch in enumerate(history.epochs, start=1):
-            writer.writerow([number, *astuple(epoch)])
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["epoch", *(field.name for field in fields(Epoch))])
+    for number, epoch in enumerate(history.epochs, start=1):
+        writer.writerow([number, *astuple(epoch)])
+    write_atomically(path, lambda file: file.write(text.getvalue().encode()))

@@ -8,7 +8,6 @@ from html.parser import HTMLParser
 import pytest
 from ase.build import bulk
 
-from tests.analysis.by_hand import MODEL, card, material, run_of
 from umlip_bench.analysis.card import card_content
 from umlip_bench.analysis.card_text import card_html, model_card, sections
 from umlip_bench.analysis.compared_models import Side
@@ -26,6 +25,8 @@ from umlip_bench.analysis.surfaces import SurfaceResult
 from umlip_bench.cli import main
 from umlip_bench.ground.errors import UmlipBenchError
 from umlip_bench.ground.level_of_theory import LevelOfTheory
+
+from ..support.runs import MODEL, card, material, run_of
 
 
 def silicon(slopes, noise=0.0):

@@ -3,9 +3,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.analysis.folders import FAILED, write_run
 from umlip_bench.analysis.high_energy import FrameComparison, MaterialComparison
 from umlip_bench.analysis.run_differences import NOTHING, Change, changes
+
+from ..support.run_folders import FAILED, write_run
 
 
 def material(name: str) -> MaterialComparison:

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from ase.build import bulk
 
-from tests.analysis.by_hand import MODEL, material, run_of
 from umlip_bench.analysis.chemistry import (
     BINS,
     Chemistry,
@@ -24,6 +23,8 @@ from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Standin
 from umlip_bench.analysis.high_energy import Geometry, MaterialComparison
 from umlip_bench.analysis.surfaces import SurfaceResult
 from umlip_bench.ground.errors import DataError, UmlipBenchError
+
+from ..support.runs import MODEL, material, run_of
 
 HIGH_ENERGY = ("high-energy", "fixed-geometry", MODEL)
 ROCKSALT = bulk("NaCl", "rocksalt", a=5.64, cubic=True)
@@ -142,6 +143,7 @@ def test_runs_without_geometries_tell_no_elements():
     assert {each.predictor for each in predictors(run, MODEL)} == {Predictor.FORCE}
 
 
+@pytest.mark.coverage
 def test_intervals_cover_the_scatter_between_materials():
     slopes = np.linspace(0.7, 0.9, 9)
     run = high_energy(

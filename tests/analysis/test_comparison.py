@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.analysis.folders import FAILED, write_run
 from umlip_bench.analysis.compared_models import Side, sides
 from umlip_bench.analysis.comparison import (
     PairedRow,
@@ -36,6 +35,8 @@ from umlip_bench.analysis.runs import Run
 from umlip_bench.analysis.suites import ANALYSES
 from umlip_bench.analysis.suites.energies import DefectsAnalysis
 from umlip_bench.ground.errors import DataError
+
+from ..support.run_folders import FAILED, write_run
 
 # ---- run folders
 
@@ -397,6 +398,7 @@ def spread_and_truth(request: pytest.FixtureRequest) -> tuple[float, dict[str, f
     }
 
 
+@pytest.mark.coverage
 @pytest.mark.parametrize("n", [8, 16, 40])
 def test_coverage_of_pooled_differences(
     spread_and_truth: tuple[float, dict[str, float]], n: int
@@ -419,6 +421,7 @@ SHAPES: dict[str, Callable[[np.random.Generator, tuple[int, int]], np.ndarray]] 
 }
 
 
+@pytest.mark.coverage
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("n", [6, 10, 16, 25, 40])
 def test_coverage_of_median_differences(shape: str, n: int) -> None:

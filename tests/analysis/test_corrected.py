@@ -11,7 +11,6 @@ from ase.build import bulk
 from numpy.testing import assert_allclose
 
 import umlip_bench
-from tests.finetune.labels import labelled, stiffer
 from umlip_bench import datasets, finetune
 from umlip_bench.analysis.compared_models import Side, sides
 from umlip_bench.analysis.corrected import Factor, corrected, notes
@@ -27,12 +26,20 @@ from umlip_bench.engine import Relax, run_tasks
 from umlip_bench.finetune.factor_record import read_factor
 from umlip_bench.ground.errors import RunFolderError, StructureError, WeightsError
 from umlip_bench.ground.level_of_theory import LevelOfTheory
-from umlip_bench.potentials.corrections.folder import CARD, SCHEMA, Correction, ParentModel
+from umlip_bench.potentials.corrections.folder import (
+    CARD,
+    SCHEMA,
+    Correction,
+    ParentModel,
+    read_correction,
+)
 from umlip_bench.potentials.corrections.modification import ReferenceShift, ScalarCorrection
 from umlip_bench.potentials.corrections.scaled import scaled
 from umlip_bench.potentials.loading import locate
 from umlip_bench.potentials.weights import WeightsStore
 from umlip_bench.running.runner import DataIdentity, SuitePlan, run_suites
+
+from ..support.labels import labelled, stiffer
 
 C = 1.3
 CHGNET, EMT = "chgnet-0.3.0", "ase:ase.calculators.emt:EMT"
@@ -289,11 +296,14 @@ def test_what_the_card_says(tmp_path):
     folder = write_card(tmp_path / "mine", EMT, **record)
     sha256 = locate(EMT, WeightsStore()).sha256
     factor = read_factor(folder)
-    assert factor == Factor("mine", EMT, sha256, C, 1.1, 1.5, "shrunk", "two.xyz", 2)
+    own = read_correction(folder).sha256
+    assert factor == Factor("mine", EMT, sha256, C, 1.1, 1.5, "shrunk", "two.xyz", 2, own)
     assert factor.resolved
     assert not replace(factor, low=0.9).resolved
     bare = read_factor(write_card(tmp_path / "bare", EMT))
-    assert bare == Factor("bare", EMT, sha256, C, None, None, None, None, None)
+    assert replace(bare, sha256=own) == Factor(
+        "bare", EMT, sha256, C, None, None, None, None, None, own
+    )
     assert bare.resolved is None
 
 
@@ -339,7 +349,7 @@ def test_it_is_a_side_like_any_other(emt):
 
 
 def test_notes_name_what_scales_that_should_not():
-    factor = Factor("mine", "chgnet-0.3.0", "0", C, None, None, None, None, None)
+    factor = Factor("mine", "chgnet-0.3.0", "0", C, None, None, None, None, None, "1")
     plain = " ".join(notes(factor, LevelOfTheory("PBE")))
     assert "times 1.300, frequencies times 1.140" in plain
     assert "formation energies" in plain

@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.analysis.folders import FAILED, write_run
 from tests.analysis.test_comparison import defects, materials
 from umlip_bench.analysis.export import (
     PREDICTION_COLUMNS,
@@ -15,6 +14,8 @@ from umlip_bench.analysis.export import (
 )
 from umlip_bench.analysis.runs import Run
 from umlip_bench.ground.errors import RunFolderError
+
+from ..support.run_folders import FAILED, write_run
 
 
 @pytest.fixture

@@ -189,6 +189,7 @@ def test_bootstrap_leaves_out_draws_without_forces() -> None:
     assert np.isfinite([result.value, result.low, result.high]).all()
 
 
+@pytest.mark.coverage
 @pytest.mark.parametrize("n", [6, 10, 15])
 def test_coverage_of_order_statistics(n: int) -> None:
     # Exact: 0.969, 0.979, 0.965. Log-normal values, median 1.
@@ -197,6 +198,7 @@ def test_coverage_of_order_statistics(n: int) -> None:
     assert np.mean(hits) == pytest.approx({6: 0.969, 10: 0.979, 15: 0.965}[n], abs=0.012)
 
 
+@pytest.mark.coverage
 @pytest.mark.parametrize("n", [6, 10, 15, 40])
 @pytest.mark.parametrize("share", [0.5, 0.8, 0.97])
 def test_coverage_of_shares(n: int, share: float) -> None:
@@ -211,6 +213,7 @@ def population() -> np.ndarray:
     return totals_of(simulate(np.random.default_rng(20), 40_000))
 
 
+@pytest.mark.coverage
 @pytest.mark.parametrize("n", [6, 10, 15])
 def test_coverage_of_small_sample_medians(population: np.ndarray, n: int) -> None:
     rng = np.random.default_rng(30 + n)
@@ -221,6 +224,7 @@ def test_coverage_of_small_sample_medians(population: np.ndarray, n: int) -> Non
         assert np.mean(hits) >= 0.95, name
 
 
+@pytest.mark.coverage
 @pytest.mark.parametrize("n", [16, 40])
 def test_coverage_of_bootstrap(population: np.ndarray, n: int) -> None:
     rng = np.random.default_rng(40 + n)
@@ -237,6 +241,7 @@ def spread_and_truth(request: pytest.FixtureRequest) -> tuple[float, np.ndarray]
     return request.param, population.sum(axis=0)
 
 
+@pytest.mark.coverage
 @pytest.mark.parametrize("n", [6, 10, 15, 16, 40])
 def test_coverage_of_pooled_ratios(spread_and_truth: tuple[float, np.ndarray], n: int) -> None:
     # With 4000 samples: slope 0.945 to 0.973, inverse 0.943 to 0.972, MAE 0.931 to 0.965 over these cases
@@ -253,6 +258,7 @@ def test_coverage_of_pooled_ratios(spread_and_truth: tuple[float, np.ndarray], n
         assert len(hits) / len(samples) > 0.6, name
 
 
+@pytest.mark.coverage
 def test_coverage_of_pooled_slope_where_it_fails() -> None:
     # Slopes that follow the size of the forces: a documented limit of `pooled_estimate`, where the
     # medians, which weigh materials alike, keep their coverage.
@@ -302,6 +308,7 @@ ENERGY_METRICS = ("energy_scale", "inverse", "r2", "mae", "mean_signed_error")
 """Those by the jackknife; that of medians over systems is exact."""
 
 
+@pytest.mark.coverage
 @pytest.mark.parametrize("most_cases", [1, 6])
 @pytest.mark.parametrize("spread", [0.3, 0.6])
 @pytest.mark.parametrize("n", [16, 40])

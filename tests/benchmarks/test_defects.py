@@ -10,7 +10,6 @@ from ase.build import bulk
 from ase.geometry import find_mic
 from numpy.testing import assert_allclose
 
-from tests.benchmarks.bonds import Bonds, published, results
 from umlip_bench.analysis.energies import Standing, Variant
 from umlip_bench.benchmarks import defects
 from umlip_bench.benchmarks.defects import DefectsSuite, FormationCase, formation_cases
@@ -24,12 +23,15 @@ from umlip_bench.engine import About, run_tasks
 from umlip_bench.ground.errors import DataError
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 
+from ..support.measuring import published, results
+from ..support.potentials import CountedBonds
+
 SUITE = DefectsSuite()
 NAN = float("nan")
 A = 3.6
 BOND = A / np.sqrt(2)
 STRENGTH = 0.4
-COPPER = Bonds(BOND, {"CuCu": STRENGTH})
+COPPER = CountedBonds(BOND, {"CuCu": STRENGTH})
 
 
 def defect(host, defective, kind="vacancy", exchanged=None, potentials=None, energy=0.0, **more):
@@ -90,7 +92,7 @@ def test_relaxing_at_the_crystals_own_cell_never_raises_the_energy(load_model):
 
 def test_an_antisite_pair_needs_no_chemical_potential():
     """In rocksalt each atom has six unlike neighbours: twelve bonds become AA or BB."""
-    model = Bonds(2.0, {"MgO": 1.0, "MgMg": 0.3, "OO": 0.2})
+    model = CountedBonds(2.0, {"MgO": 1.0, "MgMg": 0.3, "OO": 0.2})
     host = bulk("MgO", "rocksalt", a=4.0, cubic=True).repeat(2)
     pair = []
     for name, old, new in (("O_Mg", "Mg", "O"), ("Mg_O", "O", "Mg")):
@@ -127,7 +129,7 @@ def test_a_schottky_pair_goes_to_the_crystal():
         pair.append(defect(host, defective, exchanged={symbol: -1}, energy=energy, **named))
     (case,) = formation_cases(pair)
     assert case.reference == pytest.approx(11.0 + 12.0 - 2 * 9.5)
-    fixed, relaxed = values(results(Bonds(2.0, {"MgO": 0.7}), SUITE, [case])[0])
+    fixed, relaxed = values(results(CountedBonds(2.0, {"MgO": 0.7}), SUITE, [case])[0])
     assert_allclose(fixed.model, 6 * 0.7, rtol=1e-9)
     assert_allclose(relaxed.model, 6 * 0.7, rtol=1e-3)
     assert fixed.comparable
@@ -153,10 +155,12 @@ def test_elements_without_a_known_crystal_are_told():
     assert set(defects.elemental_crystal("O").symbols) == {"O"}
 
 
-class Corrected(Bonds):
+class Corrected(CountedBonds):
     """The same energies with MP2020 corrections on top, as CHGNet has them."""
 
-    card = replace(Bonds.card, level_of_theory=LevelOfTheory("PBE", energy_corrections="MP2020"))
+    card = replace(
+        CountedBonds.card, level_of_theory=LevelOfTheory("PBE", energy_corrections="MP2020")
+    )
 
     def _one(self, graph, stress):
         prediction = super()._one(graph, stress)
@@ -176,7 +180,7 @@ def test_energy_corrections_are_taken_off(elemental):
     case = FormationCase("v", "MgO", (vacancy,), 1.0, elemental)
     assert abs(mp2020_correction(host) - mp2020_correction(defective)) == pytest.approx(0.687)
     found = []
-    for model in (Bonds(2.0), Corrected(2.0)):
+    for model in (CountedBonds(2.0), Corrected(2.0)):
         result = results(model, SUITE, [case])[0]
         found.append(values(result)[0].model)
     assert_allclose(found[0], found[1], atol=1e-9)
@@ -186,7 +190,7 @@ class CorrectedLikeMagnesia(Corrected):
     """In a compound of magnesium the correction of MgO for every oxygen atom, whatever is next to it."""
 
     def _one(self, graph, stress):
-        prediction = Bonds._one(self, graph, stress)
+        prediction = CountedBonds._one(self, graph, stress)
         oxygen = np.count_nonzero(graph.numbers == 8) if 12 in graph.numbers else 0
         in_magnesia = mp2020_correction(bulk("MgO", "rocksalt", a=4.0))
         return replace(prediction, energy=prediction.energy + oxygen * in_magnesia)
@@ -202,7 +206,7 @@ def test_a_short_bond_between_anions_makes_no_peroxide_of_the_host():
         host, defective, "interstitial", {"O": 1}, site=host.cell.scaled_positions(added)
     )
     found = []
-    for model in (Bonds(2.0), CorrectedLikeMagnesia(2.0)):
+    for model in (CountedBonds(2.0), CorrectedLikeMagnesia(2.0)):
         case = FormationCase("i", "MgO", (split,), 1.0, elemental=True)
         found.append(values(results(model, SUITE, [case])[0])[0].model)
     assert_allclose(found[0], found[1], atol=1e-9)

@@ -8,7 +8,6 @@ from ase import Atoms
 from ase.build import bulk
 from scipy.spatial.transform import Rotation
 
-from tests.benchmarks.springs import Bonds, measured
 from umlip_bench.analysis.elastic import (
     ELASTIC,
     FIXED,
@@ -36,6 +35,9 @@ from umlip_bench.engine.scheduler import Failed, run_tasks
 from umlip_bench.ground.errors import DataError
 from umlip_bench.potentials.agreement import call_calculator
 
+from ..support.measuring import measured
+from ..support.potentials import Springs
+
 SUITE = load_suite("elastic")
 A = 4.0
 STIFFNESS = 2.0
@@ -53,7 +55,7 @@ def cubic_constants(c11, c12, c44):
 
 def test_fcc_of_springs():
     """Neighbours by springs k at rest: C11 = 2k/a, C12 = C44 = k/a (Cauchy's relation)."""
-    model = Bonds(A / np.sqrt(2), STIFFNESS)
+    model = Springs(A / np.sqrt(2), STIFFNESS)
     result = measured(SUITE, model, [ElasticMeasurement("fcc", fcc())])["fcc"]
     expected = cubic_constants(2 * STIFFNESS / A, STIFFNESS / A, STIFFNESS / A)
     # What is left is of the square of the strain.
@@ -62,7 +64,7 @@ def test_fcc_of_springs():
 
 
 def test_the_model_relaxes_to_its_own_cell():
-    model = Bonds(A / np.sqrt(2), STIFFNESS)
+    model = Springs(A / np.sqrt(2), STIFFNESS)
     result = measured(SUITE, model, [ElasticMeasurement("fcc", fcc(1.02 * A))])["fcc"]
     expected = cubic_constants(2 * STIFFNESS / A, STIFFNESS / A, STIFFNESS / A)
     np.testing.assert_allclose(result.relaxed, expected, rtol=2e-3, atol=2e-3)
@@ -73,14 +75,16 @@ def test_atoms_relax_in_the_strained_cell():
     """A crystal with a free internal coordinate is softer once its atoms move."""
     # Two atoms in a hexagonal close packing of springs: not a Bravais lattice.
     hcp = bulk("Mg", "hcp", a=3.0, c=3.0 * np.sqrt(8 / 3))
-    model = Bonds(3.0, STIFFNESS)
+    model = Springs(3.0, STIFFNESS)
     found = measured(SUITE, model, [ElasticMeasurement("hcp", hcp)])["hcp"].fixed
     basis = invariant_constants(point_group(hcp))
     chosen = np.eye(6)[independent_strains(basis)]
     rigid = []
     for strain in chosen:
         both = [
-            stress_vector(model.one(model.prepare(strained(hcp, s * 0.005 * strain))).stress)
+            stress_vector(
+                model.evaluate([model.prepare(strained(hcp, s * 0.005 * strain))])[0].stress
+            )
             for s in (1, -1)
         ]
         rigid.append((both[0] - both[1]) / 0.01)
@@ -95,7 +99,7 @@ def test_atoms_relax_in_the_strained_cell():
 def test_forces_that_are_left_do_not_matter(monkeypatch):
     """In a soft crystal a strain causes forces below 1e-3 eV/Å, which are 3 % of a constant if they stay."""
     hcp = bulk("Mg", "hcp", a=3.0, c=3.0 * np.sqrt(8 / 3))
-    model = Bonds(3.0, 0.2)
+    model = Springs(3.0, 0.2)
     found, exact, careless = [], [], []
     for constants, fmax in ((found, elastic.FMAX), (exact, 1e-8), (careless, 1e-3)):
         monkeypatch.setattr(elastic, "FMAX", fmax)
@@ -113,8 +117,8 @@ def test_signs_and_shear_conventions():
     np.testing.assert_array_equal(stress_vector(stress), [1, 2, 3, 4, 5, 6])
     stretched = strained(fcc(), np.array([0.01, 0, 0, 0, 0, 0]))
     assert stretched.get_volume() > fcc().get_volume()
-    model = Bonds(A / np.sqrt(2), STIFFNESS)
-    assert model.one(model.prepare(stretched)).stress[0, 0] > 0
+    model = Springs(A / np.sqrt(2), STIFFNESS)
+    assert model.evaluate([model.prepare(stretched)])[0].stress[0, 0] > 0
 
 
 @pytest.mark.parametrize(
@@ -166,7 +170,7 @@ def test_moduli_do_not_depend_on_the_axes():
     turned = fcc()
     rotation = Rotation.from_euler("xyz", [20, 35, 50], degrees=True).as_matrix()
     turned.set_cell(turned.cell.array @ rotation.T, scale_atoms=True)
-    model = Bonds(A / np.sqrt(2), STIFFNESS)
+    model = Springs(A / np.sqrt(2), STIFFNESS)
     cases = [ElasticMeasurement("straight", fcc()), ElasticMeasurement("turned", turned)]
     found = measured(SUITE, model, cases)
     straight, other = (moduli(found[name].fixed) for name in ("straight", "turned"))
@@ -218,7 +222,7 @@ def test_results_come_back_from_arrays():
 
 
 def test_a_structure_without_reference():
-    model = Bonds(A / np.sqrt(2), STIFFNESS)
+    model = Springs(A / np.sqrt(2), STIFFNESS)
     cases = SUITE.structure_cases(StructureRequest(fcc(), "mine", 1, None))
     metrics = elastic_metrics(measured(SUITE, model, cases)["mine"])[RELAXED]
     assert metrics.bulk_modulus == pytest.approx(4 / 3 * STIFFNESS / A / GPA, rel=1e-3)
@@ -226,7 +230,7 @@ def test_a_structure_without_reference():
 
 
 def test_a_failing_material_leaves_the_others_standing():
-    model = Bonds(A / np.sqrt(2), STIFFNESS)
+    model = Springs(A / np.sqrt(2), STIFFNESS)
     cases = [ElasticMeasurement("good", fcc()), ElasticMeasurement("bad", fcc(symbol="Po"))]
     outcomes = list(run_tasks(model, ((c.name, SUITE.measure(c)) for c in cases)))
     failed = [o for o in outcomes if isinstance(o, Failed)]

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from scipy import integrate
 
-from tests.benchmarks.springs import REFUSED, Squeezable, cubic, measured
 from umlip_bench import datasets
 from umlip_bench.analysis.eos import (
     EOS,
@@ -24,6 +23,11 @@ from umlip_bench.benchmarks.suite import Mode, StructureRequest
 from umlip_bench.engine.scheduler import Done, Failed, run_tasks
 from umlip_bench.ground.birch_murnaghan import BirchMurnaghan, Equilibrium, delta, nu
 from umlip_bench.ground.errors import DataError
+from umlip_bench.ground.identity import identity
+
+from ..support.measuring import measured
+from ..support.potentials import REFUSED, Squeezable
+from ..support.structures import cubic
 
 SUITE = load_suite("eos")
 CURVE = Equilibrium(16.5, 0.49, 4.5, -3.7)
@@ -204,10 +208,10 @@ def test_too_few_points_are_refused():
 
 
 def test_modes_only_select():
-    everything = {c.name: c.fingerprint for c in SUITE.cases(datasets.load("ase-dcdft"), Mode.FULL)}
+    everything = {c.name: identity(c) for c in SUITE.cases(datasets.load("ase-dcdft"), Mode.FULL)}
     quick = SUITE.cases(datasets.load("ase-dcdft"), Mode.QUICK)
     assert 0 < len(quick) < len(everything)
-    assert all(everything[case.name] == case.fingerprint for case in quick)
+    assert all(everything[case.name] == identity(case) for case in quick)
 
 
 # CHGNet 0.3.0 on the embedded curves, float32: B(V0 of DFT) over B0, and B0 over B0.

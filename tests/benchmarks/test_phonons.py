@@ -10,7 +10,6 @@ from ase.data import atomic_masses
 from phonopy import Phonopy
 from phonopy.structure.atoms import PhonopyAtoms
 
-from tests.benchmarks.springs import HarmonicLattice, cubic, measured
 from umlip_bench import datasets
 from umlip_bench.analysis.harmonic import density_of_states, overlap, thermodynamics
 from umlip_bench.analysis.phonon_pictures import draw, draw_ratios, overviews, write
@@ -32,7 +31,13 @@ from umlip_bench.benchmarks.crystal import Crystal
 from umlip_bench.benchmarks.phonons import PhononMeasurement
 from umlip_bench.benchmarks.suite import Mode, StructureRequest
 from umlip_bench.cli import main
+from umlip_bench.engine.prediction import predict
 from umlip_bench.engine.scheduler import Done, Failed, run_tasks
+from umlip_bench.ground.errors import StructureError
+
+from ..support.measuring import measured
+from ..support.potentials import HarmonicLattice, Springs
+from ..support.structures import cubic
 
 SUITE = load_suite("phonons")
 A = 2.5
@@ -388,6 +393,7 @@ def test_chgnet_on_the_embedded_phonons(load_model):
         assert metrics.curvature_r2 > 0.8
 
 
+@pytest.mark.model
 def test_the_commands(tmp_path, capsys):
     """A run from a structure alone, its table, and pictures of it."""
     bulk("Si", "diamond", a=5.43).write(tmp_path / "Si.cif")
@@ -461,3 +467,76 @@ def test_heat_capacities_are_per_mole_of_atoms():
     cases = SUITE.cases(published("matcalc-phonon"), Mode.STANDARD)
     assert len(cases) == 100
     assert all(0 < case.heat_capacity < 25.0 for case in cases)
+
+
+# ---- masses of the input, and atoms that nothing holds
+
+
+@pytest.mark.parametrize("factor", [0.5, 2.0, 3.7])
+def test_frequencies_go_with_the_root_of_the_inputs_mass(factor):
+    heavy = cubic(A)
+    heavy.set_masses(factor * heavy.get_masses())
+    model = HarmonicLattice(A, 3.0, 0.7)
+    for make in (
+        lambda atoms: PhononMeasurement("x", atoms, 3 * np.eye(3, dtype=int), np.eye(3)),
+        lambda atoms: SUITE.structure_cases(StructureRequest(atoms, "x", 1, None))[0],
+    ):
+        plain, isotope = (measured(SUITE, model, [make(a)])["x"] for a in (cubic(A), heavy))
+        for variant in ("fixed", "relaxed"):
+            np.testing.assert_allclose(
+                getattr(isotope, variant).mesh,
+                getattr(plain, variant).mesh / np.sqrt(factor),
+                atol=1e-6,
+            )
+        assert make(cubic(A)).fingerprint != make(heavy).fingerprint
+
+
+def test_natural_masses_stated_or_not_are_the_same_case():
+    stated = cubic(A)
+    stated.set_masses(stated.get_masses())
+    assert lattice_case().fingerprint == lattice_case().fingerprint
+    cases = [PhononMeasurement("x", atoms) for atoms in (cubic(A), stated)]
+    assert cases[0].fingerprint == cases[1].fingerprint
+
+
+def test_isotopes_of_one_element_in_a_cell_are_refused():
+    atoms = bulk("Si", "diamond", a=5.43)
+    atoms.set_masses([28.0, 30.0])
+    with pytest.raises(StructureError, match="Si has masses of 28 to 30"):
+        Crystal.of(atoms)
+
+
+def test_lithium_hydride_and_deuteride(load_model):
+    """In the harmonic lattice only the mass differs; the published pair is LiH and LiD."""
+    atoms = bulk("LiH", "rocksalt", a=4.0)
+    crystal = Crystal.of(atoms)
+    atoms.set_masses([6.94, 2.014])
+    heavy = Crystal.of(atoms)
+    displaced = crystal.displacements()
+    model = load_model("m3gnet-mp-2021.2.8")
+    predictions = predict(model, crystal.displaced(displaced))
+    forces = np.array([p.forces for p in predictions])
+    highest = [
+        c.frequencies(c.force_constants(displaced, forces), np.zeros((1, 3))).max()
+        for c in (crystal, heavy)
+    ]
+    # An optic mode at the zone centre has the reduced mass.
+    reduced = [m * 6.94 / (m + 6.94) for m in (1.008, 2.014)]
+    assert highest[0] / highest[1] == pytest.approx(np.sqrt(reduced[1] / reduced[0]), rel=1e-3)
+
+
+@pytest.mark.parametrize("symbol", ["Cs", "Rb", "K"])
+def test_atoms_that_nothing_holds_are_named(symbol):
+    wide = bulk(symbol, "bcc", a=7.0)
+    (outcome,) = run_tasks(Springs(3.0, 1.0), [("x", SUITE.measure(PhononMeasurement("x", wide)))])
+    assert isinstance(outcome, Failed)
+    assert f"nothing holds atom 0 ({symbol})" in str(outcome.error)
+    assert "6.06 Å away" in str(outcome.error)
+
+
+def test_caesium_in_m3gnet(load_model):
+    """Its nearest neighbours are 5.2 to 5.4 Å apart, the model's cutoff is 5 Å."""
+    case = PhononMeasurement("Cs", bulk("Cs", "bcc", a=6.15))
+    (outcome,) = run_tasks(load_model("m3gnet-mp-2021.2.8"), [("Cs", SUITE.measure(case))])
+    assert isinstance(outcome, Failed)
+    assert "nothing holds atom 0 (Cs)" in str(outcome.error)

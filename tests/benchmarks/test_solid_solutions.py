@@ -6,7 +6,6 @@ from ase.build import bulk
 from ase.units import kB
 from numpy.testing import assert_allclose
 
-from tests.benchmarks.bonds import Bonds, published, results
 from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Standing, Variant
 from umlip_bench.analysis.solid_solutions import (
     OrderingResult,
@@ -26,6 +25,9 @@ from umlip_bench.benchmarks.solid_solutions import (
 from umlip_bench.benchmarks.suite import Mode
 from umlip_bench.datasets import load
 from umlip_bench.datasets.cases import Preparation
+
+from ..support.measuring import published, results
+from ..support.potentials import CountedBonds
 
 SUITE = SolidSolutionsSuite()
 NAN = float("nan")
@@ -72,7 +74,7 @@ def planted(energies, fractions, model=None, system="AB"):
 
 
 def test_an_ideal_mixture_has_no_mixing_energy_and_no_ranking():
-    model = Bonds(BOND, {"CuCu": 0.8, "NiNi": 0.6, "CuNi": 0.7})
+    model = CountedBonds(BOND, {"CuCu": 0.8, "NiNi": 0.6, "CuNi": 0.7})
     found = results(model, SUITE, [alloy(n, 0, 0.0) for n in (1, 2, 3)])
     for result in found:
         assert_allclose([value.model for value in values(result)], 0.0, atol=1e-9)
@@ -88,7 +90,7 @@ def test_an_ideal_mixture_has_no_mixing_energy_and_no_ranking():
 def test_unlike_bonds_are_counted(scale):
     """Four sites, three of them Cu: half of all bonds are unlike; two of four: two thirds."""
     excess = 0.1
-    model = Bonds(BOND, {"CuCu": 0.8, "NiNi": 0.6, "CuNi": 0.7 - excess})
+    model = CountedBonds(BOND, {"CuCu": 0.8, "NiNi": 0.6, "CuNi": 0.7 - excess})
     found = results(model, SUITE, [alloy(n, 0, scale=scale) for n in (2, 3)])
     for result, share in zip(found, (2 / 3, 1 / 2), strict=True):
         fixed, relaxed = values(result)

@@ -10,7 +10,6 @@ from ase.units import J, m
 from numpy.testing import assert_allclose
 
 import umlip_bench
-from tests.benchmarks.bonds import Bonds, published, results, single_points
 from umlip_bench.analysis.energies import Standing, Variant, energy_rows, system_scales
 from umlip_bench.analysis.surfaces import wulff_shape
 from umlip_bench.benchmarks import load_suite, slabs
@@ -20,6 +19,10 @@ from umlip_bench.datasets import load
 from umlip_bench.datasets.cases import Preparation
 from umlip_bench.engine import Done, Failed, Relax, run_requests, run_tasks
 from umlip_bench.ground.errors import DataError, UmlipBenchError
+from umlip_bench.ground.identity import identity
+
+from ..support.measuring import published, results, single_points
+from ..support.potentials import CountedBonds
 
 SUITE = SurfacesSuite()
 NAN = float("nan")
@@ -55,7 +58,7 @@ def test_a_slab_of_bonds_costs_half_of_each_broken_bond(face, scale):
     _, broken, area = FACES[face]
     expected = 0.5 * broken * 0.7 / (area * A**2)
     case = slab_case(copper_slab(face, scale), bulk("Cu", a=A * scale), expected)
-    (result,) = results(Bonds(BOND, {"CuCu": 0.7}), SUITE, [case])
+    (result,) = results(CountedBonds(BOND, {"CuCu": 0.7}), SUITE, [case])
     fixed, relaxed = values(result)
     assert_allclose(relaxed.model, expected, rtol=3e-3)
     assert relaxed.comparable
@@ -83,7 +86,7 @@ def test_slabs_that_are_not_stoichiometric_are_refused():
     del slab[0]
     slab.center(vacuum=6, axis=2)
     case = SlabCase("s", "NaCl", slab, crystal, (1, 0, 0), NAN, Preparation.RELAXED)
-    (outcome,) = run_tasks(Bonds(2.85), [("s", measure(case))])
+    (outcome,) = run_tasks(CountedBonds(2.85), [("s", measure(case))])
     assert isinstance(outcome, Failed)
     with pytest.raises(DataError, match=r"no multiple of Cl4Na4.*chemical potentials"):
         raise outcome.error
@@ -104,7 +107,7 @@ def test_two_different_faces_are_flagged_as_cleavage():
     assert not slabs.has_equal_faces(polar)
     assert slabs.has_equal_faces(copper_slab("111"))
     case = slab_case(polar, structure)
-    (outcome,) = run_tasks(Bonds(2.45), [("s", single_points(measure(case)))])
+    (outcome,) = run_tasks(CountedBonds(2.45), [("s", single_points(measure(case)))])
     fixed, relaxed = values(outcome.result)
     assert fixed.flags == (CLEAVAGE,)
     assert relaxed.standing is Standing.FAILED
@@ -180,7 +183,7 @@ def test_nearest_neighbour_crystal_is_a_truncated_octahedron():
     for case in cases:
         height = 1 / np.linalg.norm(case.slab.cell.reciprocal()[slabs.normal_axis(case.slab)])
         assert height > 20
-    found = results(Bonds(BOND), SUITE, cases)
+    found = results(CountedBonds(BOND), SUITE, cases)
     for result in found:
         _, broken, area = FACES["".join(map(str, result.miller_index))]
         for value in values(result):
@@ -203,7 +206,7 @@ def test_polar_faces_are_left_out_by_name():
     magnesia = bulk("MgO", "rocksalt", a=4.25)
     cases = SUITE.structure_cases(StructureRequest(magnesia, "MgO", 1, None))
     assert [case.miller_index for case in cases] == [(1, 0, 0), (1, 1, 0)]
-    found = results(Bonds(4.25 / 2), SUITE, cases)
+    found = results(CountedBonds(4.25 / 2), SUITE, cases)
     assert "Left out: (1 1 1): two different faces." in SUITE.case_table(found).notes
     with pytest.raises(UmlipBenchError, match="no slab up to Miller index 0"):
         SUITE.structure_cases(StructureRequest(magnesia, "MgO", 0, None))
@@ -227,7 +230,7 @@ def test_the_embedded_set(load_model):
     assert "DFT at fixed geometry" in relaxed.reason
     metrics = SUITE.metrics(result)
     assert_allclose(metrics["fixed_geometry_reference_si"], 0.905, atol=1e-3)
-    assert mgo.fingerprint != replace(mgo, reference=0.1).fingerprint
+    assert identity(mgo) != identity(replace(mgo, reference=0.1))
     assert load_suite("surfaces").name == "surfaces"
 
 

@@ -24,8 +24,16 @@ def test_sound_data_passes():
 @pytest.mark.parametrize("factor", [1 / units.GPa, 10 / units.GPa], ids=["GPa", "kbar"])
 def test_stress_in_another_unit(factor):
     spoilt = [replace(f, stress=factor * f.stress) for f in FRAMES]
-    (message,) = findings(spoilt)
-    assert "kbar (multiply by 0.000624151) or GPa (multiply by 0.00624151)" in message
+    unit = "GPa" if factor < 1 / units.GPa * 2 else "kbar"
+    named = check_frames(spoilt)
+    # All materials are named, each once; those with comparable frames with the unit that it is.
+    assert {k for finding in named for k in finding.frames} == {f.index for f in FRAMES}
+    assert sum(len(finding.frames) for finding in named) == len(FRAMES)
+    exact = [f for f in named if "stress is far too large" in f.message]
+    assert sum(len(f.frames) for f in exact) > len(FRAMES) / 2
+    assert all(f"in {unit} (multiply by" in f.message for f in exact)
+    (guess,) = [f.message for f in named if f not in exact]
+    assert "kbar (multiply by 0.000624151), GPa (multiply by 0.00624151)" in guess
 
 
 def scan(sign):

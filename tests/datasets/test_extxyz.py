@@ -3,7 +3,6 @@ import hashlib
 import ase.io
 import numpy as np
 import pytest
-from ase import Atoms
 from ase.build import bulk, molecule
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.stress import full_3x3_to_voigt_6_stress
@@ -38,6 +37,16 @@ def refusal(path):
     with pytest.raises(DataError) as caught:
         datasets.load(str(path))
     message = str(caught.value)
+    assert str(path) in message
+    return message
+
+
+def left_out(path, n_kept=1):
+    """What is said of the frames that were left out; the others are there."""
+    dataset = datasets.load(str(path))
+    assert [f.index for f in dataset.frames] == list(range(n_kept))
+    (message,) = dataset.manifest.caveats
+    assert f"were left out, {n_kept} labels are used: " in message
     assert str(path) in message
     return message
 
@@ -128,15 +137,16 @@ def test_integers_are_numbers(tmp_path):
     assert frame.forces.dtype == float
 
 
-def test_structures_that_cannot_be_evaluated_are_left_to_the_model(tmp_path):
-    # One bad geometry must not keep the others from being measured.
-    slab = labelled()
+def test_structures_that_cannot_be_evaluated_are_named_and_the_others_stand(tmp_path):
+    slab, broken, near, huge = (labelled(k) for k in range(1, 5))
     slab.pbc = (True, True, False)
-    broken = labelled(1)
     broken.positions[0, 0] = np.nan
-    first, second = datasets.load(str(write(tmp_path, slab, broken))).frames
-    assert first.atoms.pbc.tolist() == [True, True, False]
-    assert np.isnan(second.atoms.positions[0, 0])
+    near.positions[1] = near.positions[0] + [0, 0, 0.4]
+    huge.positions[1, 1] = 1e308
+    message = left_out(write(tmp_path, labelled(0), slab, broken, near, huge))
+    assert "4 entries of 1 file" in message
+    for k, words in enumerate(("TTF", "nan", "nearer than any bond", "e+308"), 1):
+        assert words in message.split(f"frame {k}: ")[1].split(f"frame {k + 1}: ")[0]
 
 
 # ---- what is refused
@@ -148,39 +158,51 @@ def test_a_missing_label_is_named_with_its_frame_and_what_is_there(tmp_path, key
     second.info.pop(key, None)
     second.arrays.pop(key, None)
     second.info["dft_energy"] = -1.0
-    message = refusal(write(tmp_path, labelled(0), second))
+    message = left_out(write(tmp_path, labelled(0), second))
     assert f"frame 1: {key} is missing" in message
     assert "dft_energy" in message
     assert "expected extended XYZ with REF_energy (eV, total)" in message
 
 
-def test_labels_that_ase_took_for_results_are_named(tmp_path):
+def test_labels_under_the_keys_of_ase_are_read(tmp_path):
     atoms = bulk("NaCl", "rocksalt", a=5.64)
-    atoms.calc = SinglePointCalculator(atoms, energy=-1.0, forces=np.zeros((2, 3)))
+    forces = np.array([[0.1, 0, 0], [-0.1, 0, 0]])
+    atoms.calc = SinglePointCalculator(atoms, energy=-1.0, forces=forces)
+    (frame,) = datasets.load(str(write(tmp_path, atoms))).frames
+    assert frame.energy == -1.0
+    np.testing.assert_array_equal(frame.forces, forces)
+
+
+def test_results_of_ase_do_not_stand_in_for_a_missing_label(tmp_path):
+    """A frame with some labels of ours and a model's results keeps the two apart."""
+    atoms = labelled()
+    del atoms.info["REF_energy"]
+    atoms.calc = SinglePointCalculator(atoms, energy=-1.0, forces=np.zeros((len(atoms), 3)))
     message = refusal(write(tmp_path, atoms))
+    assert "REF_energy is missing" in message
     present = message.split("the frame has ")[1].split(";")[0]
-    assert {"energy", "forces"} <= set(present.split(", "))
+    assert "energy" in present.split(", ")
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, "much", np.array([1.0, 2.0])])
 def test_an_energy_that_is_no_finite_number(tmp_path, value):
     bad = labelled(1)
     bad.info["REF_energy"] = value
-    assert "frame 1: REF_energy is" in refusal(write(tmp_path, labelled(0), bad))
+    assert "frame 1: REF_energy is" in left_out(write(tmp_path, labelled(0), bad))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_forces_that_are_not_finite(tmp_path, value):
     bad = labelled(1)
     bad.arrays["REF_forces"][1, 2] = value
-    assert "frame 1: REF_forces of atom 1 is" in refusal(write(tmp_path, labelled(0), bad))
+    assert "frame 1: REF_forces of atom 1 is" in left_out(write(tmp_path, labelled(0), bad))
 
 
 @pytest.mark.parametrize("forces", [np.zeros(2), np.zeros((2, 6)), np.array([["a"] * 3] * 2)])
 def test_forces_of_a_wrong_shape_or_kind(tmp_path, forces):
     bad = labelled(1)
     bad.arrays["REF_forces"] = forces
-    message = refusal(write(tmp_path, labelled(0), bad))
+    message = left_out(write(tmp_path, labelled(0), bad))
     assert "frame 1: REF_forces has" in message
     assert "3 columns of numbers" in message
 
@@ -189,7 +211,7 @@ def test_forces_of_a_wrong_shape_or_kind(tmp_path, forces):
     "stress", [np.zeros(5), np.zeros((2, 2)), 0.1, "none", np.diag([0.1, 0.1, np.nan])]
 )
 def test_a_stress_of_a_wrong_shape_or_kind(tmp_path, stress):
-    assert "frame 1: REF_stress" in refusal(
+    assert "frame 1: REF_stress" in left_out(
         write(tmp_path, labelled(0), labelled(1, stress=stress))
     )
 
@@ -232,7 +254,7 @@ def test_a_file_cut_short(tmp_path):
     path = write(tmp_path, labelled(0), labelled(1))
     content = path.read_bytes()
     path.write_bytes(content[: content.rindex(b"Cl")])
-    assert "frame 1" in refusal(path)
+    assert "frame 1" in left_out(path)
 
 
 def test_missing_files_and_folders(tmp_path):
@@ -241,10 +263,8 @@ def test_missing_files_and_folders(tmp_path):
     assert "holds no file to read" in refusal(tmp_path)
 
 
-def test_a_molecule_without_a_cell_is_read(tmp_path):
+def test_a_molecule_without_a_cell_is_refused(tmp_path):
     atoms = molecule("H2O")
     atoms.info["REF_energy"] = -14.0
     atoms.arrays["REF_forces"] = np.zeros((3, 3))
-    (frame,) = datasets.load(str(write(tmp_path, atoms))).frames
-    assert not frame.atoms.pbc.any()
-    assert isinstance(frame.atoms, Atoms)
+    assert "not periodic, no cell" in refusal(write(tmp_path, atoms))

@@ -276,6 +276,7 @@ def test_files_are_read_one_after_another(tmp_path):
         next(stream)
 
 
+@pytest.mark.seconds
 def test_ten_thousand_frames_of_one_case_stay_small(tmp_path):
     folder = tmp_path / "Li"
     items = [mlearn_item("AIMD-NVT", "Snapshot", seed) for seed in range(100)]
@@ -294,6 +295,7 @@ def test_ten_thousand_frames_of_one_case_stay_small(tmp_path):
     assert peak < path.stat().st_size + 10_000 * 3_500
 
 
+@pytest.mark.seconds
 def test_ten_thousand_frames_of_many_materials_are_never_held_at_once(tmp_path):
     path = write_json(tmp_path / wbm.FILES[0], wbm_content(materials=1000, frames=10))
     tracemalloc.start()

@@ -6,9 +6,10 @@ from importlib.resources import as_file, files
 
 import numpy as np
 import pytest
-from ase import Atoms
+from ase import Atoms, units
 from ase.calculators.morse import MorsePotential
 from ase.collections import dcdft
+from ase.formula import Formula
 from ase.units import GPa
 from phonopy import Phonopy
 from phonopy.structure.atoms import PhonopyAtoms
@@ -21,6 +22,7 @@ from umlip_bench.ground.birch_murnaghan import fit_minimum
 from umlip_bench.ground.errors import DataError
 
 FOLDER = files("umlip_bench.datasets") / "pbe_mini"
+JOULE_PER_SQUARE_METRE = 1e20 / units.J
 
 
 @pytest.fixture(scope="module")
@@ -129,21 +131,54 @@ def test_slabs_are_symmetric_and_stoichiometric(of):
 
 def test_surface_energies_are_near_published_ones(of):
     cases = of("surfaces")
-    assert set(cases) == {"Al (1 1 1)", "LiF (1 0 0)", "MgO (1 0 0)", "NaCl (1 0 0)"}
+    assert {"Al (1 1 1)", "LiF (1 0 0)", "MgO (1 0 0)", "NaCl (1 0 0)"} <= set(cases)
+    assert len({case.system for case in cases.values()}) == len(cases)
     # 9 to 15 meV/Å² from LDA, PBE and the functional of Wu and Cohen, with hardly any relaxation: Li,
     # Michaelides, Scheffler, Phys. Rev. B 76, 075401 (2007).
     assert 0.009 < cases["NaCl (1 0 0)"].surface_energy < 0.015
+    # PBE has about 0.55 J/m² for the relaxed basal plane of Mg, and a compact face of a metal relaxes little.
+    # Faces of ionic crystals cost less than those that cut covalent bonds.
+    for name, case in cases.items():
+        ionic = case.miller_index == (1, 0, 0)
+        assert 0.1 < case.surface_energy * JOULE_PER_SQUARE_METRE < (1.5 if ionic else 8.0), name
+    if "Mg (0 0 0 1)" in cases:
+        basal = cases["Mg (0 0 0 1)"].surface_energy * JOULE_PER_SQUARE_METRE
+        assert 0.4 < basal < 0.75
+
+
+def test_faces_of_zincblende_hold_both_elements_in_each_layer(of):
+    for case in of("surfaces").values():
+        if case.miller_index == (1, 1, 0):
+            nearest = case.bulk.get_all_distances(mic=True)
+            constant = case.bulk.cell.lengths()[0]
+            assert nearest[nearest > 0.1].min() == pytest.approx(constant * np.sqrt(3) / 4)
+            layers = np.round(case.slab.positions[:, 2], 4)
+            for height in set(layers):
+                own = case.slab[layers == height]
+                assert len(own) == 2
+                assert set(own.symbols) == set(case.bulk.symbols)
 
 
 def test_vacancies_lie_where_the_case_says(of):
     cases = of("defects")
-    assert {case.system for case in cases.values()} == {"Al", "Mg", "MgO", "Si"}
+    assert {case.system for case in cases.values()} >= {"Al", "Mg", "MgO", "Si"}
     for case in cases.values():
         missing = case.host.cell.cartesian_positions(case.site)
-        ((removed, count),) = case.exchanged.items()
-        assert count == len(case.defective) - len(case.host) == -1
+        removed = next(iter(case.exchanged))
+        assert set(case.exchanged.values()) == {-1}
+        assert len(case.defective) - len(case.host) == -len(case.exchanged)
         filled = case.defective + Atoms(removed, positions=[missing])
-        assert _same_sites(filled, case.host)
+        if len(case.exchanged) == 1:
+            assert _same_sites(filled, case.host)
+        else:
+            # Of the site in the host, nothing is left nearby, and the composition is kept.
+            apart = filled.get_distances(len(filled) - 1, range(len(filled) - 1), mic=True)
+            assert apart.min() == pytest.approx(
+                case.host.get_all_distances()[0, 1:].min(), rel=0.01
+            )
+            assert (
+                case.defective.symbols.formula.reduce()[0] == case.host.symbols.formula.reduce()[0]
+            )
         assert 8 <= len(case.host) <= 16
 
 
@@ -154,7 +189,10 @@ def test_vacancies_cost_energy(of):
             for element, count in case.exchanged.items()
         )
         assert np.isnan(formation) == (case.system == "MgO")
-        if case.system != "MgO":
+        if len(case.exchanged) > 1:
+            # A Schottky pair costs an energy of a bond or two; MgO's was 9.88 eV for two cells.
+            assert 1.0 < formation < 15.0
+        elif case.system != "MgO":
             assert 0.5 < formation < 5.0
 
 
@@ -241,7 +279,7 @@ def test_a_hop_starts_at_the_vacancy(of):
 
 
 def test_calcium_oxide_and_magnesium_oxide_do_not_mix(of):
-    cases = of("solid-solutions")
+    cases = {n: c for n, c in of("solid-solutions").items() if c.system == "CaO-MgO"}
     for name, case in cases.items():
         assert len(case.atoms) == 8
         assert case.fraction == np.mean(case.atoms.numbers == 20) * 2
@@ -256,9 +294,10 @@ def test_calcium_oxide_and_magnesium_oxide_do_not_mix(of):
 def test_orderings_are_rocksalt_and_distinct(of):
     cases = of("solid-solutions").values()
     for case in cases:
+        (anion,) = set.intersection(*(set(Formula(end).count()) for end in case.end_members))
         constant = (8 * case.atoms.get_volume() / len(case.atoms)) ** (1 / 3)
         distances = case.atoms.get_all_distances(mic=True)
-        nearest = case.atoms.numbers == 8
+        nearest = np.array(case.atoms.get_chemical_symbols()) == anion
         assert distances[nearest][:, ~nearest].min() == pytest.approx(constant / 2)
         assert distances[~nearest][:, ~nearest][distances[~nearest][:, ~nearest] > 0.1].min() == (
             pytest.approx(constant / np.sqrt(2))
@@ -276,14 +315,26 @@ PUBLISHED_FREQUENCIES = {
     "Al": ([0, 0, 0], [5.8, 5.8, 9.7]),
 }
 
+# Measured, at the zone centre (transverse): diamond 1332 cm⁻¹, cubic BN 1055 cm⁻¹, SiC 797 cm⁻¹, LiF
+# 306 cm⁻¹, GaAs 268 cm⁻¹. PBE is softer by up to 5 %, in LiF by more.
+MEASURED_OPTICAL = {"C": 39.9, "BN": 31.6, "SiC": 23.9, "LiF": 9.2, "GaAs": 8.0}
+
 
 def test_phonons_are_those_of_other_codes(of):
     cases = of("phonons")
-    assert set(cases) == set(PUBLISHED_FREQUENCIES)
-    for name, case in cases.items():
-        centre, boundary = PUBLISHED_FREQUENCIES[name]
+    assert set(cases) >= set(PUBLISHED_FREQUENCIES)
+    for name, (centre, boundary) in PUBLISHED_FREQUENCIES.items():
+        case = cases[name]
         np.testing.assert_allclose(_frequencies(case, [0, 0, 0]), centre, rtol=0.05, atol=0.3)
         np.testing.assert_allclose(_frequencies(case, [0.5, 0.5, 0]), boundary, rtol=0.05)
+
+
+def test_optical_phonons_are_near_those_measured(of):
+    for name, case in of("phonons").items():
+        found = _frequencies(case, [0, 0, 0])
+        assert np.abs(found[:3]).max() < 0.3
+        if name in MEASURED_OPTICAL:
+            np.testing.assert_allclose(found[3:], MEASURED_OPTICAL[name], rtol=0.1)
 
 
 def _frequencies(case, wave_vector):
@@ -353,3 +404,38 @@ def _quantity(case):
         case SolidSolutionCase():
             return case.mixing_energy
     raise TypeError(case)
+
+
+def test_debye_states_have_the_published_amplitude(dataset):
+    with as_file(files("umlip_bench.datasets") / "debye_mini") as folder:
+        cases = list(pbe_mini_cases.cases(folder, ["debye.xyz"], dataset.manifest.level_of_theory))
+        described = [info for _, info in extxyz.read_described(folder / "debye.xyz")]
+    assert {case.name for case in cases} <= set(dataset.by_system())
+    for case in cases:
+        assert 1 <= len(case.frames) <= 2
+        for frame in case.frames:
+            assert 4 <= len(frame.atoms) <= 6
+            assert np.abs(frame.forces.sum(axis=0)).max() < 0.05 * len(frame.atoms)
+    masses = {frame.index: frame.atoms.get_masses().mean() for c in cases for frame in c.frames}
+    for index, info in enumerate(described):
+        assert np.abs(info["strain"]).max() <= 0.03
+        assert info["frame"] == 1 or not info["strain"].any()
+        # Classical limit, 3 (ħ/θ)² T / (m k); its quantum correction is a few per cent at these temperatures.
+        energy = units.kB * info["debye_temperature"]
+        hbar = units._hbar * units.J * units.s
+        square = 3 * (hbar / energy) ** 2 * units.kB * 1000 / masses[index]
+        assert np.sqrt(square) < info["amplitude"] < 1.05 * np.sqrt(square)
+
+
+def test_curvatures_hardly_depend_on_a_small_amplitude():
+    with as_file(FOLDER) as folder:
+        series = list(pbe_mini_cases.amplitude_series(folder))
+    assert series
+    for each in series:
+        assert (np.diff(each.distances) > 0).all()
+        # All displacements on one line.
+        directions = each.displacements / each.distances[:, None]
+        np.testing.assert_allclose(directions - directions[0], 0.0, atol=1e-6)
+        small = each.curvatures[each.distances < 0.05]
+        assert small.min() > 0
+        assert np.ptp(small) < 0.05 * small.mean(), each.system

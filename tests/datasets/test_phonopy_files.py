@@ -24,7 +24,7 @@ from umlip_bench.potentials.agreement import call_calculator
 
 
 def salt(calculator=None, length=1.0):
-    """Two displacements of NaCl with made-up forces, and phonopy's own object, lengths in `length` Å."""
+    """Two displacements of NaCl and forces on them, and phonopy's own object, lengths in `length` Å."""
     atoms = bulk("NaCl", "rocksalt", a=5.69 / length, cubic=True)
     cell = PhonopyAtoms(
         symbols=atoms.get_chemical_symbols(),
@@ -38,9 +38,14 @@ def salt(calculator=None, length=1.0):
         calculator=calculator,
     )
     phonon.generate_displacements(distance=0.01 / length, is_diagonal=False)
-    rng = np.random.default_rng(0)
-    shape = (len(phonon.displacements), len(phonon.supercell), 3)
-    return phonon, np.round(rng.normal(size=shape), 8)
+    calculator = LennardJones(sigma=2.4, epsilon=0.5, rc=5.5, smooth=True)
+    forces = []
+    for image in phonon.supercells_with_displacements:
+        displaced = Atoms(
+            image.symbols, cell=length * image.cell, positions=length * image.positions, pbc=True
+        )
+        forces.append(call_calculator(calculator, displaced).forces)
+    return phonon, np.round(forces, 8)
 
 
 def with_force_sets(folder, phonon, forces):

@@ -66,13 +66,19 @@ def test_folder_of_files_in_order_of_their_names(tmp_path):
 
 
 def test_vasp_output():
-    """166 ionic steps of a published calculation."""
+    """166 ionic steps of a published calculation, of which the first ended at NELM."""
     root = os.environ.get("UMLIP_BENCH_DATA", "")
     path = Path(root, "atomate2-approxneb", "hop_3+1_image_2", "vasprun.xml.gz")
     if not root or not path.exists():
         pytest.skip("set UMLIP_BENCH_DATA or run `umlip-bench data fetch atomate2-approxneb`")
-    frames = datasets.load(str(path)).frames
-    assert len(frames) == 166
+    dataset = datasets.load(str(path))
+    frames = dataset.frames
+    assert len(frames) == 165
+    assert frames[0].index == 1
+    assert dataset.manifest.level_of_theory.functional == "PBE"
+    out, procedure = dataset.manifest.caveats
+    assert "ionic step 0: not self-consistent: 100 electronic steps of at most 100" in out
+    assert "165 labels are steps of a relaxation" in procedure
     assert frames[-1].energy == pytest.approx(-1195.07656158, abs=1e-6)
     assert len(frames[-1].atoms) == 161
     assert np.abs(frames[-1].forces).max() == pytest.approx(0.33, abs=0.01)
@@ -81,11 +87,11 @@ def test_vasp_output():
 def test_unlabelled_database_row(tmp_path):
     with ase.db.connect(tmp_path / "bare.db") as connection:
         connection.write(FRAMES[0].atoms)
-    with pytest.raises(DataError, match=r"row 1: REF_energy is missing"):
+    with pytest.raises(DataError, match=r"row 1: it has no energy"):
         datasets.load(str(tmp_path / "bare.db"))
 
 
 def test_broken_vasp_output(tmp_path):
     (tmp_path / "vasprun.xml").write_text("<modeling><generator>")
-    with pytest.raises(DataError, match="not readable as VASP output"):
+    with pytest.raises(DataError, match="not readable as a finished calculation"):
         datasets.load(str(tmp_path / "vasprun.xml"))

@@ -18,7 +18,9 @@ from umlip_bench.ground.errors import StructureError
 from umlip_bench.potentials.graph import Footprint, Prediction
 from umlip_bench.potentials.loading import potential
 
-from .toy import Fussy, Wells, chain, run
+from ..support.measuring import run
+from ..support.potentials import Fussy, Wells
+from ..support.structures import chain
 
 SAME = 1e-8
 """Å, eV, eV/Å: float64 results that differ by no more are the same steps."""
@@ -186,6 +188,7 @@ def test_bands_take_the_steps_of_ase(chgnet, climb):
     assert_same_band(ours, result, theirs, final)
 
 
+@pytest.mark.seconds
 def test_bands_converge_with_ase_and_have_its_barrier(emt):
     host = bulk("Cu", cubic=True).repeat((2, 2, 2))
     images, _ = vacancy_hop(host, 5)

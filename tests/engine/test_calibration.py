@@ -19,8 +19,9 @@ from umlip_bench.ground.errors import DeviceError, UmlipBenchError
 from umlip_bench.potentials.graph import Cost, Footprint
 
 from ..conftest import FOREIGN, SMALL_MACE
+from ..support.potentials import Wells
+from ..support.structures import chain
 from .test_memory import errors_on_real_structures
-from .toy import Wells, chain
 
 FAMILIES = ["chgnet-0.3.0", "m3gnet-mp-2021.2.8", "tensornet-matpes-pbe-2025.1", SMALL_MACE]
 

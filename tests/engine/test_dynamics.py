@@ -15,7 +15,9 @@ from umlip_bench.ground.errors import StructureError
 from umlip_bench.potentials.graph import Footprint, Prediction
 from umlip_bench.potentials.loading import potential
 
-from .toy import Fussy, Wells, chain, run
+from ..support.measuring import run
+from ..support.potentials import Fussy, Wells
+from ..support.structures import chain
 
 SAME = 1e-8
 """Å, eV, eV/Å: float64 results that differ by no more are the same steps."""

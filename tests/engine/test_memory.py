@@ -10,9 +10,9 @@ from umlip_bench.engine import free_memory
 from umlip_bench.engine.trial_batches import trial_batches, trial_structures
 from umlip_bench.potentials.graph import Cost, Footprint, Graph, Linear
 from umlip_bench.potentials.memory import cost_of_call, fit_linear, saved_bytes
+from umlip_bench.testing.structures import mixed
 
 from ..conftest import SMALL_MACE
-from ..potentials.structures import mixed
 
 FAMILIES = [
     "chgnet-0.3.0",

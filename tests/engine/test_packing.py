@@ -11,10 +11,11 @@ from umlip_bench.engine.prediction import predict
 from umlip_bench.ground.errors import DeviceError, StructureError
 from umlip_bench.potentials.graph import Footprint
 from umlip_bench.potentials.memory import memory_ran_out
+from umlip_bench.testing.structures import mixed
 
 from ..conftest import SMALL_MACE
-from ..potentials.structures import mixed
-from .toy import Wells, chain
+from ..support.potentials import Wells
+from ..support.structures import chain
 
 
 def graphs_of(model, sizes):

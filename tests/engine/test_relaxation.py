@@ -18,7 +18,9 @@ from umlip_bench.ground.errors import StructureError
 from umlip_bench.ground.structures import make_periodic
 from umlip_bench.potentials.loading import potential
 
-from .toy import Fussy, Wells, chain, run
+from ..support.measuring import run
+from ..support.potentials import Fussy, Wells
+from ..support.structures import chain
 
 SAME = 1e-8
 """Å, eV, eV/Å: float64 results that differ by no more are the same steps."""
@@ -253,6 +255,7 @@ def assert_same(found, expected):
         np.testing.assert_allclose(found.atoms.cell.array, expected.atoms.cell.array, atol=SAME)
 
 
+@pytest.mark.model
 @pytest.mark.parametrize(
     ("in_flight", "edges", "capacity", "reverse"),
     [
@@ -294,6 +297,7 @@ def test_a_relaxation_out_of_steps_says_so(one_by_one):
     assert all(r.converged for r in one_by_one[:-2])
 
 
+@pytest.mark.model
 def test_single_precision_reaches_the_same_minima(one_by_one):
     """Stated tolerances: 1 meV/atom, 0.02 Å and 0.5 % in cell lengths at fmax 0.05 eV/Å."""
     model = potential("chgnet-0.3.0", device="cpu", dtype="float32")
@@ -315,6 +319,7 @@ def test_a_slot_is_refilled_when_its_relaxation_ends():
     assert model.calls.count(2) >= sum(lengths) - max(lengths) - 2
 
 
+@pytest.mark.seconds
 def test_memory_does_not_grow_with_the_number_of_relaxations():
     def requests():
         for k in range(1200):

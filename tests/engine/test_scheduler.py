@@ -10,7 +10,8 @@ from umlip_bench.engine.scheduler import Done, Failed, run_tasks
 from umlip_bench.ground.errors import DeviceError, StructureError
 from umlip_bench.potentials.loading import potential
 
-from .toy import Wells, chain, unpreparable
+from ..support.potentials import Wells
+from ..support.structures import chain, unpreparable
 
 BUDGETS = (1, 3, 7, 4000)
 IN_FLIGHT = (1, 2, 5, 1024)

@@ -14,8 +14,9 @@ from umlip_bench.ground.errors import StructureError
 from umlip_bench.potentials.graph import Prediction
 from umlip_bench.potentials.loading import potential
 
+from ..support.measuring import run
+from ..support.potentials import Wells
 from .test_relaxation import path_of, rattled
-from .toy import Wells, run
 
 SYMPREC = 1e-3
 
@@ -88,6 +89,7 @@ def test_rounding_does_not_lead_off_a_saddle_point(cell):
         np.testing.assert_allclose(kept.atoms.cell.array, 4.1 * np.eye(3), atol=1e-5)
 
 
+@pytest.mark.model
 def test_without_rounding_it_changes_nothing():
     """In float64 a symmetric start stays symmetric: the same steps with and without averages."""
     model = potential("chgnet-0.3.0", device="cpu", dtype="float64")
@@ -101,6 +103,7 @@ def test_without_rounding_it_changes_nothing():
     assert result.converged
 
 
+@pytest.mark.model
 def test_a_structure_without_symmetry_relaxes_as_before():
     atoms = rattled(bulk("NaCl", "rocksalt", a=5.5, cubic=True))
     model = potential("chgnet-0.3.0", device="cpu", dtype="float64")

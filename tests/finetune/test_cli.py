@@ -96,6 +96,7 @@ def test_the_installed_script():
     assert done.stdout.startswith("umlip-finetune 0.")
 
 
+@pytest.mark.model
 def test_fit_then_run_beside_the_parent(finetune, bench, here):
     """The README's example. The slope is the parent's times c, r2 the parent's."""
     done = finetune("fit", *ONE, "--method", "scalar", "--out", "chgnet-mine")
@@ -127,6 +128,7 @@ def test_fit_then_run_beside_the_parent(finetune, bench, here):
     assert models["chgnet-mine"]["sha256"] != models[CHGNET]["sha256"]
 
 
+@pytest.mark.model
 def test_what_a_user_can_mend(finetune, bench, here):
     assert "name of a published model" in refused(finetune("fit", *ONE, "--out", CHGNET))
     labels = ("--model", CHGNET, "--labels")
@@ -147,6 +149,7 @@ def test_exporting_what_is_not_there(bench, here):
     assert not (here / "two.xyz").exists()
 
 
+@pytest.mark.model
 def test_evaluate(finetune, here):
     done = finetune(
         *("evaluate", "--model", CHGNET, "--material", "MgO", "--material", "SiC"),

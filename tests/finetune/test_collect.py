@@ -19,9 +19,9 @@ from ase.units import GPa, Ry
 
 from umlip_bench import datasets, finetune
 from umlip_bench.cli.finetune import main
+from umlip_bench.datasets.readers import Code, RefusedResult, code_of, read_labels
 from umlip_bench.datasets.store import DATA_VARIABLE
 from umlip_bench.finetune.labelling.collection import frames_beside
-from umlip_bench.finetune.labelling.outputs import Code, RefusedResult, code_of, read_output
 from umlip_bench.ground.errors import LabelError
 
 DATA = Path(__file__).parent / "data"
@@ -94,7 +94,7 @@ def test_two_codes_agree_on_signs_and_sizes(tmp_path):
 def test_quantum_espresso_that_did_not_end_is_refused(tmp_path, change, reason):
     path = tmp_path / "pw.out"
     path.write_text(change((DATA / "si_pw.out").read_text()))
-    (result,) = read_output(path, Code.ESPRESSO)
+    (result,) = read_labels(path, Code.ESPRESSO)
     assert isinstance(result, RefusedResult) == (reason is not None)
     if reason:
         assert reason in result.reason

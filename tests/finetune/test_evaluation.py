@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from umlip_bench.analysis.high_energy import FrameComparison, MaterialComparison
-from umlip_bench.finetune import correctors as rungs
+from umlip_bench.finetune import correctors
 from umlip_bench.finetune.comparison import compare
 from umlip_bench.finetune.evaluation import (
     MOST_CHOICES,
@@ -26,7 +26,8 @@ from umlip_bench.finetune.training.settings import TrainingSettings
 from umlip_bench.ground.errors import CorrectionError
 
 from ..conftest import FOREIGN
-from .labels import distorted, labelled, stiffer
+from ..support.labels import labelled, stiffer
+from ..support.structures import distorted
 
 
 def frame(rng, factor, composition, noise=0.0):
@@ -152,7 +153,7 @@ class TestTrained:
 
     def evaluation(self, model, frames, path=None, methods=("full",), counts=("1",)):
         return TrainedEvaluation(
-            model, {"Si": frames}, methods, self.settings, counts=counts, kept=path
+            model, {"Si": frames}, methods, self.settings, counts=counts, fits=path
         )
 
     def test_is_the_mean_over_fits_of_what_held_out_frames_say(self, model, frames):
@@ -173,12 +174,13 @@ class TestTrained:
         assert outcome.worse == np.mean([b.force_mae > a.force_mae for a, b in measured])
 
     def test_goes_on_where_it_was(self, model, frames, tmp_path):
-        path = tmp_path / "si.fits.jsonl"
+        path = tmp_path / "si.fits"
         evaluation = self.evaluation(model, frames, path, methods=("head",), counts=("1", "2"))
         assert evaluation.n_fits == 6
         first = list(evaluation.outcomes())
-        lines = path.read_text().splitlines(keepends=True)
-        path.write_text("".join(lines[:4]) + lines[4][:30])
+        (journal,) = path.glob("*.jsonl")
+        lines = journal.read_text().splitlines(keepends=True)
+        journal.write_text("".join(lines[:4]) + lines[4][:30])
         made, done = [], []
         again = self.evaluation(model, frames, path, methods=("head",), counts=("1", "2"))
         found = list(again.outcomes(on_fit=made.append, on_trial=lambda: done.append(1)))
@@ -186,14 +188,14 @@ class TestTrained:
         assert [repr(o) for o in found] == [repr(o) for o in first]
 
     def test_fits_that_fail_are_counted(self, model, frames, monkeypatch):
-        fit = rungs.fit_trained
+        fit = correctors.fit_trained
 
         def fails_on_the_first(potential, labels, *args, **kwargs):
             if labels[0] is frames[0]:
                 raise CorrectionError("the loss is no longer finite")
             return fit(potential, labels, *args, **kwargs)
 
-        monkeypatch.setattr(rungs, "fit_trained", fails_on_the_first)
+        monkeypatch.setattr(correctors, "fit_trained", fails_on_the_first)
         (outcome,) = self.evaluation(model, frames).outcomes()
         assert (outcome.n_choices, outcome.n_refused) == (3, 1)
         assert np.isfinite(outcome.force_after)

@@ -103,6 +103,7 @@ def test_the_estimate_follows_the_labels_once_there_are_many():
         assert variance == pytest.approx(spread**2 / 400, rel=0.4)
 
 
+@pytest.mark.coverage
 @pytest.mark.parametrize("estimator", CLOSED)
 @pytest.mark.parametrize("n_frames", [1, 2, 5, 20])
 def test_coverage(estimator, n_frames):
@@ -169,6 +170,7 @@ def test_no_scatter_between_materials_and_an_exact_label():
     assert usual.shrink(LogFactor(0.4, 0.1, 4.0)).value == pytest.approx(0.1)
 
 
+@pytest.mark.coverage
 @pytest.mark.parametrize("n_labels", [1, 4])
 def test_shrinkage_helps_and_its_interval_covers(n_labels):
     rng = np.random.default_rng(11)

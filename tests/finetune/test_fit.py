@@ -18,9 +18,9 @@ from umlip_bench.finetune.scalar import LEAVE_ONE_OUT, ONE_FRAME, REFERENCE_SET,
 from umlip_bench.ground.errors import CorrectionError, StructureError
 from umlip_bench.potentials.corrections.folder import ScalarCorrection
 from umlip_bench.potentials.corrections.scaled import scaled
+from umlip_bench.testing.structures import rattled
 
 from ..conftest import FOREIGN
-from ..potentials.structures import rattled
 
 S = 0.8
 

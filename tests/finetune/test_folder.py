@@ -12,13 +12,13 @@ import umlip_bench
 from umlip_bench import datasets, finetune
 from umlip_bench.engine.prediction import predict
 from umlip_bench.finetune import Estimator
-from umlip_bench.ground.errors import CorrectionError, WeightsError
+from umlip_bench.ground.errors import CorrectionError, OutputError, WeightsError
 from umlip_bench.potentials.corrections.folder import CARD, read_correction
 from umlip_bench.potentials.loading import locate
 from umlip_bench.potentials.weights import WeightsStore
+from umlip_bench.testing.structures import rattled
 
 from ..conftest import FOREIGN
-from ..potentials.structures import rattled
 
 CHGNET = "chgnet-0.3.0"
 ATOMS = [rattled(bulk("MgO", "rocksalt", a=4.2), seed=1), rattled(bulk("Al", cubic=True), seed=2)]
@@ -265,7 +265,7 @@ def test_a_failed_write_leaves_nothing(fit, chgnet, tmp_path, monkeypatch):
     def full(*arguments):
         raise OSError("disk full")
 
-    monkeypatch.setattr("umlip_bench.finetune.folder.os.rename", full)
-    with pytest.raises(CorrectionError, match="disk full"):
+    monkeypatch.setattr("umlip_bench.ground.files.os.rename", full)
+    with pytest.raises(OutputError, match=r"mine cannot be written \(disk full"):
         finetune.save(fit, chgnet, tmp_path / "mine")
     assert list(tmp_path.iterdir()) == []

@@ -26,7 +26,8 @@ from umlip_bench.finetune.training.settings import TrainingSettings
 from umlip_bench.ground.errors import CorrectionError
 
 from ..conftest import SMALL_MACE
-from .labels import distorted, labelled, stiffer
+from ..support.labels import labelled, stiffer
+from ..support.structures import distorted
 
 CHGNET = "chgnet-0.3.0"
 BRIEF = TrainingSettings(epochs=1, batch_size=2)
@@ -131,9 +132,9 @@ class TestCurve:
         points = trace(chgnet, frames, self.plan, tmp_path, on_fit=fits.append)
         assert len(points) == 2 * (1 + 2 * 2)
         assert len(fits) == len(points) - 1  # no correction is the same for all seeds
-        text = (tmp_path / curve.POINTS).read_text()
+        (journal,) = (tmp_path / curve.POINTS).glob("*.jsonl")
         # A torn last line is a fit that was not finished.
-        (tmp_path / curve.POINTS).write_text(text[:-20])
+        journal.write_text(journal.read_text()[:-20])
         again = []
         assert trace(chgnet, frames, self.plan, tmp_path, on_fit=again.append)[:-1] == points[:-1]
         assert again == fits[-1:]

@@ -16,9 +16,9 @@ from umlip_bench.ground.errors import StructureError, UmlipBenchError
 from umlip_bench.potentials.corrections.folder import ScalarCorrection
 from umlip_bench.potentials.corrections.scaled import scaled
 from umlip_bench.potentials.protocol import DifferentiablePotential
+from umlip_bench.testing.structures import isolated, rattled
 
 from ..conftest import FOREIGN, SMALL_MACE
-from ..potentials.structures import isolated, rattled
 
 C = 1.3
 FAMILIES = [

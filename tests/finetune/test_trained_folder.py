@@ -22,7 +22,8 @@ from umlip_bench.potentials.loading import locate
 from umlip_bench.potentials.weights import WeightsStore
 
 from ..conftest import FOREIGN, SMALL_MACE
-from .labels import distorted, labelled, stiffer
+from ..support.labels import labelled, stiffer
+from ..support.structures import distorted
 
 CHGNET, M3GNET = "chgnet-0.3.0", "m3gnet-mp-2021.2.8"
 BRIEF = TrainingSettings(epochs=1)

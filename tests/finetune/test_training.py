@@ -20,7 +20,8 @@ from umlip_bench.finetune.training.targets import count, targets_of_labels
 from umlip_bench.ground.errors import CorrectionError
 
 from ..conftest import FOREIGN, SMALL_MACE
-from .labels import distorted, labelled, stiffer
+from ..support.labels import labelled, stiffer
+from ..support.structures import distorted
 
 CHGNET, M3GNET = "chgnet-0.3.0", "m3gnet-mp-2021.2.8"
 FAMILIES = [CHGNET, M3GNET, SMALL_MACE]

@@ -17,7 +17,7 @@ from ..conftest import SMALL_MACE
 
 CHECK_CONTAINED = """
 import os, torch
-import umlip_bench.potentials.mace
+import umlip_bench.potentials.adapters.mace
 assert "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD" not in os.environ
 class Harmless:
     def __reduce__(self):

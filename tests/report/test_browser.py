@@ -8,8 +8,8 @@ import pytest
 from umlip_bench.analysis.report.gather import gather
 from umlip_bench.analysis.report.page import render
 
+from ..support.report_runs import HOSTILE, SOFT, write, write_large
 from .browsing import Opened, open_page, scroll_through
-from .folders import HOSTILE, SOFT, write, write_large
 
 pytestmark = pytest.mark.browser
 

@@ -16,7 +16,15 @@ from umlip_bench.finetune.factor_record import read_factor
 from umlip_bench.ground.errors import DataError
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 
-from .folders import HOSTILE, N_MATERIALS, SOFT, STIFF, write, write_correction, write_large
+from ..support.report_runs import (
+    HOSTILE,
+    N_MATERIALS,
+    SOFT,
+    STIFF,
+    write,
+    write_correction,
+    write_large,
+)
 
 PBE = DataNote("by-hand", level=LevelOfTheory("PBE"), caveats=("made by hand",))
 

@@ -27,8 +27,8 @@ from umlip_bench.analysis.runs import Run, read_run
 from umlip_bench.analysis.suites import ANALYSES, analysis_of
 from umlip_bench.finetune.factor_record import read_factor
 
+from ..support.report_runs import SOFT, STIFF, write, write_correction
 from .browsing import open_page, scroll_through
-from .folders import SOFT, STIFF, write, write_correction
 
 pytestmark = pytest.mark.browser
 

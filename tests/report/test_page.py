@@ -19,7 +19,7 @@ from umlip_bench.analysis.summary import Row
 from umlip_bench.cli import main
 from umlip_bench.ground.elements import SYMBOLS
 
-from .folders import HOSTILE, SOFT, STIFF, write
+from ..support.report_runs import HOSTILE, SOFT, STIFF, write
 
 
 @pytest.fixture(scope="module")

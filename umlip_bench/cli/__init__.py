@@ -26,6 +26,7 @@ COMMANDS = (
     "card",
     "speed",
     "calibrate",
+    "convert",
 )
 
 EXAMPLES = """\

@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from umlip_bench.cli.options import Subparsers, add_command
+from umlip_bench.cli.options import Subparsers, add_command, add_force_option, say_incomplete
 
 EXAMPLES = """\
   umlip-bench card runs/first --model chgnet-0.3.0
   umlip-bench card runs/first --model chgnet-0.3.0 --out chgnet.md
   umlip-bench card runs/first --model chgnet-0.3.0 --out chgnet.html
 """
+
+
+ENDINGS = (".md", ".html")
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -33,6 +36,7 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="a file *.md or *.html (default: print Markdown)"
     )
+    add_force_option(parser)
     parser.set_defaults(run=_run)
 
 
@@ -41,23 +45,26 @@ def _run(options: argparse.Namespace) -> int:
     from umlip_bench.analysis.compared_models import Side
     from umlip_bench.analysis.runs import read_run
     from umlip_bench.ground.errors import UmlipBenchError
-    from umlip_bench.ground.files import write_atomically
+    from umlip_bench.ground.outputs import COMMENT, Output
 
-    writers = {".md": model_card, ".html": card_html}
     out: Path | None = options.out
-    if out is not None and out.suffix not in writers:
-        raise UmlipBenchError(f"--out {out}: the name must end in {' or '.join(writers)}")
+    if out is not None and out.suffix not in ENDINGS:
+        raise UmlipBenchError(f"--out {out}: the name must end in {' or '.join(ENDINGS)}")
+    if out is not None:
+        Output(out, options.force).check()
     run = read_run(options.run_folder)
     models = [options.model] if options.model else list(run.models)
     if len(models) != 1:
         raise UmlipBenchError(
             f"{run.path} has {', '.join(models) or 'no model with a finished case'}; name one with --model"
         )
+    say_incomplete(run)
     side = Side(run, models[0], models[0])
+    html = out is not None and out.suffix == ".html"
+    text = card_html(side) if html else f"{model_card(side)}\n{COMMENT}"
     if out is None:
-        print(model_card(side), end="")
+        print(text, end="")
         return 0
-    text = writers[out.suffix](side)
-    write_atomically(out, lambda file: file.write(text.encode()))
+    Output(out, options.force).write_text(text)
     print(out)
     return 0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from umlip_bench.cli.options import Subparsers, add_command
+from umlip_bench.cli.options import Subparsers, add_command, add_force_option
 
 if TYPE_CHECKING:
     from umlip_bench.analysis.compared_models import Side
@@ -32,7 +32,8 @@ def add_parser(commands: Subparsers) -> None:
         help="compare models or runs, case by case",
         description=(
             "Compare two models, or two runs of the same models, over the cases that both have: paired\n"
-            "differences, second less first, with 95 % intervals."
+            "differences B - A, A being the first, with 95 % intervals. A corrected model is always B, its\n"
+            "parent A, in whatever order they are named."
         ),
         examples=EXAMPLES,
     )
@@ -51,6 +52,7 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="write the differences too; .csv or .parquet"
     )
+    add_force_option(parser)
     parser.set_defaults(run=_run)
 
 
@@ -71,15 +73,16 @@ class _Operand:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from umlip_bench.analysis.comparison import compare, overlaps, to_frame
+    from umlip_bench.analysis.comparison import COLUMNS, compare, overlaps, to_frame
     from umlip_bench.analysis.comparison_table import print_changes, print_comparison
-    from umlip_bench.analysis.export import check_table_path, write_table
+    from umlip_bench.analysis.export import check_table_path, table_output, write_table
     from umlip_bench.analysis.run_differences import changes
     from umlip_bench.cli.console import output
     from umlip_bench.ground.errors import DataError
 
     if options.out is not None:
         check_table_path(options.out)
+        table_output(options.out, COLUMNS, force=options.force).check()
     pairs = _pairs(options.runs, options.models)
     console = output()
     frames = []
@@ -102,7 +105,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.out is not None:
         import pandas as pd
 
-        write_table(pd.concat(frames, ignore_index=True), options.out)
+        write_table(pd.concat(frames, ignore_index=True), options.out, force=options.force)
         console.print(f"Table: {options.out}")
     return 0
 
@@ -170,7 +173,7 @@ def _chosen(operand: _Operand, other: _Operand) -> str | None:
 
 
 def _pair(first: Run, first_model: str, second: Run, second_model: str) -> Pair:
-    from umlip_bench.analysis.compared_models import Side
+    from umlip_bench.analysis.compared_models import Side, baseline_first
     from umlip_bench.ground.errors import DataError
 
     _check_model(first, first_model)
@@ -178,7 +181,9 @@ def _pair(first: Run, first_model: str, second: Run, second_model: str) -> Pair:
     if first is second and first_model == second_model:
         raise DataError(f"{first_model} would be compared with itself; name two models or two runs")
     if first_model != second_model:
-        return Side(first, first_model, first_model), Side(second, second_model, second_model)
+        return baseline_first(
+            Side(first, first_model, first_model), Side(second, second_model, second_model)
+        )
     names = (first.name, second.name)
     if first.name == second.name:
         names = (str(first.path), str(second.path))

@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from umlip_bench.cli.options import Subparsers, add_command
+from umlip_bench.cli.options import (
+    Subparsers,
+    add_command,
+    add_force_option,
+    whole,
+)
+
+if TYPE_CHECKING:
+    from umlip_bench.datasets import Dataset, Frame
+    from umlip_bench.ground.errors import DataError
 
 SHOWN = 8
 """Frames named for each finding; the rest are counted."""
@@ -49,11 +60,12 @@ def add_export(actions: Subparsers) -> None:
     export.add_argument("--material", metavar="NAME", help="only this material's frames")
     export.add_argument(
         "--frame",
-        type=int,
+        type=whole(0),
         action="append",
         metavar="N",
         help="only the N-th frame, from 0, of what is left; may be given several times",
     )
+    add_force_option(export)
     export.set_defaults(run=_export)
 
 
@@ -71,27 +83,54 @@ def _check(options: argparse.Namespace) -> int:
         print(f"{options.data}: {len(paths)} migration path{'' if len(paths) == 1 else 's'}")
     findings = check_frames(frames)
     notes = [(case.name, note) for case in paths for note in getattr(case, "notes", ())]
+    # What reading has to say of a user's files; a published set's caveats are its card's.
+    said = dataset.manifest.caveats if Path(options.data).exists() else ()
+    for caveat in said:
+        print(f"- {caveat}")
     for finding in findings:
         named = ", ".join(map(str, finding.frames[:SHOWN]))
         more = len(finding.frames) - SHOWN
         print(f"- {finding.message} (frames {named}{f' and {more} more' if more > 0 else ''})")
     for name, note in notes:
         print(f"- path {name}: {note}")
-    if not findings and not notes:
+    if not findings and not notes and not said:
         print("Nothing looks suspicious.")
-    return 1 if findings or notes else 0
+    return 1 if findings or notes or said else 0
 
 
 def _export(options: argparse.Namespace) -> int:
-    from umlip_bench import datasets
+    from umlip_bench.cli.labels import load_labels
     from umlip_bench.datasets import manifests
-    from umlip_bench.datasets.extxyz import write_frames
+    from umlip_bench.datasets.extxyz import holds, write_frames
+    from umlip_bench.ground.files import check_writable
+
+    out, manifest = options.out, manifests.path_of(options.out)
+    for path in (out, manifest):
+        check_writable(path)
+    # Labels are not overwritten, not even ours; but frames without a manifest may be those of an export
+    # that was killed between the two, which the same command finishes.
+    if manifest.exists() and not options.force:
+        raise _exists(manifest)
+    dataset = load_labels(options.data)
+    frames = _chosen(options, dataset)
+    if out.exists() and not options.force and not holds(out, frames):
+        raise _exists(out)
+    count = write_frames(out, frames)
+    manifests.write(manifest, dataset.manifest, [out])
+    print(f"{out}: {count} frame{'' if count == 1 else 's'}")
+    return 0
+
+
+def _exists(path: Path) -> DataError:
     from umlip_bench.ground.errors import DataError
 
-    for path in (options.out, manifests.path_of(options.out)):
-        if path.exists():
-            raise DataError(f"{path} exists; give another name or remove it")
-    dataset = datasets.load(options.data)
+    return DataError(f"{path} exists; give another name, or --force to overwrite it")
+
+
+def _chosen(options: argparse.Namespace, dataset: Dataset) -> Sequence[Frame]:
+    """The frames that are to be exported."""
+    from umlip_bench.ground.errors import DataError
+
     if not dataset.frames:
         tasks = ", ".join(dataset.tasks) or "none"
         raise DataError(
@@ -110,7 +149,4 @@ def _export(options: argparse.Namespace) -> int:
         if beyond:
             raise DataError(f"there is no frame {beyond[0]}; there are 0 to {len(frames) - 1}")
         frames = tuple(frames[k] for k in options.frame)
-    count = write_frames(options.out, frames)
-    manifests.write(manifests.path_of(options.out), dataset.manifest, [options.out])
-    print(f"{options.out}: {count} frame{'' if count == 1 else 's'}")
-    return 0
+    return frames

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from umlip_bench.cli.options import Subparsers, add_command
+from umlip_bench.cli.options import Subparsers, add_command, add_force_option, say_incomplete
 
 EXAMPLES = """\
   umlip-bench export runs/first --out tables
@@ -29,6 +29,7 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument(
         "--format", choices=("csv", "parquet"), default="csv", help="of the files (default: csv)"
     )
+    add_force_option(parser)
     parser.set_defaults(run=_run)
 
 
@@ -36,6 +37,8 @@ def _run(options: argparse.Namespace) -> int:
     from umlip_bench.analysis.export import export_run
     from umlip_bench.analysis.runs import read_run
 
-    for written in export_run(read_run(options.folder), options.out, options.format):
+    run = read_run(options.folder)
+    say_incomplete(run)
+    for written in export_run(run, options.out, options.format, force=options.force):
         print(f"{written.path}: {written.n_rows} row{'' if written.n_rows == 1 else 's'}")
     return 0

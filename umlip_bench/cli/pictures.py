@@ -5,9 +5,14 @@ from __future__ import annotations
 import argparse
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from umlip_bench.cli.options import Subparsers, add_command
+from umlip_bench.cli.options import Subparsers, add_command, add_force_option, say_incomplete
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from umlip_bench.ground.outputs import Output
 
 DRAWERS = {
     "phonons": "umlip_bench.analysis.phonon_pictures",
@@ -42,6 +47,7 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="where to (default: pictures in the run folder)"
     )
+    add_force_option(parser)
     parser.set_defaults(run=_run)
 
 
@@ -49,6 +55,7 @@ def _run(options: argparse.Namespace) -> int:
     from importlib import import_module
 
     from umlip_bench.ground.errors import UmlipBenchError
+    from umlip_bench.ground.outputs import Output, make_folder
 
     reference, found = _results(options.folder)
     if not found:
@@ -58,20 +65,23 @@ def _run(options: argparse.Namespace) -> int:
             + " first"
         )
     out = options.out or options.folder / "pictures"
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     for (suite, case), results in found.items():
         for name, figure in import_module(DRAWERS[suite]).pictures(results, reference):
-            _save(figure, out / f"{re.sub(r'[^A-Za-z0-9._+-]+', '_', case)}-{name}.png")
+            path = out / f"{re.sub(r'[^A-Za-z0-9._+-]+', '_', case)}-{name}.png"
+            _save(figure, Output(path, options.force))
     for suite, module in OVERVIEWS.items():
         of_suite = {case: results for (other, case), results in found.items() if other == suite}
         for name, figure in import_module(module).overviews(of_suite, reference):
-            _save(figure, out / f"{suite}-{name}.png")
+            _save(figure, Output(out / f"{suite}-{name}.png", options.force))
     return 0
 
 
-def _save(figure: Any, path: Path) -> None:
-    figure.savefig(path, dpi=160)
-    print(path)
+def _save(figure: Figure, output: Output) -> None:
+    from umlip_bench.ground.outputs import PNG_METADATA
+
+    output.write(lambda file: figure.savefig(file, format="png", dpi=160, metadata=PNG_METADATA))
+    print(output.path)
 
 
 def _results(folder: Path) -> tuple[str, dict[tuple[str, str], dict[str, Any]]]:
@@ -83,6 +93,7 @@ def _results(folder: Path) -> tuple[str, dict[tuple[str, str], dict[str, Any]]]:
     from umlip_bench.ground.level_of_theory import differs
 
     run = read_run(folder)
+    say_incomplete(run)
     level = run.level
     reference = "DFT" if level.functional == "unknown" else f"DFT ({level})"
     names = {}

@@ -8,10 +8,19 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from umlip_bench.cli.options import Subparsers, add_command, add_device_options, positive
+from umlip_bench.cli.options import (
+    Subparsers,
+    add_command,
+    add_device_options,
+    finite,
+    positive,
+    positive_float,
+)
 
 if TYPE_CHECKING:
     from ase import Atoms
+
+    from umlip_bench.ground.structures import RefusedStructure
 
 EXAMPLES = """\
   umlip-bench relax structures.xyz --model chgnet-0.3.0 --out relaxed.xyz
@@ -19,6 +28,10 @@ EXAMPLES = """\
 
 An interrupted run goes on where it was when the same command is given again.
 """
+
+
+ENDINGS = (".xyz", ".extxyz")
+"""Of the file that is written: by other names it would be taken for something else."""
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -38,7 +51,11 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="extended XYZ")
     parser.add_argument("--cell", action="store_true", help="relax the cell too")
     parser.add_argument(
-        "--fmax", type=float, default=0.05, metavar="F", help="largest force, eV/Å (default: 0.05)"
+        "--fmax",
+        type=positive_float,
+        default=0.05,
+        metavar="F",
+        help="largest force, eV/Å (default: 0.05)",
     )
     parser.add_argument(
         "--steps", type=positive, default=500, metavar="N", help="most steps (default: 500)"
@@ -50,7 +67,7 @@ def add_parser(commands: Subparsers) -> None:
         help="lbfgs takes half the steps where the start is near; fire (default) is the safer",
     )
     parser.add_argument(
-        "--pressure", type=float, default=0.0, metavar="P", help="on the cell, GPa (default: 0)"
+        "--pressure", type=finite, default=0.0, metavar="P", help="on the cell, GPa (default: 0)"
     )
     add_device_options(parser)
     parser.set_defaults(run=_run)
@@ -58,14 +75,29 @@ def add_parser(commands: Subparsers) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     from umlip_bench.ground.errors import UmlipBenchError
+    from umlip_bench.ground.files import check_writable
 
-    if not options.fmax > 0:
-        raise UmlipBenchError(f"--fmax is {options.fmax} eV/Å; it must be positive, e.g. 0.05")
+    if options.out.suffix.lower() not in ENDINGS:
+        raise UmlipBenchError(
+            f"--out {options.out}: relaxed structures are written as extended XYZ; the name must end in "
+            f"{' or '.join(ENDINGS)}"
+        )
+    check_writable(options.out)
     if options.pressure and not options.cell:
         raise UmlipBenchError("--pressure acts on the cell: give --cell too")
-    files = [(path, _count(path)) for path in options.files]
-    total = sum(n for _, n in files)
 
+    from umlip_bench.ground.structures import RefusedStructure
+
+    total = 0
+    failed: list[str] = []
+    for number, each in _scanned(options.files):
+        total += 1
+        if isinstance(each, RefusedStructure):
+            failed.append(f"structure {number}: {each.where}: {each.reason}")
+    if len(failed) == total:
+        raise UmlipBenchError("there is no structure to relax:\n" + "\n".join(failed))
+
+    from ase import Atoms
     from ase.units import GPa
 
     from umlip_bench.cli import console
@@ -79,7 +111,7 @@ def _run(options: argparse.Namespace) -> int:
     from umlip_bench.running.relaxations import RelaxedFile
 
     potential = load_potential(options.model, device=options.device, dtype=options.dtype)
-    settings = {
+    settings: dict[str, str | float | bool] = {
         "model": potential.card.name,
         "sha256": potential.weights.sha256,
         "dtype": options.dtype,
@@ -104,14 +136,22 @@ def _run(options: argparse.Namespace) -> int:
         )
         return relaxed
 
-    failed: list[str] = []
-    unconverged = 0
     bar = progress_bar(console.errors(), "failed", "unconverged")
-    with RelaxedFile(options.out, settings) as out, bar:
+    readable = ((k, each) for k, each in _scanned(options.files) if isinstance(each, Atoms))
+    with RelaxedFile(options.out, settings, readable) as out, bar:
         done = out.done
-        tasks = ((k, relax(atoms)) for k, atoms in _read(files) if k not in done)
+        tasks = (
+            (k, relax(each))
+            for k, each in _scanned(options.files)
+            if isinstance(each, Atoms) and k not in done
+        )
+        unconverged = out.unconverged
         row = bar.add_task(
-            potential.card.name, total=total, completed=len(done), failed=0, unconverged=0
+            potential.card.name,
+            total=total,
+            completed=len(done) + len(failed),
+            failed=len(failed),
+            unconverged=unconverged,
         )
         for outcome in run_tasks(potential, tasks):
             if isinstance(outcome, Failed):
@@ -120,58 +160,30 @@ def _run(options: argparse.Namespace) -> int:
                 out.add(outcome.key, outcome.result)
                 unconverged += not outcome.result.converged
             bar.update(row, advance=1, failed=len(failed), unconverged=unconverged)
-        n_written = len(out.done)
+        n_written, damaged = len(out.done), out.damaged
+    for what in damaged:
+        print(f"{what}; relaxed again", file=sys.stderr)
     for reason in failed:
         print(f"failed: {reason}", file=sys.stderr)
     print(
-        f"{n_written} of {total} structures in {options.out}; {len(failed)} failed, {unconverged} of "
-        f"those relaxed now did not converge in {options.steps} steps",
+        f"{n_written} of {total} structures in {options.out}; {len(failed)} failed, {unconverged} "
+        f"did not converge in {options.steps} steps",
         file=sys.stderr,
     )
     return 0 if n_written else 1
 
 
-def _count(path: Path) -> int:
-    return sum(1 for _ in _structures(path))
-
-
-def _read(files: Sequence[tuple[Path, int]]) -> Iterator[tuple[int, Atoms]]:
-    """Structures of all files, numbered through."""
-    start = 0
-    for path, n in files:
-        yield from enumerate(_structures(path), start)
-        start += n
-
-
-def _structures(path: Path) -> Iterator[Atoms]:
-    """Structures of one file, one at a time.
-
-    Raises
-    ------
-    DataError
-        If it cannot be read.
-    """
-    import ase.io
-    from ase.io.formats import UnknownFileTypeError
-
+def _scanned(files: Sequence[Path]) -> Iterator[tuple[int, Atoms | RefusedStructure]]:
+    """Structures of all files, numbered through; a file that cannot be read counts as one refused."""
     from umlip_bench.ground.errors import DataError
+    from umlip_bench.ground.structures import RefusedStructure, scan_structures
 
-    try:
-        yield from ase.io.iread(path, index=":")
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
-    # What ASE's readers raise on content that is not what the file's name promises.
-    except (
-        AssertionError,
-        OSError,
-        ValueError,
-        KeyError,
-        IndexError,
-        TypeError,
-        RuntimeError,
-        UnknownFileTypeError,
-    ) as error:
-        raise DataError(
-            f"{path} cannot be read ({type(error).__name__}: {error}); expected a structure file that ASE "
-            "knows, such as extended XYZ, CIF or POSCAR"
-        ) from error
+    number = 0
+    for path in files:
+        try:
+            for each in scan_structures(path):
+                yield number, each
+                number += 1
+        except DataError as error:
+            yield number, RefusedStructure(str(path), str(error))
+            number += 1

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from umlip_bench.cli.options import Subparsers, add_command, positive
+from umlip_bench.cli.options import Subparsers, add_command, add_force_option, say_incomplete, whole
 
 if TYPE_CHECKING:
     from umlip_bench.analysis.report.content import DataNote
@@ -61,9 +61,7 @@ def add_parser(commands: Subparsers) -> None:
         default=None,
         help="of --figures (default: png pdf)",
     )
-    parser.add_argument(
-        "--dpi", type=positive, default=None, metavar="N", help="of PNGs (default: 300)"
-    )
+    parser.add_argument("--dpi", type=whole(10, 2400), metavar="N", help="of PNGs (default: 300)")
     parser.add_argument(
         "--corrected",
         type=Path,
@@ -72,6 +70,7 @@ def add_parser(commands: Subparsers) -> None:
         metavar="DIR",
         help="folder of a model with a scalar correction: its results follow from its parent's",
     )
+    add_force_option(parser)
     parser.set_defaults(run=_run)
 
 
@@ -81,30 +80,28 @@ def _run(options: argparse.Namespace) -> int:
     from umlip_bench.analysis.report.page import render
     from umlip_bench.analysis.runs import read_run
     from umlip_bench.finetune.factor_record import read_factor
-    from umlip_bench.ground.errors import UmlipBenchError
-    from umlip_bench.ground.files import write_atomically
+    from umlip_bench.ground.outputs import Output
 
     _check_figures(options)
+    output = Output(options.out or options.runs[0] / "report.html", options.force)
     runs = [read_run(path) for path in options.runs]
+    output.check()
+    for run in runs:
+        say_incomplete(run)
     notes = {run.data: _data_note(run) for run in runs}
     report = gather(runs, notes, [read_factor(folder) for folder in options.corrected])
-    out: Path = options.out or options.runs[0] / "report.html"
-    try:
-        write_atomically(out, lambda file: file.write(render(report).encode()))
-        print(out)
-        if options.figures is not None:
-            for path in figures.write(
-                report,
-                options.figures,
-                options.only or ["*"],
-                options.format or ["png", "pdf"],
-                options.dpi or figures.PIXELS_PER_INCH,
-            ):
-                print(path)
-    except OSError as error:
-        raise UmlipBenchError(
-            f"{error.filename or out} cannot be written ({error.strerror}); choose another place"
-        ) from error
+    output.write_text(render(report))
+    print(output.path)
+    if options.figures is not None:
+        for path in figures.write(
+            report,
+            options.figures,
+            options.only or ["*"],
+            options.format or ["png", "pdf"],
+            options.dpi or figures.PIXELS_PER_INCH,
+            force=options.force,
+        ):
+            print(path)
     return 0
 
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from umlip_bench.ground.level_of_theory import LevelOfTheory
     from umlip_bench.potentials.weights import Weights, WeightsStore
-    from umlip_bench.running.runner import DataIdentity, RunOutcome, SuitePlan
+    from umlip_bench.running.plan import DataIdentity, SuitePlan
+    from umlip_bench.running.runner import RunOutcome
 
 REFERENCE_MODELS = ("chgnet-0.3.0", "m3gnet-mp-2021.2.8", "mace-mp-0-medium")
 """One version of each potential of the paper; run when none is named, downloaded if need be."""
@@ -34,6 +35,8 @@ EXAMPLES = """\
 An interrupted run goes on where it was when the same command is given again.
 """
 
+MAX_INDEX = 1
+"""Highest Miller index of the surfaces of a structure, where none is asked for."""
 FEW_CASES = 12
 """So many are listed one by one below the table."""
 
@@ -48,7 +51,8 @@ def add_parser(commands: Subparsers) -> None:
         help="run benchmark suites",
         description=(
             "Run suites and print how soft each model is, with 95 % intervals. The run folder keeps every\n"
-            "case (cases.jsonl), all predictions (predictions/) and the summary (summary.json)."
+            "case as it ends (journal/), all predictions (predictions/), and in the end cases.jsonl and\n"
+            "the summary (summary.json)."
         ),
         examples=EXAMPLES,
     )
@@ -79,12 +83,19 @@ def add_parser(commands: Subparsers) -> None:
         "--structure",
         type=Path,
         metavar="FILE",
-        help="measure this structure, without reference values",
+        help="measure this structure, without reference values; FILE@N takes frame N of several",
+    )
+    parser.add_argument(
+        "--trust-order",
+        action="store_true",
+        help=(
+            "with --data: take forces of phonopy's force sets as they are, even where they do not look as if "
+            "they were in the order of the supercell"
+        ),
     )
     parser.add_argument(
         "--max-index",
         type=positive,
-        default=1,
         metavar="N",
         help="with --structure: highest Miller index of surfaces (default: 1)",
     )
@@ -96,6 +107,11 @@ def add_parser(commands: Subparsers) -> None:
         help="how many cases: a few, all but the dearest (default), all",
     )
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="the run folder")
+    parser.add_argument(
+        "--new-model",
+        action="store_true",
+        help="measure the models anew, also where DIR has results of other ones of their names",
+    )
     add_device_options(parser)
     parser.set_defaults(run=_run)
 
@@ -125,12 +141,15 @@ def _run(options: argparse.Namespace) -> int:
             device=device,
             dtype=dtype,
             progress=bars,
+            new_model=options.new_model,
         )
     _report(console.output(), outcome, source, one_by_one=options.structure is not None)
     # Names and reasons are the user's, and may hold brackets that rich would take for markup.
     for name, reason in {**missing, **outcome.unusable}.items():
         text = f"[yellow]{escape(name)} was left out:[/] {escape(reason)}"
         errors.print(text, highlight=False, soft_wrap=True)
+    for said in outcome.told:
+        errors.print(f"[yellow]Note:[/] {escape(said)}.", highlight=False, soft_wrap=True)
     if options.model is None:
         errors.print(_others(models, missing), markup=False, highlight=False, soft_wrap=True)
     for record in outcome.failed:
@@ -158,14 +177,19 @@ def _dataset(options: argparse.Namespace) -> _Source:
     from umlip_bench.benchmarks import SUITES, load_suite
     from umlip_bench.benchmarks.suite import Mode
     from umlip_bench.ground.errors import UmlipBenchError
-    from umlip_bench.running.runner import DataIdentity, SuitePlan
+    from umlip_bench.running.plan import DataIdentity, SuitePlan
 
+    if options.max_index is not None:
+        raise UmlipBenchError(
+            f"--max-index {options.max_index} goes with --structure FILE; the surfaces of a data set "
+            "(--data) are given"
+        )
     if options.ion is not None:
         raise UmlipBenchError(
             f"--ion {options.ion} goes with --structure FILE; images of a path (--data) say which atom moves"
         )
     wanted = [load_suite(name) for name in dict.fromkeys(options.suites)]
-    dataset = datasets.load(options.data)
+    dataset = datasets.load(options.data, trust_order=options.trust_order)
     plans = []
     notes = []
     for suite in wanted or map(load_suite, SUITES):
@@ -193,13 +217,12 @@ def _structure(options: argparse.Namespace) -> _Source:
     """The cases that follow from a structure, for the suites asked for or all that can."""
     import hashlib
 
-    import ase.io
-
     from umlip_bench.benchmarks import SUITES, load_suite
     from umlip_bench.benchmarks.suite import Mode, StructureRequest, StructureSuite
-    from umlip_bench.ground.errors import DataError, UmlipBenchError
+    from umlip_bench.ground.errors import UmlipBenchError
     from umlip_bench.ground.level_of_theory import LevelOfTheory
-    from umlip_bench.running.runner import DataIdentity, SuitePlan
+    from umlip_bench.ground.structures import read_structure, split_frames
+    from umlip_bench.running.plan import DataIdentity, SuitePlan
 
     path: Path = options.structure
     able = [s for s in map(load_suite, SUITES) if isinstance(s, StructureSuite)]
@@ -210,16 +233,22 @@ def _structure(options: argparse.Namespace) -> _Source:
                 f"the suite {suite.name} needs reference data; without them there are "
                 f"{', '.join(s.name for s in able)}"
             )
-    try:
-        content = path.read_bytes()
-        atoms = ase.io.read(path)
-    # What ASE's readers raise on content that is not what the file's name promises.
-    except (AssertionError, OSError, ValueError, KeyError, IndexError, TypeError) as error:
-        raise DataError(
-            f"{path} cannot be read as a structure ({type(error).__name__}: {error})"
-        ) from error
+    atoms = read_structure(path)
+    file, frame = split_frames(path)
+    named = {suite.name for suite in wanted or able}
+    for option, value, suite in (
+        ("--max-index", options.max_index, "surfaces"),
+        ("--ion", options.ion, "migration"),
+    ):
+        if value is not None and suite not in named:
+            raise UmlipBenchError(
+                f"{option} {value} is of the suite {suite}, which is not among those to run; leave it "
+                f"away, or add {suite}"
+            )
     mode = Mode(options.mode)
-    request = StructureRequest(atoms, path.stem, options.max_index, options.ion, mode)
+    max_index = MAX_INDEX if options.max_index is None else options.max_index
+    name = file.stem if frame is None else f"{file.stem}@{frame}"
+    request = StructureRequest(atoms, name, max_index, options.ion, mode)
     plans, notes = [], []
     for suite in wanted or able:
         try:
@@ -230,7 +259,8 @@ def _structure(options: argparse.Namespace) -> _Source:
             notes.append(f"{suite.name} is left out: {error}.")
     if not plans:
         raise UmlipBenchError(f"no suite can measure {path}: {' '.join(notes)}")
-    identity = f"{options.max_index} {options.ion} ".encode() + content
+    # The frame is in the name of the data, and so in its identity.
+    identity = f"{max_index} {options.ion} ".encode() + file.read_bytes()
     data = DataIdentity(path.name, hashlib.sha256(identity).hexdigest(), LevelOfTheory("unknown"))
     return _Source(data, plans, notes)
 
@@ -313,7 +343,8 @@ def _report(console: Console, outcome: RunOutcome, source: _Source, *, one_by_on
                 print_table([row for row in part.rows if row.model in other], shown, console)
         for model, results in part.results.items():
             table = part.suite.case_table(results)
-            if table is not None and (one_by_one or len(results) <= FEW_CASES):
+            few = table is not None and min(len(results), len(table.rows)) <= FEW_CASES
+            if table is not None and (one_by_one or few):
                 print_cases(replace(table, title=f"{model}: {table.title}"), console)
     if not one_by_one:
         reference = f"Reference: {source.data.id}, {data.in_full}."

@@ -8,7 +8,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from umlip_bench.cli.options import Subparsers, add_command, add_device_options, positive
+from umlip_bench.cli.options import (
+    Subparsers,
+    add_command,
+    add_device_options,
+    positive,
+    whole,
+)
 
 if TYPE_CHECKING:
     from umlip_bench.engine.speed.comparison import Comparison
@@ -57,7 +63,7 @@ def add_parser(commands: Subparsers) -> None:
         "--structures", type=positive, metavar="N", help="structures or paths of each kind of work"
     )
     parser.add_argument(
-        "--repeats", type=positive, default=7, metavar="N", help="default: 7, at least 5"
+        "--repeats", type=whole(5), default=7, metavar="N", help="default: 7, at least 5"
     )
     parser.add_argument(
         "--threads", type=positive, default=1, metavar="N", help="CPU threads (default: 1)"

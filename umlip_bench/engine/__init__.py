@@ -2,10 +2,16 @@
 
 Ask for any number of things at once, or write a measurement as a generator:
 
+>>> from ase.build import bulk
+>>> import umlip_bench
 >>> from umlip_bench import engine
+>>> model = umlip_bench.potential("ase:ase.calculators.emt:EMT", dtype="float64")
+>>> structures = [bulk("Cu"), bulk("Al")]
 >>> for outcome in engine.run_requests(model, [engine.Relax(a, cell=True) for a in structures]):
 ...     if isinstance(outcome, engine.Done):
-...         print(outcome.key, outcome.result.energy)
+...         print(outcome.key, f"{outcome.result.energy:.3f} eV")
+0 -0.007 eV
+1 -0.005 eV
 """
 
 from umlip_bench.engine.bands import ApproxBand, ApproxBandResult, Band, BandResult

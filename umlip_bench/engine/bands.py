@@ -106,8 +106,9 @@ class Band(Procedure[BandResult]):
 
     The highest intermediate image climbs from the first step on. To let a poor guess settle first:
 
-    >>> settled = yield Band(images, climb=False, fmax=0.2)
-    >>> result = yield Band(settled.images)
+    >>> def two_stages(images):
+    ...     settled = yield Band(images, climb=False, fmax=0.2)
+    ...     return (yield Band(settled.images))
 
     Parameters
     ----------

@@ -120,6 +120,7 @@ def load(name: str, *, device: str = "auto", dtype: str = "float32") -> Potentia
     >>> from ase.build import bulk
     >>> atoms = bulk("NaCl", "rocksalt", a=5.64)
     >>> atoms.calc = load("chgnet-0.3.0")
-    >>> forces = atoms.get_forces()  # eV/Å
+    >>> atoms.get_forces().shape  # eV/Å
+    (2, 3)
     """
     return PotentialCalculator(load_potential(name, device=device, dtype=dtype))

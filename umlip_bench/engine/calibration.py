@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 from umlip_bench.ground.files import write_atomically
+from umlip_bench.ground.outputs import make_folder
 from umlip_bench.ground.store.store import cache_folder
 from umlip_bench.potentials.corrections.wrapped import WrappedPotential
 from umlip_bench.potentials.graph import Cost, Footprint, Linear
@@ -141,11 +142,11 @@ class Calibration:
 
         Raises
         ------
-        OSError
+        OutputError
             If the cache cannot be written.
         """
         path = self.key.path
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         text = json.dumps({"version": VERSION, **asdict(self)}, indent=1) + "\n"
         write_atomically(path, lambda file: file.write(text.encode()))
         return path

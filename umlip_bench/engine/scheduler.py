@@ -117,9 +117,16 @@ def run_requests(
 
     Examples
     --------
+    >>> from ase.build import bulk
+    >>> import umlip_bench
+    >>> from umlip_bench.engine import Relax
+    >>> model = umlip_bench.potential("ase:ase.calculators.emt:EMT", dtype="float64")
+    >>> structures = [bulk("Cu"), bulk("Al")]
     >>> for outcome in run_requests(model, (Relax(atoms, cell=True) for atoms in structures)):
     ...     if isinstance(outcome, Done):
-    ...         print(outcome.key, outcome.result.energy)
+    ...         print(outcome.key, f"{outcome.result.energy:.3f} eV")
+    0 -0.007 eV
+    1 -0.005 eV
     """
     tasks = ((k, _ask(request)) for k, request in enumerate(requests))
     return run_tasks(potential, tasks, in_flight=in_flight, workers=workers)

@@ -33,8 +33,16 @@ class DeviceError(UmlipBenchError):
     """A device or number format that is not to be had."""
 
 
+class OutputError(UmlipBenchError):
+    """A file that cannot be written, or that is not ours to overwrite."""
+
+
 class RunFolderError(UmlipBenchError):
     """A run folder that is damaged, in use, or holds another run."""
+
+
+class JournalError(UmlipBenchError):
+    """Results of an earlier command that cannot be read, or new ones that cannot be written."""
 
 
 class CorrectionError(UmlipBenchError):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from umlip_bench.ground.errors import UmlipBenchError, UnknownModelError, WeightsError
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 from umlip_bench.ground.model_card import ModelCard, WeightsFile
+from umlip_bench.potentials.adapters.foreign_identity import foreign_identity, legacy_identity
 from umlip_bench.potentials.catalogue import card as card_by_name
 from umlip_bench.potentials.catalogue import catalogue
 from umlip_bench.potentials.corrections.folder import (
@@ -64,9 +65,11 @@ def potential(
     Examples
     --------
     >>> from ase.build import bulk
+    >>> import umlip_bench
     >>> model = potential("chgnet-0.3.0")
-    >>> a, b = model.predict([bulk("Si"), bulk("MgO", "rocksalt", a=4.21)])
-    >>> a.energy, b.forces.shape  # eV, (2, 3)
+    >>> a, b = umlip_bench.predict(model, [bulk("Si"), bulk("MgO", "rocksalt", a=4.21)])
+    >>> f"{a.energy:.2f} eV", b.forces.shape  # eV/Å
+    ('-10.62 eV', (2, 3))
     """
     # torch and the model's library are imported only now: names and cards need neither.
     from umlip_bench.potentials.devices import resolve_device, resolve_dtype
@@ -113,7 +116,7 @@ def locate(name: str, store: WeightsStore) -> Weights:
 
 
 def _foreign(name: str) -> Weights:
-    digest = hashlib.sha256(name.encode()).hexdigest()
+    digest = foreign_identity(name)
     return Weights(_unlisted(name, "ase"), paths=(), origin=Origin.GIVEN, sha256=digest)
 
 
@@ -143,6 +146,8 @@ def _corrected(folder: Path, store: WeightsStore, above: tuple[Path, ...] = ()) 
         raise WeightsError(
             f"{folder} corrects {expected.name}, which cannot be had: {error}"
         ) from error
+    if correction.parent.sha256 == legacy_identity(parent.card.name):
+        parent = replace(parent, sha256=correction.parent.sha256)
     return corrected_weights(folder, correction, parent)
 
 

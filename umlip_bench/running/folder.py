@@ -1,19 +1,13 @@
-"""The run folder: what was run, every finished case, its predictions, the summary.
-
-``run.yaml`` holds settings, versions, model cards and data; ``cases.jsonl`` one line per finished case,
-flushed as it ends; ``predictions/`` the arrays; ``summary.json`` the tidy table. A run that is
-interrupted at any point goes on where it was, because a case counts as finished only once its line is
-complete, and its arrays are on disk before that.
-"""
+"""The run folder, open for adding cases: one command at a time, going on where an earlier one stopped."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 import yaml
@@ -23,19 +17,25 @@ from umlip_bench.analysis.run_files import (
     CASES,
     CONFIG,
     CONFIG_SCHEMA,
-    PREDICTIONS,
+    PLAN,
+    PLAN_SCHEMA,
     SUMMARY,
     SUMMARY_SCHEMA,
-    CaseKey,
     CaseRecord,
     RunConfig,
+    open_journal,
     read_config,
+    read_plan,
+    recorded,
+    summary_identity,
 )
+from umlip_bench.benchmarks.suite import SummaryRow
 from umlip_bench.ground.errors import RunFolderError
 from umlip_bench.ground.files import write_atomically
 
-if TYPE_CHECKING:
-    from umlip_bench.benchmarks.suite import SummaryRow
+GENERATION = "generation"
+"""Entry of a model in run.yaml: how often it was measured anew under its name."""
+LOCK, HOLDER = ".lock", ".lock.holder"
 
 
 class RunFolder:
@@ -47,6 +47,13 @@ class RunFolder:
         Created if absent.
     config
         The run; must agree with what is in the folder already.
+    new_models
+        Names of models that are to be measured anew: what the folder has of them no longer counts.
+
+    Attributes
+    ----------
+    damaged
+        What of an earlier command could not be read and is computed again, a sentence each.
 
     Raises
     ------
@@ -54,36 +61,31 @@ class RunFolder:
         If the folder holds something else or another run, is damaged, or is in use.
     """
 
-    def __init__(self, path: Path, config: RunConfig) -> None:
+    def __init__(self, path: Path, config: RunConfig, new_models: Collection[str] = ()) -> None:
         self.path = path
-        existed = path.exists()
-        if existed and not path.is_dir():
-            raise RunFolderError(f"{path} is a file; --out must name a folder")
-        if existed and not (path / CONFIG).exists():
-            # A run that was killed before its first file was whole leaves only these.
-            ours = (".lock", f".{CONFIG}.")
-            if not all(entry.name.startswith(ours) for entry in path.iterdir()):
-                raise RunFolderError(
-                    f"{path} is not empty and not a run folder; choose another --out"
-                )
+        _check_ours(path)
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RunFolderError(
                 f"{path} cannot be created ({error.strerror}); choose another --out"
             ) from error
-        self._lock = FileLock(path / ".lock")
+        self._lock = FileLock(path / LOCK)
         try:
             self._lock.acquire(timeout=0)
         except Timeout as error:
             raise RunFolderError(
-                f"{path} is in use by another process; wait for it or choose another --out"
+                f"{path} is in use by another process{_holder(path)}; wait for it or choose another --out"
+            ) from error
+        except OSError as error:
+            raise RunFolderError(
+                f"{path} cannot be written ({error.strerror}); choose another --out"
             ) from error
         try:
-            self.config = self._merge(config)
-            (path / PREDICTIONS).mkdir(exist_ok=True)
-            self._records = self._recover()
-            self._stream = (path / CASES).open("a", encoding="utf-8")
+            (path / HOLDER).write_text(f"{os.getpid()}\n", encoding="utf-8")
+            self.config = self._merge(config, new_models)
+            self.plan = self._without(new_models)
+            self._journal = open_journal(path)
         except BaseException:
             self._lock.release()
             raise
@@ -97,69 +99,78 @@ class RunFolder:
         value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._stream.close()
+        self._journal.close()
         self._lock.release()
 
-    def record(self, key: CaseKey) -> CaseRecord | None:
+    @property
+    def damaged(self) -> tuple[str, ...]:
+        """See the class."""
+        return self._journal.damaged
+
+    def set_plan(self, suite: str, cases: Mapping[str, Mapping[str, str]]) -> None:
+        """Write which cases of a suite the folder is to have.
+
+        Parameters
+        ----------
+        suite
+            Its name.
+        cases
+            Keys by model and name of the case; in place of what was planned of the suite before.
+        """
+        for by_suite in self.plan.values():
+            by_suite.pop(suite, None)
+        for model, keys in cases.items():
+            self.plan.setdefault(model, {})[suite] = dict(keys)
+        text = json.dumps({"schema": PLAN_SCHEMA, "plan": self.plan}, ensure_ascii=False, indent=0)
+        write_atomically(self.path / PLAN, lambda file: file.write(text.encode()))
+
+    def record(self, key: str) -> CaseRecord | None:
         """The finished case of that key, or ``None`` if it has not been finished yet."""
-        return self._records.get(key.digest)
+        return self._journal.get(key)
 
     def add(self, record: CaseRecord, arrays: Mapping[str, np.ndarray] | None = None) -> None:
         """Add a finished case: first its arrays, then its line."""
-        if arrays is not None:
-            write_atomically(
-                self._arrays_path(record.key),
-                lambda file: np.savez_compressed(file, **dict(arrays)),  # type: ignore[arg-type]
-            )
-        self._stream.write(record.to_json() + "\n")
-        self._stream.flush()
-        os.fsync(self._stream.fileno())
-        self._records[record.key] = record
+        self._journal.append(record.key, record, arrays)
 
-    def arrays(self, record: CaseRecord) -> dict[str, np.ndarray]:
+    def arrays(self, record: CaseRecord) -> Mapping[str, np.ndarray]:
         """What was stored with a case that is done."""
-        with np.load(self._arrays_path(record.key), allow_pickle=False) as stored:
-            return dict(stored)
+        return self._journal.arrays(record.key)
 
-    def write_summary(
-        self, rows: Mapping[str, Sequence[SummaryRow]], cases: Mapping[str, Sequence[str]]
-    ) -> None:
-        """Write the rows of some suites to summary.json; those of other suites in it stay.
+    def write_summary(self, rows: Mapping[str, Sequence[SummaryRow]]) -> None:
+        """Write cases.jsonl, and the rows of some suites to summary.json; those of other suites stay.
 
         Parameters
         ----------
         rows
             By name of the suite.
-        cases
-            Names of the cases that they are of, by name of the suite: a folder may hold more.
         """
+        found = recorded(self._journal, self.plan)
+        lines = "".join(record.to_json() + "\n" for record in found.records)
+        write_atomically(self.path / CASES, lambda file: file.write(lines.encode()))
+        before, known = self._summary_before()
+        of = {**known, **{name: summary_identity(found.records, name) for name in rows}}
         by_suite = {name: [row.to_json() for row in several] for name, several in rows.items()}
-        before = self._summary()
-        for row in before["rows"]:
+        for row in before:
             if row["suite"] not in rows:
                 by_suite.setdefault(row["suite"], []).append(row)
-        names = {**before["cases"], **{name: list(several) for name, several in cases.items()}}
-        suites = self.config.suites
         content = {
             "schema": SUMMARY_SCHEMA,
-            "cases": {name: names[name] for name in suites if name in names},
-            "rows": [row for name in suites for row in by_suite.get(name, [])],
+            "of": {name: of[name] for name in self.config.suites if name in of},
+            "rows": [row for name in self.config.suites for row in by_suite.get(name, [])],
         }
         text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         write_atomically(self.path / SUMMARY, lambda file: file.write(text.encode()))
 
-    def _summary(self) -> dict[str, Any]:
-        """The summary that is there."""
-        path = self.path / SUMMARY
-        if not path.exists():
-            return {"cases": {}, "rows": []}
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return content
+    def _summary_before(self) -> tuple[list[dict[str, Any]], dict[str, str]]:
+        """Rows of the summary that is there, and what they are of; nothing of one that cannot be read."""
+        try:
+            content = json.loads((self.path / SUMMARY).read_text(encoding="utf-8"))
+            rows = [dict(row) for row in content["rows"] if isinstance(row["suite"], str)]
+            return rows, dict(content["of"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return [], {}
 
-    def _arrays_path(self, key: str) -> Path:
-        return self.path / PREDICTIONS / f"{key}.npz"
-
-    def _merge(self, config: RunConfig) -> RunConfig:
+    def _merge(self, config: RunConfig, new_models: Collection[str]) -> RunConfig:
         """Agree with an earlier run.yaml, and write the union of models and suites."""
         path = self.path / CONFIG
         models = dict(config.models)
@@ -174,10 +185,16 @@ class RunFolder:
                         f"has {value!r}; choose another --out"
                     )
             for name, card in before.models.items():
+                if name in models:
+                    generation = int(card.get(GENERATION, 0)) + (name in new_models)
+                    models[name] = {**models[name], GENERATION: generation}
+                if name in new_models:
+                    continue
                 if name in models and models[name]["sha256"] != card["sha256"]:
                     raise RunFolderError(
-                        f"{self.path} was run with other weights of {name} (sha256 {card['sha256']}); "
-                        "choose another --out"
+                        f"{self.path} was run with another model of the name {name} (identity "
+                        f"{card['sha256']}, now {models[name]['sha256']}); choose another --out, or "
+                        "--new-model to measure it anew here"
                     )
                 models.setdefault(name, card)
         merged = RunConfig(config.identity, config.provenance, models, suites)
@@ -189,29 +206,40 @@ class RunFolder:
         write_atomically(path, lambda file: file.write(text.encode()))
         return merged
 
-    def _recover(self) -> dict[str, CaseRecord]:
-        """Read the finished cases; cut off a last line that an interruption left incomplete."""
-        path = self.path / CASES
-        if not path.exists():
-            return {}
-        content = path.read_bytes()
-        complete = content[: content.rfind(b"\n") + 1]
-        if len(complete) < len(content):
-            with path.open("r+b") as file:
-                file.truncate(len(complete))
-        records = {}
-        # Not splitlines, which takes other characters for line breaks that may stand in a name.
-        for number, line in enumerate(complete.split(b"\n")[:-1], 1):
-            try:
-                record = CaseRecord.from_json(line.decode("utf-8"))
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
+    def _without(self, new_models: Collection[str]) -> dict[str, dict[str, dict[str, str]]]:
+        """What was planned before, but of these models."""
+        return {
+            model: {suite: dict(cases) for suite, cases in by_suite.items()}
+            for model, by_suite in read_plan(self.path).items()
+            if model not in new_models
+        }
+
+
+def _check_ours(path: Path) -> None:
+    """Refuse a file, and a folder that holds something else."""
+    if path.exists() and not path.is_dir():
+        raise RunFolderError(f"{path} is a file; --out must name a folder")
+    try:
+        if path.exists() and not (path / CONFIG).exists():
+            # A run that was killed before its first file was whole leaves only these.
+            ours = (LOCK, f".{CONFIG}.")
+            if not all(entry.name.startswith(ours) for entry in path.iterdir()):
                 raise RunFolderError(
-                    f"{path}, line {number} is damaged ({error}); remove that line and run again"
-                ) from error
-            # Arrays come first, so they can only be absent if somebody removed them.
-            if record.status == "failed" or self._arrays_path(record.key).exists():
-                records[record.key] = record
-        return records
+                    f"{path} is not empty and not a run folder; choose another --out"
+                )
+    except OSError as error:
+        raise RunFolderError(
+            f"{path} cannot be read ({error.strerror}); choose another --out"
+        ) from error
+
+
+def _holder(path: Path) -> str:
+    """Process that holds the lock, in words, as far as it said so."""
+    try:
+        number = (path / HOLDER).read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""
+    return f" (process {number})" if number.isdecimal() else ""
 
 
 def _plain(value: Any) -> Any:

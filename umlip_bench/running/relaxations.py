@@ -1,92 +1,163 @@
-"""Relaxed structures on disk: written as they come, in order in the end, never computed twice."""
+"""Relaxed structures: each kept as it comes, all written in the order of the input."""
 
 from __future__ import annotations
 
 import io
-import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import ase.io
+from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.stress import full_3x3_to_voigt_6_stress
+from filelock import FileLock, Timeout
 
 from umlip_bench.engine.relaxation import Relaxed
-from umlip_bench.ground.errors import UmlipBenchError
+from umlip_bench.ground.errors import JournalError, UmlipBenchError
+from umlip_bench.ground.files import write_atomically
+from umlip_bench.ground.identity import identity
+from umlip_bench.ground.journal import Journal
 
-INDEX = "index"
-"""Key of a structure's place in the input."""
+WORK_SUFFIX = ".work"
+"""Of the folder beside the file, which relaxations are kept in."""
+INDEX, KEY = "index", "key"
+"""Entries of a frame's ``info``: its place in the input, and the digest of all it depends on."""
 
 Setting = str | float | bool
 
 
 @dataclass(frozen=True)
-class _Place:
-    """Where a frame lies in the file, in bytes."""
+class Relaxation:
+    """One relaxed structure as it stands in the file.
 
-    start: int
-    stop: int
+    Parameters
+    ----------
+    frame
+        Extended XYZ of one frame, but for its place in the input.
+    converged
+        Whether the forces are below the criterion.
+    """
+
+    frame: str
+    converged: bool
+
+
+def relaxation_key(atoms: Atoms, settings: Mapping[str, Setting]) -> str:
+    """Digest of all that a relaxation depends on.
+
+    Parameters
+    ----------
+    atoms
+        The start, with its constraints.
+    settings
+        The model's identity and what the user can set.
+    """
+    held = [constraint.todict() for constraint in atoms.constraints]
+    return identity("relaxation", atoms, held, settings)
 
 
 class RelaxedFile:
-    """An extended XYZ file that relaxed structures are added to; use it as a context.
+    """An extended XYZ file of relaxed structures and, beside it, the journal that it is made of.
 
-    Energy, forces and stress are stored where ASE's reader finds them; `index` (place in the input),
-    `converged`, `steps`, `fmax` and the settings are in each frame's `info`. A file of an interrupted
-    run is taken up again: what it holds is in `done`, a frame that was cut off is dropped.
+    Use it as a context. Energy, forces and stress are stored where ASE's reader finds them; `index` (place
+    in the input), `converged`, `steps`, `residual` and the settings are in each frame's `info`. The file is
+    written when the context ends, also by an error; until then, and after a kill, results are in the
+    journal, in the folder of the file's name with ``.work``.
 
     Parameters
     ----------
     path
-        The file; made if it is not there.
+        The file; replaced if it was made from the journal beside it.
     settings
         What the results depend on, stored with each of them.
+    structures
+        The input, each with its place in it.
+
+    Attributes
+    ----------
+    damaged
+        What of an earlier command could not be read and is computed again, a sentence each.
 
     Raises
     ------
     UmlipBenchError
-        If the file holds something else, or results of other settings.
+        If the file is something else, or another process is writing to it.
     """
 
-    def __init__(self, path: Path, settings: Mapping[str, Setting]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        settings: Mapping[str, Setting],
+        structures: Iterable[tuple[int, Atoms]],
+    ) -> None:
         self._path = path
         self._settings = dict(settings)
-        self._places: dict[int, _Place] = {}
-        self._end = self._read() if path.exists() else 0
-        self._stream = path.open("r+b" if path.exists() else "w+b")
-        self._stream.truncate(self._end)
-        self._stream.seek(self._end)
+        work = path.with_name(path.name + WORK_SUFFIX)
+        if path.exists() and not work.is_dir():
+            raise UmlipBenchError(
+                f"{path} exists and is no file of relaxed structures with its folder {work.name} beside "
+                "it; name another one"
+            )
+        try:
+            work.mkdir(parents=True, exist_ok=True)
+            self._lock = FileLock(work / "lock")
+            self._lock.acquire(timeout=0)
+        except Timeout as error:
+            raise UmlipBenchError(
+                f"{path} is in use by another process; wait for it or name another file"
+            ) from error
+        except OSError as error:
+            raise UmlipBenchError(
+                f"{work} cannot be written ({error.strerror}); name another file"
+            ) from error
+        try:
+            self._journal = Journal(work, Relaxation)
+        except JournalError:
+            self._lock.release()
+            raise
+        self.keys: Mapping[int, str] = {
+            index: relaxation_key(atoms, settings) for index, atoms in structures
+        }
+
+    @property
+    def damaged(self) -> tuple[str, ...]:
+        """See the class."""
+        return self._journal.damaged
 
     @property
     def done(self) -> frozenset[int]:
-        """Places in the input of the structures in the file."""
-        return frozenset(self._places)
+        """Places in the input of the structures that are relaxed."""
+        return frozenset(k for k, key in self.keys.items() if key in self._journal)
+
+    @property
+    def unconverged(self) -> int:
+        """How many of these did not converge."""
+        found = (self._journal.get(key) for key in self.keys.values())
+        return sum(each is not None and not each.converged for each in found)
 
     def add(self, index: int, relaxed: Relaxed) -> None:
-        """Append one result and see to it that it is on disk."""
+        """Keep one result; it is on disk when this returns."""
         atoms = relaxed.atoms.copy()
         atoms.set_constraint()
         stress = None if relaxed.stress is None else full_3x3_to_voigt_6_stress(relaxed.stress)
         atoms.calc = SinglePointCalculator(
             atoms, energy=relaxed.energy, forces=relaxed.forces, stress=stress
         )
+        key = self.keys[index]
         atoms.info |= {
-            INDEX: index,
             "converged": relaxed.converged,
             "steps": relaxed.steps,
             "residual": relaxed.fmax,
             **self._settings,
+            KEY: key,
         }
+        atoms.info.pop(INDEX, None)
         text = io.StringIO()
         ase.io.write(text, atoms, format="extxyz")
-        content = text.getvalue().encode()
-        self._stream.write(content)
-        self._stream.flush()
-        self._places[index] = _Place(self._end, self._end + len(content))
-        self._end += len(content)
+        self._journal.append(key, Relaxation(text.getvalue(), relaxed.converged))
 
     def __enter__(self) -> Self:
         return self
@@ -97,53 +168,20 @@ class RelaxedFile:
         value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if list(self._places) != sorted(self._places):
-            self._sort()
-        os.fsync(self._stream.fileno())
-        self._stream.close()
-
-    def _sort(self) -> None:
-        """Bring the frames into the order of the input."""
-        ordered = self._path.with_name(self._path.name + ".part")
-        with ordered.open("wb") as out:
-            for index in sorted(self._places):
-                place = self._places[index]
-                self._stream.seek(place.start)
-                out.write(self._stream.read(place.stop - place.start))
-        ordered.replace(self._path)
-
-    def _read(self) -> int:
-        """Find the frames and return where the last whole one ends."""
-        end = 0
-        with self._path.open("rb") as stream:
-            while True:
-                lines = [stream.readline()]
-                if not lines[0].strip().isdigit():
-                    if lines[0].endswith(b"\n"):
-                        raise self._foreign()
-                    return end
-                lines += [stream.readline() for _ in range(int(lines[0]) + 1)]
-                if not lines[-1].endswith(b"\n"):
-                    return end
-                self._take(b"".join(lines), end)
-                end = stream.tell()
-
-    def _take(self, content: bytes, start: int) -> None:
         try:
-            info = ase.io.read(io.StringIO(content.decode()), format="extxyz").info
-        except (ValueError, KeyError, IndexError, OSError) as error:
-            raise self._foreign() from error
-        if INDEX not in info:
-            raise self._foreign()
-        for name, value in self._settings.items():
-            if info.get(name) != value:
-                raise UmlipBenchError(
-                    f"{self._path} holds relaxations with {name} {info.get(name)}, asked for is {value}; "
-                    "name another file, or give the settings of the first run to go on with it"
-                )
-        self._places[int(info[INDEX])] = _Place(start, start + len(content))
+            self._write()
+        finally:
+            self._journal.close()
+            self._lock.release()
 
-    def _foreign(self) -> UmlipBenchError:
-        return UmlipBenchError(
-            f"{self._path} exists and is no file of relaxed structures; name another one"
-        )
+    def _write(self) -> None:
+        """Write all results, in the order of the input."""
+        frames = []
+        for index, key in sorted(self.keys.items()):
+            entry = self._journal.get(key)
+            if entry is not None:
+                count, comment, rest = entry.frame.split("\n", 2)
+                frames.append(f"{count}\n{comment} {INDEX}={index}\n{rest}")
+        if frames:
+            content = "".join(frames).encode()
+            write_atomically(self._path, lambda file: file.write(content))

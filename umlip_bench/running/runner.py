@@ -12,16 +12,19 @@ from typing import Any, Protocol
 
 import torch
 
-from umlip_bench.analysis.run_files import CaseKey, CaseRecord, RunConfig
+from umlip_bench.analysis.run_files import DONE, FAILED, CaseRecord, RunConfig
 from umlip_bench.benchmarks.suite import Case, Suite
 from umlip_bench.engine.scheduler import Done, run_tasks
 from umlip_bench.ground.errors import UmlipBenchError
+from umlip_bench.ground.identity import identity
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 from umlip_bench.ground.version import __version__
 from umlip_bench.potentials.families import family
 from umlip_bench.potentials.protocol import Potential
 from umlip_bench.potentials.weights import Weights
-from umlip_bench.running.folder import RunFolder
+from umlip_bench.running.folder import GENERATION, RunFolder
+from umlip_bench.running.model_check import ModelCheck, can_change
+from umlip_bench.running.plan import DataIdentity, SuitePlan, case_key
 
 RECORDED_PACKAGES = (
     "ase",
@@ -38,25 +41,6 @@ RECORDED_PACKAGES = (
 )
 
 
-@dataclass(frozen=True)
-class DataIdentity:
-    """What a run needs to know of its reference data.
-
-    Parameters
-    ----------
-    id
-        Name.
-    sha256
-        Digest of the labels.
-    level_of_theory
-        Of the labels.
-    """
-
-    id: str
-    sha256: str
-    level_of_theory: LevelOfTheory
-
-
 class ProgressDisplay(Protocol):
     """Shows how far a run is."""
 
@@ -67,14 +51,6 @@ class ProgressDisplay(Protocol):
     def advance(self) -> None:
         """One more case ended."""
         ...
-
-
-@dataclass(frozen=True, eq=False)
-class SuitePlan:
-    """A suite and the cases of it that are to be run; at least one."""
-
-    suite: Suite
-    cases: Sequence[Case]
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,11 +90,15 @@ class RunOutcome:
         Models that could not be loaded, with the reason.
     levels
         Level of theory of every model in the folder.
+    told
+        What a user should know of the folder, a sentence each: what was damaged and computed again, which
+        catalogued model gives other numbers than before.
     """
 
     suites: Sequence[SuiteOutcome]
     unusable: Mapping[str, str]
     levels: Mapping[str, LevelOfTheory]
+    told: tuple[str, ...] = ()
 
     @property
     def failed(self) -> list[CaseRecord]:
@@ -140,6 +120,7 @@ def run_suites(
     device: torch.device,
     dtype: torch.dtype,
     progress: ProgressDisplay,
+    new_model: bool = False,
 ) -> RunOutcome:
     """Run suites with several models and write the run folder.
 
@@ -150,7 +131,8 @@ def run_suites(
     plans
         What to measure.
     models
-        Located weights; each model is loaded only if it has cases left to do.
+        Located weights; each model is loaded only if it has cases left to do, or can change behind its
+        name.
     data
         Identity of the reference data that the cases are from.
     out
@@ -159,16 +141,19 @@ def run_suites(
         Where and in which number format models are evaluated.
     progress
         Told about every case.
+    new_model
+        Measure these models anew, also where the folder has results of other ones of their names.
 
     Returns
     -------
-    Outcome
+    RunOutcome
         Also written to ``summary.json``.
 
     Raises
     ------
     RunFolderError
-        If the folder holds another run or is in use.
+        If the folder holds another run or is in use, or a model that is no catalogued one is not what
+        it was when the folder's results were computed.
     """
     settings = {"dtype": str(dtype).removeprefix("torch.")}
     labels = {
@@ -176,50 +161,48 @@ def run_suites(
         "sha256": data.sha256,
         "level_of_theory": asdict(data.level_of_theory),
     }
-    identity = {"data": labels, "settings": settings}
     config = RunConfig(
-        identity,
+        {"data": labels, "settings": settings},
         _provenance(device),
         {w.card.name: _card(w) for w in models},
         [plan.suite.name for plan in plans],
     )
     asked = {weights.card.name for weights in models}
-    with RunFolder(out, config) as folder:
+    told: list[str] = []
+    with RunFolder(out, config, asked if new_model else ()) as folder:
+        keys = _plan(folder, plans, settings, data, asked)
+        known = ModelCheck(out, plans, told)
         unusable = {}
         for weights in models:
-            left = []
-            total = 0
-            for plan in plans:
-                keys = _keys(plan, weights.sha256, settings, data)
-                total += len(keys)
-                left += [
-                    _Left(plan.suite, case, keys[case.name])
-                    for case in plan.cases
-                    if folder.record(keys[case.name]) is None
-                ]
-            progress.start(weights.card.name, total, total - len(left))
-            if not left:
+            name = weights.card.name
+            cases = [
+                _Left(plan.suite, case, keys[plan.suite.name][name][case.name])
+                for plan in plans
+                for case in plan.cases
+            ]
+            left = [one for one in cases if folder.record(one.key) is None]
+            progress.start(name, len(cases), len(cases) - len(left))
+            if not left and not can_change(weights):
                 continue
             try:
                 potential = family(weights.card.family)(weights, device=device, dtype=dtype)
             except UmlipBenchError as error:
-                unusable[weights.card.name] = str(error)
+                unusable[name] = str(error)
                 continue
+            known.check(potential, new=new_model)
             for record, arrays in _measure(potential, left, data.id):
                 folder.add(record, arrays)
                 progress.advance()
 
         # The summary is the folder's: models of earlier commands stay in it.
-        outcomes = [_collect(folder, plan, settings, data, asked) for plan in plans]
-        folder.write_summary(
-            {outcome.suite.name: outcome.rows for outcome in outcomes},
-            {plan.suite.name: [case.name for case in plan.cases] for plan in plans},
-        )
+        outcomes = [_collect(folder, plan, keys[plan.suite.name], data, asked) for plan in plans]
+        folder.write_summary({outcome.suite.name: outcome.rows for outcome in outcomes})
         levels = {
             name: LevelOfTheory(**card["level_of_theory"])
             for name, card in folder.config.models.items()
         }
-    return RunOutcome(outcomes, unusable, levels)
+        told += [f"{what}; computed again" for what in folder.damaged]
+    return RunOutcome(outcomes, unusable, levels, tuple(told))
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,25 +211,42 @@ class _Left:
 
     suite: Suite
     case: Case
-    key: CaseKey
+    key: str
 
 
-def _keys(
-    plan: SuitePlan, weights: str, settings: Mapping[str, str], data: DataIdentity
-) -> dict[str, CaseKey]:
-    """Keys of a plan's cases for one model, by name of the case."""
-    return {
-        case.name: CaseKey(
-            suite=plan.suite.name,
-            suite_version=plan.suite.version,
-            settings=settings,
-            case=case.name,
-            structures=case.fingerprint,
-            model=weights,
-            data=data.sha256,
-        )
-        for case in plan.cases
-    }
+def _plan(
+    folder: RunFolder,
+    plans: Sequence[SuitePlan],
+    settings: Mapping[str, str],
+    data: DataIdentity,
+    asked: Collection[str],
+) -> dict[str, dict[str, dict[str, str]]]:
+    """Keys by suite, model and name of the case, also written into the folder.
+
+    Models of earlier commands are planned for as far as they have, or should have, these cases.
+    """
+    planned: dict[str, dict[str, dict[str, str]]] = {}
+    for plan in plans:
+        suite = plan.suite.name
+        planned[suite] = {}
+        content = {case.name: identity(case) for case in plan.cases}
+        for name, card in folder.config.models.items():
+            model = (card["sha256"], card.get(GENERATION, 0))
+            keys = {
+                case: case_key(plan.suite, settings, case, digest, model, data.level_of_theory)
+                for case, digest in content.items()
+            }
+            if name not in asked:
+                before = folder.plan.get(name, {}).get(suite, {})
+                keys = {
+                    case: key
+                    for case, key in keys.items()
+                    if case in before or folder.record(key) is not None
+                }
+            if keys:
+                planned[suite][name] = keys
+        folder.set_plan(suite, planned[suite])
+    return planned
 
 
 def _measure(
@@ -269,13 +269,13 @@ def _measure(
             error = outcome.error
         yield (
             CaseRecord(
-                key=one.key.digest,
+                key=one.key,
                 model=potential.card.name,
                 data=data,
                 suite=one.suite.name,
                 case=one.case.name,
                 elements=one.case.elements,
-                status="done" if error is None else "failed",
+                status=DONE if error is None else FAILED,
                 reason=None if error is None else str(error),
                 metrics=metrics if error is None else {},
             ),
@@ -286,7 +286,7 @@ def _measure(
 def _collect(
     folder: RunFolder,
     plan: SuitePlan,
-    settings: Mapping[str, str],
+    keys: Mapping[str, Mapping[str, str]],
     data: DataIdentity,
     asked: Collection[str],
 ) -> SuiteOutcome:
@@ -296,16 +296,15 @@ def _collect(
     results: dict[str, Sequence[Any]] = {}
     failed: list[CaseRecord] = []
     n_done = 0
-    for name, card in folder.config.models.items():
-        keys = _keys(plan, card["sha256"], settings, data)
-        finished = [r for r in map(folder.record, keys.values()) if r is not None]
+    for name, of_model in keys.items():
+        finished = [r for r in map(folder.record, of_model.values()) if r is not None]
         if not finished:
             continue
-        done = [record for record in finished if record.status == "done"]
+        done = [record for record in finished if record.status == DONE]
         results[name] = [suite.from_arrays(r.case, folder.arrays(r)) for r in done]
         rows += suite.rows(name, data.id, results[name], len(finished) - len(done))
         if name in asked:
-            failed += [record for record in finished if record.status == "failed"]
+            failed += [record for record in finished if record.status == FAILED]
             n_done += len(done)
     return SuiteOutcome(suite, rows, results, failed, n_done)
 

@@ -6,7 +6,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from umlip_bench.cli.options import Subparsers, add_command
+from umlip_bench.cli.options import (
+    Subparsers,
+    add_command,
+    positive_float,
+)
 
 EXAMPLES = """\
   umlip-finetune collect suggested/vasp --out labels.xyz
@@ -40,7 +44,7 @@ def add_parser(commands: Subparsers) -> None:
     )
     parser.add_argument(
         "--tolerance",
-        type=float,
+        type=positive_float,
         default=1e-3,
         metavar="Å",
         help="by which positions and cells may differ (default: 0.001)",
@@ -50,7 +54,7 @@ def add_parser(commands: Subparsers) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     from umlip_bench.finetune.labelling.collection import collect, frames_beside
-    from umlip_bench.finetune.labelling.geometry import read_structures
+    from umlip_bench.ground.structures import read_structures
 
     source = options.frames or frames_beside(options.paths)
     frames = None if source is None else read_structures(source)

@@ -60,11 +60,11 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from umlip_bench import datasets
     from umlip_bench.cli import console
+    from umlip_bench.cli.labels import load_labels
     from umlip_bench.ground.errors import CorrectionError
 
-    materials = datasets.load(options.labels).by_system()
+    materials = load_labels(options.labels).by_system()
     name = options.material or (next(iter(materials)) if len(materials) == 1 else None)
     if name not in materials:
         raise CorrectionError(

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from umlip_bench.cli.finetune.training_options import add_training_options, given, settings_of
-from umlip_bench.cli.options import Subparsers, add_command, add_device_options, positive
+from umlip_bench.cli.options import (
+    Subparsers,
+    add_command,
+    add_device_options,
+    add_force_option,
+    positive,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -89,15 +94,17 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="write every material's numbers as JSON"
     )
+    add_force_option(parser)
     add_device_options(parser)
     add_training_options(parser)
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
-    from umlip_bench import datasets
     from umlip_bench.cli import console
+    from umlip_bench.cli.labels import load_labels
     from umlip_bench.ground.errors import CorrectionError
+    from umlip_bench.ground.outputs import Output, json_text
 
     methods = list(dict.fromkeys(options.method or (SCALAR,)))
     trained = [method for method in methods if method != SCALAR]
@@ -106,7 +113,9 @@ def _run(options: argparse.Namespace) -> int:
             f"--{foreign[0].replace('_', '-')} is not an option of the method scalar; leave it away, or "
             "give --method of one that trains"
         )
-    dataset = datasets.load(options.data)
+    if options.out is not None:
+        Output(options.out, options.force).check()
+    dataset = load_labels(options.data)
     systems = dataset.by_system()
     unknown = [name for name in options.material or () if name not in systems]
     if unknown:
@@ -130,8 +139,7 @@ def _run(options: argparse.Namespace) -> int:
     evaluation = Evaluation(model.card.name, options.data, tuple(outcomes))
     print_evaluation(evaluation, console.output())
     if options.out is not None:
-        text = json.dumps(evaluation.to_json(), indent=1, ensure_ascii=False, allow_nan=False)
-        options.out.write_text(text + "\n", encoding="utf-8")
+        Output(options.out, options.force).write_text(json_text(evaluation.to_json()))
         print(f"Numbers of every material: {options.out}", file=sys.stderr)
     return 0
 
@@ -179,7 +187,7 @@ def _trained(
         settings_of(options),
         counts=options.sizes,
         most=options.choices or MOST_CHOICES,
-        kept=None if options.out is None else options.out.with_suffix(".fits.jsonl"),
+        fits=None if options.out is None else options.out.with_suffix(".fits"),
     )
     bar = progress_bar(console.errors())
     task = bar.add_task(model.card.name, total=evaluation.n_fits)

@@ -99,16 +99,16 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from umlip_bench import datasets
     from umlip_bench.cli import console
+    from umlip_bench.cli.labels import load_labels
     from umlip_bench.ground.errors import CorrectionError
 
     _refuse_options_of_others(options)
-    labels = datasets.load(options.labels)
+    labels = load_labels(options.labels)
     if not labels.frames:
         tasks = ", ".join(labels.tasks) or "none"
         raise CorrectionError(f"{options.labels} has no labelled frames; it has cases for {tasks}")
-    found = () if options.held_out is None else datasets.load(options.held_out).frames
+    found = () if options.held_out is None else load_labels(options.held_out).frames
 
     # Slow imports only after what a user can get wrong.
     from umlip_bench.finetune.folder import LabelSource, check_target

@@ -62,9 +62,9 @@ def add_parser(commands: Subparsers) -> None:
 def _run(options: argparse.Namespace) -> int:
     from umlip_bench.cli import INTERRUPTED, console
     from umlip_bench.cli.progress import progress_bar
-    from umlip_bench.finetune.labelling.geometry import read_structures
     from umlip_bench.finetune.labelling.gpaw_label import Labelled, label_with_gpaw
     from umlip_bench.finetune.labelling.settings import GpawSettings, Spin, is_metal
+    from umlip_bench.ground.structures import read_structures
 
     frames = read_structures(options.frames)
     settings = GpawSettings(

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
 from umlip_bench.cli.finetune.training_options import add_training_options, settings_of
-from umlip_bench.cli.options import Subparsers, add_command, add_device_options
+from umlip_bench.cli.options import Subparsers, add_command, add_device_options, add_force_option
 
 METHODS = ("scalar", "e0", "head", "lora", "full")
 
@@ -43,20 +42,24 @@ def add_parser(commands: Subparsers) -> None:
         help="a method; may be given several times (default: all)",
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the numbers as JSON")
+    add_force_option(parser)
     add_device_options(parser)
     add_training_options(parser)
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
-    from umlip_bench import datasets
     from umlip_bench.cli import console
+    from umlip_bench.cli.labels import load_labels
     from umlip_bench.finetune.ladder import climb, folds_of, print_ladder
     from umlip_bench.finetune.measures import unseen
+    from umlip_bench.ground.outputs import Output, json_text
     from umlip_bench.potentials.loading import potential
 
-    labels = datasets.load(options.labels).frames
-    held_out = [] if options.data is None else unseen(datasets.load(options.data).frames, labels)
+    if options.out is not None:
+        Output(options.out, options.force).check()
+    labels = load_labels(options.labels).frames
+    held_out = [] if options.data is None else unseen(load_labels(options.data).frames, labels)
     folds = folds_of(labels, held_out)
     settings = settings_of(options)
     chosen = options.method or METHODS
@@ -72,7 +75,6 @@ def _run(options: argparse.Namespace) -> int:
         )
     print_ladder(ladder, console.output())
     if options.out is not None:
-        text = json.dumps(ladder.to_json(), indent=1, ensure_ascii=False, allow_nan=False)
-        options.out.write_text(text + "\n", encoding="utf-8")
+        Output(options.out, options.force).write_text(json_text(ladder.to_json()))
         print(f"Numbers of every method: {options.out}", file=sys.stderr)
     return 0

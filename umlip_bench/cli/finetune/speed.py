@@ -6,7 +6,13 @@ import argparse
 import json
 from dataclasses import asdict
 
-from umlip_bench.cli.options import Subparsers, add_command, add_device_options, positive
+from umlip_bench.cli.options import (
+    Subparsers,
+    add_command,
+    add_device_options,
+    positive,
+    whole,
+)
 
 EXAMPLES = """\
   umlip-finetune speed --model chgnet-0.3.0
@@ -36,7 +42,7 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument("--frames", type=positive, default=24, metavar="N", help="default: 24")
     parser.add_argument("--batch-size", type=positive, default=8, metavar="N", help="default: 8")
     parser.add_argument(
-        "--repeats", type=positive, default=7, metavar="N", help="default: 7, at least 5"
+        "--repeats", type=whole(5), default=7, metavar="N", help="default: 7, at least 5"
     )
     parser.add_argument(
         "--threads", type=positive, default=1, metavar="N", help="CPU threads (default: 1)"
@@ -49,15 +55,15 @@ def add_parser(commands: Subparsers) -> None:
 def _run(options: argparse.Namespace) -> int:
     import torch
 
-    from umlip_bench import datasets
     from umlip_bench.cli.console import errors
+    from umlip_bench.cli.labels import load_labels
     from umlip_bench.finetune.evaluation import evenly
     from umlip_bench.ground.errors import CorrectionError
     from umlip_bench.potentials.adapters.chgnet import ChgnetPotential
     from umlip_bench.potentials.loading import potential
 
     torch.set_num_threads(options.threads)
-    dataset = datasets.load(options.data)
+    dataset = load_labels(options.data)
     found = dataset.frames if options.material is None else dataset.by_system()[options.material]
     frames = evenly(found, options.frames)
     model = potential(options.model, device=options.device, dtype=options.dtype)

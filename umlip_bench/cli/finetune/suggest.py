@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from umlip_bench.cli.finetune.dft_options import add_dft_options
-from umlip_bench.cli.options import Subparsers, add_command, add_device_options, positive
+from umlip_bench.cli.options import (
+    Subparsers,
+    add_command,
+    add_device_options,
+    not_negative,
+    positive,
+    positive_float,
+    real,
+    whole,
+)
 
 if TYPE_CHECKING:
     from umlip_bench.finetune.labelling.suggested import CodeSettings
@@ -58,7 +67,7 @@ def add_parser(commands: Subparsers) -> None:
     )
     group = parser.add_argument_group("sampling")
     group.add_argument(
-        "--temperature", type=float, default=1000.0, metavar="K", help="(default: 1000)"
+        "--temperature", type=positive_float, default=1000.0, metavar="K", help="(default: 1000)"
     )
     group.add_argument(
         "--runs",
@@ -72,25 +81,28 @@ def add_parser(commands: Subparsers) -> None:
     )
     group.add_argument(
         "--equilibration",
-        type=float,
+        type=not_negative,
         default=500.0,
         metavar="FS",
         help="fs before the first (default: 500)",
     )
     group.add_argument(
         "--interval",
-        type=float,
+        type=positive_float,
         default=100.0,
         metavar="FS",
         help="fs between states (default: 100)",
     )
     group.add_argument(
-        "--timestep", type=float, metavar="FS", help="fs (default: 2, or 0.5 with hydrogen)"
+        "--timestep",
+        type=real(above=0.0, below=10.0),
+        metavar="FS",
+        help="fs (default: 2, or 0.5 with hydrogen)",
     )
     group.add_argument(
         "--strain",
         action="append",
-        type=float,
+        type=real(least=-0.2, most=0.2),
         metavar="X",
         help="strain of all lattice vectors that two of five states get in turn; once for each, 0 for none "
         "(default: 0.03 and -0.03)",
@@ -106,12 +118,12 @@ def add_parser(commands: Subparsers) -> None:
     )
     group.add_argument(
         "--enough-length",
-        type=float,
+        type=positive_float,
         default=8.0,
         metavar="Å",
         help="Å, in all directions (default: 8)",
     )
-    group.add_argument("--seed", type=int, default=0, metavar="N", help="(default: 0)")
+    group.add_argument("--seed", type=whole(0), default=0, metavar="N", help="(default: 0)")
     add_dft_options(parser)
     group = parser.add_argument_group("inputs")
     group.add_argument(
@@ -133,14 +145,17 @@ def add_parser(commands: Subparsers) -> None:
         metavar="EL=FILE",
         help="pseudopotential of an element, where the folder has several",
     )
-    group.add_argument("--ecutwfc", type=float, default=60.0, metavar="RY", help="(default: 60)")
-    group.add_argument("--ecutrho", type=float, default=480.0, metavar="RY", help="(default: 480)")
+    group.add_argument(
+        "--ecutwfc", type=positive_float, default=60.0, metavar="RY", help="(default: 60)"
+    )
+    group.add_argument(
+        "--ecutrho", type=positive_float, default=480.0, metavar="RY", help="(default: 480)"
+    )
     add_device_options(parser)
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
-    from umlip_bench.finetune.labelling.geometry import read_structure
     from umlip_bench.finetune.labelling.settings import (
         EspressoSettings,
         GpawSettings,
@@ -149,6 +164,7 @@ def _run(options: argparse.Namespace) -> int:
         VaspSettings,
         check_spin,
     )
+    from umlip_bench.ground.structures import read_structure
 
     atoms = read_structure(options.structure)
     spin = None if options.spin is None else Spin(options.spin)

@@ -8,7 +8,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from umlip_bench.cli.options import positive
+from umlip_bench.cli.options import (
+    not_negative,
+    positive,
+    positive_float,
+    real,
+    share,
+    whole,
+)
 
 if TYPE_CHECKING:
     from umlip_bench.finetune.training.loop import Epoch
@@ -45,20 +52,30 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     add = group.add_argument
     add("--epochs", type=positive, metavar="N", help="passes over the labels (default: 100)")
     add("--batch-size", type=positive, metavar="N", help="frames per step (default: 8)")
-    add("--learning-rate", type=float, metavar="X", help="of Adam at the start (default: 0.001)")
-    add("--final-learning-rate", type=float, metavar="X", help="at the end (default: 0.00001)")
-    add("--energy-weight", type=float, metavar="X", help="of (eV/atom)² (default: 0.1)")
-    add("--force-weight", type=float, metavar="X", help="of (eV/Å)² (default: 100)")
-    add("--stress-weight", type=float, metavar="X", help="of GPa² (default: 0.1)")
+    add(
+        "--learning-rate",
+        type=positive_float,
+        metavar="X",
+        help="of Adam at the start (default: 0.001)",
+    )
+    add(
+        "--final-learning-rate",
+        type=not_negative,
+        metavar="X",
+        help="at the end (default: 0.00001)",
+    )
+    add("--energy-weight", type=not_negative, metavar="X", help="of (eV/atom)² (default: 0.1)")
+    add("--force-weight", type=positive_float, metavar="X", help="of (eV/Å)² (default: 100)")
+    add("--stress-weight", type=not_negative, metavar="X", help="of GPa² (default: 0.1)")
     add(
         "--huber",
-        type=float,
+        type=positive_float,
         metavar="X",
         help="let the loss grow linearly above this error (default: squared errors)",
     )
     add(
         "--validation-share",
-        type=float,
+        type=share,
         metavar="X",
         help="share of the labels that chooses the epoch by its force error; with none, as below ten "
         "labels, the last epoch is taken (default: 0.1)",
@@ -69,23 +86,28 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="stop after N epochs without a better validation error (default: never)",
     )
-    add("--clip", type=float, metavar="X", help="largest norm of the gradient (default: no limit)")
+    add(
+        "--clip",
+        type=positive_float,
+        metavar="X",
+        help="largest norm of the gradient (default: no limit)",
+    )
     add(
         "--ema",
-        type=float,
+        type=real(above=0.0, below=1.0),
         metavar="X",
         help="keep a moving average of the weights with this decay per step, e.g. 0.99",
     )
     add("--rank", type=positive, metavar="N", help="of the updates of lora (default: 8)")
     add(
         "--replay",
-        type=float,
+        type=positive_float,
         metavar="WEIGHT",
         help="also hold the model to its own predictions on half of the embedded set's other materials",
     )
     add(
         "--seed",
-        type=int,
+        type=whole(0),
         metavar="N",
         help="of the split, the order and random values (default: 0)",
     )

@@ -157,7 +157,7 @@ class ChgnetPotential(TrainablePotential):
         angles = short[angle_pairs(pairs.edges[0, short])]
         return ChgnetGraph(
             numbers=atoms.numbers,
-            positions=atoms.positions,
+            positions=pairs.positions,
             cell=atoms.cell.array,
             edges=pairs.edges,
             images=pairs.images,

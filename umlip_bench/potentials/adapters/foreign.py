@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ from ase.calculators.calculator import Calculator, PropertyNotImplementedError
 
 from umlip_bench.ground.errors import StructureError, UnknownModelError
 from umlip_bench.ground.structures import COINCIDENT_BELOW, check_structure, describe
+from umlip_bench.potentials.adapters.foreign_identity import calculator_class
 from umlip_bench.potentials.adapters.neighbors import neighbors
 from umlip_bench.potentials.graph import Footprint, Graph, Prediction
 from umlip_bench.potentials.protocol import Potential
@@ -60,19 +60,9 @@ class ForeignPotential(Potential):
             If there is no such module or class, or it is not an ASE calculator.
         """
         name = weights.card.name
-        _, _, target = name.partition(":")
-        module_name, _, class_name = target.partition(":")
-        if not module_name or not class_name:
-            raise UnknownModelError(
-                f"{name!r} does not name a calculator; write ase:module.path:ClassName, "
-                "e.g. ase:ase.calculators.emt:EMT"
-            )
-        try:
-            factory = getattr(importlib.import_module(module_name), class_name)
-        except (ImportError, AttributeError) as error:
-            raise UnknownModelError(
-                f"{name!r}: {error}; write ase:module.path:ClassName of an installed package"
-            ) from error
+        factory = calculator_class(name)
+        if not callable(factory):
+            raise UnknownModelError(f"{name!r} is not an ASE calculator but {type(factory)}")
         try:
             calculator = factory()
         except Exception as error:  # someone else's constructor
@@ -91,15 +81,17 @@ class ForeignPotential(Potential):
     def prepare(self, atoms: Atoms) -> ForeignGraph:
         """Check the structure; the calculator does the rest."""
         check_structure(atoms, self.card.elements)
-        neighbors(atoms, cutoff=10 * COINCIDENT_BELOW)  # only to refuse coincident atoms
+        near = atoms.copy()
+        # Refuses coincident atoms, and brings those from far outside back, which calculators may not do.
+        near.positions = neighbors(atoms, cutoff=10 * COINCIDENT_BELOW).positions
         return ForeignGraph(
             numbers=atoms.numbers,
-            positions=atoms.positions,
+            positions=near.positions,
             cell=atoms.cell.array,
             edges=np.zeros((2, 0), dtype=np.int64),
             images=np.zeros((0, 3), dtype=np.int64),
             n_angles=0,
-            atoms=atoms.copy(),
+            atoms=near,
         )
 
     def evaluate(self, graphs: Sequence[Graph], *, stress: bool = True) -> list[Prediction]:

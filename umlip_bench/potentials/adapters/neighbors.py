@@ -9,7 +9,7 @@ from ase import Atoms
 from pymatgen.optimization.neighbors import find_points_in_spheres
 
 from umlip_bench.ground.errors import StructureError
-from umlip_bench.ground.structures import COINCIDENT_BELOW, describe
+from umlip_bench.ground.structures import COINCIDENT_BELOW, brought_near, describe
 from umlip_bench.potentials.graph import Graph
 
 _SELF_DISTANCE = 1e-8
@@ -21,6 +21,8 @@ class Neighbors:
 
     Parameters
     ----------
+    positions
+        Shape (N, 3), Å: what images refer to; those of the structure, or periodic images of them.
     edges
         Shape (2, E), int64, sorted by the first row.
     images
@@ -29,6 +31,7 @@ class Neighbors:
         Shape (E,), Å.
     """
 
+    positions: np.ndarray
     edges: np.ndarray
     images: np.ndarray
     distances: np.ndarray
@@ -37,7 +40,8 @@ class Neighbors:
 def neighbors(atoms: Atoms, cutoff: float) -> Neighbors:
     """Neighbour list of a fully periodic structure.
 
-    pymatgen's cell list is the fastest of the common ones at up to some hundred atoms.
+    pymatgen's cell list is the fastest of the common ones at up to some hundred atoms. Atoms far outside the
+    cell are brought back into it first, which also keeps their coordinates exact in float32.
 
     Parameters
     ----------
@@ -51,8 +55,8 @@ def neighbors(atoms: Atoms, cutoff: float) -> Neighbors:
     StructureError
         If two atoms coincide.
     """
-    positions = np.ascontiguousarray(atoms.positions, dtype=float)
     cell = np.ascontiguousarray(atoms.cell.array, dtype=float)
+    positions = brought_near(atoms.positions, cell)
     i, j, images, distances = find_points_in_spheres(
         positions,
         positions,
@@ -70,7 +74,7 @@ def neighbors(atoms: Atoms, cutoff: float) -> Neighbors:
             f"{describe(atoms)}: atoms {a} and {b} coincide ({distances[k]:.1e} Å apart); "
             "is one of them entered twice, or the cell wrong?"
         )
-    return Neighbors(np.stack([i, j]), images.astype(np.int64), distances)
+    return Neighbors(positions, np.stack([i, j]), images.astype(np.int64), distances)
 
 
 def pair_graph(atoms: Atoms, cutoff: float) -> Graph:
@@ -78,7 +82,7 @@ def pair_graph(atoms: Atoms, cutoff: float) -> Graph:
     pairs = neighbors(atoms, cutoff)
     return Graph(
         numbers=atoms.numbers,
-        positions=atoms.positions,
+        positions=pairs.positions,
         cell=atoms.cell.array,
         edges=pairs.edges,
         images=pairs.images,

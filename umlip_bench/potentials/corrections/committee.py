@@ -92,9 +92,14 @@ class Committee(Potential):
 
     Examples
     --------
-    >>> models = [umlip_bench.potential(name) for name in ("mine-1", "mine-2", "mine-3")]
+    >>> from ase.build import bulk
+    >>> import umlip_bench
+    >>> from umlip_bench import finetune
+    >>> models = [umlip_bench.potential(name) for name in ("chgnet-0.3.0", "m3gnet-mp-2021.2.8")]
     >>> committee = Committee(models)
-    >>> umlip_bench.predict(committee, structures)[0].forces_std  # (N, 3), eV/Å
+    >>> atoms = bulk("MgO", "rocksalt", a=4.21)
+    >>> umlip_bench.predict(committee, atoms)[0].forces_std.shape  # eV/Å
+    (2, 3)
     >>> atoms.calc = finetune.CommitteeCalculator(committee)
     """
 

@@ -1,0 +1,137 @@
+"""Labels on disk: which files hold some, and one contract for reading all of them.
+
+`read_labels` yields, for each geometry of a file, a `Result` or a `RefusedResult` with the reason; nothing is
+left out unseen, and one bad geometry does not take the others with it. Every reader gives energies
+extrapolated to zero smearing, forces in eV/Å and stress in eV/Å³ with ASE's sign (pressure = -trace/3), and
+refuses a calculation that did not converge and a structure that `ground.structures.check_input` refuses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from umlip_bench.datasets.labels import FORCES
+from umlip_bench.datasets.readers import espresso, gpaw, vasp, xyz
+from umlip_bench.datasets.readers.result import Code, Read, RefusedResult, Result
+from umlip_bench.ground.errors import LabelError
+from umlip_bench.ground.structures import READER_ERRORS
+
+__all__ = [
+    "EXPECTED",
+    "Code",
+    "RefusedResult",
+    "Result",
+    "code_of",
+    "find_labels",
+    "read_labels",
+]
+
+HEAD = 20_000
+"""Characters in which a text file shows what wrote it."""
+
+EXPECTED = (
+    "vasprun.xml(.gz), output of pw.x (*.out, *.pwo), GPAW's text (*.txt) or *.gpw, extended XYZ with "
+    "labels, or ASE's *.db or *.traj"
+)
+
+READERS: dict[Code, Callable[[Path], Read]] = {
+    Code.VASP: vasp.read,
+    Code.ESPRESSO: espresso.read,
+    Code.GPAW: gpaw.read,
+    Code.EXTXYZ: xyz.read,
+}
+
+
+def find_labels(path: Path) -> Iterator[tuple[Path, Code]]:
+    """Files with results at a path, or anywhere below it, in the order of their names.
+
+    Of a folder with a result in the standard form (``label.xyz``) GPAW's own text is not read as well.
+
+    Raises
+    ------
+    LabelError
+        If a file that is named is no such result.
+    """
+    if path.is_file():
+        code = code_of(path)
+        if code is None:
+            raise LabelError(f"{path} is no result that can be read: expected {EXPECTED}")
+        yield path, code
+        return
+    if not path.is_dir():
+        raise LabelError(f"{path}: no such file or folder")
+    for file in sorted(each for each in path.rglob("*") if each.is_file()):
+        code = code_of(file)
+        if code is None or any(part.endswith(".work") for part in file.parts):
+            continue
+        if code is Code.EXTXYZ and not _has_labels(file):
+            continue
+        if code is Code.GPAW and (file.with_name("label.xyz")).exists():
+            continue
+        yield file, code
+
+
+def code_of(path: Path) -> Code | None:
+    """What wrote a file, by its name, else by its first lines."""
+    name = path.name.lower()
+    if "vasprun" in name and name.endswith((".xml", ".xml.gz")):
+        return Code.VASP
+    if name.endswith((".xyz", ".extxyz")):
+        return Code.EXTXYZ
+    if name.endswith((".db", ".traj")):
+        return Code.ASE
+    if name.endswith(".gpw"):
+        return Code.GPAW
+    if name.endswith((".out", ".pwo", ".txt", ".log")):
+        with path.open(encoding="utf-8", errors="replace") as stream:
+            head = stream.read(HEAD)
+        if "Program PWSCF" in head:
+            return Code.ESPRESSO
+        if "|__ |  _|___|_____|" in head:
+            return Code.GPAW
+    return None
+
+
+def read_labels(path: Path, code: Code | None = None) -> list[Result | RefusedResult]:
+    """Every labelled geometry of a file, and every one that was refused.
+
+    Parameters
+    ----------
+    path
+        A file.
+    code
+        What wrote it; ``None`` to tell by `code_of`.
+
+    Returns
+    -------
+    list of Result or RefusedResult
+        In the file's order. Where reading breaks off, what was read stands and the last entry says why.
+    """
+    code = code or code_of(path)
+    if code is None:
+        return [RefusedResult(str(path), f"it is no result that can be read: expected {EXPECTED}")]
+    reader = READERS.get(code) or (
+        xyz.read_trajectory if path.name.lower().endswith(".traj") else xyz.read_database
+    )
+    found: list[Result | RefusedResult] = []
+    try:
+        found.extend(reader(path))
+    except READER_ERRORS as error:
+        found.append(
+            RefusedResult(
+                str(path),
+                f"not readable as a finished calculation ({type(error).__name__}: {error})",
+            )
+        )
+    if not found:
+        found.append(RefusedResult(str(path), "it holds no labelled geometry"))
+    return found
+
+
+def _has_labels(path: Path) -> bool:
+    """Whether extended XYZ has labels: a folder also holds the frames that are to be labelled."""
+    with path.open(encoding="utf-8", errors="replace") as stream:
+        stream.readline()
+        comment = stream.readline()
+    return FORCES in comment or ":forces:R:3" in comment

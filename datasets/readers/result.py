@@ -1,0 +1,135 @@
+"""What every reader of labels yields: a labelled geometry, or what was refused and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from ase import Atoms
+from ase.stress import voigt_6_to_full_3x3_stress
+
+from umlip_bench.datasets.labels import ENERGY, FORCES, STRESS, from_calculator
+from umlip_bench.ground.errors import StructureError
+from umlip_bench.ground.level_of_theory import LevelOfTheory
+from umlip_bench.ground.structures import check_input
+
+UNKNOWN = LevelOfTheory("unknown")
+
+
+class Code(StrEnum):
+    """What wrote a result."""
+
+    VASP = "vasp"
+    ESPRESSO = "qe"
+    GPAW = "gpaw"
+    EXTXYZ = "extxyz"
+    ASE = "ase"
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """A labelled geometry.
+
+    Parameters
+    ----------
+    where
+        File and, if it has several, ionic step.
+    code
+        What wrote it.
+    atoms
+        The geometry as the code had it.
+    energy
+        eV, extrapolated to zero smearing.
+    free_energy
+        eV, the one whose gradient the forces are; ``None`` where the file does not tell it apart.
+    forces
+        Shape (N, 3), eV/Å.
+    stress
+        Shape (3, 3), eV/Å³, or ``None``.
+    level
+        As far as the file says.
+    procedure
+        What the geometry is a step of, e.g. ``"relaxation"``; empty for a calculation of its own.
+    """
+
+    where: str
+    code: Code
+    atoms: Atoms
+    energy: float
+    free_energy: float | None
+    forces: np.ndarray
+    stress: np.ndarray | None
+    level: LevelOfTheory = UNKNOWN
+    procedure: str = ""
+
+
+@dataclass(frozen=True)
+class RefusedResult:
+    """A result that must not become a label.
+
+    Parameters
+    ----------
+    where
+        File and, if it has several, ionic step.
+    reason
+        Why.
+    """
+
+    where: str
+    reason: str
+
+
+Read = Iterator[Result | RefusedResult]
+"""What a reader of one form yields."""
+
+
+def of_calculator(
+    where: str,
+    code: Code,
+    atoms: Atoms,
+    level: LevelOfTheory = UNKNOWN,
+    procedure: str = "",
+) -> Result | RefusedResult:
+    """Take the results of the calculator that ASE's readers attach."""
+    free = None if atoms.calc is None else atoms.calc.results.get("free_energy")
+    labelled = from_calculator(atoms)
+    if ENERGY not in labelled.info or FORCES not in labelled.arrays:
+        lacks = "energy" if ENERGY not in labelled.info else "forces"
+        return RefusedResult(where, f"it has no {lacks}")
+    stress = labelled.info.get(STRESS)
+    return checked(
+        Result(
+            where,
+            code,
+            atoms,
+            labelled.info[ENERGY],
+            None if free is None else float(free),
+            labelled.arrays[FORCES],
+            None if stress is None else full_stress(stress),
+            level,
+            procedure,
+        )
+    )
+
+
+def checked(result: Result) -> Result | RefusedResult:
+    """The result, or that its numbers are not finite or its structure is none to measure on."""
+    values = [np.array(result.energy), result.forces]
+    if result.stress is not None:
+        values.append(result.stress)
+    if not all(np.isfinite(value).all() for value in values):
+        return RefusedResult(result.where, "it holds numbers that are not finite")
+    try:
+        check_input(result.atoms)
+    except StructureError as error:
+        return RefusedResult(result.where, str(error))
+    return result
+
+
+def full_stress(stress: np.ndarray) -> np.ndarray:
+    """Shape (3, 3) of six numbers in Voigt order or nine."""
+    if stress.shape == (6,):
+        return np.asarray(voigt_6_to_full_3x3_stress(stress))
+    return stress.reshape(3, 3)

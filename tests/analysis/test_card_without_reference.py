@@ -1,0 +1,118 @@
+"""A card of a run without reference says what went wrong in the results themselves."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.report.folders import SOFT, bands, curve, write_run
+from umlip_bench.analysis.card import card_content
+from umlip_bench.analysis.card_text import model_card
+from umlip_bench.analysis.compared_models import Side
+from umlip_bench.analysis.elastic import ElasticComparison
+from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Standing, Variant
+from umlip_bench.analysis.eos import Curve, EosComparison
+from umlip_bench.analysis.surfaces import SurfaceResult
+
+NOTHING = "Nothing that was measured failed"
+STABLE = np.diag([160.0, 160.0, 160.0, 80.0, 80.0, 80.0]) / 160.2
+UNSTABLE = np.diag([160.0, 160.0, 160.0, -5.0, 80.0, 80.0]) / 160.2
+
+
+def phonons(name: str, *, imaginary: bool):
+    whole = bands(name, 1.0)
+    side = whole.fixed
+    if imaginary:
+        side = replace(side, commensurate=side.commensurate - 7.0, mesh=side.mesh - 7.0)
+    return replace(whole, reference=None, fixed=side, relaxed=None)
+
+
+def dips(name: str):
+    """Only between the wave vectors of the supercell."""
+    whole = bands(name, 1.0)
+    side = replace(whole.fixed, mesh=whole.fixed.mesh - 3.0, bands=whole.fixed.bands - 3.0)
+    return replace(whole, reference=None, fixed=side, relaxed=None)
+
+
+def elastic(name: str, constants, failure: str = ""):
+    return ElasticComparison(name, None, STABLE, constants, "", failure)
+
+
+def eos(name: str, *, minimum: bool):
+    whole = curve(name, 1.0)
+    volumes = np.linspace(18.0, 22.0, 7)
+    falling = Curve(volumes, -0.1 * volumes)
+    own = whole.relaxed if minimum else falling
+    return EosComparison(name, 1, None, None, None, own)
+
+
+def surface(name: str, standing: Standing):
+    value = EnergyValue(Variant.RELAXED, np.nan, 0.05, standing, "why")
+    return SurfaceResult(EnergyComparison(name, name, "eV/Å^2", (value,)), (1, 0, 0), None)
+
+
+def card(folder: Path, suite: str, results) -> tuple[list[tuple[str, str, int, int]], str]:
+    cases = {f"m{k}": lambda s, r=result: r for k, result in enumerate(results)}
+    run = write_run(folder / "run", {suite: cases}, {SOFT: 1.0})
+    side = Side(run, SOFT, SOFT)
+    faults = [(f.variant, f.what, f.n, f.of) for f in card_content(side).faults]
+    return faults, model_card(side)
+
+
+@pytest.mark.parametrize(
+    ("suite", "results", "faults"),
+    [
+        (
+            "phonons",
+            [phonons("m0", imaginary=True), phonons("m1", imaginary=False)],
+            [("fixed-geometry", "imaginary modes", 1, 2)],
+        ),
+        (
+            "phonons",
+            [dips("m0")],
+            [("fixed-geometry", "imaginary modes by interpolation alone", 1, 1)],
+        ),
+        (
+            "elastic",
+            [elastic("m0", UNSTABLE), elastic("m1", STABLE), elastic("m2", None, "not relaxed")],
+            [
+                ("relaxed", "mechanically unstable", 1, 2),
+                ("relaxed", "no result in this geometry", 1, 3),
+            ],
+        ),
+        (
+            "eos",
+            [eos("m0", minimum=False), eos("m1", minimum=True)],
+            [("relaxed", "no minimum", 1, 2)],
+        ),
+        (
+            "surfaces",
+            [surface("m0", Standing.UNCONVERGED), surface("m1", Standing.NO_REFERENCE)],
+            [("relaxed", "relaxation not converged", 1, 2)],
+        ),
+    ],
+)
+def test_what_went_wrong_is_said(tmp_path, suite, results, faults):
+    found, text = card(tmp_path, suite, results)
+    assert found == faults
+    assert NOTHING not in text
+    assert "Nothing was comparable with DFT" in text
+    for variant, what, n, of in faults:
+        assert f"- {suite} ({variant}): {what} in {n} of {of}" in text
+
+
+@pytest.mark.parametrize(
+    ("suite", "results"),
+    [
+        ("phonons", [phonons("m0", imaginary=False)]),
+        ("elastic", [elastic("m0", STABLE)]),
+        ("eos", [eos("m0", minimum=True)]),
+        ("surfaces", [surface("m0", Standing.NO_REFERENCE)]),
+    ],
+)
+def test_what_is_sound_is_said_to_be(tmp_path, suite, results):
+    found, text = card(tmp_path, suite, results)
+    assert found == []
+    assert NOTHING in text
+    assert "how wrong the numbers are is not known" in text

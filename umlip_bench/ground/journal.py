@@ -1,0 +1,313 @@
+"""What was computed, entry by entry, so that an interrupted command goes on where it was.
+
+A journal is a folder. Every writer has a file of its own in it, of one line for each entry, so that any
+number of processes can add to one journal at the same time; readers merge the files. A line is on disk
+before `Journal.append` returns, after the arrays that belong to it. An entry that cannot be read, or whose
+arrays are not those that were written with it, counts as not done: it is computed again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import secrets
+import socket
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+
+from umlip_bench.ground.errors import JournalError
+from umlip_bench.ground.files import write_atomically
+from umlip_bench.ground.plain import from_plain, to_plain
+from umlip_bench.ground.version import __version__
+
+T = TypeVar("T")
+
+ENDING = ".jsonl"
+ARRAYS, CHECK = "arrays", "crc32"
+
+
+@dataclass(frozen=True, eq=False)
+class Line(Generic[T]):
+    """An entry with what was noted beside it.
+
+    Parameters
+    ----------
+    entry
+        What was appended.
+    arrays
+        sha256 of the file of its arrays; ``None`` for an entry without any.
+    version
+        Of the package that wrote it.
+    at
+        When, in UTC, as ISO 8601 has it.
+    """
+
+    entry: T
+    arrays: str | None
+    version: str
+    at: str
+
+
+class Journal(Generic[T]):
+    """Entries by key.
+
+    Parameters
+    ----------
+    folder
+        Made with the first entry if it is not there.
+    kind
+        Dataclass of the entries; whatever `umlip_bench.ground.plain` can write and read.
+    arrays
+        Folder of the arrays; by default ``arrays`` in the journal's own.
+
+    Attributes
+    ----------
+    damaged
+        What could not be read, a sentence each; it counts as not done. A last line that was cut off is
+        what a killed writer leaves, and is not told.
+
+    Raises
+    ------
+    JournalError
+        If the folder is a file, or cannot be read.
+    """
+
+    def __init__(self, folder: Path, kind: type[T], *, arrays: Path | None = None) -> None:
+        self.folder = folder
+        self.array_folder = folder / ARRAYS if arrays is None else arrays
+        self._kind = kind
+        self._lines: dict[str, list[Line[T]]] = {}
+        self._whole: dict[str, Line[T]] = {}
+        self._file: io.BufferedWriter | None = None
+        self.damaged: tuple[str, ...] = ()
+        if folder.exists() and not folder.is_dir():
+            raise JournalError(f"{folder} is a file, not the folder of results that it should be")
+        try:
+            files = sorted(folder.glob(f"*{ENDING}"))
+            for path in files:
+                self._read(path)
+        except OSError as error:
+            raise JournalError(f"{error.filename} cannot be read ({error.strerror})") from error
+
+    def keys(self) -> tuple[str, ...]:
+        """Keys of the entries that are whole, in the order of their times."""
+        found = [
+            (line.at, key) for key in list(self._lines) if (line := self._line(key)) is not None
+        ]
+        return tuple(key for _, key in sorted(found, key=lambda pair: pair[0]))
+
+    def get(self, key: str) -> T | None:
+        """The entry of a key; ``None`` if it is not there, or not whole."""
+        line = self._line(key)
+        return None if line is None else line.entry
+
+    def line(self, key: str) -> Line[T] | None:
+        """The entry with its provenance; ``None`` as of `get`."""
+        return self._line(key)
+
+    def __contains__(self, key: str) -> bool:
+        return self._line(key) is not None
+
+    def __len__(self) -> int:
+        return len(self.keys())
+
+    def items(self) -> Iterator[tuple[str, T]]:
+        """Keys and entries, in the order of `keys`."""
+        for key in self.keys():
+            yield key, self._whole[key].entry
+
+    def append(self, key: str, entry: T, arrays: Mapping[str, np.ndarray] | None = None) -> None:
+        """Add an entry; it is on disk when this returns.
+
+        Parameters
+        ----------
+        key
+            Digest of all that the entry depends on (`umlip_bench.ground.identity`). Of a key that is
+            there already the later entry counts.
+        entry
+            An instance of the journal's dataclass.
+        arrays
+            Large numbers, by name; none of dtype object.
+
+        Raises
+        ------
+        JournalError
+            If it cannot be written: names path and reason.
+        """
+        digest = None
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if arrays is not None:
+                digest = self._write_arrays(key, arrays)
+            line: Line[T] = Line(
+                entry, digest, __version__, datetime.now(UTC).isoformat(timespec="microseconds")
+            )
+            content = {
+                "key": key,
+                "entry": to_plain(entry),
+                "arrays": digest,
+                "version": line.version,
+                "at": line.at,
+            }
+            text = json.dumps(
+                {**content, CHECK: _check_sum(content)}, ensure_ascii=False, allow_nan=False
+            )
+            file = self._open()
+            file.write(text.encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        except OSError as error:
+            raise JournalError(
+                f"{error.filename or self.folder} cannot be written ({error.strerror}); what was computed "
+                "before is kept: mend this and give the same command again"
+            ) from error
+        self._lines.setdefault(key, []).append(line)
+        self._whole[key] = line
+
+    def arrays(self, key: str) -> Mapping[str, np.ndarray]:
+        """Arrays of an entry, read only; empty for an entry without any.
+
+        Raises
+        ------
+        JournalError
+            If there is no such entry, or its arrays are no longer what they were.
+        """
+        line = self._line(key)
+        if line is None:
+            raise JournalError(f"{self.folder} has no whole entry {key}; give the command again")
+        if line.arrays is None:
+            return MappingProxyType({})
+        content = self._content(key)
+        if hashlib.sha256(content).hexdigest() != line.arrays:
+            raise JournalError(f"{self.path_of(key)} has changed; give the command again")
+        return unpack(content)
+
+    def path_of(self, key: str) -> Path:
+        """File of an entry's arrays."""
+        return self.array_folder / f"{key}.npz"
+
+    def close(self) -> None:
+        """Close the file of this writer; a later `append` opens another."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _write_arrays(self, key: str, arrays: Mapping[str, np.ndarray]) -> str:
+        content = pack(arrays)
+        self.array_folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(self.path_of(key), lambda file: file.write(content))
+        return hashlib.sha256(content).hexdigest()
+
+    def _open(self) -> io.BufferedWriter:
+        if self._file is None:
+            host = "".join(c if c.isalnum() else "-" for c in socket.gethostname())[:40]
+            name = f"{host}-{os.getpid()}-{secrets.token_hex(4)}{ENDING}"
+            self._file = (self.folder / name).open("xb")
+        return self._file
+
+    def _read(self, path: Path) -> None:
+        # Not splitlines, which takes other characters for line breaks that may stand in a name.
+        for number, text in enumerate(path.read_bytes().split(b"\n")[:-1], 1):
+            try:
+                content: dict[str, Any] = json.loads(text)
+                if content.pop(CHECK) != _check_sum(content):
+                    raise ValueError("its check sum is another's")
+                line = Line(
+                    from_plain(self._kind, content["entry"]),
+                    content["arrays"],
+                    str(content["version"]),
+                    str(content["at"]),
+                )
+                key = content["key"]
+                if not isinstance(key, str) or not isinstance(line.arrays, str | None):
+                    raise TypeError("key or digest is no text")
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+                self._tell(f"{path}, line {number} cannot be read ({_short(error)})")
+                continue
+            self._lines.setdefault(key, []).append(line)
+
+    def _line(self, key: str) -> Line[T] | None:
+        """The latest entry of a key whose arrays are what was written with it."""
+        if key in self._whole:
+            return self._whole[key]
+        lines = self._lines.get(key)
+        if not lines:
+            return None
+        digest = None
+        if any(line.arrays is not None for line in lines):
+            try:
+                digest = hashlib.sha256(self._content(key)).hexdigest()
+            except JournalError as error:
+                self._tell(str(error))
+        whole = [line for line in lines if line.arrays in (None, digest)]
+        if not whole:
+            if digest is not None:
+                self._tell(f"{self.path_of(key)} is not the file that was written with its entry")
+            del self._lines[key]
+            return None
+        self._whole[key] = max(whole, key=lambda line: line.at)
+        return self._whole[key]
+
+    def _content(self, key: str) -> bytes:
+        path = self.path_of(key)
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise JournalError(f"{path} cannot be read ({error.strerror})") from error
+
+    def _tell(self, text: str) -> None:
+        if text not in self.damaged:
+            self.damaged = (*self.damaged, text)
+
+
+def pack(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """Arrays as the content of an npz file; the same arrays give the same bytes.
+
+    Raises
+    ------
+    TypeError
+        For an array of objects, which only a pickle could hold.
+    """
+    for name, array in arrays.items():
+        if np.asarray(array).dtype.hasobject:
+            raise TypeError(f"{name} holds objects, which would be written as a pickle")
+    stream = io.BytesIO()
+    np.savez_compressed(stream, allow_pickle=False, **dict(arrays))
+    return stream.getvalue()
+
+
+def unpack(content: bytes) -> Mapping[str, np.ndarray]:
+    """Arrays of an npz file, read only.
+
+    Raises
+    ------
+    JournalError
+        If the content is damaged.
+    """
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+            found = dict(stored)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise JournalError(f"arrays cannot be read ({_short(error)})") from error
+    for array in found.values():
+        array.flags.writeable = False
+    return MappingProxyType(found)
+
+
+def _check_sum(content: Mapping[str, Any]) -> int:
+    """CRC-32 of a line's content: a flipped bit may leave good JSON with another number in it."""
+    return zlib.crc32(json.dumps(content, sort_keys=True).encode())
+
+
+def _short(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".split("\n", 1)[0][:200]

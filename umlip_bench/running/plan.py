@@ -1,0 +1,76 @@
+"""What is to be run, and what each result depends on."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from umlip_bench.benchmarks.suite import Case, Suite
+from umlip_bench.ground.identity import identity
+from umlip_bench.ground.level_of_theory import LevelOfTheory
+
+
+@dataclass(frozen=True)
+class DataIdentity:
+    """What a run needs to know of its reference data.
+
+    Parameters
+    ----------
+    id
+        Name.
+    sha256
+        Digest of the labels.
+    level_of_theory
+        Of the labels.
+    """
+
+    id: str
+    sha256: str
+    level_of_theory: LevelOfTheory
+
+
+@dataclass(frozen=True, eq=False)
+class SuitePlan:
+    """A suite and the cases of it that are to be run; at least one."""
+
+    suite: Suite
+    cases: Sequence[Case]
+
+
+def case_key(
+    suite: Suite,
+    settings: Mapping[str, str],
+    case: str,
+    content: str,
+    model: tuple[str, int],
+    level: LevelOfTheory,
+) -> str:
+    """Digest of all that a case's result depends on.
+
+    Parameters
+    ----------
+    suite
+        With its name, version and the constants of its module.
+    settings
+        What a user can set that changes results.
+    case, content
+        Its name, and the identity of its structures and labels.
+    model
+        Identity of its weights, and how often it was measured anew.
+    level
+        Level of theory of the labels.
+    """
+    constants = suite_constants(suite)
+    return identity(suite.name, suite.version, constants, settings, case, content, model, level)
+
+
+def suite_constants(suite: Suite) -> dict[str, object]:
+    """Numbers and texts in capitals in a suite's module: strains, displacements, convergence criteria."""
+    module = vars(sys.modules[type(suite).__module__])
+    plain = (bool, int, float, str, tuple, np.ndarray)
+    return {
+        name: value for name, value in module.items() if name.isupper() and isinstance(value, plain)
+    }
