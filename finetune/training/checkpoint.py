@@ -46,7 +46,7 @@ class Checkpoint:
         remedy = f"remove {self.path.parent} to start over, or choose another --out"
         try:
             check_archive(self.path)
-        except DamagedArchive as error:
+        except (DamagedArchive, OSError) as error:
             raise CorrectionError(
                 f"{self.path} is not a checkpoint, or not whole ({error}); {remedy}"
             ) from error

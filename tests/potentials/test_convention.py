@@ -18,8 +18,9 @@ from umlip_bench.potentials.adapters.matgl import _built, read_potential
 from umlip_bench.potentials.adapters.matgl_convention import Score
 from umlip_bench.potentials.loading import locate
 from umlip_bench.potentials.weights import WeightsStore
+from umlip_bench.testing.structures import rattled
 
-from .structures import rattled
+pytestmark = pytest.mark.model
 
 PUBLISHED = (
     "m3gnet-mp-2021.2.8",

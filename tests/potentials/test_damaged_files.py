@@ -16,8 +16,9 @@ from umlip_bench.ground.archives import DamagedArchive, check_archive
 from umlip_bench.ground.errors import CorrectionError, WeightsError
 from umlip_bench.potentials.loading import locate
 from umlip_bench.potentials.weights import WeightsStore
+from umlip_bench.testing.structures import rattled
 
-from .structures import rattled
+pytestmark = pytest.mark.model
 
 N = 40
 ATOMS = [rattled(bulk("MgO", "rocksalt", a=4.2), seed=1)]

@@ -22,9 +22,12 @@ from umlip_bench.potentials.adapters.mace import contained_mace_import
 from umlip_bench.potentials.corrections.folder import CARD
 from umlip_bench.potentials.loading import locate
 from umlip_bench.potentials.weights import WeightsStore
+from umlip_bench.testing.structures import rattled
 
-from ..finetune.labels import distorted, labelled
-from .structures import rattled
+from ..support.labels import labelled
+from ..support.structures import distorted
+
+pytestmark = pytest.mark.model
 
 CHGNET, M3GNET = "chgnet-0.3.0", "m3gnet-mp-2021.2.8"
 MGO = [rattled(bulk("MgO", "rocksalt", a=4.2), seed=k) for k in range(3)]
