@@ -48,7 +48,7 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
-	$(BIN)/mypy -p umlip_bench
+	$(BIN)/mypy
 
 clean:
 	rm -rf $(VENV) build *.egg-info

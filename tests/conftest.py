@@ -3,9 +3,11 @@
 import hashlib
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from functools import cache
+from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import Any, Protocol
 
 import pytest
 import torch
@@ -45,13 +47,13 @@ class _MarkedOnly:
     So that `make check` stays what it says: a test that loads one otherwise fails and says why.
     """
 
-    def __init__(self, point: families.EntryPoint, item: pytest.Item) -> None:
+    def __init__(self, point: EntryPoint, item: pytest.Item) -> None:
         self.point, self.item = point, item
 
     def load(self) -> families.Family:
         loader = self.point.load()
 
-        def load(*args: object, **options: object) -> Potential:
+        def load(*args: Any, **options: Any) -> Potential:
             potential = loader(*args, **options)
             if isinstance(potential, DifferentiablePotential):
                 pytest.fail(f"{self.item.nodeid} loads a model: mark it with pytest.mark.model")
@@ -61,7 +63,7 @@ class _MarkedOnly:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
     """Around fixtures of every scope and the test itself."""
     if item.get_closest_marker("model"):
         return (yield)
@@ -84,7 +86,9 @@ def _load(name: str, dtype: str, device: str) -> umlip_bench.Potential:
 def small_mace(request: pytest.FixtureRequest) -> Path:
     """A real MACE, trained by the script in the repository; kept in pytest's cache folder."""
     recipe = TRAINER.read_bytes() + torch.__version__.encode()
-    folder = request.config.cache.mkdir("small_mace")
+    cache = request.config.cache
+    assert cache is not None
+    folder = cache.mkdir("small_mace")
     path = folder / f"{hashlib.sha256(recipe).hexdigest()[:16]}.model"
     # One worker of pytest-xdist trains it, the others wait.
     with FileLock(path.with_suffix(".lock")):
@@ -95,8 +99,16 @@ def small_mace(request: pytest.FixtureRequest) -> Path:
     return path
 
 
+class LoadModel(Protocol):
+    """What the fixture `load_model` is."""
+
+    def __call__(
+        self, name: str, dtype: str = "float32", device: str = "cpu"
+    ) -> umlip_bench.Potential: ...
+
+
 @pytest.fixture(scope="session")
-def load_model(request: pytest.FixtureRequest):
+def load_model(request: pytest.FixtureRequest) -> LoadModel:
     """Load a model by name once per session; skip where its weights are not on this machine."""
 
     def load(name: str, dtype: str = "float32", device: str = "cpu") -> umlip_bench.Potential:

@@ -130,6 +130,7 @@ def test_a_failed_case_has_no_predictions_and_is_kept(tmp_path):
 # ---- which folders are refused
 
 
+@pytest.mark.seconds
 def test_another_process_is_refused(tmp_path):
     code = f"""
 import sys

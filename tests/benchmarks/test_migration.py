@@ -379,6 +379,7 @@ def test_round_trip():
 # ---- paths from a structure
 
 
+@pytest.mark.seconds
 def test_hops_into_a_vacancy_are_distinct_by_symmetry():
     """fcc has one nearest-neighbour hop; hcp two, in and out of the plane; the way to second
     neighbours of rocksalt's cations leads through an anion."""
@@ -388,6 +389,7 @@ def test_hops_into_a_vacancy_are_distinct_by_symmetry():
     assert lengths[:2] == ["3.19", "3.20"]
 
 
+@pytest.mark.seconds
 def test_a_hop_ends_where_the_vacancy_was():
     crystal = bulk("Mg", "hcp", a=3.2, c=5.2)
     for found in vacancy_hops(crystal, "Mg"):
@@ -432,6 +434,7 @@ def test_the_embedded_paths():
 EMT_MODEL = "ase:ase.calculators.emt:EMT"
 
 
+@pytest.mark.seconds
 def test_a_path_file_and_its_pictures(tmp_path, capsys):
     """DFT is EMT times 1.25, in a file with one image's atoms in another order: the scale is 0.8."""
     images, _ = vacancy_hop(bulk("Cu", "fcc", a=3.61).repeat((2, 2, 3)), 5)

@@ -55,7 +55,10 @@ def dft_case(truth, name="lattice", **options):
     crystal = case.crystal()
     displacements = crystal.displacements()
     forces = np.array(
-        [truth.one(truth.prepare(cell)).forces for cell in crystal.displaced(displacements)]
+        [
+            truth.evaluate([truth.prepare(cell)])[0].forces
+            for cell in crystal.displaced(displacements)
+        ]
     )
     return lattice_case(name, displacements=displacements, forces=forces, **options)
 
@@ -78,7 +81,9 @@ def test_dispersion_of_a_chain():
     q = np.linspace(0, 0.5, 7)
     points = np.stack([q, 0 * q, 0 * q], axis=1)
     displacements = crystal.displacements()
-    forces = [model.one(model.prepare(cell)).forces for cell in crystal.displaced(displacements)]
+    forces = [
+        model.evaluate([model.prepare(cell)])[0].forces for cell in crystal.displaced(displacements)
+    ]
     constants = crystal.force_constants(displacements, np.array(forces))
     found = crystal.frequencies(constants, points)[:, -1]
     unit = np.sqrt(1.602176634e-19 / 1e-20 / 1.66053906892e-27) / (2e12 * np.pi)

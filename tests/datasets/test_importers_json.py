@@ -312,6 +312,7 @@ def test_ten_thousand_frames_of_many_materials_are_never_held_at_once(tmp_path):
 # ---- what holds for every set
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("id", PUBLISHED)
 def test_names_are_unique_and_the_level_of_theory_travels(id):
     found = cases(id)
@@ -615,6 +616,7 @@ def test_monbtaw_mixing_energies(system, lowest, index):
     assert equiatomic[found] == pytest.approx(lowest, abs=0.1)
 
 
+@pytest.mark.seconds
 def test_monbtaw_orderings_come_in_pairs_with_the_same_decoration():
     for a, b in monbtaw.ALLOYS:
         pairs = {}

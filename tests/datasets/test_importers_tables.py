@@ -70,6 +70,7 @@ def structures_of(case):
     return found + list(getattr(case, "images", ()))
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("id", TABLES)
 def test_every_case_can_be_measured(load, id):
     assert id in IMPORTERS

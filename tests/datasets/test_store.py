@@ -532,6 +532,7 @@ def wait_until(condition):
         time.sleep(0.02)
 
 
+@pytest.mark.seconds
 def test_two_processes_at_once(server, store, three):
     server.start.clear()
     processes = [start_fetch(store, three), start_fetch(store, three)]
@@ -546,6 +547,7 @@ def test_two_processes_at_once(server, store, three):
     assert set(states(store, three).values()) == {CheckState.OK}
 
 
+@pytest.mark.seconds
 def test_the_second_process_goes_on_where_the_first_failed(server, store, three):
     server.break_after = CHUNK
     server.hold.clear()

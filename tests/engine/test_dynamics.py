@@ -201,6 +201,7 @@ def test_an_ideal_gas_has_the_temperature_of_the_thermostat(fixed):
     assert temperatures.std() == pytest.approx(300 * np.sqrt(2 / free), rel=0.14)
 
 
+@pytest.mark.seconds
 def test_harmonic_wells_share_the_energy_equally():
     # Energies decorrelate as exp(-γ t) at this friction: twice 1/γ is 20 steps of 5 fs.
     n, temperature = 80, 500.0

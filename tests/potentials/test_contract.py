@@ -11,10 +11,12 @@ import umlip_bench
 from umlip_bench import datasets
 from umlip_bench.engine.prediction import predict
 from umlip_bench.potentials.agreement import TOLERANCES, call_calculator, deviation
+from umlip_bench.potentials.protocol import Potential
+from umlip_bench.potentials.trainable import TrainablePotential
 from umlip_bench.testing import CHECKS, check_potential
 from umlip_bench.testing.structures import mixed, rattled
 
-from ..conftest import FOREIGN, SMALL_MACE
+from ..conftest import FOREIGN, SMALL_MACE, LoadModel
 
 MODELS = [
     "chgnet-0.3.0",
@@ -29,24 +31,26 @@ MODELS = [
 
 
 @pytest.fixture(params=MODELS)
-def model(request, load_model):
+def model(request: pytest.FixtureRequest, load_model: LoadModel) -> Potential:
     return load_model(request.param)
 
 
 @pytest.fixture(params=MODELS[:-1])
-def own(request, load_model):
+def own(request: pytest.FixtureRequest, load_model: LoadModel) -> TrainablePotential:
     """One of our families, without foreign calculators."""
-    return load_model(request.param)
+    found = load_model(request.param)
+    assert isinstance(found, TrainablePotential)
+    return found
 
 
 @pytest.fixture(params=MODELS)
-def pair(request, load_model):
+def pair(request: pytest.FixtureRequest, load_model: LoadModel) -> tuple[Potential, Potential]:
     """In single and in double precision."""
     return load_model(request.param), load_model(request.param, dtype="float64")
 
 
 @pytest.mark.parametrize("name", CHECKS)
-def test_every_family_holds_the_contract(pair, name):
+def test_every_family_holds_the_contract(pair: tuple[Potential, Potential], name: str) -> None:
     single, double = pair
     report = check_potential(single, double=double, only=[name])
     report.require()
@@ -66,19 +70,19 @@ def test_every_family_holds_the_contract(pair, name):
         ("coincident atoms", "atoms 0 and 1 coincide"),
     ],
 )
-def test_structures_nobody_should_evaluate(model, what, message):
+def test_structures_nobody_should_evaluate(model: Potential, what: str, message: str) -> None:
     (check,) = check_potential(model, only=["refusals"]).checks
     (refusal,) = [each for each in check.refusals if each.what == what]
     assert re.search(message, refusal.message)
 
 
-def test_element_outside_the_model_s_range(own):
+def test_element_outside_the_model_s_range(own: TrainablePotential) -> None:
     (check,) = check_potential(own, only=["unknown elements"]).checks
     assert re.search(r"not trained on Po \(Po is atom 2\)", check.refusals[0].message)
 
 
 @pytest.mark.parametrize("name", ["chgnet-0.3.0", "chgnet-r2scan"])
-def test_nearly_straight_angles_in_single_precision(load_model, name):
+def test_nearly_straight_angles_in_single_precision(load_model: LoadModel, name: str) -> None:
     """CHGNet takes arc cosines, which lose digits near 180 degrees: as many here as in the library.
 
     Compressed GaAs has such angles; both single-precision results are then some 1e-5 eV/atom off
@@ -101,17 +105,18 @@ def test_nearly_straight_angles_in_single_precision(load_model, name):
     assert ours < 5e-5
 
 
-def test_magnetic_moments_are_the_library_s(load_model):
+def test_magnetic_moments_are_the_library_s(load_model: LoadModel) -> None:
     model = load_model("chgnet-0.3.0")
     atoms = rattled(bulk("Fe", cubic=True).repeat((2, 1, 1)), seed=1)
     calculator = model.reference_calculator()
     call_calculator(calculator, atoms)
     (prediction,) = predict(model, atoms)
+    assert prediction.magmoms is not None
     assert prediction.magmoms.max() > 1.5
     np.testing.assert_allclose(prediction.magmoms, calculator.results["magmoms"], atol=1e-5)
 
 
-def test_cards_say_what_was_loaded(own):
+def test_cards_say_what_was_loaded(own: TrainablePotential) -> None:
     n_parameters = sum(p.numel() for p in own.module.parameters())
     assert own.card.n_parameters == n_parameters
     assert own.weights.card.n_parameters in (None, n_parameters)
@@ -120,7 +125,7 @@ def test_cards_say_what_was_loaded(own):
     assert len(own.weights.sha256) == 64
 
 
-def test_slab_after_make_periodic(model):
+def test_slab_after_make_periodic(model: Potential) -> None:
     slab = fcc111("Al", (1, 1, 3), vacuum=None)
     (prediction,) = predict(model, umlip_bench.make_periodic(slab, vacuum=10.0))
     # Outer layers are not where they want to be, the middle one is by symmetry.
@@ -128,7 +133,7 @@ def test_slab_after_make_periodic(model):
     assert prediction.forces[0, 2] == pytest.approx(-prediction.forces[2, 2], abs=1e-3)
 
 
-def test_training_needs_second_derivatives(own):
+def test_training_needs_second_derivatives(own: TrainablePotential) -> None:
     """A training loss on forces differentiates them once more, with respect to the weights."""
     batch = own.collate([own.prepare(rattled(bulk("Al", cubic=True), seed=6))])
     positions = batch.positions.requires_grad_(True)
@@ -147,8 +152,9 @@ def test_training_needs_second_derivatives(own):
     assert np.isfinite(squares).all()
 
 
-def test_descriptors_are_one_row_per_atom(own):
+def test_descriptors_are_one_row_per_atom(own: TrainablePotential) -> None:
     structures = mixed(3, largest=10)
     result = own.energies(own.collate([own.prepare(a) for a in structures]))
+    assert result.descriptors is not None
     assert result.descriptors.shape[0] == sum(map(len, structures))
     assert result.energy.dtype == torch.float64

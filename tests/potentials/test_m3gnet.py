@@ -2,10 +2,13 @@
 
 import itertools
 import shutil
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from ase import Atoms
 from ase.build import bulk, molecule
 from ase.filters import FrechetCellFilter
 from ase.optimize import FIRE
@@ -21,21 +24,23 @@ from umlip_bench.potentials.adapters.matgl import read_potential
 from umlip_bench.potentials.adapters.matgl_mending import mend_message_direction
 from umlip_bench.potentials.agreement import call_calculator
 
+from ..conftest import LoadModel
+
 M3GNET = "m3gnet-mp-2021.2.8"
 OLD = [M3GNET, "m3gnet-matpes-pbe-2025.1", "tensornet-matpes-pbe-2025.1"]
 
 
-def salt():
+def salt() -> Atoms:
     return bulk("NaCl", "rocksalt", a=5.64, cubic=True)
 
 
-def rattled_salt():
+def rattled_salt() -> Atoms:
     atoms = salt()
     atoms.rattle(0.05, seed=7)
     return atoms
 
 
-def water():
+def water() -> Atoms:
     atoms = molecule("H2O")
     atoms.set_cell([10.0] * 3)
     atoms.center()
@@ -44,7 +49,7 @@ def water():
 
 
 # Energies (eV) and largest forces (eV/Å) of the backend that the weights were trained with.
-ORIGINAL = {
+ORIGINAL: dict[str, tuple[Callable[[], Atoms], float, float]] = {
     "NaCl": (salt, -26.92727, 0.0),
     "NaCl rattled": (rattled_salt, -26.88899, 0.27434),
     "Si": (lambda: bulk("Si", "diamond", a=5.43), -10.83569, 0.0),
@@ -53,7 +58,7 @@ ORIGINAL = {
 
 
 @pytest.mark.parametrize("case", ORIGINAL)
-def test_values_of_the_original_backend(load_model, case):
+def test_values_of_the_original_backend(load_model: LoadModel, case: str) -> None:
     build, energy, force = ORIGINAL[case]
     atoms = build()
     (prediction,) = predict(load_model(M3GNET), atoms)
@@ -62,7 +67,7 @@ def test_values_of_the_original_backend(load_model, case):
     assert largest == pytest.approx(force, abs=5e-4)
 
 
-def test_without_mending_the_values_are_far_off(load_model):
+def test_without_mending_the_values_are_far_off(load_model: LoadModel) -> None:
     weights = load_model(M3GNET).weights
     module = read_potential(weights).eval()
     wrong = call_calculator(PESCalculator(module, stress_unit="eV/A3"), salt()).energy / 8
@@ -73,7 +78,9 @@ def test_without_mending_the_values_are_far_off(load_model):
 
 
 @pytest.mark.parametrize("name", OLD)
-def test_mending_is_needed_by_all_old_weights_and_touches_one_instance(load_model, name):
+def test_mending_is_needed_by_all_old_weights_and_touches_one_instance(
+    load_model: LoadModel, name: str
+) -> None:
     weights = load_model(name).weights
     mended, plain = read_potential(weights).eval(), read_potential(weights).eval()
     mend_message_direction(mended)
@@ -95,7 +102,7 @@ def test_mending_is_needed_by_all_old_weights_and_touches_one_instance(load_mode
     ],
     ids=["NaCl", "MgO", "TiN", "GaAs"],
 )
-def test_published_lattice_constants(load_model, atoms, a):
+def test_published_lattice_constants(load_model: LoadModel, atoms: Atoms, a: float) -> None:
     """From the README beside the published weights, whose relaxations stopped at an unknown force.
 
     A residual force of 0.1 eV/Å, matgl's default, leaves NaCl 0.003 Å off.
@@ -107,7 +114,7 @@ def test_published_lattice_constants(load_model, atoms, a):
     assert edge == pytest.approx(a, abs=3e-3)
 
 
-def test_harmonics_follow_the_addition_theorem():
+def test_harmonics_follow_the_addition_theorem() -> None:
     rng = np.random.default_rng(0)
     vectors = rng.normal(size=(20, 3))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -119,7 +126,9 @@ def test_harmonics_follow_the_addition_theorem():
             assert h[u, components] @ h[v, components] == pytest.approx(expected, abs=1e-12)
 
 
-def test_local_copy_is_recognised_and_others_must_say_their_age(load_model, tmp_path):
+def test_local_copy_is_recognised_and_others_must_say_their_age(
+    load_model: LoadModel, tmp_path: Path
+) -> None:
     folder = tmp_path / "copy"
     folder.mkdir()
     for path in load_model(M3GNET).weights.paths:

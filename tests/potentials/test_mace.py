@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from umlip_bench import datasets
 from umlip_bench.engine.prediction import predict
 from umlip_bench.ground.errors import WeightsError
 
-from ..conftest import SMALL_MACE
+from ..conftest import SMALL_MACE, LoadModel
 
 CHECK_CONTAINED = """
 import os, torch
@@ -30,7 +31,7 @@ except Exception as error:
 """
 
 
-def test_importing_mace_leaves_torch_load_as_it_was(tmp_path):
+def test_importing_mace_leaves_torch_load_as_it_was(tmp_path: Path) -> None:
     environment = {k: v for k, v in os.environ.items() if k != "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"}
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", CHECK_CONTAINED],
@@ -43,14 +44,14 @@ def test_importing_mace_leaves_torch_load_as_it_was(tmp_path):
     assert done.stdout.strip() == "UnpicklingError"
 
 
-def test_local_file_by_its_path(small_mace):
+def test_local_file_by_its_path(small_mace: Path) -> None:
     model = umlip_bench.potential(str(small_mace), device="cpu")
     assert model.card.family == "mace"
     assert model.card.level_of_theory.functional == "unknown"
     assert set(model.card.elements) >= {"Al", "Cl", "Sr"}
 
 
-def test_it_learned_something(load_model):
+def test_it_learned_something(load_model: LoadModel) -> None:
     """Better than predicting no force at all, by the sum of squares, on its own training set."""
     frames = datasets.load("pbe-mini").frames
     model = load_model(SMALL_MACE)
@@ -60,7 +61,7 @@ def test_it_learned_something(load_model):
     assert ((mace - dft) ** 2).sum() < 0.8 * (dft**2).sum()
 
 
-def test_heads_are_named_where_there_are_several(small_mace, tmp_path):
+def test_heads_are_named_where_there_are_several(small_mace: Path, tmp_path: Path) -> None:
     module = torch.load(small_mace, weights_only=False)
     module.heads = ["pbe", "r2scan"]
     path = tmp_path / "two_heads.model"
@@ -69,7 +70,7 @@ def test_heads_are_named_where_there_are_several(small_mace, tmp_path):
         umlip_bench.potential(str(path), device="cpu")
 
 
-def test_unreadable_and_foreign_content(tmp_path):
+def test_unreadable_and_foreign_content(tmp_path: Path) -> None:
     garbage = tmp_path / "garbage.model"
     garbage.write_bytes(b"not a model")
     with pytest.raises(

@@ -5,7 +5,7 @@ import torch
 from umlip_bench.potentials.adapters.tensornet import PART_OF_COMPONENT, irreducible_basis
 
 
-def test_basis_is_orthonormal_and_splits_matrices_into_their_parts():
+def test_basis_is_orthonormal_and_splits_matrices_into_their_parts() -> None:
     basis = irreducible_basis()
     flat = basis.flatten(1)
     torch.testing.assert_close(flat @ flat.T, torch.eye(9, dtype=torch.float64))
@@ -23,7 +23,7 @@ def test_basis_is_orthonormal_and_splits_matrices_into_their_parts():
     torch.testing.assert_close(parts[2], (matrix + matrix.T) / 2 - scalar)
 
 
-def test_vector_components_are_the_cross_product():
+def test_vector_components_are_the_cross_product() -> None:
     basis = irreducible_basis()
     u, v = torch.eye(3, dtype=torch.float64)[:2] + 0.3
     skew = sum(2**0.5 * u[k] * basis[1 + k] for k in range(3))

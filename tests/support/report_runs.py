@@ -115,6 +115,13 @@ def bands(name: str, scale: float) -> PhononComparison:
     return PhononComparison(name, sampling, side(1.0), None, side(scale), side(scale))
 
 
+def of_scale(
+    make: Callable[..., Any], name: str, *rest: Any, more: float = 0.0
+) -> Callable[[float], Any]:
+    """What makes a case's result of a model from its scale, with some more of it."""
+    return lambda scale: make(name, scale + more, *rest)
+
+
 def write(
     folder: Path, *, hostile: bool = True, functional: str = "PBE", data_functional: str = "PBE"
 ) -> Run:
@@ -123,16 +130,12 @@ def write(
     names.append(HOSTILE if hostile else "the last")
     faces = dict(zip(names[-4:], (0.05, 0.06, 0.07, 0.08), strict=True))
     failed = {(STIFF, "surfaces", names[-1])}
-    results = {
-        "high-energy": {
-            n: lambda s, n=n, k=k: material(n, s + 0.01 * k) for k, n in enumerate(names)
-        },
-        "surfaces": {n: lambda s, n=n, e=e: surface(n, s, e) for n, e in faces.items()},
-        "eos": {n: lambda s, n=n: curve(n, s) for n in names[-2:]},
-        "migration": {n: lambda s, n=n: path(n, s) for n in names[-1:]},
-        "phonons": {
-            n: lambda s, n=n, k=k: bands(n, s + 0.01 * k) for k, n in enumerate(names[-3:])
-        },
+    results: dict[str, dict[str, Callable[[float], Any]]] = {
+        "high-energy": {n: of_scale(material, n, more=0.01 * k) for k, n in enumerate(names)},
+        "surfaces": {n: of_scale(surface, n, e) for n, e in faces.items()},
+        "eos": {n: of_scale(curve, n) for n in names[-2:]},
+        "migration": {n: of_scale(path, n) for n in names[-1:]},
+        "phonons": {n: of_scale(bands, n, more=0.01 * k) for k, n in enumerate(names[-3:])},
     }
     return write_scaled(folder, results, SCALES, failed, functional, data_functional)
 
@@ -152,8 +155,8 @@ def write_large(folder: Path, n_components: int) -> Run:
     n_materials, n_frames = 40, 8
     n_atoms = -(-n_components // (3 * n_materials * n_frames))
     results = {
-        f"m{k:02d}": lambda s, k=k: material(f"m{k:02d}", s + 0.01 * k, n_frames, n_atoms)
-        for k in range(n_materials)
+        name: of_scale(material, name, n_frames, n_atoms, more=0.01 * k)
+        for k, name in enumerate(f"m{k:02d}" for k in range(n_materials))
     }
     return write_scaled(folder, {"high-energy": results}, {SOFT: 0.7})
 

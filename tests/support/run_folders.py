@@ -91,4 +91,5 @@ def write_run(
 
 def name_of(result: Any) -> str:
     """Of a result, or of the comparison in it."""
-    return str(getattr(result, "name", None) or result.comparison.name)
+    named = [result, getattr(result, "comparison", None), getattr(result, "energies", None)]
+    return next(str(each.name) for each in named if hasattr(each, "name"))

@@ -1,14 +1,18 @@
 """Runs whose results are written down instead of measured."""
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from ase import Atoms
 
 from umlip_bench.analysis.high_energy import FrameComparison, Geometry, MaterialComparison
 from umlip_bench.analysis.run_files import CaseRecord, RunConfig
 from umlip_bench.analysis.runs import Run
 from umlip_bench.analysis.suites import analysis_of
+from umlip_bench.analysis.summary import Row
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 from umlip_bench.ground.model_card import ModelCard
 
@@ -17,8 +21,8 @@ from .run_folders import name_of
 MODEL = "by-hand-1"
 
 
-def card(name=MODEL, **more):
-    values = {
+def card(name: str = MODEL, **more: Any) -> ModelCard:
+    values: dict[str, Any] = {
         "family": "none",
         "architecture": "by hand",
         "level_of_theory": LevelOfTheory("PBE", hubbard_u="MP", energy_corrections="MP2020"),
@@ -30,7 +34,14 @@ def card(name=MODEL, **more):
     return ModelCard(name=name, **{**values, **more})
 
 
-def record(suite, name, elements, result=None, reason=None, model=MODEL):
+def record(
+    suite: str,
+    name: str,
+    elements: Collection[str],
+    result: Any = None,
+    reason: str | None = None,
+    model: str = MODEL,
+) -> CaseRecord:
     return CaseRecord(
         key=f"{suite} {name} {model}",
         model=model,
@@ -44,13 +55,24 @@ def record(suite, name, elements, result=None, reason=None, model=MODEL):
     )
 
 
-def run_of(cases, failed=(), model=None, path=Path("by-hand")):
+def run_of(
+    cases: Sequence[tuple[str, Collection[str], Any]],
+    failed: Sequence[tuple[str, str, Collection[str], str]] = (),
+    model: ModelCard | None = None,
+    path: Path = Path("by-hand"),
+) -> Run:
     """A run from (suite, elements, result) and of failed cases (suite, name, elements, reason)."""
     model = model or card()
-    entry = {**asdict(model), "elements": " ".join(model.elements), "sha256": "5" * 64}
+    entry: dict[str, Any] = {
+        **asdict(model),
+        "elements": " ".join(model.elements),
+        "sha256": "5" * 64,
+    }
     entry["files"], entry["package_path"], entry["origin"] = [], [], "by hand"
     suites = list(dict.fromkeys([c[0] for c in cases] + [f[0] for f in failed]))
-    records, results, rows = [], {}, []
+    records: list[CaseRecord] = []
+    results: dict[str, Any] = {}
+    rows: list[Row] = []
     for suite in suites:
         own = [(elements, result) for name, elements, result in cases if name == suite]
         for elements, result in own:
@@ -58,7 +80,10 @@ def run_of(cases, failed=(), model=None, path=Path("by-hand")):
             records.append(done)
             results[done.key] = result
         wrong = [f for f in failed if f[0] == suite]
-        records += [record(*f[:3], reason=f[3], model=model.name) for f in wrong]
+        records += [
+            record(suite, name, elements, reason=reason, model=model.name)
+            for _, name, elements, reason in wrong
+        ]
         measured = [result for _, result in own]
         rows += analysis_of(suite).rows(model.name, "by-hand", measured, len(wrong))
     identity = {
@@ -76,7 +101,16 @@ def run_of(cases, failed=(), model=None, path=Path("by-hand")):
     return Run.of_results(path, config, rows, records, results)
 
 
-def material(name, atoms, slopes, n_frames=3, seed=0, noise=0.0, strains=None, sizes=None):
+def material(
+    name: str,
+    atoms: Atoms,
+    slopes: Mapping[str, float],
+    n_frames: int = 3,
+    seed: int = 0,
+    noise: float = 0.0,
+    strains: Sequence[float] | np.ndarray | None = None,
+    sizes: Sequence[float] | np.ndarray | None = None,
+) -> MaterialComparison:
     """A material whose model has the slope of each element on its atoms' forces.
 
     `slopes` by symbol; `strains`, one a frame, of its volume; `sizes`, one an atom, multiply DFT's forces.
