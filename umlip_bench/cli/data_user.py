@@ -71,6 +71,7 @@ def add_export(actions: Subparsers) -> None:
 
 def _check(options: argparse.Namespace) -> int:
     from umlip_bench import datasets
+    from umlip_bench.datasets import manifests
     from umlip_bench.datasets.checks import check_frames
     from umlip_bench.datasets.tasks import Task
 
@@ -83,8 +84,10 @@ def _check(options: argparse.Namespace) -> int:
         print(f"{options.data}: {len(paths)} migration path{'' if len(paths) == 1 else 's'}")
     findings = check_frames(frames)
     notes = [(case.name, note) for case in paths for note in getattr(case, "notes", ())]
-    # What reading has to say of a user's files; a published set's caveats are its card's.
-    said = dataset.manifest.caveats if Path(options.data).exists() else ()
+    # What reading has to say of a user's files, beside what their manifest says.
+    path = Path(options.data)
+    known = manifests.of_users_data(path).caveats if path.exists() else dataset.manifest.caveats
+    said = [caveat for caveat in dataset.manifest.caveats if caveat not in known]
     for caveat in said:
         print(f"- {caveat}")
     for finding in findings:
