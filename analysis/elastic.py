@@ -26,6 +26,7 @@ from umlip_bench.analysis.intervals import (
 from umlip_bench.analysis.summary import Row, RowHead
 from umlip_bench.analysis.tables import CaseTable, Presentation, interval, number, with_interval
 from umlip_bench.ground.errors import DataError
+from umlip_bench.ground.readonly import ReadOnlyArrays
 
 FloatArray = NDArray[np.float64]
 
@@ -49,7 +50,7 @@ class ReferenceModuli:
 
 
 @dataclass(frozen=True, eq=False)
-class ElasticComparison:
+class ElasticComparison(ReadOnlyArrays):
     """What a model says of one material, beside DFT.
 
     Parameters

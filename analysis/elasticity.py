@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from umlip_bench.ground.errors import DataError
+from umlip_bench.ground.readonly import ReadOnlyArrays
 
 FloatArray = NDArray[np.float64]
 
@@ -24,7 +25,7 @@ VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 
 
 @dataclass(frozen=True)
-class Moduli:
+class Moduli(ReadOnlyArrays):
     """Of a polycrystal without texture; the unit is that of the elastic constants.
 
     Parameters

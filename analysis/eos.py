@@ -28,6 +28,7 @@ from umlip_bench.analysis.summary import Row, RowHead
 from umlip_bench.analysis.tables import CaseTable, Presentation, number, with_interval
 from umlip_bench.ground.birch_murnaghan import BirchMurnaghan, Equilibrium, delta, nu
 from umlip_bench.ground.errors import DataError
+from umlip_bench.ground.readonly import ReadOnlyArrays
 
 FloatArray = NDArray[np.float64]
 
@@ -40,7 +41,7 @@ GPA = constants.giga * constants.angstrom**3 / constants.electron_volt
 
 
 @dataclass(frozen=True, eq=False)
-class Curve:
+class Curve(ReadOnlyArrays):
     """Energies of one crystal at several volumes.
 
     Parameters
@@ -55,6 +56,7 @@ class Curve:
     energies: FloatArray
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if np.ndim(self.volumes) != 1 or np.shape(self.volumes) != np.shape(self.energies):
             raise DataError(
                 f"volumes of shape {np.shape(self.volumes)} and energies of shape "
@@ -73,7 +75,7 @@ class Curve:
 
 
 @dataclass(frozen=True, eq=False)
-class EosComparison:
+class EosComparison(ReadOnlyArrays):
     """What a model says of one material, beside DFT.
 
     Parameters

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import constants
 
+from umlip_bench.ground.readonly import ReadOnlyArrays
+
 FloatArray = NDArray[np.float64]
 
 ZERO = 0.05
@@ -27,7 +29,7 @@ _MOLAR = constants.electron_volt * constants.N_A
 
 
 @dataclass(frozen=True)
-class Thermodynamics:
+class Thermodynamics(ReadOnlyArrays):
     """Of a harmonic crystal at one temperature, per atom.
 
     Parameters

@@ -39,6 +39,7 @@ from umlip_bench.analysis.softening import (
 )
 from umlip_bench.analysis.summary import Row, RowHead
 from umlip_bench.ground.errors import DataError
+from umlip_bench.ground.readonly import ReadOnlyArrays
 
 FloatArray = NDArray[np.float64]
 
@@ -47,7 +48,7 @@ VARIANT = "fixed-geometry"
 
 
 @dataclass(frozen=True, eq=False)
-class Geometry:
+class Geometry(ReadOnlyArrays):
     """Where the atoms of a frame are.
 
     Parameters
@@ -66,7 +67,7 @@ class Geometry:
 
 
 @dataclass(frozen=True, eq=False)
-class FrameComparison:
+class FrameComparison(ReadOnlyArrays):
     """DFT's and the model's results for one frame.
 
     Parameters
@@ -100,6 +101,7 @@ class FrameComparison:
     geometry: Geometry | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         shape = np.shape(self.forces_reference)
         if len(shape) != 2 or shape[0] == 0 or shape[1] != 3:
             raise DataError(f"reference forces of shape {shape}: (n_atoms, 3) is needed")
@@ -121,7 +123,7 @@ class FrameComparison:
 
 
 @dataclass(frozen=True, eq=False)
-class MaterialComparison:
+class MaterialComparison(ReadOnlyArrays):
     """All frames of one material, the independent unit of every interval.
 
     Parameters
@@ -141,6 +143,7 @@ class MaterialComparison:
     frames: tuple[FrameComparison, ...]
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.frames:
             raise DataError(f"material {self.name!r} has no frame")
 

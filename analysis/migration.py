@@ -26,6 +26,7 @@ from umlip_bench.analysis.energies import (
 from umlip_bench.analysis.intervals import Estimate
 from umlip_bench.analysis.summary import Row, RowHead
 from umlip_bench.analysis.tables import CaseTable, Presentation
+from umlip_bench.ground.readonly import ReadOnlyArrays
 
 FloatArray = NDArray[np.float64]
 
@@ -39,7 +40,7 @@ QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 
 
 @dataclass(frozen=True, eq=False)
-class Profile:
+class Profile(ReadOnlyArrays):
     """Energy along a path.
 
     Parameters
@@ -82,7 +83,7 @@ class Profile:
 
 
 @dataclass(frozen=True, eq=False)
-class MigrationComparison:
+class MigrationComparison(ReadOnlyArrays):
     """All that was found of one path.
 
     Parameters

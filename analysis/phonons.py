@@ -30,6 +30,7 @@ from umlip_bench.analysis.softening import softening
 from umlip_bench.analysis.summary import Row, RowHead
 from umlip_bench.analysis.tables import CaseTable, Presentation, interval, number, with_interval
 from umlip_bench.ground.errors import DataError
+from umlip_bench.ground.readonly import ReadOnlyArrays
 
 FloatArray = NDArray[np.float64]
 
@@ -44,7 +45,7 @@ TEMPERATURE = 300.0
 
 
 @dataclass(frozen=True, eq=False)
-class BandPath:
+class BandPath(ReadOnlyArrays):
     """Lines between points of high symmetry.
 
     Parameters
@@ -66,7 +67,7 @@ class BandPath:
 
 
 @dataclass(frozen=True, eq=False)
-class FrequencySampling:
+class FrequencySampling(ReadOnlyArrays):
     """Where frequencies are compared.
 
     Parameters
@@ -82,7 +83,7 @@ class FrequencySampling:
 
 
 @dataclass(frozen=True, eq=False)
-class Phonons:
+class Phonons(ReadOnlyArrays):
     """One side of a comparison.
 
     Parameters
@@ -130,7 +131,7 @@ class Phonons:
 
 
 @dataclass(frozen=True, eq=False)
-class PhononComparison:
+class PhononComparison(ReadOnlyArrays):
     """What a model says of one material, beside DFT.
 
     Parameters

@@ -19,6 +19,7 @@ from ase import Atoms
 from umlip_bench.datasets.frame import Frame
 from umlip_bench.datasets.tasks import Task as Task
 from umlip_bench.ground.level_of_theory import LevelOfTheory
+from umlip_bench.ground.readonly import ReadOnlyArrays
 
 
 class Preparation(StrEnum):
@@ -36,7 +37,7 @@ class Preparation(StrEnum):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class ReferenceCase:
+class ReferenceCase(ReadOnlyArrays):
     """What all cases have in common.
 
     Parameters

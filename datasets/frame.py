@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from ase import Atoms
 
+from umlip_bench.ground.readonly import ReadOnlyArrays
+
 
 def composition(atoms: Atoms) -> str:
     """Reduced formula of a structure."""
@@ -14,7 +16,7 @@ def composition(atoms: Atoms) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class Frame:
+class Frame(ReadOnlyArrays):
     """One structure with its DFT labels.
 
     Parameters

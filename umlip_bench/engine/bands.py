@@ -14,6 +14,7 @@ from umlip_bench.engine.fire import Fire
 from umlip_bench.engine.relaxation import Relax, Relaxed
 from umlip_bench.engine.requests import Procedure, Static
 from umlip_bench.ground.errors import StructureError
+from umlip_bench.ground.readonly import ReadOnlyArrays
 from umlip_bench.ground.structures import COINCIDENT_BELOW, check_structure, describe
 from umlip_bench.potentials.graph import Prediction
 
@@ -22,7 +23,7 @@ _SAME_CELL = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
-class EnergyProfile:
+class EnergyProfile(ReadOnlyArrays):
     """Energies along a path. Energies and forces are those of `images`.
 
     Parameters

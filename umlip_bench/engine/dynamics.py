@@ -11,6 +11,7 @@ from ase import Atoms, units
 from umlip_bench.engine.constraints import check_fixed, free_components
 from umlip_bench.engine.requests import Procedure, Static
 from umlip_bench.ground.errors import StructureError
+from umlip_bench.ground.readonly import ReadOnlyArrays
 from umlip_bench.ground.structures import describe
 from umlip_bench.potentials.graph import Prediction
 
@@ -21,7 +22,7 @@ a start far from equilibrium may release. Thermally it is reached once in 10¹²
 
 
 @dataclass(frozen=True, eq=False)
-class Trajectory:
+class Trajectory(ReadOnlyArrays):
     """Frames of a simulation. Energies, forces and temperatures are those of the frames.
 
     Parameters

@@ -14,6 +14,7 @@ from umlip_bench.engine.fire import Fire
 from umlip_bench.engine.requests import Procedure, Static
 from umlip_bench.engine.symmetry import Symmetry
 from umlip_bench.ground.errors import StructureError
+from umlip_bench.ground.readonly import ReadOnlyArrays
 from umlip_bench.ground.structures import describe
 from umlip_bench.potentials.graph import Prediction
 
@@ -22,7 +23,7 @@ _MAX_LOG_STRAIN = 0.7
 
 
 @dataclass(frozen=True, eq=False)
-class Relaxed:
+class Relaxed(ReadOnlyArrays):
     """Where a relaxation ended. Energy, forces and stress are those of `atoms`.
 
     Parameters

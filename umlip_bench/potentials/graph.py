@@ -10,12 +10,14 @@ import torch
 from ase.data import atomic_numbers, chemical_symbols
 from torch import Tensor
 
+from umlip_bench.ground.readonly import ReadOnlyArrays
+
 N_ELEMENTS = len(chemical_symbols)
 """Length of an array by atomic number: 118 elements, and nothing at 0."""
 
 
 @dataclass(frozen=True)
-class Prediction:
+class Prediction(ReadOnlyArrays):
     """What a potential says about one structure.
 
     Parameters
