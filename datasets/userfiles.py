@@ -66,18 +66,17 @@ def read(path: Path, *, trust_order: bool = False) -> Dataset:
     images = [each for each in found if isinstance(each, PathFrame)]
     results = [each for each in found if isinstance(each, Result)]
     frames = [as_frame(r, index) for index, r in enumerate(found) if isinstance(r, Result)]
-    phonons, refused_sets = [], []
     manifest = manifests.of_users_data(path)
     stated = manifest.level_of_theory
     level = common_level(results, [f.system for f in frames], stated) or stated
-    for name, f in force_sets.items():
-        try:
-            phonons.append(phonopy_files.read(f, level, name))
-        except DataError as error:
-            refused_sets.append(RefusedResult(str(f), str(error)))
-    refused += refused_sets
-    if refused and not (frames or images or phonons):
-        reasons = "\n".join(f"{each.where}: {each.reason}" for each in refused[:NAMED])
+    phonons, left_out = _read_force_sets(force_sets, level, trust_order=trust_order)
+    nothing = not (frames or images or phonons)
+    if nothing and left_out and not refused:
+        raise DataError("\n".join(left_out.values()))
+    if nothing and refused:
+        reasons = "\n".join(
+            [*(f"{each.where}: {each.reason}" for each in refused[:NAMED]), *left_out.values()]
+        )
         more = f"\nand {len(refused) - NAMED} more" if len(refused) > NAMED else ""
         raise DataError(
             f"{path} holds nothing that can be used:\n{reasons}{more}\nexpected {allowed()}"
@@ -86,9 +85,6 @@ def read(path: Path, *, trust_order: bool = False) -> Dataset:
         paths = migration_cases(images, level)
     except DataError as error:
         raise DataError(f"{path} has migration paths that cannot be used:\n{error}") from error
-    phonons, left_out = _read_force_sets(force_sets, level, trust_order=trust_order)
-    if left_out and not (frames or paths or phonons):
-        raise DataError("\n".join(left_out.values()))
     told = [*_told_of_labels(results, refused, level, stated), *_told(paths)]
     manifest = replace(
         manifest,

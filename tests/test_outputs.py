@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.report.folders import SOFT, write
+from tests.support.report_runs import SOFT, write
 from umlip_bench import datasets
 from umlip_bench.analysis.report import figures
 from umlip_bench.analysis.report.content import DataNote

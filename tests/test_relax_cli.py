@@ -236,6 +236,7 @@ def test_other_settings_do_not_mix(umlip_bench, tmp_path, source):
     assert out.read_bytes() == before
 
 
+@pytest.mark.model
 @pytest.mark.parametrize("content", ["some notes\n", "2\nno relaxation\nSi 0 0 0\nSi 1 1 1\n"])
 def test_a_foreign_file_is_not_overwritten(umlip_bench, tmp_path, source, content):
     out = tmp_path / "out.xyz"
@@ -255,6 +256,7 @@ def test_unreadable_input(umlip_bench, tmp_path):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.model
 def test_a_file_that_cannot_be_read_leaves_the_others(umlip_bench, tmp_path):
     good = tmp_path / "a.cif"
     bulk("Si", "diamond", a=5.45).write(good)

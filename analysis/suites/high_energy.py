@@ -19,6 +19,7 @@ from umlip_bench.analysis.high_energy import (
     material_metrics,
 )
 from umlip_bench.analysis.high_energy_table import HIGH_ENERGY, suspicious_table
+from umlip_bench.analysis.label_suspicion import label_suspicion
 from umlip_bench.analysis.paired import CaseMedian, PairedMetric
 from umlip_bench.analysis.suites.base import Headline, Parity, Quantity, SuiteAnalysis
 from umlip_bench.analysis.summary import Row
@@ -132,6 +133,14 @@ class HighEnergyAnalysis(SuiteAnalysis[MaterialComparison]):
     def case_table(self, results: Sequence[MaterialComparison]) -> CaseTable | None:
         """Materials whose labels are suspicious; ``None`` where there are none."""
         return suspicious_table([material_metrics(result) for result in results])
+
+    def faults(self, result: MaterialComparison, variant: str) -> tuple[str, ...]:
+        """Labels that are probably mistaken, so that the slope is not softness."""
+        metrics = material_metrics(result)
+        suspicious = label_suspicion(metrics.slope, metrics.r2) is not None
+        return (
+            "labels that are probably mistaken, so that the slope is not softness",
+        ) * suspicious
 
     def system(self, result: MaterialComparison) -> str:
         """Each case is a material."""

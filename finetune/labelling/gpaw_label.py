@@ -277,13 +277,13 @@ class _Labelling:
         self._names = [digest_of(job) for job in self._jobs]
         self._reasons: dict[str, str] = {}
         self._journal = Journal(work, SinglePoint)
+        self._adding = Lock()
         for name in set(self._names):
             # A process that was killed may have left what its worker wrote last.
             if name not in self._journal and self._result(name).exists():
                 self._take_in(name)
         self._known = {name for name in self._names if name in self._journal}
         self._computed: set[str] = set()
-        self._adding = Lock()
         self._running: set[subprocess.Popen[str]] = set()
 
     def run(self) -> Labelled:

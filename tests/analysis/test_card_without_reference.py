@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.report.folders import SOFT, bands, curve, write_run
+from tests.support.report_runs import SOFT, bands, curve
+from tests.support.report_runs import write_scaled as write_run
 from umlip_bench.analysis.card import card_content
 from umlip_bench.analysis.card_text import model_card
 from umlip_bench.analysis.compared_models import Side

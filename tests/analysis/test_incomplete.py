@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from tests.report.folders import SOFT, STIFF, write
+from tests.support.report_runs import SOFT, STIFF, write
 from umlip_bench.analysis.runs import Run, read_run
 from umlip_bench.cli import main
 

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from tests.report.folders import SCALES, SOFT, STIFF, material, write, write_run
+from tests.support.report_runs import SCALES, SOFT, STIFF, material, write
+from tests.support.report_runs import write_scaled as write_run
 from umlip_bench.analysis.compared_models import Side, baseline_first, corrects, sides
 from umlip_bench.analysis.comparison import (
     DIFFERENCE_OF_VALUES,

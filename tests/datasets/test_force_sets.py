@@ -22,6 +22,7 @@ from umlip_bench.benchmarks.phonons import PhononMeasurement
 from umlip_bench.benchmarks.suite import Mode
 from umlip_bench.cli import main
 from umlip_bench.ground.errors import DataError, StructureError
+from umlip_bench.ground.identity import identity
 
 A = 3.708111770837315
 INPUTS = Path("/work/shared/inputs")
@@ -317,8 +318,8 @@ def test_isotopes_of_the_file_count(tmp_path):
     ratio = reference(tmp_path / "65")[3].max() / reference(tmp_path / "natural")[3].max()
     # Between a mode of copper alone and one of gold alone.
     assert np.sqrt(63.546 / 64.92779) < ratio < 0.995
-    fingerprints = {reference(tmp_path / name)[0].fingerprint for name in ("natural", "65", "200")}
-    assert len(fingerprints) == 3
+    identities = {identity(reference(tmp_path / name)[0]) for name in ("natural", "65", "200")}
+    assert len(identities) == 3
 
 
 def test_isotopes_on_some_sites_lower_the_symmetry():

@@ -111,10 +111,10 @@ class Store:
         """
         users = self._folder_of_user()
         if users is not None:
-            yield _place(self.variable, files, [users / entry / file.name for file in files])
+            yield _place(self.variable, users / entry, files)
         if shipped := _in_package(packaged):
-            yield _place(IN_PACKAGE, files, shipped)
-        yield _place(IN_CACHE, files, [self.folder(entry) / file.name for file in files])
+            yield _place(IN_PACKAGE, shipped[0].parent, files, shipped)
+        yield _place(IN_CACHE, self.folder(entry), files)
 
     def bring(
         self, entry: str, files: Sequence[F], here: Sequence[tuple[F, Path]] = ()
@@ -222,15 +222,18 @@ def listing(files: Iterable[PublishedFile]) -> str:
     )
 
 
-def _place(source: str, files: Sequence[PublishedFile], paths: Sequence[Path]) -> Place:
+def _place(
+    source: str,
+    folder: Path,
+    files: Sequence[PublishedFile],
+    paths: Sequence[Path] | None = None,
+) -> Place:
+    """Which of the files are in a folder, under their names or at the given paths."""
+    if paths is None:
+        paths = [folder / file.name for file in files]
     by_name = {file.name: path for file, path in zip(files, paths, strict=True)}
     here = {name: path for name, path in by_name.items() if path.is_file()}
-    return Place(
-        source,
-        paths[0].parent if paths else Path(),
-        here,
-        tuple(n for n in by_name if n not in here),
-    )
+    return Place(source, folder, here, tuple(n for n in by_name if n not in here))
 
 
 def _in_package(entries: Sequence[str]) -> list[Path]:

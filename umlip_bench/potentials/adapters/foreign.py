@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -60,9 +61,7 @@ class ForeignPotential(Potential):
             If there is no such module or class, or it is not an ASE calculator.
         """
         name = weights.card.name
-        factory = calculator_class(name)
-        if not callable(factory):
-            raise UnknownModelError(f"{name!r} is not an ASE calculator but {type(factory)}")
+        factory: Any = calculator_class(name)
         try:
             calculator = factory()
         except Exception as error:  # someone else's constructor
