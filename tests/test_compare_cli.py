@@ -73,7 +73,8 @@ def test_model_against_model(runs, tmp_path, capsys):
     assert differences(out).loc["slope_median", "difference"] == -slope["difference"]
 
 
-def test_run_against_run(runs, tmp_path, capsys):
+def test_run_against_run(runs, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")  # whatever the length of the folder's path
     out = tmp_path / "table.parquet"
     assert main(["compare", str(runs / "alone"), str(runs / "both"), "--out", str(out)]) == 0
     printed = capsys.readouterr().out

@@ -12,6 +12,7 @@ from typing import Protocol
 
 import numpy as np
 from ase import Atoms
+from ase.data import atomic_masses
 
 DIGITS = 32
 """Hexadecimal digits of an identity: 128 bits."""
@@ -24,7 +25,7 @@ def identity(*things: object) -> str:
     ----------
     things
         ``None``, truth values, numbers, text, bytes, members of an `Enum`, arrays, ASE structures
-        (elements, positions, cell, periodicity, masses and magnetic moments where they were set),
+        (elements, positions, cell, periodicity, masses other than the natural ones, magnetic moments),
         and mappings, sequences, sets and dataclasses of these. A dataclass counts with the name of
         its class and all fields.
 
@@ -113,8 +114,11 @@ def _array(digest: _Digest, array: np.ndarray) -> None:
 
 
 def _atoms(digest: _Digest, atoms: Atoms) -> None:
-    set_by_hand = {
-        name: atoms.arrays[name] for name in ("masses", "initial_magmoms") if atoms.has(name)
-    }
-    parts = (atoms.numbers, atoms.positions, atoms.cell.array, np.asarray(atoms.pbc), set_by_hand)
+    own: dict[str, np.ndarray] = {}
+    # Natural masses are the same crystal, stated or not.
+    if not np.array_equal(atoms.get_masses(), atomic_masses[atoms.numbers]):
+        own["masses"] = atoms.get_masses()
+    if atoms.has("initial_magmoms"):
+        own["initial_magmoms"] = atoms.arrays["initial_magmoms"]
+    parts = (atoms.numbers, atoms.positions, atoms.cell.array, np.asarray(atoms.pbc), own)
     _sequence(digest, ("Atoms", *parts))

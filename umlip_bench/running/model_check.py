@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ase import Atoms
 
-from umlip_bench.ground.errors import RunFolderError
+from umlip_bench.ground.errors import RunFolderError, UmlipBenchError
 from umlip_bench.potentials.corrections.folder import CorrectedWeights
 from umlip_bench.potentials.families import families
 from umlip_bench.potentials.protocol import Potential
@@ -95,7 +95,10 @@ class ModelCheck:
         """Structures that the run starts with."""
         for plan in self._plans:
             for case in plan.cases:
-                request = next(plan.suite.measure(case))
+                try:
+                    request = next(plan.suite.measure(case))
+                except UmlipBenchError:
+                    continue  # the run will tell why this case fails
                 for each in request if isinstance(request, Sequence) else [request]:
                     atoms = getattr(each, "atoms", None)
                     if isinstance(atoms, Atoms):
