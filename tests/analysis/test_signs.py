@@ -84,8 +84,9 @@ def opposed(folder: Path) -> Run:
 
 
 def test_medians_that_fall_while_most_materials_rise_are_told_apart(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "200")  # whatever the length of the folder's path
     run = opposed(tmp_path / "run")
     rows = {row.metric: row for row in compare(*sides([run]))}
     slope = rows["slope_median"]
@@ -109,8 +110,7 @@ def test_estimates_of_known_values_have_the_sign_of_b_minus_a() -> None:
         ([1.0, 2.0, 3.0], [2.0, 3.0, 4.0], 1.0),
         ([2.0, 3.0, 4.0], [1.0, 2.0, 3.0], -1.0),
         ([0.5, 0.8, 0.9], [0.6, 0.7, 1.0], 0.1),
-    , monkeypatch):
-    monkeypatch.setenv("COLUMNS", "200")  # whatever the length of the folder's path
+    ):
         assert paired_median_estimate(first, second).difference == pytest.approx(expected)
 
 
