@@ -4,6 +4,7 @@ import logging
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,12 +12,14 @@ import torch
 from ase.build import bulk
 
 import umlip_bench
+from tests.conftest import LoadModel
 from umlip_bench.engine.prediction import predict
 from umlip_bench.ground.errors import WeightsError
 from umlip_bench.potentials.adapters import matgl_convention
 from umlip_bench.potentials.adapters.matgl import _built, read_potential
 from umlip_bench.potentials.adapters.matgl_convention import Score
 from umlip_bench.potentials.loading import locate
+from umlip_bench.potentials.trainable import TrainablePotential
 from umlip_bench.potentials.weights import WeightsStore
 from umlip_bench.testing.structures import rattled
 
@@ -37,14 +40,14 @@ ATOMS = [
 
 
 @pytest.fixture
-def unlisted():
+def unlisted() -> Any:
     folder = Path(os.environ.get("UMLIP_BENCH_MODELS", "none")) / UNLISTED
     if not folder.is_dir():
         pytest.skip(f"{UNLISTED} is not in $UMLIP_BENCH_MODELS")
     return folder
 
 
-def unknown(folder, weights):
+def unknown(folder: Path, weights: Any) -> Any:
     """Copy weights so that they are no longer the listed ones: a line break more in the metadata."""
     folder.mkdir()
     for path in weights.paths:
@@ -55,7 +58,9 @@ def unknown(folder, weights):
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_every_published_model_is_of_the_older_convention(load_model, name, tmp_path):
+def test_every_published_model_is_of_the_older_convention(
+    load_model: LoadModel, name: str, tmp_path: Path
+) -> None:
     model = load_model(name)
     folder = unknown(tmp_path / "own", model.weights)
     assert locate(str(folder), WeightsStore()).card.family == "matgl2"
@@ -70,7 +75,7 @@ def test_every_published_model_is_of_the_older_convention(load_model, name, tmp_
             np.testing.assert_array_equal(a.forces, b.forces)
 
 
-def test_another_functional_does_not_mislead(unlisted):
+def test_another_functional_does_not_mislead(unlisted: Any) -> None:
     """r2SCAN's lattice constants are up to 2.6 % smaller than PBE's, its moduli larger."""
     weights = locate(str(unlisted), WeightsStore())
     assert weights.card.family == "matgl2"
@@ -81,7 +86,7 @@ def test_another_functional_does_not_mislead(unlisted):
 
 
 @pytest.fixture
-def newer(load_model, tmp_path):
+def newer(load_model: LoadModel, tmp_path: Path) -> Any:
     """A TensorNet of the newer convention that is the published one in everything else.
 
     Summing onto the other atom of an edge exchanges both atoms' species in the message and turns its
@@ -98,7 +103,7 @@ def newer(load_model, tmp_path):
     return tmp_path / "newer"
 
 
-def test_a_model_of_the_newer_convention(load_model, newer):
+def test_a_model_of_the_newer_convention(load_model: LoadModel, newer: Any) -> None:
     assert locate(str(newer), WeightsStore()).card.family == "matgl"
     with pytest.raises(
         WeightsError, match=r"trained the other way, write matgl:PATH \(matgl2: gets"
@@ -112,16 +117,20 @@ def test_a_model_of_the_newer_convention(load_model, newer):
 
 
 @pytest.fixture
-def untrained(load_model, tmp_path):
+def untrained(load_model: LoadModel, tmp_path: Path) -> Any:
     """Random weights, which are wrong about crystals both ways."""
-    model = load_model(TENSORNET).copy()
+    trained = load_model(TENSORNET)
+    assert isinstance(trained, TrainablePotential)
+    model = trained.copy()
     model.reinitialise(1)
     (tmp_path / "untrained").mkdir()
     model.save_weights(tmp_path / "untrained")
     return tmp_path / "untrained"
 
 
-def test_what_crystals_do_not_tell_is_refused_without_a_prefix(untrained, caplog):
+def test_what_crystals_do_not_tell_is_refused_without_a_prefix(
+    untrained: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     with pytest.raises(WeightsError, match="which does not tell how it was trained") as caught:
         locate(str(untrained), WeightsStore())
     assert f"Write matgl:{untrained}" in str(caught.value)
@@ -132,7 +141,9 @@ def test_what_crystals_do_not_tell_is_refused_without_a_prefix(untrained, caplog
 
 @pytest.mark.parametrize("n", [2, 3, 8])
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_few_crystals_are_enough_from_three_on(load_model, name, n, monkeypatch):
+def test_few_crystals_are_enough_from_three_on(
+    load_model: LoadModel, name: str, n: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A model that knows few elements is tried on what it knows."""
     weights = load_model(name).weights
     rng = np.random.default_rng(n)

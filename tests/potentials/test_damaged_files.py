@@ -3,6 +3,7 @@
 import random
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import torch
 from ase.build import bulk
 
 import umlip_bench
+from tests.conftest import LoadModel
 from umlip_bench.engine.prediction import predict
 from umlip_bench.finetune.training.checkpoint import Checkpoint
 from umlip_bench.ground.archives import DamagedArchive, check_archive
@@ -46,13 +48,13 @@ def damaged(content: bytes, seed: int) -> bytes:
     return bytes(result)
 
 
-def identical(one, other):
+def identical(one: Any, other: Any) -> None:
     for a, b in zip(one, other, strict=True):
         assert a.energy == b.energy
         np.testing.assert_array_equal(a.forces, b.forces)
 
 
-def try_weights(name, path, files, error=WeightsError):
+def try_weights(name: str, path: Path, files: Any, error: Any = WeightsError) -> Any:
     """Damage each file in turn; return how many were refused and how many changed nothing."""
     original = predict(umlip_bench.potential(name, device="cpu"), ATOMS)
     counts = {"refused": 0, "same": 0}
@@ -78,19 +80,19 @@ def copy_of(path: Path, target: Path) -> Path:
     return target
 
 
-def test_chgnet(tmp_path):
+def test_chgnet(tmp_path: Path) -> None:
     published = locate("chgnet-0.3.0", WeightsStore()).paths[0]
     path = copy_of(published, tmp_path / "mine.pth.tar")
     assert try_weights(str(path), path, [path])["refused"] >= 30
 
 
-def test_mace(small_mace, tmp_path):
+def test_mace(small_mace: Path, tmp_path: Path) -> None:
     path = copy_of(small_mace, tmp_path / "mine.model")
     assert try_weights(str(path), path, [path])["refused"] >= 30
 
 
 @pytest.fixture
-def own_matgl(load_model, tmp_path):
+def own_matgl(load_model: LoadModel, tmp_path: Path) -> Any:
     """A folder that is the listed model's but for a space, so that it is no longer looked up."""
     listed = load_model("m3gnet-mp-2021.2.8").weights
     folder = tmp_path / "own"
@@ -102,7 +104,7 @@ def own_matgl(load_model, tmp_path):
     return folder
 
 
-def test_matgl(own_matgl, monkeypatch):
+def test_matgl(own_matgl: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     # What crystals say is another test's; here it would only take time.
     monkeypatch.setattr(
         "umlip_bench.potentials.adapters.matgl._check_convention", lambda *_, old: None
@@ -120,7 +122,7 @@ def test_matgl(own_matgl, monkeypatch):
         ('"Potential"', '"Potentiam"'),
     ],
 )
-def test_arguments_that_are_not_those_of_the_weights(own_matgl, old, new):
+def test_arguments_that_are_not_those_of_the_weights(own_matgl: Any, old: Any, new: Any) -> None:
     file = own_matgl / "model.json"
     text = file.read_text()
     assert old in text
@@ -129,9 +131,10 @@ def test_arguments_that_are_not_those_of_the_weights(own_matgl, old, new):
         umlip_bench.potential(f"matgl2:{own_matgl}", device="cpu")
 
 
-def test_training_checkpoints(tmp_path):
+def test_training_checkpoints(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.pt"
-    state = {"weights": torch.randn(200, 50), "epoch": 3, "losses": [0.1, 0.2]}
+    weights = torch.randn(200, 50)
+    state = {"weights": weights, "epoch": 3, "losses": [0.1, 0.2]}
     torch.save({"key": "a", "state": state}, path)
     content, counts = path.read_bytes(), {"refused": 0, "same": 0}
     for seed in range(N):
@@ -141,7 +144,8 @@ def test_training_checkpoints(tmp_path):
         except CorrectionError:
             counts["refused"] += 1
         else:
-            assert torch.equal(found["weights"], state["weights"])
+            assert found is not None
+            assert torch.equal(found["weights"], weights)
             assert (found["epoch"], found["losses"]) == (3, [0.1, 0.2])
             counts["same"] += 1
     assert counts["refused"] >= 30
@@ -149,7 +153,7 @@ def test_training_checkpoints(tmp_path):
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
-def test_npz(save, tmp_path):
+def test_npz(save: Any, tmp_path: Path) -> None:
     path = tmp_path / "arrays.npz"
     rng = np.random.default_rng(0)
     arrays = {"forces": rng.normal(size=(40, 3)), "energies": rng.normal(size=40)}
@@ -173,7 +177,7 @@ def test_npz(save, tmp_path):
 # ---- what an archive is
 
 
-def test_a_whole_archive_passes(tmp_path):
+def test_a_whole_archive_passes(tmp_path: Path) -> None:
     torch.save({"a": torch.randn(3)}, tmp_path / "a.pt")
     np.savez(tmp_path / "a.npz", a=np.ones(3))
     check_archive(tmp_path / "a.pt")
@@ -191,7 +195,7 @@ def test_a_whole_archive_passes(tmp_path):
         (lambda b: b"", "empty"),
     ],
 )
-def test_more_or_less_than_an_archive(tmp_path, spoil, message):
+def test_more_or_less_than_an_archive(tmp_path: Path, spoil: Any, message: str) -> None:
     torch.save({"a": torch.randn(3)}, tmp_path / "a.pt")
     path = tmp_path / "b.pt"
     path.write_bytes(spoil((tmp_path / "a.pt").read_bytes()))
@@ -199,7 +203,9 @@ def test_more_or_less_than_an_archive(tmp_path, spoil, message):
         check_archive(path)
 
 
-def test_torch_s_older_format_has_no_checksum_and_is_refused(small_mace, tmp_path):
+def test_torch_s_older_format_has_no_checksum_and_is_refused(
+    small_mace: Path, tmp_path: Path
+) -> None:
     path = tmp_path / "old.model"
     module = torch.load(small_mace, map_location="cpu", weights_only=False)
     torch.save(module, path, _use_new_zipfile_serialization=False)
@@ -207,7 +213,7 @@ def test_torch_s_older_format_has_no_checksum_and_is_refused(small_mace, tmp_pat
         umlip_bench.potential(str(path), device="cpu")
 
 
-def test_two_entries_of_one_name(tmp_path):
+def test_two_entries_of_one_name(tmp_path: Path) -> None:
     path = tmp_path / "a.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("a", b"1")

@@ -3,6 +3,8 @@
 import logging
 import os
 import shutil
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ import yaml
 from ase.build import bulk
 
 import umlip_bench
+from tests.conftest import LoadModel
 from umlip_bench import finetune
 from umlip_bench.engine.calibration import Key
 from umlip_bench.engine.prediction import predict
@@ -19,7 +22,8 @@ from umlip_bench.finetune.folder import save_shift
 from umlip_bench.finetune.references import fit_references
 from umlip_bench.ground.errors import UnknownModelError, WeightsError
 from umlip_bench.potentials.adapters.mace import contained_mace_import
-from umlip_bench.potentials.corrections.folder import CARD
+from umlip_bench.potentials.corrections.folder import CARD, CorrectedWeights
+from umlip_bench.potentials.corrections.wrapped import WrappedPotential
 from umlip_bench.potentials.loading import locate
 from umlip_bench.potentials.weights import WeightsStore
 from umlip_bench.testing.structures import rattled
@@ -34,7 +38,7 @@ MGO = [rattled(bulk("MgO", "rocksalt", a=4.2), seed=k) for k in range(3)]
 
 
 @pytest.fixture(scope="module")
-def corrected(load_model, tmp_path_factory):
+def corrected(load_model: LoadModel, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A corrected CHGNet, to copy."""
     model = load_model(CHGNET)
     fit = finetune.fit_scalar(model, labelled(model, distorted(1)), estimator=Estimator.MSE)
@@ -42,7 +46,7 @@ def corrected(load_model, tmp_path_factory):
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch):
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     folder = tmp_path / "here"
     folder.mkdir()
     monkeypatch.chdir(folder)
@@ -53,7 +57,9 @@ def here(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", [CHGNET, "CHGNet-0.3.0"])
-def test_a_corrected_folder_does_not_hide_a_published_model(here, corrected, name, caplog):
+def test_a_corrected_folder_does_not_hide_a_published_model(
+    here: Path, corrected: Path, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
     shutil.copytree(corrected, here / name)
     with caplog.at_level(logging.WARNING):
         weights = locate(name, WeightsStore())
@@ -62,11 +68,12 @@ def test_a_corrected_folder_does_not_hide_a_published_model(here, corrected, nam
     assert f"for what is here write .{os.sep}{name}" in caplog.text
     own = locate(f"./{name}", WeightsStore())
     assert own.card.family == "corrected"
+    assert isinstance(own, CorrectedWeights)
     assert own.base.sha256 == weights.sha256
 
 
 @pytest.mark.parametrize("kind", ["file", "empty folder", "folder of weights", "link to itself"])
-def test_nothing_hides_a_published_model(here, kind):
+def test_nothing_hides_a_published_model(here: Path, kind: str) -> None:
     expected = locate(CHGNET, WeightsStore())
     path = here / CHGNET
     if kind == "file":
@@ -80,12 +87,14 @@ def test_nothing_hides_a_published_model(here, kind):
     assert locate(CHGNET, WeightsStore()) == expected
 
 
-def test_nothing_is_said_where_nothing_is_in_the_way(here, caplog):
+def test_nothing_is_said_where_nothing_is_in_the_way(
+    here: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     locate(CHGNET, WeightsStore())
     assert caplog.text == ""
 
 
-def spoil_parent(folder, **changes):
+def spoil_parent(folder: Path, **changes: Any) -> None:
     content = yaml.safe_load((folder / CARD).read_text())
     content["parent"] |= changes
     (folder / CARD).write_text(yaml.safe_dump(content))
@@ -102,7 +111,9 @@ def spoil_parent(folder, **changes):
         ({"name": "corrected:mine"}, "No model is named"),
     ],
 )
-def test_a_corrected_model_does_not_correct_itself(here, corrected, changes, message):
+def test_a_corrected_model_does_not_correct_itself(
+    here: Path, corrected: Path, changes: Any, message: str
+) -> None:
     folder = here / "mine"
     shutil.copytree(corrected, folder)
     (folder / "parent").mkdir()
@@ -121,7 +132,7 @@ def test_a_corrected_model_does_not_correct_itself(here, corrected, changes, mes
 # ---- heads of MACE files
 
 
-def mace_with(heads, path):
+def mace_with(heads: Any, path: Path) -> Any:
     """An untrained MACE of magnesium and oxygen whose heads differ in element references and readouts."""
     with contained_mace_import():
         from e3nn import o3
@@ -153,11 +164,11 @@ def mace_with(heads, path):
 
 
 @pytest.fixture
-def two_heads(here):
+def two_heads(here: Path) -> Any:
     return mace_with(["pt_head", "Default"], here / "two.model")
 
 
-def by_mace(path, head):
+def by_mace(path: Path, head: str) -> Any:
     with contained_mace_import():
         from mace.calculators import MACECalculator
     calculator = MACECalculator(
@@ -173,21 +184,21 @@ def by_mace(path, head):
     ("suffix", "head"), [("", "Default"), ("@Default", "Default"), ("@pt_head", "pt_head")]
 )
 @pytest.mark.parametrize("form", ["two.model", "./two.model", "mace:two.model"])
-def test_a_head_is_named(two_heads, form, suffix, head):
+def test_a_head_is_named(two_heads: Path, form: str, suffix: str, head: str) -> None:
     model = umlip_bench.potential(form + suffix, device="cpu")
     energies = [prediction.energy for prediction in predict(model, MGO)]
     assert energies == pytest.approx(by_mace(two_heads, head), abs=1e-4)
     assert model.card.name == f"two{suffix}"
 
 
-def test_the_head_is_part_of_the_identity(two_heads):
+def test_the_head_is_part_of_the_identity(two_heads: Path) -> None:
     digests = {
         locate(f"two.model{head}", WeightsStore()).sha256 for head in ("", "@Default", "@pt_head")
     }
     assert len(digests) == 3
 
 
-def test_heads_that_there_are_not(here, two_heads):
+def test_heads_that_there_are_not(here: Path, two_heads: Path) -> None:
     with pytest.raises(WeightsError, match=r"has no head 'none'; it has pt_head, Default"):
         umlip_bench.potential("two.model@none", device="cpu")
     mace_with(["a", "b"], here / "ab.model")
@@ -199,17 +210,18 @@ def test_heads_that_there_are_not(here, two_heads):
         locate("absent.model@a", WeightsStore())
 
 
-def test_an_at_in_a_file_s_name_is_no_head(here):
+def test_an_at_in_a_file_s_name_is_no_head(here: Path) -> None:
     mace_with(["Default"], here / "a@b.model")
     assert locate("a@b.model", WeightsStore()).card.head is None
 
 
-def test_a_corrected_head_travels_along(here, two_heads):
+def test_a_corrected_head_travels_along(here: Path, two_heads: Path) -> None:
     parent = umlip_bench.potential("two.model@pt_head", device="cpu")
     fit = finetune.fit_scalar(parent, labelled(parent, MGO), estimator=Estimator.MSE)
     folder = finetune.save(fit, parent, here / "corrected")
     two_heads.unlink()
     found = umlip_bench.potential(str(folder), device="cpu")
+    assert isinstance(found, WrappedPotential)
     assert found.parent.card.head == "pt_head"
     for a, b in zip(predict(parent, MGO), predict(found, MGO), strict=True):
         np.testing.assert_array_equal(fit.factor * a.forces, b.forces)
@@ -218,7 +230,9 @@ def test_a_corrected_head_travels_along(here, two_heads):
 # ---- calibrations
 
 
-def test_what_is_put_on_top_has_the_parent_s_calibration(load_model, corrected, tmp_path):
+def test_what_is_put_on_top_has_the_parent_s_calibration(
+    load_model: LoadModel, corrected: Path, tmp_path: Path
+) -> None:
     model = load_model(CHGNET)
     fit = fit_references(model, labelled(model, [*distorted(2), *distorted(2, "SiC")]))
     shift = umlip_bench.potential(str(save_shift(fit, model, tmp_path / "e0")), device="cpu")

@@ -48,7 +48,7 @@ def record(
         data="by-hand",
         suite=suite,
         case=name,
-        elements=sorted(elements),
+        elements=tuple(sorted(elements)),
         status="failed" if result is None else "done",
         reason=reason,
         metrics={} if result is None else analysis_of(suite).metrics(result),
