@@ -119,8 +119,9 @@ def _block(block: Block) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Plain text for a line of Markdown or a cell of its tables."""
-    return re.sub(r"([\\`*|<_])", r"\\\1", " ".join(text.split()))
+    """Plain text for a line of Markdown or a cell of its tables; brackets of an interval stay as they are."""
+    plain = re.sub(r"([\\`*|<_])", r"\\\1", " ".join(text.split()))
+    return plain.replace("](", "]\\(")
 
 
 _PAGE = """\

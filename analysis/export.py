@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FORMATS = ("csv", "parquet")
+FORMULA = re.compile(r"[=@\t\r]|[+-](?![\d.]+$)(?=.)")
+"""How a text begins that a spreadsheet would calculate; numbers with a sign do not."""
 
 SIGNATURE = 6
 """Columns by which a CSV file is known as a table of ours."""
@@ -174,7 +177,8 @@ def table_output(path: Path, columns: Sequence[str], *, force: bool = False) -> 
 def write_table(frame: pd.DataFrame, path: Path, *, force: bool = False) -> None:
     """Write a table in the format that the ending of its name says.
 
-    In CSV nan and ``None`` are empty, and numbers have the digits that give them back exactly
+    In CSV nan and ``None`` are empty, texts that a spreadsheet would take for formulas have an
+    apostrophe, and numbers have the digits that give them back exactly
     (``pandas.read_csv(path, float_precision="round_trip")``).
 
     Parameters
@@ -199,11 +203,24 @@ def write_table(frame: pd.DataFrame, path: Path, *, force: bool = False) -> None
 
     def write(file: IO[bytes]) -> None:
         if path.suffix == ".csv":
-            marked.to_csv(file, index=False)
+            _without_formulas(marked).to_csv(file, index=False)
         else:
             marked.to_parquet(file, index=False)
 
     table_output(path, list(frame.columns), force=force).write(write)
+
+
+def _without_formulas(frame: pd.DataFrame) -> pd.DataFrame:
+    """Copy whose texts no spreadsheet takes for formulas: an apostrophe before a leading =, +, - or @."""
+    from pandas.api.types import is_numeric_dtype
+
+    safe = frame.copy(deep=False)
+    for name in safe.columns:
+        if not is_numeric_dtype(safe[name]):
+            safe[name] = safe[name].map(
+                lambda cell: f"'{cell}" if isinstance(cell, str) and FORMULA.match(cell) else cell
+            )
+    return safe
 
 
 def check_table_path(path: Path) -> None:

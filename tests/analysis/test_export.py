@@ -1,3 +1,4 @@
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -5,6 +6,7 @@ import pandas as pd
 import pytest
 
 from tests.analysis.test_comparison import defects, materials
+from umlip_bench.analysis.document import Grid, Section, to_markdown
 from umlip_bench.analysis.export import (
     PREDICTION_COLUMNS,
     export_run,
@@ -103,3 +105,28 @@ def test_refusals(run: Run, tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
     with pytest.raises(RunFolderError, match="another --out"):
         export_run(run, tmp_path / "taken")
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ('=HYPERLINK("x","y")', '\'=HYPERLINK("x","y")'),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("-2+3", "'-2+3"),
+        ("+cmd|' /C calc'!A0", "'+cmd|' /C calc'!A0"),
+        ("-1.5", "-1.5"),
+        ("-", "-"),
+        ("MgO", "MgO"),
+    ],
+)
+def test_no_text_of_a_table_is_a_formula(tmp_path, text, written):
+    frame = pd.DataFrame({"case": [text], "value": [-1.5]})
+    write_table(frame, tmp_path / "table.csv")
+    (row,) = csv.reader((tmp_path / "table.csv").read_text().splitlines()[1:])
+    assert row == [written, "-1.5"]
+
+
+def test_no_name_of_a_document_is_a_link():
+    text = to_markdown("![t](x)", [Section("[a](b)", (Grid(("n",), (("![t](x)",),)),))])
+    assert "](" not in text
+    assert "[0.77, 0.92]" in to_markdown("slope [0.77, 0.92]", [])
