@@ -23,6 +23,7 @@ from umlip_bench.ground.codec import read_yaml
 from umlip_bench.ground.errors import ContentError, JournalError, RunFolderError
 from umlip_bench.ground.identity import identity
 from umlip_bench.ground.journal import Journal
+from umlip_bench.ground.plain import load_json
 
 SUMMARY_SCHEMA, CONFIG_SCHEMA, PLAN_SCHEMA = 3, 5, 1
 CONFIG, PLAN, JOURNAL, PREDICTIONS, MODELS = (
@@ -173,7 +174,7 @@ def read_plan(folder: Path) -> Plan:
     if not path.exists():
         return {}
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = load_json(path.read_bytes())
         if content["schema"] != PLAN_SCHEMA:
             raise ValueError(f"schema {content['schema']!r}, expected {PLAN_SCHEMA}")
         plan = content["plan"]

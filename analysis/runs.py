@@ -5,7 +5,6 @@ A run folder is read as it is, also while a run adds to it. Nothing is written a
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -32,6 +31,7 @@ from umlip_bench.ground.errors import JournalError, RunFolderError
 from umlip_bench.ground.journal import Journal
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 from umlip_bench.ground.model_card import ModelCard, WeightsFile
+from umlip_bench.ground.plain import load_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -284,7 +284,7 @@ def _rows(run: Run, found: Recorded) -> tuple[Row, ...]:
 def _summary(path: Path) -> tuple[tuple[Row, ...], Mapping[str, str]]:
     """Rows, and which cases those of each suite are of; nothing if it is not there or not whole."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = load_json(path.read_bytes())
         if content["schema"] != SUMMARY_SCHEMA:
             return (), {}
         rows = tuple(

@@ -4,6 +4,8 @@ import json
 import math
 import multiprocessing
 import shutil
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -253,3 +255,21 @@ def test_lines_are_json_that_others_can_read(tmp_path):
     content = json.loads(path.read_text(), parse_constant=pytest.fail)
     assert content["key"] == "a"
     assert content["entry"] == {"value": 0.0, "names": ["a"], "metrics": None}
+
+
+def test_deep_nesting_is_refused_whatever_the_limit_of_recursion():
+    """In a process of its own: where the limit was raised, Python's reader would end it."""
+    code = (
+        "import sys; sys.setrecursionlimit(10**6)\n"
+        "from umlip_bench.ground.plain import load_json\n"
+        "for text in ('[' * 10**6, '{\"a\": ' * 10**5, '[' * 51 + ']' * 51):\n"
+        "    try:\n"
+        "        load_json(text)\n"
+        "    except ValueError as error:\n"
+        "        assert 'nested deeper' in str(error)\n"
+        "    else:\n"
+        "        raise SystemExit('accepted')\n"
+        "assert load_json('[' * 50 + ']' * 50) and load_json('\"' + '[' * 99 + '\"') == '[' * 99\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -27,7 +27,7 @@ import numpy as np
 
 from umlip_bench.ground.errors import JournalError
 from umlip_bench.ground.files import write_atomically
-from umlip_bench.ground.plain import from_plain, to_plain
+from umlip_bench.ground.plain import from_plain, load_json, to_plain
 from umlip_bench.ground.version import __version__
 
 T = TypeVar("T")
@@ -219,7 +219,7 @@ class Journal(Generic[T]):
         # Not splitlines, which takes other characters for line breaks that may stand in a name.
         for number, text in enumerate(path.read_bytes().split(b"\n")[:-1], 1):
             try:
-                content: dict[str, Any] = json.loads(text)
+                content: dict[str, Any] = load_json(text)
                 if content.pop(CHECK) != _check_sum(content):
                     raise ValueError("its check sum is another's")
                 line = Line(

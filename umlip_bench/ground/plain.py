@@ -5,7 +5,9 @@ JSON has no not-a-number and no infinity: they are written as ``"nan"``, ``"inf"
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import fields, is_dataclass
 from enum import Enum
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 T = TypeVar("T")
+
+MAX_DEPTH = 50
+_NESTING = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+"""Texts, which may hold any brackets, and brackets."""
 
 
 def to_plain(value: object) -> Any:
@@ -68,6 +74,25 @@ def from_plain(kind: type[T], content: object) -> T:
     """
     found: T = _adapter(kind).validate_python(content)  # type: ignore[arg-type]
     return found
+
+
+def load_json(text: bytes | str) -> Any:
+    """Values of a JSON text that is nested no deeper than what people and programs write.
+
+    Raises
+    ------
+    ValueError
+        If it is not JSON, or nested deeper than `MAX_DEPTH`: Python's reader recurses, and where a library
+        has raised the limit of recursion it ends the process.
+    """
+    content = text.decode("utf-8") if isinstance(text, bytes) else text
+    depth = 0
+    for token in _NESTING.finditer(content):
+        first = token.group()[0]
+        depth += (first in "[{") - (first in "]}")
+        if depth > MAX_DEPTH:
+            raise ValueError(f"nested deeper than {MAX_DEPTH}")
+    return json.loads(content)
 
 
 @cache

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from umlip_bench.analysis.suites import ANALYSES, analysis_of
 from umlip_bench.ground.codec import read_yaml
 from umlip_bench.ground.errors import ContentError, RunFolderError, UmlipBenchError
 from umlip_bench.ground.journal import unpack
-from umlip_bench.ground.plain import from_plain
+from umlip_bench.ground.plain import from_plain, load_json
 from umlip_bench.running.folder import RunFolder
 
 OLD_SCHEMA = 4
@@ -113,7 +112,7 @@ def _lines(path: Path) -> list[Mapping[str, Any]]:
     found: dict[tuple[Any, Any, Any], Mapping[str, Any]] = {}
     for line in path.read_bytes().split(b"\n")[:-1] if path.exists() else []:
         try:
-            entry = json.loads(line)
+            entry = load_json(line)
             if entry["suite"] in ANALYSES:
                 found[entry["suite"], entry["model"], entry["case"]] = entry
         except (ValueError, KeyError, TypeError):

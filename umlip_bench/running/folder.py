@@ -32,6 +32,7 @@ from umlip_bench.analysis.run_files import (
 from umlip_bench.benchmarks.suite import SummaryRow
 from umlip_bench.ground.errors import RunFolderError
 from umlip_bench.ground.files import write_atomically
+from umlip_bench.ground.plain import load_json
 
 GENERATION = "generation"
 """Entry of a model in run.yaml: how often it was measured anew under its name."""
@@ -164,7 +165,7 @@ class RunFolder:
     def _summary_before(self) -> tuple[list[dict[str, Any]], dict[str, str]]:
         """Rows of the summary that is there, and what they are of; nothing of one that cannot be read."""
         try:
-            content = json.loads((self.path / SUMMARY).read_text(encoding="utf-8"))
+            content = load_json((self.path / SUMMARY).read_bytes())
             rows = [dict(row) for row in content["rows"] if isinstance(row["suite"], str)]
             return rows, dict(content["of"])
         except (OSError, ValueError, KeyError, TypeError):
