@@ -105,13 +105,15 @@ def test_a_flipped_bit_costs_at_most_its_entry(tmp_path, offset):
     filled(tmp_path, "a", "b", "c")
     (path,) = lines_of(tmp_path)
     content = bytearray(path.read_bytes())
+    # Without the break between them two lines are one.
+    lost = 2 if content[offset] == ord("\n") else 1
     content[offset] ^= 1 << (offset % 7)
     path.write_bytes(content)
     journal = Journal(tmp_path, Entry)
     whole = {k: Entry(i / 7, (k,)) for i, k in enumerate("abc")}
     found = [journal.get(k) for k in "abc"]
     assert all(f in (None, w) for f, w in zip(found, whole.values(), strict=True))
-    assert sum(f is not None for f in found) == 2
+    assert sum(f is not None for f in found) == 3 - lost
     assert len(journal.damaged) == 1
 
 
