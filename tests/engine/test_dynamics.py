@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from ase import Atoms, units
@@ -347,7 +349,7 @@ def test_forces_that_are_not_finite_are_noticed():
         def _one(self, graph, stress):
             prediction = super()._one(graph, stress)
             if graph.positions[0, 0] < 0.1:
-                prediction.forces[0, 0] = np.nan
+                return replace(prediction, forces=np.full_like(prediction.forces, np.nan))
             return prediction
 
     message = failure(Blinded(), Langevin(chain(1, 0.3), 10.0, 500, seed=1))

@@ -1,4 +1,5 @@
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -341,7 +342,7 @@ def test_failures_on_the_way_say_when(argon):
         def _one(self, graph, stress):
             prediction = super()._one(graph, stress)
             if np.abs(graph.positions).max() < 0.5:
-                prediction.forces[0, 0] = np.nan
+                return replace(prediction, forces=np.full_like(prediction.forces, np.nan))
             return prediction
 
     good, bad = run_requests(
@@ -358,8 +359,7 @@ def test_a_cell_that_runs_away_is_stopped():
     class Repelling(Wells):
         def _one(self, graph, stress):
             prediction = super()._one(graph, stress)
-            prediction.stress[:] = -10 * np.eye(3)
-            return prediction
+            return replace(prediction, stress=-10 * np.eye(3))
 
     (outcome,) = run_requests(Repelling(), [Relax(chain(1), cell=True)])
     assert isinstance(outcome, Failed)

@@ -1,4 +1,5 @@
 import multiprocessing
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -146,8 +147,9 @@ def test_not_a_number_anywhere_in_a_prediction_is_a_failure(name):
     class Faulty(Wells):
         def _one(self, graph, stress):
             prediction = super()._one(graph, stress)
-            getattr(prediction, name)[0, 1] = np.inf
-            return prediction
+            spoilt = getattr(prediction, name).copy()
+            spoilt[0, 1] = np.inf
+            return replace(prediction, **{name: spoilt})
 
     def measure():
         return (yield Static(chain(2), stress=True))
