@@ -25,7 +25,7 @@ from umlip_bench.ground.errors import DataError, StructureError
 from umlip_bench.ground.identity import identity
 
 A = 3.708111770837315
-INPUTS = Path("/work/shared/inputs")
+INPUTS = Path(__file__).resolve().parents[3] / "shared" / "inputs"
 IDEAL = np.array([[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])
 LAYERED = np.array([[0, 0, 0], [0.5, 0.5, 0.5]])
 TWOS = np.diag([2, 2, 2])
