@@ -27,8 +27,7 @@ from umlip_bench.potentials.loading import potential
 from umlip_bench.potentials.protocol import Potential
 
 from ..conftest import LoadModel
-from ..support.measuring import run
-from ..support.narrowing import result_of
+from ..support.measuring import result_of, run
 from ..support.potentials import Fussy, Wells
 from ..support.structures import chain
 

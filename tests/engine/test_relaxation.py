@@ -25,8 +25,8 @@ from umlip_bench.potentials.graph import Graph, Prediction
 from umlip_bench.potentials.loading import potential
 from umlip_bench.potentials.protocol import Potential
 
-from ..support.measuring import run
-from ..support.narrowing import result_of, some
+from ..support.measuring import result_of, run
+from ..support.narrowing import some
 from ..support.potentials import Fussy, Wells
 from ..support.structures import chain
 

@@ -16,7 +16,7 @@ from umlip_bench.potentials.graph import Graph, Prediction
 from umlip_bench.potentials.loading import potential
 from umlip_bench.potentials.protocol import Potential
 
-from ..support.narrowing import error_of, result_of
+from ..support.measuring import error_of, result_of
 from ..support.potentials import Wells
 from ..support.structures import chain, unpreparable
 
