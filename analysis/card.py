@@ -14,8 +14,9 @@ from typing import Any
 from umlip_bench.analysis.chemistry import ClassScale, by_class
 from umlip_bench.analysis.compared_models import Side
 from umlip_bench.analysis.high_energy import SUITE, VARIANT
+from umlip_bench.analysis.registry import all_suites, suite_of
 from umlip_bench.analysis.runs import Run
-from umlip_bench.analysis.suites import ANALYSES, NO_RESULT, Headline, SuiteAnalysis, analysis_of
+from umlip_bench.analysis.suite import NO_RESULT, AnySuite, Headline
 from umlip_bench.analysis.summary import Row
 from umlip_bench.ground.elements import SYMBOLS
 from umlip_bench.ground.errors import UmlipBenchError
@@ -267,7 +268,7 @@ def card_content(side: Side) -> ModelCardContent:
         sha256=str(run.config.models[model]["sha256"]),
         suites={suite: len(cases) for suite, cases in known.items() if cases},
         elements=tuple(symbol for symbol in SYMBOLS if symbol in present),
-        unmeasured=tuple(suite for suite in ANALYSES if not known.get(suite)),
+        unmeasured=tuple(suite for suite in all_suites() if not known.get(suite)),
         scales=tuple(_scales(side)),
         chemistry=tuple(by_class(run, SUITE, VARIANT, model)),
         worst=tuple(_worst(side)),
@@ -289,12 +290,12 @@ def card_content(side: Side) -> ModelCardContent:
     )
 
 
-def _panels(run: Run, model: str) -> Iterator[tuple[SuiteAnalysis[Any], str, Headline]]:
+def _panels(run: Run, model: str) -> Iterator[tuple[AnySuite, str, Headline]]:
     """Suites, variants and headlines that the model has cases of."""
     for suite in run.suites:
         if run.of(suite, model):
-            analysis = analysis_of(suite)
-            for variant in analysis.variants:
+            analysis = suite_of(suite)
+            for variant in analysis.variant_names:
                 for headline in analysis.headlines:
                     yield analysis, variant, headline
 
@@ -338,7 +339,7 @@ def _worst(side: Side) -> Iterator[CardCase]:
         cases = [
             CardCase(analysis.name, variant, record.case, headline.label, scale)
             for record in run.of(analysis.name, model)
-            if math.isfinite(scale := analysis.scale(record.metrics, variant, headline))
+            if math.isfinite(scale := analysis.scale(run.result(record), variant, headline))
         ]
         yield from sorted(cases, key=_distance, reverse=True)[:WORST]
 
@@ -352,9 +353,9 @@ def _faults(side: Side) -> Iterator[CardCount]:
     """Cases that went wrong, from their results, so that a run without reference has them too."""
     run, model = side.run, side.model
     for suite in run.suites:
-        analysis = analysis_of(suite)
+        analysis = suite_of(suite)
         results = run.results(suite, model)
-        for variant in analysis.variants:
+        for variant in analysis.variant_names:
             found = [analysis.faults(result, variant) for result in results]
             without = sum(NO_RESULT in each for each in found)
             for what, n in Counter(fault for each in found for fault in each).items():
@@ -388,7 +389,7 @@ def _factor(side: Side) -> CardFactor | None:
     inverse, slope, stress = map(found, ("inverse_median", "slope_median", "stress_slope_median"))
     if inverse is None or slope is None or math.isnan(inverse.value):
         return None
-    analysis = analysis_of(SUITE)
+    analysis = suite_of(SUITE)
     cases = [(record, run.result(record)) for record in run.of(SUITE, model)]
     factors = [float(record.metrics["inverse"]) for record, _ in cases]
     # A negative factor would turn the surface over: there is no such correction.
@@ -396,7 +397,7 @@ def _factor(side: Side) -> CardFactor | None:
         record.case
         for record, result in cases
         if inverse.value > 0.0
-        and analysis.metrics(analysis.scaled(result, inverse.value))["mae"] > record.metrics["mae"]
+        and analysis.numbers(analysis.scaled(result, inverse.value))["mae"] > record.metrics["mae"]
     ]
     return CardFactor(
         value=inverse.value,

@@ -24,6 +24,7 @@ from umlip_bench.analysis.intervals import (
     median_estimate,
     pooled_estimate,
 )
+from umlip_bench.analysis.registry import suite_of
 from umlip_bench.analysis.run_files import CaseRecord
 from umlip_bench.analysis.runs import Run
 from umlip_bench.analysis.softening import (
@@ -35,7 +36,6 @@ from umlip_bench.analysis.softening import (
     mae_of,
     slope_of,
 )
-from umlip_bench.analysis.suites import analysis_of
 from umlip_bench.ground.elements import SYMBOLS
 from umlip_bench.ground.errors import DataError
 
@@ -183,15 +183,12 @@ def case_scales(run: Run, suite: str, variant: str, model: str) -> list[CaseScal
     UmlipBenchError
         If there is no such suite, or a file of its predictions cannot be read.
     """
-    analysis = analysis_of(suite)
+    analysis = suite_of(suite)
     headline = analysis.headlines[0]
     found = (
-        CaseScale(
-            record,
-            analysis.system(run.result(record)),
-            analysis.scale(record.metrics, variant, headline),
-        )
+        CaseScale(record, analysis.system(result), analysis.scale(result, variant, headline))
         for record in run.of(suite, model)
+        for result in [run.result(record)]
     )
     return [case for case in found if np.isfinite(case.scale)]
 

@@ -9,11 +9,11 @@ from itertools import combinations
 from umlip_bench.analysis.compared_models import Side, baseline_first, corrects, sides
 from umlip_bench.analysis.comparison import compare, compare_variants
 from umlip_bench.analysis.corrected import Factor, corrected, notes, parent_in
+from umlip_bench.analysis.registry import all_suites
 from umlip_bench.analysis.report.content import CorrectionNote, CorrectionRow, Pair, Relaxation
 from umlip_bench.analysis.report.tables import pair_table, relaxation_table
 from umlip_bench.analysis.report.verdicts import scale_label
 from umlip_bench.analysis.runs import Run
-from umlip_bench.analysis.suites import ANALYSES
 from umlip_bench.ground.errors import DataError
 
 BESIDE_HEADLINES = {
@@ -140,9 +140,9 @@ def correction_note(
         for row in (compare(before, after) if paired is None else paired)
     }
     rows = []
-    for analysis in ANALYSES.values():
+    for analysis in all_suites().values():
         scales = {headline.metric: headline.label for headline in analysis.headlines}
-        for variant in analysis.variants:
+        for variant in analysis.variant_names:
             for metric, label in analysis.presentation.labels:
                 old, new = (
                     side.run.find(analysis.name, variant, side.model, metric)

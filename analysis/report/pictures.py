@@ -10,72 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from umlip_bench.analysis.compared_models import Side
-from umlip_bench.analysis.eos import EosComparison
+from umlip_bench.analysis.drawing import DFT, Drawing, Line
 from umlip_bench.analysis.harmonic import SMEARING, density_of_states
 from umlip_bench.analysis.migration import VARIANTS, MigrationComparison
 from umlip_bench.analysis.phonons import FIXED, RELAXED, BandPath, PhononComparison
+from umlip_bench.analysis.registry import suite_of
+from umlip_bench.analysis.suite import DeclaredSuite
 
 FloatArray = NDArray[np.float64]
 
-DFT = "DFT"
-"""Label of the reference among the models'."""
 VALUES_UP_TO = 250_000
 """Numbers in the pictures of a suite, which keeps the page small."""
 DOS_POINTS = 120
-
-
-@dataclass(frozen=True, eq=False)
-class Line:
-    """A curve.
-
-    Parameters
-    ----------
-    side
-        Label of the model, or `DFT`.
-    x, y
-        Shape (n,).
-    points
-        Whether the points themselves are marked.
-    """
-
-    side: str
-    x: FloatArray
-    y: FloatArray
-    points: bool = False
-
-
-@dataclass(frozen=True, eq=False)
-class Drawing:
-    """Curves on common axes.
-
-    Parameters
-    ----------
-    title
-        What tells it from the other drawings of its case.
-    x_label, y_label
-        With units; an empty one of x is of a path through reciprocal space.
-    lines
-        DFT's first.
-    ticks
-        Names at places on the x axis; empty for numbers.
-    narrow
-        Whether it needs little width: the abscissa is then the dependent one.
-    y_range
-        Ends of the y axis, which drawings beside each other share; ``None`` for those of the lines.
-    """
-
-    title: str
-    x_label: str
-    y_label: str
-    lines: tuple[Line, ...]
-    ticks: tuple[tuple[float, str], ...] = ()
-    narrow: bool = False
-    y_range: tuple[float, float] | None = None
-
-    @property
-    def size(self) -> int:
-        """How many numbers it consists of."""
-        return sum(2 * len(line.x) for line in self.lines)
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,9 +56,13 @@ class PictureSet:
 
 def picture_set(suite: str, sides: Sequence[Side]) -> PictureSet | None:
     """Pictures of all cases of a suite; ``None`` if it has none to draw."""
-    if suite not in DRAWERS:
+    declared = suite_of(suite)
+    if isinstance(declared, DeclaredSuite):
+        title, draw = declared.drawing_title, declared.drawings
+    else:
+        title, draw = DRAWERS.get(suite, ("", None))
+    if draw is None:
         return None
-    title, draw = DRAWERS[suite]
     by_case: dict[str, dict[str, Any]] = {}
     for side in sides:
         for record in side.run.of(suite, side.model):
@@ -232,44 +182,8 @@ def _migration(results: Mapping[str, MigrationComparison]) -> list[Drawing]:
     return drawings
 
 
-# ---- equations of state
-
-
-def _eos(results: Mapping[str, EosComparison]) -> list[Drawing]:
-    """Energy against volume, each curve above its own minimum."""
-    first = next(iter(results.values()))
-    drawings = []
-    for variant in (FIXED, RELAXED):
-        lines = [
-            Line(
-                label, curve.volumes / result.n_atoms, _above_minimum(curve.energies, result), True
-            )
-            for label, result in results.items()
-            if (curve := result.fixed if variant == FIXED else result.relaxed) is not None
-        ]
-        dft = first.reference_points
-        if lines and dft is not None:
-            lines.insert(
-                0, Line(DFT, dft.volumes / first.n_atoms, _above_minimum(dft.energies, first), True)
-            )
-        drawings.append(
-            Drawing(
-                variant,
-                "volume (Å³/atom)",
-                "energy above the lowest point (meV/atom)",
-                tuple(lines),
-            )
-        )
-    return drawings
-
-
-def _above_minimum(energies: FloatArray, result: EosComparison) -> FloatArray:
-    return 1000.0 * (energies - energies.min()) / result.n_atoms
-
-
 DRAWERS: Mapping[str, tuple[str, Callable[[Mapping[str, Any]], list[Drawing]]]] = {
     "phonons": ("Bands and density of states", _phonons),
     "migration": ("Energy profiles", _migration),
-    "eos": ("Energy against volume", _eos),
 }
 """By suite: title, and what takes results of one case by model and gives drawings."""

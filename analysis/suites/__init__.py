@@ -12,10 +12,8 @@ from umlip_bench.analysis.suites.energies import (
     SolidSolutionsAnalysis,
     SurfacesAnalysis,
 )
-from umlip_bench.analysis.suites.eos import EosAnalysis
 from umlip_bench.analysis.suites.high_energy import HighEnergyAnalysis
 from umlip_bench.analysis.suites.phonons import PhononAnalysis
-from umlip_bench.ground.errors import UmlipBenchError
 
 __all__ = [
     "ANALYSES",
@@ -24,7 +22,6 @@ __all__ = [
     "Parity",
     "Quantity",
     "SuiteAnalysis",
-    "analysis_of",
 ]
 
 ANALYSES: dict[str, SuiteAnalysis[Any]] = {
@@ -34,23 +31,9 @@ ANALYSES: dict[str, SuiteAnalysis[Any]] = {
         SurfacesAnalysis(),
         DefectsAnalysis(),
         SolidSolutionsAnalysis(),
-        EosAnalysis(),
         MigrationAnalysis(),
         PhononAnalysis(),
         ElasticAnalysis(),
     )
 }
 """By name of the suite."""
-
-
-def analysis_of(suite: str) -> SuiteAnalysis[Any]:
-    """The analysis of a suite.
-
-    Raises
-    ------
-    UmlipBenchError
-        If there is no suite of that name.
-    """
-    if suite not in ANALYSES:
-        raise UmlipBenchError(f"unknown suite {suite!r}; there are {', '.join(ANALYSES)}")
-    return ANALYSES[suite]

@@ -87,7 +87,9 @@ class EnergyAnalysis(SuiteAnalysis[R]):
         """The material that the comparison names."""
         return self.comparison(result).system
 
-    def scale(self, metrics: Mapping[str, float | int], variant: str, headline: Headline) -> float:
+    def old_scale(
+        self, metrics: Mapping[str, float | int], variant: str, headline: Headline
+    ) -> float:
         """The model's energy over DFT's."""
         prefix = variant.replace("-", "_")
         if not metrics.get(f"{prefix}_comparable"):

@@ -8,7 +8,6 @@ from typing import ClassVar
 
 import numpy as np
 
-from umlip_bench.analysis.eos import GPA
 from umlip_bench.analysis.high_energy import (
     SUITE,
     VARIANT,
@@ -24,6 +23,7 @@ from umlip_bench.analysis.paired import CaseMedian, PairedMetric
 from umlip_bench.analysis.suites.base import Headline, Parity, Quantity, SuiteAnalysis
 from umlip_bench.analysis.summary import Row
 from umlip_bench.analysis.tables import CaseTable, Presentation
+from umlip_bench.ground.units import GPA
 
 FORCES = Quantity("force component", "eV/Å", "slope_pooled")
 ENERGIES = Quantity("energy difference among equal compositions", "meV/atom", None)
@@ -146,7 +146,9 @@ class HighEnergyAnalysis(SuiteAnalysis[MaterialComparison]):
         """Each case is a material."""
         return result.name
 
-    def scale(self, metrics: Mapping[str, float | int], variant: str, headline: Headline) -> float:
+    def old_scale(
+        self, metrics: Mapping[str, float | int], variant: str, headline: Headline
+    ) -> float:
         """Slope of the forces."""
         return float(metrics["slope"])
 

@@ -146,7 +146,9 @@ class PhononAnalysis(SuiteAnalysis[PhononComparison]):
         """Each case is a material."""
         return result.name
 
-    def scale(self, metrics: Mapping[str, float | int], variant: str, headline: Headline) -> float:
+    def old_scale(
+        self, metrics: Mapping[str, float | int], variant: str, headline: Headline
+    ) -> float:
         """Slope of signed squared frequencies."""
         return float(metrics.get(f"{PREFIXES[variant]}_curvature_scale", float("nan")))
 

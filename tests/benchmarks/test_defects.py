@@ -355,4 +355,4 @@ def test_the_embedded_set(load_model):
     assert fixed.comparable
     assert 0.2 < fixed.ratio < 0.5
     assert relaxed.standing is Standing.NOT_COMPARABLE
-    assert SUITE.metrics(result)["largest_displacement"] == result.largest_displacement
+    assert SUITE.numbers(result)["largest_displacement"] == result.largest_displacement

@@ -219,7 +219,7 @@ def test_the_embedded_set(load_model):
     assert_allclose([fixed.reference, fixed.model], [0.1629, 0.1427], atol=1e-3)
     assert relaxed.standing is Standing.NOT_COMPARABLE
     assert relaxed.model < fixed.model
-    assert SUITE.metrics(result)["fraction"] == 0.5
+    assert SUITE.numbers(result)["fraction"] == 0.5
 
 
 def test_alloys_of_monbtaw():

@@ -228,7 +228,7 @@ def test_the_embedded_set(load_model):
     assert fixed.comparable
     assert not relaxed.comparable
     assert "DFT at fixed geometry" in relaxed.reason
-    metrics = SUITE.metrics(result)
+    metrics = SUITE.numbers(result)
     assert_allclose(metrics["fixed_geometry_reference_si"], 0.905, atol=1e-3)
     assert identity(mgo) != identity(replace(mgo, reference=0.1))
     assert load_suite("surfaces").name == "surfaces"

@@ -36,7 +36,7 @@ def results(model: Potential, suite: Suite, cases: Sequence[Any]) -> list[Any]:
     """Results of cases, in their order, through files and back."""
     found = measured(suite, model, cases)
     for name, result in found.items():
-        suite.metrics(result)
+        suite.numbers(result)
         found[name] = suite.from_arrays(name, suite.to_arrays(result))
     return [found[case.name] for case in cases]
 

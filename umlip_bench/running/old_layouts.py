@@ -1,0 +1,49 @@
+"""Results as the arrays of run folders of schemas 4 and 5 have them: each suite laid out its own by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from umlip_bench.benchmarks.eos.result import Curve, EosComparison
+from umlip_bench.ground.birch_murnaghan import Equilibrium
+
+Arrays = Mapping[str, np.ndarray]
+
+
+def read_old(suite: str, case: str, arrays: Arrays) -> Any:
+    """The result of a case.
+
+    Raises
+    ------
+    KeyError
+        If an array is missing, or the suite is not known.
+    """
+    if suite in READERS:
+        return READERS[suite](case, arrays)
+    from umlip_bench.analysis.registry import suite_of
+
+    return suite_of(suite).from_arrays(case, arrays)
+
+
+def _eos(name: str, arrays: Arrays) -> EosComparison:
+    def curve(key: str) -> Curve | None:
+        return Curve(*arrays[key]) if key in arrays else None
+
+    reference = arrays.get("reference")
+    return EosComparison(
+        name=name,
+        n_atoms=int(arrays["n_atoms"]),
+        reference=None if reference is None else Equilibrium(*map(float, reference)),
+        reference_points=curve("reference_points"),
+        fixed=curve("fixed"),
+        relaxed=curve("relaxed"),
+        note=str(arrays["note"]),
+    )
+
+
+READERS: Mapping[str, Callable[[str, Arrays], Any]] = {
+    "eos": _eos,
+}
