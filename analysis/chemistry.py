@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from umlip_bench.analysis.coordination import effective_coordination
-from umlip_bench.analysis.high_energy import SUITE, FrameComparison, MaterialComparison
+from umlip_bench.analysis.frames import FrameComparison, MaterialComparison
 from umlip_bench.analysis.intervals import (
     Estimate,
     clustered_median_estimate,
@@ -36,6 +36,7 @@ from umlip_bench.analysis.softening import (
     mae_of,
     slope_of,
 )
+from umlip_bench.analysis.suite import AnySuite
 from umlip_bench.ground.elements import SYMBOLS
 from umlip_bench.ground.errors import DataError
 
@@ -517,4 +518,11 @@ def _numbers(frame: FrameComparison) -> NDArray[np.int64]:
 
 
 def _materials(run: Run, model: str) -> Iterator[MaterialComparison]:
-    yield from run.results(SUITE, model)
+    suite = suite_of_forces(run)
+    yield from () if suite is None else run.results(suite.name, model)
+
+
+def suite_of_forces(run: Run) -> AnySuite | None:
+    """The first suite of a run whose results are forces on frames; ``None`` if there is none."""
+    found = (suite_of(name) for name in run.suites)
+    return next((suite for suite in found if suite.result is MaterialComparison), None)

@@ -18,7 +18,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from umlip_bench.analysis.high_energy import pooled_inverse, pooled_mae, pooled_r2, pooled_slope
+from umlip_bench.analysis import over
 from umlip_bench.analysis.intervals import (
     JACKKNIFE_FROM,
     NO_VALUE,
@@ -223,10 +223,22 @@ def _comparison_rows(
     ratios = [value.ratio for _, value in compared if value.reference]
     independent = len(names) == n
     return [
-        head.row("energy_scale", "", over_cases(pooled_slope(sums)) if scaled else none),
-        head.row("inverse", "", over_cases(pooled_inverse(sums)) if scaled else none),
-        head.row("r2", "", over_cases(pooled_r2(sums)) if scaled else none),
-        head.row("mae", unit, over_cases(pooled_mae(sums)) if n else none),
+        head.row(
+            "energy_scale",
+            "",
+            over_cases(over.pooled_slope().estimate(names, list(sums))) if scaled else none,
+        ),
+        head.row(
+            "inverse",
+            "",
+            over_cases(over.pooled_inverse().estimate(names, list(sums))) if scaled else none,
+        ),
+        head.row(
+            "r2", "", over_cases(over.pooled_r2().estimate(names, list(sums))) if scaled else none
+        ),
+        head.row(
+            "mae", unit, over_cases(over.pooled_mae().estimate(names, list(sums))) if n else none
+        ),
         head.row("mean_signed_error", unit, over_cases(_mean_error(x, y, systems))),
         head.row(
             "share_underpredicted",

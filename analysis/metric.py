@@ -136,20 +136,18 @@ class Headline(Generic[V]):
         What it is a scale of: ``"forces"``.
     of_case
         What it is in one case; nan if the case has none.
+    inverse_of_case
+        The best factor on the model there, likewise.
+    error
+        The metric that such a factor should lessen in a case; empty if it is not known.
     """
 
     metric: str
     inverse: str | None
     label: str
     of_case: Callable[[V], float]
-
-
-def headline(metric: Metric[V], over: Over) -> Headline[V]:
-    """The headline that a metric's `Over` declares."""
-    name = over.names(metric.key)[0][0]
-    return Headline(
-        name, over.inverse or None, over.headline, lambda view: over.of_case(metric.of(view))
-    )
+    inverse_of_case: Callable[[V], float]
+    error: str
 
 
 def numbers(metrics: Sequence[Metric[V]], prefix: str, view: V) -> Mapping[str, float | int]:

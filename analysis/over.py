@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 
 from umlip_bench.analysis.intervals import (
     IDENTITY,
+    LOG,
+    LOG_COMPLEMENT,
     NO_VALUE,
     Estimate,
     Scale,
@@ -26,7 +29,14 @@ from umlip_bench.analysis.paired import (
     paired_median_estimate,
     paired_pooled_estimate,
 )
-from umlip_bench.analysis.softening import SUM_XX, SUM_YY
+from umlip_bench.analysis.softening import (
+    SUM_XX,
+    SUM_YY,
+    inverse_of,
+    mae_of,
+    r2_of,
+    slope_of,
+)
 
 FloatArray = NDArray[np.float64]
 Value: TypeAlias = float | int | FloatArray
@@ -60,6 +70,8 @@ class Over(ABC):
         What it is a scale of without being a headline: 1 is right.
     inverse
         With `headline`: the row that is the best factor on the model.
+    error_of_case
+        With `inverse`: the column of a case's error that such a factor should lessen.
     error
         Whether the report draws it beside others as an error before and after a correction.
     """
@@ -74,6 +86,7 @@ class Over(ABC):
     headline: str = ""
     scale_of: str = ""
     inverse: str = ""
+    error_of_case: str = ""
     error: bool = False
 
     def names(self, key: str) -> tuple[tuple[str, str], ...]:
@@ -350,6 +363,18 @@ class Pooled(Over):
     def of_case(self, value: Value) -> float:
         """The statistic of its own sums; nan if it has none."""
         return _statistic_of(self.statistic, value) / self.size
+
+
+pooled_slope = partial(Pooled, statistic=slope_of)
+"""Slope of the model on DFT through the origin."""
+pooled_inverse = partial(Pooled, statistic=inverse_of, weight=SUM_YY)
+"""Best factor on the model."""
+# What is left unexplained moves r2 away from one, by the few materials where most of it is: which those are
+# the jackknife tells itself.
+pooled_r2 = partial(Pooled, statistic=r2_of, weight=None, on=LOG_COMPLEMENT)
+"""Uncentred r2."""
+pooled_mae = partial(Pooled, statistic=mae_of, on=LOG, ratio=False)
+"""Mean absolute error."""
 
 
 @dataclass(frozen=True)

@@ -62,16 +62,8 @@ def all_suites() -> Mapping[str, AnySuite]:
         )
     from umlip_bench.analysis.suites import ANALYSES
 
-    order = [
-        "high-energy",
-        "surfaces",
-        "defects",
-        "solid-solutions",
-        "eos",
-        "migration",
-        "phonons",
-        "elastic",
-    ]
+    order = ["high-energy", "surfaces", "defects", "solid-solutions"]
+    order += ["eos", "migration", "phonons", "elastic"]
     found |= ANALYSES  # type: ignore[arg-type]
     ordered = sorted(found.values(), key=lambda s: order.index(s.name) if s.name in order else 99)
     return MappingProxyType({suite.name: suite for suite in ordered})

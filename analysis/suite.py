@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from umlip_bench.analysis.metric import Headline, Metric, PairedMetricEstimate, headline, numbers
+from umlip_bench.analysis.metric import Headline, Metric, PairedMetricEstimate, numbers
+from umlip_bench.analysis.over import Over
 from umlip_bench.analysis.summary import Row, RowHead
 from umlip_bench.analysis.tables import CaseTable, Presentation
 from umlip_bench.analysis.under_factor import scaled
@@ -128,6 +129,10 @@ def _never(result: Any, variant: str) -> bool:
     return False
 
 
+def _nan(view: Any) -> float:
+    return float("nan")
+
+
 def _always(result: Any) -> bool:
     return True
 
@@ -216,31 +221,55 @@ class DeclaredSuite(Generic[R, V]):
     # ---- what is declared, seen otherwise
 
     @cached_property
-    def presentation(self) -> Presentation:
-        """How its rows are shown."""
-        labels = [
-            (name, label)
+    def _summarised(self) -> dict[str, tuple[str, Over, Callable[[V], float]]]:
+        """Of each row: label, how it is made, and what it would be of one case."""
+
+        def of_case(metric: Metric[V], over: Over) -> Callable[[V], float]:
+            return lambda view: over.of_case(metric.of(view))
+
+        return {
+            name: (label, over, of_case(metric, over))
             for metric in self.metrics
             for over in metric.over
             for name, label in over.names(metric.key)
-            if label
-        ]
-        return Presentation(labels, self.count, self.cases_are, self.verdict, self.caption)
+        }
 
-    @property
-    def variant_names(self) -> tuple[str, ...]:
-        """Names of its variants, DFT's geometry first."""
-        return tuple(variant.name for variant in self.variants)
+    @cached_property
+    def presentation(self) -> Presentation:
+        """How its rows are shown."""
+        labels = [(name, label) for name, (label, _, _) in self._summarised.items() if label]
+        return Presentation(labels, self.count, self.cases_are, self.verdict, self.caption)
 
     @cached_property
     def headlines(self) -> tuple[Headline[V], ...]:
         """Its scales, the most telling first."""
         return tuple(
-            headline(metric, over)
-            for metric in self.metrics
-            for over in metric.over
+            Headline(
+                metric=name,
+                inverse=over.inverse or None,
+                label=over.headline,
+                of_case=of_case,
+                inverse_of_case=self._summarised[over.inverse][2] if over.inverse else _nan,
+                error=over.error_of_case,
+            )
+            for name, (_, over, of_case) in self._summarised.items()
             if over.headline
         )
+
+    @cached_property
+    def beside_headlines(self) -> Mapping[str, str]:
+        """Rows that are scales too, and what of."""
+        return {n: over.scale_of for n, (_, over, _) in self._summarised.items() if over.scale_of}
+
+    @property
+    def errors(self) -> tuple[str, ...]:
+        """Rows that are errors before and after a correction within the sample."""
+        return tuple(name for name, (_, over, _) in self._summarised.items() if over.error)
+
+    @property
+    def variant_names(self) -> tuple[str, ...]:
+        """Names of its variants, DFT's geometry first."""
+        return tuple(variant.name for variant in self.variants)
 
     def _of(self, variant: str) -> list[Metric[V]]:
         return [metric for metric in self.metrics if not metric.only or variant in metric.only]
@@ -276,6 +305,11 @@ class DeclaredSuite(Generic[R, V]):
         """What something is in one case; nan where the variant has nothing."""
         view = self.view(result, variant)
         return float("nan") if view is None else of(view)
+
+    def number(self, result: R, variant: str, key: str) -> float:
+        """A metric of one case by its key; nan where the variant has nothing."""
+        of = next(metric.of for metric in self.metrics if metric.key == key)
+        return self.value(result, variant, lambda view: float(of(view)))
 
     def parities(self, result: R, variant: str) -> tuple[Parity, ...]:
         """What can be plotted against DFT; empty if nothing is comparable."""

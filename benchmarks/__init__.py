@@ -32,7 +32,6 @@ def load_suites() -> list[AnyBenchmark]:
 
 
 OLD = {
-    "high-energy": "umlip_bench.benchmarks.high_energy:HighEnergySuite",
     "surfaces": "umlip_bench.benchmarks.surfaces:SurfacesSuite",
     "defects": "umlip_bench.benchmarks.defects:DefectsSuite",
     "solid-solutions": "umlip_bench.benchmarks.solid_solutions:SolidSolutionsSuite",

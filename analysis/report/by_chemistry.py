@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from umlip_bench.analysis.chemistry import by_class, by_element, element_forces, predictors
+from umlip_bench.analysis.chemistry import (
+    by_class,
+    by_element,
+    element_forces,
+    predictors,
+    suite_of_forces,
+)
 from umlip_bench.analysis.compared_models import Side
 from umlip_bench.analysis.registry import all_suites
 from umlip_bench.analysis.report.content import ChemistrySection, ElementMap, ElementValue
@@ -15,18 +21,16 @@ MAP_FROM = 5
 
 def chemistry_of(everyone: Sequence[Side]) -> ChemistrySection:
     """By element for every suite with enough cases; the rest for forces."""
-    high_energy = all_suites()["high-energy"]
-    present = [side for side in everyone if side.run.of(high_energy.name, side.model)]
-    variant = high_energy.variant_names[0]
+    forces = [(side, suite) for side in everyone if (suite := suite_of_forces(side.run))]
     return ChemistrySection(
         elements=tuple(_element_maps(everyone)),
         classes=tuple(
             (side.label, scale)
-            for side in present
-            for scale in by_class(side.run, high_energy.name, variant, side.model)
+            for side, suite in forces
+            for scale in by_class(side.run, suite.name, suite.variant_names[0], side.model)
         ),
         predictors=tuple(
-            (side.label, found) for side in present for found in predictors(side.run, side.model)
+            (side.label, found) for side, _ in forces for found in predictors(side.run, side.model)
         ),
     )
 

@@ -16,11 +16,6 @@ from umlip_bench.analysis.report.verdicts import scale_label
 from umlip_bench.analysis.runs import Run
 from umlip_bench.ground.errors import DataError
 
-BESIDE_HEADLINES = {
-    ("high-energy", "energy_slope_median"): "energy differences",
-    ("high-energy", "stress_slope_median"): "stresses",
-}
-"""What a factor changes too, by suite and metric: 1 is right."""
 PAIRS_UP_TO = 3
 """Models of which each is compared with each; of more, each with one."""
 
@@ -149,7 +144,7 @@ def correction_note(
                     for side in (before, after)
                 )
                 if old is not None and new is not None and old.n_cases:
-                    scale = BESIDE_HEADLINES.get((analysis.name, metric), "")
+                    scale = analysis.beside_headlines.get(metric, "")
                     if metric in scales:
                         scale = scale_label(analysis, scales[metric], variant, suites)
                     rows.append(

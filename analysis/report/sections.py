@@ -184,19 +184,15 @@ def _further_spreads(
     ]
 
 
-ERRORS = {"high-energy": ("mae", "cmae_rotate", "cmae_mse")}
-"""By suite, errors as they are and after a correction within the sample."""
-
-
 def _errors(
     analysis: AnySuite, variants: Sequence[str], present: Sequence[Side]
 ) -> list[ErrorPlot]:
     labels = dict(analysis.presentation.labels)
     plots = []
-    for variant in variants if analysis.name in ERRORS else ():
+    for variant in variants:
         points = tuple(
             (labels[metric], side.label, row)
-            for metric in ERRORS[analysis.name]
+            for metric in analysis.errors
             for side in present
             if (row := side.run.find(analysis.name, variant, side.model, metric)) is not None
             and row.n_cases

@@ -12,7 +12,6 @@ from umlip_bench.analysis.suites.energies import (
     SolidSolutionsAnalysis,
     SurfacesAnalysis,
 )
-from umlip_bench.analysis.suites.high_energy import HighEnergyAnalysis
 from umlip_bench.analysis.suites.phonons import PhononAnalysis
 
 __all__ = [
@@ -27,7 +26,6 @@ __all__ = [
 ANALYSES: dict[str, SuiteAnalysis[Any]] = {
     each.name: each
     for each in (
-        HighEnergyAnalysis(),
         SurfacesAnalysis(),
         DefectsAnalysis(),
         SolidSolutionsAnalysis(),

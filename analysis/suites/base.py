@@ -80,6 +80,7 @@ class Headline:
     metric: str
     inverse: str | None
     label: str
+    error: str = ""
 
 
 class SuiteAnalysis(ABC, Generic[R]):
@@ -105,6 +106,10 @@ class SuiteAnalysis(ABC, Generic[R]):
     variants: ClassVar[tuple[str, ...]]
     headlines: ClassVar[tuple[Headline, ...]]
     paired_metrics: ClassVar[tuple[PairedMetric, ...]]
+
+    result: ClassVar[object] = None
+    beside_headlines: ClassVar[Mapping[str, str]] = {}
+    errors: ClassVar[tuple[str, ...]] = ()
 
     @property
     def variant_names(self) -> tuple[str, ...]:

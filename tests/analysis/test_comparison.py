@@ -23,7 +23,7 @@ from umlip_bench.analysis.comparison import (
 from umlip_bench.analysis.defects import DefectResult
 from umlip_bench.analysis.elastic import ElasticComparison, ReferenceModuli
 from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Standing, Variant
-from umlip_bench.analysis.high_energy import FrameComparison, MaterialComparison
+from umlip_bench.analysis.frames import FrameComparison, MaterialComparison
 from umlip_bench.analysis.paired import (
     PAIRED_JACKKNIFE_FROM,
     PairedCase,

@@ -9,7 +9,7 @@ import numpy as np
 import yaml
 
 from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Standing, Variant
-from umlip_bench.analysis.high_energy import FrameComparison, Geometry, MaterialComparison
+from umlip_bench.analysis.frames import FrameComparison, Geometry, MaterialComparison
 from umlip_bench.analysis.migration import MigrationComparison, Profile
 from umlip_bench.analysis.phonons import BandPath, FrequencySampling, PhononComparison, Phonons
 from umlip_bench.analysis.runs import Run

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
-from umlip_bench.analysis.high_energy import FrameComparison, Geometry, MaterialComparison
+from umlip_bench.analysis.frames import FrameComparison, Geometry, MaterialComparison
 from umlip_bench.analysis.registry import suite_of
 from umlip_bench.analysis.run_files import CaseRecord, RunConfig
 from umlip_bench.analysis.runs import Run

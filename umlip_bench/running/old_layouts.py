@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from umlip_bench.analysis.frames import FrameComparison, Geometry, MaterialComparison
 from umlip_bench.benchmarks.eos.result import Curve, EosComparison
 from umlip_bench.ground.birch_murnaghan import Equilibrium
 
@@ -44,6 +45,43 @@ def _eos(name: str, arrays: Arrays) -> EosComparison:
     )
 
 
+def _high_energy(name: str, arrays: Arrays) -> MaterialComparison:
+    """A stress of nan stands for none."""
+    n_atoms = arrays["n_atoms"]
+    ends = np.cumsum(n_atoms)[:-1]
+    geometries: list[Geometry | None] = [None] * len(n_atoms)
+    if "cell" in arrays:
+        numbers, positions = (np.split(arrays[key], ends) for key in ("numbers", "positions"))
+        geometries = [
+            Geometry(*each) for each in zip(numbers, positions, arrays["cell"], strict=True)
+        ]
+
+    def stress(key: str, k: int) -> np.ndarray | None:
+        value = arrays[key][k]
+        return None if np.isnan(value).any() else value
+
+    forces = zip(
+        np.split(arrays["forces_reference"], ends),
+        np.split(arrays["forces_model"], ends),
+        strict=True,
+    )
+    frames = (
+        FrameComparison(
+            composition=str(arrays["composition"][k]),
+            energy_reference=float(arrays["energy_reference"][k]),
+            energy_model=float(arrays["energy_model"][k]),
+            forces_reference=reference,
+            forces_model=model,
+            stress_reference=stress("stress_reference", k),
+            stress_model=stress("stress_model", k),
+            geometry=geometries[k],
+        )
+        for k, (reference, model) in enumerate(forces)
+    )
+    return MaterialComparison(name, tuple(frames))
+
+
 READERS: Mapping[str, Callable[[str, Arrays], Any]] = {
     "eos": _eos,
+    "high-energy": _high_energy,
 }
