@@ -51,6 +51,8 @@ class Drawing:
         Whether it needs little width: the abscissa is then the dependent one.
     y_range
         Ends of the y axis, which drawings beside each other share; ``None`` for those of the lines.
+    comparable
+        Whether DFT's line is what the models' are to be; else it is dotted.
     """
 
     title: str
@@ -60,6 +62,7 @@ class Drawing:
     ticks: tuple[tuple[float, str], ...] = ()
     narrow: bool = False
     y_range: tuple[float, float] | None = None
+    comparable: bool = True
 
     @property
     def size(self) -> int:

@@ -130,7 +130,7 @@ class Over(ABC):
 def _known(systems: Sequence[str], values: Sequence[Value]) -> tuple[list[str], FloatArray]:
     """Cases that have a value."""
     array = np.array(values, dtype=np.float64)
-    there = np.asarray(np.isfinite(array))
+    there: NDArray[np.bool_] = np.isfinite(np.atleast_1d(array))
     return [name for name, known in zip(systems, there, strict=True) if known], array[there]
 
 

@@ -24,8 +24,6 @@ from umlip_bench.ground.arrays import from_arrays, to_arrays
 from umlip_bench.ground.errors import DataError
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from umlip_bench.analysis.drawing import Drawing
 
 FloatArray = NDArray[np.float64]
@@ -109,14 +107,6 @@ class Fact(Generic[R]):
     of: Callable[[R], float | int]
 
 
-class PictureMaker(Protocol):
-    """A module that draws results with matplotlib, for ``umlip-bench pictures``."""
-
-    def pictures(self, results: Mapping[str, Any], reference: str) -> Iterator[tuple[str, Figure]]:
-        """Names and figures of one case, from its results by model."""
-        ...
-
-
 def _itself(result: R, variant: str) -> Any:
     return result
 
@@ -192,8 +182,6 @@ class DeclaredSuite(Generic[R, V]):
         Cases of one model, one by one; ``None`` where there is more to a case than a line holds.
     drawing_title, drawings
         What is drawn of single cases, and curves from results of one case by model; DFT's first.
-    pictures
-        Import path of a `PictureMaker`; empty if there is none.
     """
 
     name: str
@@ -216,7 +204,6 @@ class DeclaredSuite(Generic[R, V]):
     case_table: Callable[[Sequence[R]], CaseTable | None] = _nothing
     drawing_title: str = ""
     drawings: Callable[[Mapping[str, R]], list[Drawing]] | None = None
-    pictures: str = ""
 
     # ---- what is declared, seen otherwise
 

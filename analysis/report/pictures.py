@@ -14,7 +14,7 @@ from umlip_bench.analysis.drawing import DFT, Drawing, Line
 from umlip_bench.analysis.harmonic import SMEARING, density_of_states
 from umlip_bench.analysis.migration import VARIANTS, MigrationComparison
 from umlip_bench.analysis.phonons import FIXED, RELAXED, BandPath, PhononComparison
-from umlip_bench.analysis.registry import suite_of
+from umlip_bench.analysis.registry import all_suites, suite_of
 from umlip_bench.analysis.suite import DeclaredSuite
 
 FloatArray = NDArray[np.float64]
@@ -54,8 +54,25 @@ class PictureSet:
     left_out: int
 
 
-def picture_set(suite: str, sides: Sequence[Side]) -> PictureSet | None:
-    """Pictures of all cases of a suite; ``None`` if it has none to draw."""
+def drawn_suites() -> list[str]:
+    """Names of the suites of which single cases are drawn."""
+    return [name for name, suite in all_suites().items() if name in DRAWERS or suite.drawings]
+
+
+def picture_set(
+    suite: str, sides: Sequence[Side], up_to: float = VALUES_UP_TO
+) -> PictureSet | None:
+    """Pictures of all cases of a suite; ``None`` if it has none to draw.
+
+    Parameters
+    ----------
+    suite
+        Its name.
+    sides
+        Models.
+    up_to
+        Numbers in all pictures together; cases beyond are left out and counted.
+    """
     declared = suite_of(suite)
     if isinstance(declared, DeclaredSuite):
         title, draw = declared.drawing_title, declared.drawings
@@ -67,7 +84,7 @@ def picture_set(suite: str, sides: Sequence[Side]) -> PictureSet | None:
     for side in sides:
         for record in side.run.of(suite, side.model):
             by_case.setdefault(record.case, {})[side.label] = side.run.result(record)
-    pictures, room, left_out = [], VALUES_UP_TO, 0
+    pictures, room, left_out = [], up_to, 0
     for case, results in by_case.items():
         drawings = tuple(drawing for drawing in draw(results) if drawing.lines)
         size = sum(drawing.size for drawing in drawings)
@@ -154,6 +171,11 @@ def _pretty(label: str) -> str:
 def _migration(results: Mapping[str, MigrationComparison]) -> list[Drawing]:
     """Energies above the first image, a drawing for each variant."""
     first = next(iter(results.values()))
+    profiles = [profile for result in results.values() for profile in result.profiles]
+    if first.reference is not None:
+        profiles.append(first.reference)
+    heights = [energy for profile in profiles for energy in profile.energies]
+    margin = 0.05 * (max(heights) - min(heights)) if heights else 0.0
     drawings = []
     for variant in VARIANTS:
         shown = [
@@ -167,16 +189,18 @@ def _migration(results: Mapping[str, MigrationComparison]) -> list[Drawing]:
         if first.reference is not None:
             shown.insert(0, (DFT, first.reference))
         value = first.energies.value(variant)
-        apart = value is not None and not value.comparable
+        comparable = value is None or value.comparable
         drawings.append(
             Drawing(
-                f"{variant}, not comparable" if apart else str(variant),
+                str(variant) if comparable else f"{variant}, not comparable",
                 "fraction of the path",
                 "energy above the first image (eV)",
                 tuple(
                     Line(label, p.distances / p.distances[-1], p.energies, points=True)
                     for label, p in shown
                 ),
+                y_range=(min(heights) - margin, max(heights) + margin),
+                comparable=comparable,
             )
         )
     return drawings
