@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from umlip_bench.analysis.intervals import Estimate
 from umlip_bench.analysis.over import Over, Value
 from umlip_bench.analysis.paired import PairedEstimate
 from umlip_bench.analysis.summary import Row, RowHead
@@ -110,6 +111,22 @@ class Metric(Generic[V]):
                 name, label = over.names(self.key)[0]
                 unit = self.unit if over.unit is None else over.unit
                 yield PairedMetricEstimate(name, label, unit, _in_unit(estimate, over.size))
+
+
+@dataclass(frozen=True)
+class Together(Generic[V]):
+    """Rows of the summary that follow from all cases of a variant together.
+
+    Parameters
+    ----------
+    of
+        Estimates, one for each row; none where nothing follows.
+    rows
+        Name, label (empty for rows that only files have) and unit of each.
+    """
+
+    of: Callable[[Sequence[V]], Sequence[Estimate]]
+    rows: tuple[tuple[str, str, str], ...]
 
 
 @dataclass(frozen=True)

@@ -129,8 +129,8 @@ class Over(ABC):
 
 def _known(systems: Sequence[str], values: Sequence[Value]) -> tuple[list[str], FloatArray]:
     """Cases that have a value."""
-    array = np.array(values, dtype=np.float64)
-    there: NDArray[np.bool_] = np.isfinite(np.atleast_1d(array))
+    array = np.array(values, dtype=np.float64).reshape(-1)
+    there: list[bool] = np.isfinite(array).tolist()
     return [name for name, known in zip(systems, there, strict=True) if known], array[there]
 
 
@@ -170,7 +170,7 @@ class Median(Over):
         if not known.any():
             return None
         estimate = paired_median_estimate(*(np.abs(both) if self.absolute else both)[:, known])
-        materials = {name for name, there in zip(systems, known, strict=True) if there}
+        materials = set(np.array(systems, dtype=str)[known].tolist())
         if len(materials) == estimate.n_cases:
             return estimate
         # Cases of one material are not independent: order statistics of cases would be too narrow.

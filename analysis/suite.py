@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from umlip_bench.analysis.metric import Headline, Metric, PairedMetricEstimate, numbers
+from umlip_bench.analysis.metric import (
+    Headline,
+    Metric,
+    PairedMetricEstimate,
+    Together,
+    numbers,
+)
 from umlip_bench.analysis.over import Over
 from umlip_bench.analysis.summary import Row, RowHead
 from umlip_bench.analysis.tables import CaseTable, Presentation
@@ -157,6 +163,8 @@ class DeclaredSuite(Generic[R, V]):
         of the variant.
     metrics
         Its numbers, in the order of its tables.
+    together
+        Rows of the summary that follow from all cases together, below those of the metrics.
     facts
         Numbers of a case that are of no variant.
     quantities
@@ -194,6 +202,7 @@ class DeclaredSuite(Generic[R, V]):
     caption: Callable[[Sequence[Row]], str]
     place: int = 1000
     view: Callable[[R, str], V | None] = _itself
+    together: tuple[Together[V], ...] = ()
     facts: tuple[Fact[R], ...] = ()
     quantities: tuple[Quantity[V], ...] = ()
     cases_are: str = "materials"
@@ -224,8 +233,15 @@ class DeclaredSuite(Generic[R, V]):
     @cached_property
     def presentation(self) -> Presentation:
         """How its rows are shown."""
-        labels = [(name, label) for name, (label, _, _) in self._summarised.items() if label]
-        return Presentation(labels, self.count, self.cases_are, self.verdict, self.caption)
+        labels = [(name, label) for name, (label, _, _) in self._summarised.items()]
+        labels += [(name, label) for group in self.together for name, label, _ in group.rows]
+        return Presentation(
+            [each for each in labels if each[1]],
+            self.count,
+            self.cases_are,
+            self.verdict,
+            self.caption,
+        )
 
     @cached_property
     def headlines(self) -> tuple[Headline[V], ...]:
@@ -341,6 +357,10 @@ class DeclaredSuite(Generic[R, V]):
             systems, views = [name for name, _ in known], [view for _, view in known]
             for metric in self._of(variant):
                 rows += metric.rows(head, systems, views)
+            for group in self.together:
+                estimates = group.of(views)
+                named = zip(group.rows, estimates, strict=True) if estimates else ()
+                rows += [head.row(name, unit, found) for (name, _, unit), found in named]
         return rows
 
     def paired(

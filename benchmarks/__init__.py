@@ -32,10 +32,6 @@ def load_suites() -> list[AnyBenchmark]:
 
 
 OLD = {
-    "surfaces": "umlip_bench.benchmarks.surfaces:SurfacesSuite",
-    "defects": "umlip_bench.benchmarks.defects:DefectsSuite",
-    "solid-solutions": "umlip_bench.benchmarks.solid_solutions:SolidSolutionsSuite",
     "migration": "umlip_bench.benchmarks.migration:MigrationSuite",
-    "phonons": "umlip_bench.benchmarks.phonons:PhononSuite",
     "elastic": "umlip_bench.benchmarks.elastic:ElasticSuite",
 }

@@ -6,13 +6,7 @@ from typing import Any
 
 from umlip_bench.analysis.suites.base import NO_RESULT, Headline, Parity, Quantity, SuiteAnalysis
 from umlip_bench.analysis.suites.elastic import ElasticAnalysis
-from umlip_bench.analysis.suites.energies import (
-    DefectsAnalysis,
-    MigrationAnalysis,
-    SolidSolutionsAnalysis,
-    SurfacesAnalysis,
-)
-from umlip_bench.analysis.suites.phonons import PhononAnalysis
+from umlip_bench.analysis.suites.energies import MigrationAnalysis
 
 __all__ = [
     "ANALYSES",
@@ -26,11 +20,7 @@ __all__ = [
 ANALYSES: dict[str, SuiteAnalysis[Any]] = {
     each.name: each
     for each in (
-        SurfacesAnalysis(),
-        DefectsAnalysis(),
-        SolidSolutionsAnalysis(),
         MigrationAnalysis(),
-        PhononAnalysis(),
         ElasticAnalysis(),
     )
 }

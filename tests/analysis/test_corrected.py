@@ -18,7 +18,7 @@ from umlip_bench.analysis.energies import Variant
 from umlip_bench.analysis.registry import all_suites
 from umlip_bench.analysis.runs import read_run
 from umlip_bench.benchmarks import load_suite, migration
-from umlip_bench.benchmarks.defects import DefectsSuite, FormationCase
+from umlip_bench.benchmarks.defects.case import FormationCase
 from umlip_bench.benchmarks.suite import Mode, StructureRequest
 from umlip_bench.datasets.cases import DefectCase, Preparation
 from umlip_bench.datasets.energy_corrections import mp2020_correction
@@ -273,7 +273,7 @@ def test_corrections_are_scaled_with_everything_else(load_model, tmp_path):
     folder = write_card(tmp_path / "mine", CHGNET)
     energies = []
     for name in (CHGNET, str(folder)):
-        task = not_relaxing(DefectsSuite().measure(case))
+        task = not_relaxing(load_suite("defects").measure(case))
         (outcome,) = run_tasks(umlip_bench.potential(name), [("v", task)])
         energies.append(outcome.result.comparison.value(Variant.FIXED).model)
     assert energies[1] == pytest.approx(C * energies[0], abs=1e-4)

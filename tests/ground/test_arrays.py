@@ -77,17 +77,17 @@ def assert_same(one: object, other: object) -> None:
     ],
     ids=["none", "one", "without stress", "some with stress"],
 )
-def test_it_comes_back_through_a_file(value):
+def test_it_comes_back_through_a_file(value: Whole) -> None:
     again = from_arrays(Whole, unpack(pack(to_arrays(value))))
     assert_same(value, again)
 
 
-def test_many_small_ones_share_arrays():
+def test_many_small_ones_share_arrays() -> None:
     few, many = (to_arrays(whole(*[part(3, True, "x")] * n)) for n in (2, 500))
     assert few.keys() == many.keys()
 
 
-def test_what_is_missing_or_does_not_fit_is_named():
+def test_what_is_missing_or_does_not_fit_is_named() -> None:
     arrays = to_arrays(whole(part(3, True), part(2, True)))
     with pytest.raises(KeyError, match="parts/weight"):
         from_arrays(Whole, {k: v for k, v in arrays.items() if k != "parts/weight"})
@@ -97,7 +97,7 @@ def test_what_is_missing_or_does_not_fit_is_named():
         from_arrays(Whole, {**arrays, "parts/numbers": arrays["parts/numbers"][:4]})
 
 
-def test_other_types_are_refused():
+def test_other_types_are_refused() -> None:
     @dataclass
     class Odd:
         value: dict

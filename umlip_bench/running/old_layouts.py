@@ -7,8 +7,18 @@ from typing import Any
 
 import numpy as np
 
+from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Standing, Variant
 from umlip_bench.analysis.frames import FrameComparison, Geometry, MaterialComparison
+from umlip_bench.benchmarks.defects.result import DefectResult
 from umlip_bench.benchmarks.eos.result import Curve, EosComparison
+from umlip_bench.benchmarks.phonons.result import (
+    BandPath,
+    FrequencySampling,
+    PhononComparison,
+    Phonons,
+)
+from umlip_bench.benchmarks.solid_solutions.result import OrderingResult
+from umlip_bench.benchmarks.surfaces.result import SurfaceResult
 from umlip_bench.ground.birch_murnaghan import Equilibrium
 
 Arrays = Mapping[str, np.ndarray]
@@ -81,7 +91,82 @@ def _high_energy(name: str, arrays: Arrays) -> MaterialComparison:
     return MaterialComparison(name, tuple(frames))
 
 
+def _comparison(name: str, arrays: Arrays) -> EnergyComparison:
+    """Flags are lines of one string."""
+    columns = ("variant", "reference", "model", "standing", "reason", "flags")
+    values = (
+        EnergyValue(
+            Variant(variant),
+            reference,
+            model,
+            Standing(standing),
+            reason,
+            tuple(filter(None, flags.split("\n"))),
+        )
+        for variant, reference, model, standing, reason, flags in zip(
+            *(arrays[key].tolist() for key in columns), strict=True
+        )
+    )
+    return EnergyComparison(name, str(arrays["system"]), str(arrays["unit"]), tuple(values))
+
+
+def _surfaces(name: str, arrays: Arrays) -> SurfaceResult:
+    """A lattice of nan stands for none."""
+    lattice = np.asarray(arrays["lattice"], dtype=float)
+    return SurfaceResult(
+        _comparison(name, arrays),
+        tuple(arrays["miller_index"].tolist()),
+        None if np.isnan(lattice).any() else lattice,
+        tuple(arrays["left_out"].tolist()),
+    )
+
+
+def _defects(name: str, arrays: Arrays) -> DefectResult:
+    return DefectResult(_comparison(name, arrays), float(arrays["largest_displacement"]))
+
+
+def _solid_solutions(name: str, arrays: Arrays) -> OrderingResult:
+    return OrderingResult(
+        _comparison(name, arrays),
+        str(arrays["group"]),
+        float(arrays["fraction"]),
+        float(arrays["sites_per_atom"]),
+    )
+
+
+def _phonons(name: str, arrays: Arrays) -> PhononComparison:
+    def side(key: str) -> Phonons | None:
+        if f"{key}_mesh" not in arrays:
+            return None
+        parts = ("mesh", "bands", "commensurate", "force_constants")
+        return Phonons(*(arrays[f"{key}_{part}"] for part in parts))
+
+    path = BandPath(
+        qpoints=arrays["path_qpoints"],
+        distances=arrays["path_distances"],
+        segments=arrays["path_segments"],
+        labels=tuple((first, last) for first, last in arrays["path_labels"].tolist()),
+    )
+    fixed, capacity = side("fixed"), arrays.get("reference_heat_capacity")
+    if fixed is None:
+        raise KeyError("fixed_mesh")
+    return PhononComparison(
+        name=name,
+        sampling=FrequencySampling(arrays["weights"], path),
+        reference=side("reference"),
+        reference_heat_capacity=None if capacity is None else float(capacity),
+        fixed=fixed,
+        relaxed=side("relaxed"),
+        not_comparable=str(arrays["not_comparable"]),
+        not_relaxed=str(arrays["not_relaxed"]),
+    )
+
+
 READERS: Mapping[str, Callable[[str, Arrays], Any]] = {
     "eos": _eos,
+    "phonons": _phonons,
     "high-energy": _high_energy,
+    "surfaces": _surfaces,
+    "defects": _defects,
+    "solid-solutions": _solid_solutions,
 }
