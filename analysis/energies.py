@@ -62,6 +62,8 @@ class Standing(StrEnum):
     """DFT's value belongs to a geometry that was prepared in another way."""
     NO_COMMON_ZERO = "without a common zero of energy"
     """DFT's value lacks the chemical potentials that would make it comparable."""
+    NO_BARRIER = "without a barrier"
+    """The energy of a path only rises or falls: what its highest image would give is its asymmetry."""
     UNCONVERGED = "not converged"
     CHANGED = "relaxed into something else"
     FAILED = "failed"
@@ -71,6 +73,7 @@ LEFT_OUT = (
     ("n_no_reference", Standing.NO_REFERENCE),
     ("n_not_comparable", Standing.NOT_COMPARABLE),
     ("n_no_common_zero", Standing.NO_COMMON_ZERO),
+    ("n_no_barrier", Standing.NO_BARRIER),
     ("n_unconverged", Standing.UNCONVERGED),
     ("n_changed", Standing.CHANGED),
 )

@@ -168,4 +168,5 @@ class MigrationAnalysis(EnergyAnalysis[MigrationComparison]):
             result,
             energies=scaled_comparison(result.energies, factor),
             profiles=tuple(scaled_profile(profile) for profile in result.profiles),
+            force_slope=factor * result.force_slope,
         )
