@@ -358,7 +358,7 @@ def test_the_way_of_the_ion_is_compared_with_that_in_dft():
     images = tuple(hop(7))
     energies = np.array([0, 0.2, 0.4, 0.5, 0.4, 0.3, 0.3])
     case = two_wells(images=images, energies=energies, prepared=Variant.NEB)
-    numbers = MigrationSuite().metrics(measured(TwoWells(), case)["hop"])
+    numbers = MigrationSuite().numbers(measured(TwoWells(), case)["hop"])
     left, top, right = TwoWells.stationary()
     ends = TwoWells.bend * (1 - (np.array([left, right]) / WELL) ** 2)
     at_top = TwoWells.bend * (1 - (top / WELL) ** 2)
@@ -372,7 +372,7 @@ def test_the_way_of_the_ion_is_compared_with_that_in_dft():
     # None of this depends on which periodic images of the atoms the file holds.
     for image in images[2:]:
         image.wrap()
-    again = MigrationSuite().metrics(measured(TwoWells(), case)["hop"])
+    again = MigrationSuite().numbers(measured(TwoWells(), case)["hop"])
     assert again == pytest.approx(numbers, abs=1e-6)
 
 
@@ -438,7 +438,7 @@ def test_round_trip():
     again = suite.from_arrays("hop", suite.to_arrays(result))
     assert isinstance(again, MigrationComparison)
     assert again.energies == result.energies
-    assert suite.metrics(again) == suite.metrics(result)
+    assert suite.numbers(again) == suite.numbers(result)
     assert suite.case_table([again]) == suite.case_table([result])
     rows = {(r.variant, r.metric): r for r in suite.rows("m", "d", [again], 0)}
     assert rows["approx-neb", "energy_scale"].n_cases == 1

@@ -13,29 +13,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 from ase import Atoms
 
-from umlip_bench.analysis.phonons import (
+from umlip_bench.benchmarks.elements import elements_of
+from umlip_bench.benchmarks.phonons.crystal import (
+    PHONOPY_SYMPREC,
+    SYMPREC,
+    Crystal,
+    Mesh,
+)
+from umlip_bench.benchmarks.phonons.displacements import Displacements, RandomDisplacements
+from umlip_bench.benchmarks.phonons.result import (
     TEMPERATURE,
     BandPath,
     FrequencySampling,
     PhononComparison,
     Phonons,
 )
-from umlip_bench.analysis.suites.base import SuiteAnalysis
-from umlip_bench.analysis.suites.phonons import PhononAnalysis
-from umlip_bench.benchmarks.analysed import AnalysedSuite
-from umlip_bench.benchmarks.crystal import (
-    PHONOPY_SYMPREC,
-    SYMPREC,
-    Crystal,
-    Mesh,
-)
-from umlip_bench.benchmarks.displacements import Displacements, RandomDisplacements
-from umlip_bench.benchmarks.elements import elements_of
 from umlip_bench.benchmarks.selection import cheapest
 from umlip_bench.benchmarks.suite import Mode, StructureRequest
 from umlip_bench.datasets import Dataset
@@ -203,31 +199,22 @@ def _phonons(
     )
 
 
-class PhononSuite(AnalysedSuite[PhononComparison]):
-    """The suite ``phonons``."""
+def cases(dataset: Dataset, mode: Mode) -> Sequence[PhononMeasurement]:
+    """Force sets and heat capacities of a set; short runs take the smallest supercells and cells."""
+    usable = dataset.of_task("phonons")
+    forces = [_of_forces(case) for case in usable if isinstance(case, PhononCase)]
+    heat = [_of_heat(case) for case in usable if isinstance(case, HeatCapacityCase)]
+    if mode is Mode.QUICK:
+        forces = cheapest(forces, QUICK_CASES, _force_components)
+        heat = cheapest(heat, QUICK_CASES, lambda case: len(case.atoms))
+    elif mode is Mode.STANDARD:
+        heat = cheapest(heat, STANDARD_HEAT_CAPACITIES, lambda case: len(case.atoms))
+    return [*forces, *heat]
 
-    analysis: ClassVar[SuiteAnalysis[PhononComparison]] = PhononAnalysis()
-    version: ClassVar[int] = 4
 
-    def cases(self, dataset: Dataset, mode: Mode) -> Sequence[PhononMeasurement]:
-        """Force sets and heat capacities of a set; short runs take the smallest supercells and cells."""
-        usable = dataset.of_task(self.name)
-        forces = [_of_forces(case) for case in usable if isinstance(case, PhononCase)]
-        heat = [_of_heat(case) for case in usable if isinstance(case, HeatCapacityCase)]
-        if mode is Mode.QUICK:
-            forces = cheapest(forces, QUICK_CASES, _force_components)
-            heat = cheapest(heat, QUICK_CASES, lambda case: len(case.atoms))
-        elif mode is Mode.STANDARD:
-            heat = cheapest(heat, STANDARD_HEAT_CAPACITIES, lambda case: len(case.atoms))
-        return [*forces, *heat]
-
-    def structure_cases(self, request: StructureRequest) -> Sequence[PhononMeasurement]:
-        """The structure itself."""
-        return [PhononMeasurement(request.name, request.atoms)]
-
-    def measure(self, case: PhononMeasurement) -> Task[PhononComparison]:
-        """See `measure`."""
-        return measure(case)
+def structure_cases(request: StructureRequest) -> Sequence[PhononMeasurement]:
+    """The structure itself."""
+    return [PhononMeasurement(request.name, request.atoms)]
 
 
 def _of_forces(case: PhononCase) -> PhononMeasurement:
