@@ -7,7 +7,8 @@ import umlip_bench
 from umlip_bench import make_periodic
 from umlip_bench.engine.prediction import predict
 from umlip_bench.ground.errors import StructureError
-from umlip_bench.ground.structures import check_structure
+from umlip_bench.ground.structures import check_input, check_structure
+from umlip_bench.potentials.adapters.neighbors import neighbors
 
 ELEMENTS = ("Na", "Cl", "Si")
 
@@ -197,3 +198,16 @@ def test_a_periodic_direction_without_a_lattice_vector():
 def test_nothing_to_make_periodic():
     with pytest.raises(StructureError, match="no atoms"):
         make_periodic(Atoms(), vacuum=10.0)
+
+
+@pytest.mark.parametrize("side", [300.0, 3e3, 1e5])
+@pytest.mark.parametrize("at", [0.0, -1e-12, 0.999])
+def test_a_cell_of_vacuum_takes_no_memory(side, at):
+    """A pair in a huge cell, across its face: boxes of the cutoff would take terabytes."""
+    at = at * side if at > 0.5 else at
+    atoms = Atoms("Cu2", [[at, 0, 0], [at + 2.0, 0, 0]], cell=[side] * 3, pbc=True)
+    check_input(atoms)
+    found = neighbors(atoms, 2.5)
+    assert found.edges.shape == (2, 2)
+    np.testing.assert_allclose(found.distances, 2.0, atol=1e-9)
+    assert neighbors(atoms, 0.01).edges.shape == (2, 0)

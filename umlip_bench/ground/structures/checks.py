@@ -10,6 +10,7 @@ from ase.data import covalent_radii
 from ase.geometry import minkowski_reduce
 
 from umlip_bench.ground.errors import StructureError
+from umlip_bench.ground.structures.periodic import search_radius
 
 COINCIDENT_BELOW = 1e-3
 """Å; two atoms closer than this are taken for one atom entered twice."""
@@ -141,7 +142,7 @@ def check_distances(atoms: Atoms) -> None:
     first, second, _, distances = find_points_in_spheres(
         positions,
         positions,
-        r=max(SHORTEST, 2 * SHORTEST_SHARE * float(radii.max())),
+        r=search_radius(positions, cell, max(SHORTEST, 2 * SHORTEST_SHARE * float(radii.max()))),
         pbc=np.ones(3, dtype=np.int64),
         lattice=np.ascontiguousarray(cell),
         tol=1e-8,
