@@ -211,3 +211,19 @@ def test_a_cell_of_vacuum_takes_no_memory(side, at):
     assert found.edges.shape == (2, 2)
     np.testing.assert_allclose(found.distances, 2.0, atol=1e-9)
     assert neighbors(atoms, 0.01).edges.shape == (2, 0)
+
+
+@pytest.mark.parametrize("mass", [0.0, -63.5, np.nan, np.inf])
+def test_masses_that_are_none_are_refused(mass):
+    atoms = bulk("Cu", cubic=True)
+    atoms.set_masses([63.5, 63.5, mass, 63.5])
+    with pytest.raises(StructureError, match="mass of atom 2 is"):
+        check_input(atoms)
+
+
+@pytest.mark.parametrize("number", [0, -1, 119, 200])
+def test_atoms_of_no_element_are_refused(number):
+    atoms = bulk("Cu", cubic=True)
+    atoms.numbers[1] = number
+    with pytest.raises(StructureError, match=f"atom 1 has the atomic number {number}"):
+        check_input(atoms)

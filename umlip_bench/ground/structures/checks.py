@@ -69,11 +69,30 @@ def check_input(atoms: Atoms) -> None:
     Raises
     ------
     StructureError
-        As `check_structure` without elements, `check_occupancy` and `check_distances`.
+        As `check_structure` without elements, `check_occupancy` and `check_distances`; for atoms of no
+        element or without a positive mass.
     """
     check_structure(atoms, ())
+    _check_nuclei(atoms)
     check_occupancy(atoms)
     check_distances(atoms)
+
+
+def _check_nuclei(atoms: Atoms) -> None:
+    strange = np.flatnonzero((atoms.numbers < 1) | (atoms.numbers >= len(covalent_radii)))
+    if len(strange):
+        raise StructureError(
+            f"atom {strange[0]} has the atomic number {atoms.numbers[strange[0]]}, which is no element "
+            f"({len(strange)} of {len(atoms)} atoms are affected)"
+        )
+    masses = atoms.get_masses()
+    # Not a number compares false.
+    strange = np.flatnonzero(~((masses > 0) & (masses < np.inf)))
+    if len(strange):
+        raise StructureError(
+            f"{describe(atoms)}: the mass of atom {strange[0]} is {masses[strange[0]]:g} u; masses must be "
+            f"positive and finite ({len(strange)} of {len(atoms)} atoms are affected)"
+        )
 
 
 def check_occupancy(atoms: Atoms) -> None:
