@@ -15,7 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from umlip_bench.analysis import suite
-from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Standing, Variant
+from umlip_bench.analysis.energies import (
+    LEFT_OUT,
+    EnergyComparison,
+    EnergyValue,
+    Standing,
+    Variant,
+)
 from umlip_bench.analysis.metric import Metric
 from umlip_bench.analysis.over import (
     Count,
@@ -31,7 +37,6 @@ from umlip_bench.analysis.over import (
     pooled_r2,
     pooled_slope,
 )
-from umlip_bench.analysis.paired import SIGNED_ERROR
 from umlip_bench.analysis.softening import N_COMPONENTS, component_sums, slope_of
 from umlip_bench.analysis.suite import NO_RESULT
 
@@ -48,6 +53,10 @@ class Energetic(Protocol):
 
 
 E = TypeVar("E", bound=Energetic)
+
+
+SIGNED_ERROR = 5
+"""Column of `Judged.sums` after those of `component_sums`: y - x."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +149,7 @@ def energy_metrics(
         How mean errors are shown, made of `mean_absolute_error` and `mean_signed_error`.
     """
     left_out: list[Metric[Judged[E]]] = [
-        _count(f"n_{name}", standing, said) for name, standing, said in LEFT_OUT
+        _count(name, standing, said) for name, standing, said in LEFT_OUT
     ]
     return (
         Metric("reference", lambda seen: seen.value.reference, unit),
@@ -198,16 +207,3 @@ def _count(key: str, standing: Standing, said: str) -> Metric[Judged[E]]:
         return int(seen.value.standing is standing)
 
     return Metric(key, of, over=(Count(left_out=said),), column=False)
-
-
-LEFT_OUT = (
-    ("no_reference", Standing.NO_REFERENCE, "no DFT value"),
-    ("not_comparable", Standing.NOT_COMPARABLE, "DFT's geometry prepared in another way"),
-    ("no_common_zero", Standing.NO_COMMON_ZERO, "no chemical potentials in the data"),
-    ("unconverged", Standing.UNCONVERGED, ""),
-    ("changed", Standing.CHANGED, ""),
-)
-"""What the statistics leave out, and what the card says of it where it is through no fault of the model.
-
-Values that failed are in ``n_failed``.
-"""

@@ -173,7 +173,7 @@ class Run:
             except JournalError as error:
                 raise RunFolderError(f"{record.suite}, {record.case}: {error}") from error
             try:
-                result = suite_of(record.suite).from_arrays(record.case, arrays)
+                result = suite_of(record.suite).from_arrays(arrays)
             except KeyError as error:
                 raise RunFolderError(
                     f"{self._journal.path_of(record.key)}, of {record.suite}, {record.case}, was written by "

@@ -172,7 +172,7 @@ def test_results_come_back_from_arrays():
     truth = HarmonicLattice(A, 3.0, 0.7)
     for case in (dft_case(truth), lattice_case(heat_capacity=24.0, fixed_only="as built")):
         result = measured(SUITE, truth, [case])["lattice"]
-        again = SUITE.from_arrays("lattice", SUITE.to_arrays(result))
+        again = SUITE.from_arrays(SUITE.to_arrays(result))
         assert SUITE.numbers(again) == pytest.approx(SUITE.numbers(result), nan_ok=True)
         assert again.sampling.path.labels == result.sampling.path.labels
         assert again.not_comparable == result.not_comparable
