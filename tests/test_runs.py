@@ -146,6 +146,7 @@ def attempt():
     RunFolder(Path({str(tmp_path)!r}), RunConfig({config().identity!r}, {{}}, {{}}, []))
 try:
     attempt()
+    print("not refused", flush=True)
 except RunFolderError as error:
     print(error, flush=True)
 sys.stdin.readline()

@@ -169,7 +169,7 @@ def _fixed(case: FormationCase, stores: Reservoirs, card: ModelCard) -> Task[Ene
     hosts = [defect.host for defect in case.defects]
     defective = [defect.defective for defect in case.defects]
     cells = [*hosts, *defective, stores.host, *stores.elements.values()]
-    answers = yield [Static(atoms) for atoms in cells]
+    answers = yield [Static(atoms, held=True) for atoms in cells]
     likes = [*hosts, *hosts, stores.host, *stores.elements.values()]
     raw = [
         _raw(each.energy, atoms, like, card)

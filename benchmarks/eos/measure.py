@@ -95,7 +95,7 @@ def measure(case: EosMeasurement) -> Task[EosComparison]:
 
 def _curve(atoms: Atoms, volumes: np.ndarray) -> Task[Curve]:
     """Single points of a cell scaled to volumes in Å³, shape (P,)."""
-    predictions = yield [Static(scaled(atoms, volume)) for volume in volumes]
+    predictions = yield [Static(scaled(atoms, volume), held=True) for volume in volumes]
     return Curve(np.asarray(volumes), np.array([each.energy for each in predictions]))
 
 

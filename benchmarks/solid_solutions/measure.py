@@ -89,7 +89,7 @@ def mixing_energy(fraction: float, ordering: float, first: float, second: float)
 def measure(case: OrderingCase) -> Task[OrderingResult]:
     """Mixing energy at the geometry given and after relaxation."""
     cells = (case.atoms, *case.end_members)
-    answers = yield [Static(atoms) for atoms in cells]
+    answers = yield [Static(atoms, held=True) for atoms in cells]
     per_atom = [answer.energy / len(atoms) for answer, atoms in zip(answers, cells, strict=True)]
     mixing = mixing_energy(case.fraction, *per_atom)
     fixed = fixed_value(case.reference, mixing, case.preparation)

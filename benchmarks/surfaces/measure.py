@@ -90,7 +90,7 @@ def measure(case: SlabCase) -> Task[SurfaceResult]:
     """Surface energy at the geometry given and after relaxation."""
     slabs.check_stoichiometry(case.slab, case.bulk)
     flags = () if slabs.has_equal_faces(case.slab) else (CLEAVAGE,)
-    slab, bulk = yield [Static(case.slab), Static(case.bulk)]
+    slab, bulk = yield [Static(case.slab, held=True), Static(case.bulk, held=True)]
     gamma = surface_energy(slab.energy, case.slab, bulk.energy, case.bulk)
     fixed = fixed_value(case.reference, gamma, case.preparation, flags)
     relaxed = yield from attempt(_relaxed(case, flags))

@@ -15,9 +15,9 @@ from ase.optimize import FIRE
 
 from umlip_bench.engine.bands import ApproxBand, ApproxBandResult, Band, BandResult
 from umlip_bench.engine.calculator import PotentialCalculator
-from umlip_bench.engine.dynamics import Langevin
+from umlip_bench.engine.dynamics import Langevin, Trajectory
 from umlip_bench.engine.prediction import predict
-from umlip_bench.engine.relaxation import Relax
+from umlip_bench.engine.relaxation import Relax, Relaxed
 from umlip_bench.engine.requests import Request, Static, Task
 from umlip_bench.engine.scheduler import Done, Failed, run_requests, run_tasks
 from umlip_bench.ground.errors import StructureError
@@ -33,6 +33,9 @@ from ..support.structures import chain
 
 SAME = 1e-8
 """Å, eV, eV/Å: float64 results that differ by no more are the same steps."""
+
+Answer = BandResult | ApproxBandResult | Relaxed | Trajectory | Prediction
+"""To a request of the pools."""
 
 EDGE = 12.0
 """Å, of the cubic cell of `TwoWells`."""
@@ -347,14 +350,18 @@ def toy_pool() -> list[Request]:
     return requests
 
 
-def numbers(result: Any) -> np.ndarray:
+def numbers(result: Answer) -> np.ndarray:
     """All that a request of the pools answered, as one array."""
     if isinstance(result, Prediction):
         return np.append(result.forces, result.energy)
-    atoms = getattr(result, "images", None) or getattr(result, "frames", None) or [result.atoms]
-    energies = result.energies if hasattr(result, "energies") else result.energy
+    energies: float | np.ndarray
+    if isinstance(result, Relaxed):
+        atoms, energies = (result.atoms,), result.energy
+    else:
+        atoms = result.frames if isinstance(result, Trajectory) else result.images
+        energies = result.energies
     places = np.array([a.positions for a in atoms])
-    steps = getattr(result, "steps", 0)
+    steps = 0 if isinstance(result, Trajectory) else result.steps
     return np.concatenate([np.ravel(x) for x in (places, energies, result.forces, steps)])
 
 
@@ -408,7 +415,7 @@ def moving_of(images: list[Atoms]) -> int:
 
 @pytest.mark.parametrize(("in_flight", "capacity"), [(1, 64), (7, 64), (64, 64), (64, 3)])
 def test_results_do_not_depend_on_the_batch_chgnet(
-    chgnet: ChgnetPotential, alone: list[Any], in_flight: int, capacity: int
+    chgnet: ChgnetPotential, alone: list[Answer], in_flight: int, capacity: int
 ) -> None:
     model = Fussy.of(chgnet, capacity, 10**9)
     found = run(model, pool()[::-1], in_flight=in_flight)[::-1]
@@ -418,12 +425,12 @@ def test_results_do_not_depend_on_the_batch_chgnet(
 
 
 @pytest.fixture(scope="module")
-def alone(chgnet: ChgnetPotential) -> list[Any]:
+def alone(chgnet: ChgnetPotential) -> list[Answer]:
     return [run(chgnet, [request])[0] for request in pool()]
 
 
 def test_energies_and_forces_belong_to_the_images(
-    chgnet: ChgnetPotential, alone: list[Any]
+    chgnet: ChgnetPotential, alone: list[Answer]
 ) -> None:
     for result in alone[:3]:
         assert isinstance(result, BandResult | ApproxBandResult)
