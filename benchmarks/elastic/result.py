@@ -60,7 +60,7 @@ class ElasticComparison(ReadOnlyArrays):
         That the constants were measured at, with both signs.
     fixed_residual, relaxed_residual
         Share of the stresses that constants of the crystal's symmetry do not explain
-        (`umlip_bench.analysis.elasticity.ElasticFit`); nan where it was not kept.
+        (`umlip_bench.benchmarks.elastic.elasticity.ElasticFit`); nan where it was not kept.
     """
 
     name: str
