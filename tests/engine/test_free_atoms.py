@@ -13,8 +13,8 @@ import umlip_bench
 from tests.support.potentials import Springs
 from umlip_bench import predict
 from umlip_bench.benchmarks import load_suite
-from umlip_bench.benchmarks.eos import EosMeasurement
-from umlip_bench.benchmarks.phonons import PhononMeasurement
+from umlip_bench.benchmarks.eos.measure import EosMeasurement
+from umlip_bench.benchmarks.phonons.measure import PhononMeasurement
 from umlip_bench.benchmarks.suite import StructureRequest
 from umlip_bench.cli import main
 from umlip_bench.engine import Done, Failed, Relax, run_requests, run_tasks
