@@ -24,7 +24,7 @@ from umlip_bench.analysis.intervals import (
     share_estimate,
 )
 from umlip_bench.analysis.summary import Row, RowHead
-from umlip_bench.analysis.tables import CaseTable, Presentation, interval, number, with_interval
+from umlip_bench.analysis.tables import CaseTable, Presentation, number, with_interval
 from umlip_bench.ground.errors import DataError
 from umlip_bench.ground.readonly import ReadOnlyArrays
 
@@ -187,8 +187,8 @@ def elastic_rows(
     Returns
     -------
     list of Row
-        Medians over the materials that are stable, with order statistic intervals, and the share of
-        those that are not.
+        Medians with order statistic intervals, unstable crystals with the softest moduli and the largest
+        errors of all; means over the stable ones; and the share of those that are not.
     """
     found = [(each, elastic_metrics(each)) for each in materials if each.reference is not None]
     rows: list[Row] = []
@@ -198,15 +198,20 @@ def elastic_rows(
         metrics = [numbers[variant] for _, numbers in found if variant in numbers]
         failed = n_failed + len(found) - len(metrics)
         head = RowHead(model, data, SUITE, variant, failed, _amplitude(metrics))
+        unstable = sum(not m.is_stable for m in metrics)
         for kind in ("bulk", "shear"):
             scales = _defined(metrics, f"{kind}_modulus_scale")
-            softened = sum(scale < 1.0 for scale in scales)
+            softened = sum(scale < 1.0 for scale in scales) + unstable
             sizes = np.abs(_defined(metrics, f"{kind}_modulus_error"))
             mean = float(np.mean(sizes)) if len(sizes) else float("nan")
             rows += [
-                head.row(f"{kind}_modulus_scale_median", "", median_estimate(scales)),
-                head.row(f"{kind}_share_softened", "", share_estimate(softened, len(scales))),
-                head.row(f"{kind}_modulus_error_median", "GPa", median_estimate(sizes)),
+                head.row(
+                    f"{kind}_modulus_scale_median", "", median_estimate(scales, below=unstable)
+                ),
+                head.row(f"{kind}_share_softened", "", share_estimate(softened, len(metrics))),
+                head.row(
+                    f"{kind}_modulus_error_median", "GPa", median_estimate(sizes, above=unstable)
+                ),
                 head.row(
                     f"{kind}_modulus_mae",
                     "GPa",
@@ -216,7 +221,6 @@ def elastic_rows(
         rows.append(
             head.row("fit_residual_median", "", median_estimate(_defined(metrics, "fit_residual")))
         )
-        unstable = sum(not m.is_stable for m in metrics)
         rows.append(head.row("share_unstable", "", share_estimate(unstable, len(metrics))))
     return [row for row in rows if row.n_cases or row.metric == "share_unstable"]
 
@@ -247,7 +251,7 @@ def verdict(rows: Sequence[Row], model: str) -> str:
         judged = words["bulk"] if same else f"{words['bulk']} in bulk, {words['shear']} in shear"
     text = (
         f"{model}: {judged}: bulk moduli are {with_interval(bulk, 2)}, shear moduli "
-        f"{shear.value:.2f}{interval(shear, 2)} of DFT's in the median of {bulk.n_cases} "
+        f"{with_interval(shear, 2)} of DFT's in the median of {bulk.n_cases} "
         f"material{'' if bulk.n_cases == 1 else 's'}"
     )
     unstable = found["share_unstable"]
@@ -267,8 +271,8 @@ def caption(rows: Sequence[Row]) -> str:
     where = "DFT's cell" if rows[0].variant == FIXED else "the model's own cell"
     return (
         f"Voigt-Reuss-Hill moduli over DFT's, from stresses at {rows[0].amplitude} of both signs of "
-        f"{where}, atoms relaxed; unstable crystals are counted and left out of all else. Left over is "
-        f"the share of the stresses that constants do not explain. Medians over materials, "
+        f"{where}, atoms relaxed; unstable crystals rank below all moduli, means leave them out. Left "
+        f"over is the share of the stresses that constants do not explain. Medians over materials, "
         f"95 % intervals by {ORDER_STATISTICS}, shares by {CLOPPER_PEARSON}; medians need "
         f"{MEDIAN_FROM} materials for an interval."
     )

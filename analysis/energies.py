@@ -111,6 +111,11 @@ class EnergyValue:
         return self.standing is Standing.COMPARABLE
 
     @property
+    def vanished(self) -> bool:
+        """Whether DFT has a barrier and the model none: it ranks below all others."""
+        return self.standing is Standing.NO_BARRIER and not np.isnan(self.reference)
+
+    @property
     def converged(self) -> bool:
         """Whether the relaxation, if there was one, came to its end."""
         return self.standing not in (Standing.UNCONVERGED, Standing.FAILED)
@@ -224,7 +229,11 @@ def _comparison_rows(
         return replace(estimate, n=n) if n else none
 
     ratios = [value.ratio for _, value in compared if value.reference]
-    independent = len(names) == n
+    # DFT's has a value: of no barrier at all, whatever the model has, it is too small.
+    vanished = [system for system, value in found if value.vanished]
+    independent = len({*names, *vanished}) == n + len(vanished)
+    below = len(vanished)
+    too_small = sum(ratio < 1.0 for ratio in ratios) + below
     return [
         head.row("energy_scale", "", over_cases(pooled_slope(sums)) if scaled else none),
         head.row("inverse", "", over_cases(pooled_inverse(sums)) if scaled else none),
@@ -234,9 +243,9 @@ def _comparison_rows(
         head.row(
             "share_underpredicted",
             "",
-            _if(independent, share_estimate(sum(ratio < 1.0 for ratio in ratios), len(ratios))),
+            _if(independent, share_estimate(too_small, len(ratios) + below)),
         ),
-        head.row("ratio_median", "", _if(independent, median_estimate(ratios))),
+        head.row("ratio_median", "", _if(independent, median_estimate(ratios, below=below))),
         head.row("scale_median", "", over_cases(_median_over_systems(per_case))),
         head.row("n_systems", "", _count(len(names), n)),
         *(
@@ -404,10 +413,10 @@ def energy_caption(rows: Sequence[Row], what: str) -> str:
     return (
         f"Over all {what} ({span} system{'' if span == '1' else 's'}). energy scale: model against "
         "DFT through the origin; inverse: best factor on the model; scale x inverse = r2; signed error: "
-        "mean of model minus DFT; share too small: model over DFT below one; ratio: of model to DFT; "
-        "scale, systems: median over systems of their own scale. Brackets: 95 % intervals over systems "
-        f"(jackknife or order statistics), from {JACKKNIFE_FROM} on; share and ratio only "
-        "where each case is a system of its own."
+        "mean of model minus DFT; share too small: model over DFT below one; ratio: of model to DFT, below "
+        "all where the model alone has no barrier; scale, systems: median over systems of their own scale. "
+        f"Brackets: 95 % intervals over systems (jackknife or order statistics), from {JACKKNIFE_FROM} on; "
+        "share and ratio only where each case is a system of its own."
     )
 
 

@@ -19,7 +19,6 @@ from umlip_bench.analysis.intervals import (
     CLOPPER_PEARSON,
     MEDIAN_FROM,
     ORDER_STATISTICS,
-    Estimate,
     median_estimate,
     share_estimate,
 )
@@ -232,44 +231,59 @@ def eos_rows(model: str, data: str, materials: Sequence[EosComparison], n_failed
     Returns
     -------
     list of Row
-        Medians over materials, of the values that there are, with order statistic intervals; and the
-        share of curves that have no minimum among their volumes.
+        Medians over materials with order statistic intervals, and the share of curves that have no minimum
+        among their volumes. Those rank as what they are: the softest around their own minimum, of too
+        large a volume if the energy falls to the largest, farthest from DFT's curve.
     """
     found = [(each, eos_metrics(each)) for each in materials if each.reference is not None]
     rows: list[Row] = []
     if materials and not found:
         return rows
     for variant, prefix in ((FIXED, "fixed"), (RELAXED, "relaxed")):
-        metrics = [
-            _of_variant(prefix, numbers)
+        pairs = [
+            (_of_variant(prefix, numbers), curve)
             for each, numbers in found
-            if (each.fixed if variant == FIXED else each.relaxed) is not None
+            if (curve := each.fixed if variant == FIXED else each.relaxed) is not None
         ]
+        metrics, curves = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
         head = RowHead(model, data, SUITE, variant, n_failed + len(found) - len(metrics))
+        without = [curve for curve in curves if curve.equilibrium is None]
         scales = [m["bulk_modulus_scale"] for m in metrics if np.isfinite(m["bulk_modulus_scale"])]
-        softened = sum(scale < 1.0 for scale in scales)
+        # At DFT's volume a curve has a curvature whether or not it has a minimum.
+        softest = len(metrics) - len(scales)
+        softened = sum(scale < 1.0 for scale in scales) + softest
+        expands = sum(bool(curve.energies[-1] < curve.energies[0]) for curve in without)
+        volume = median_estimate(
+            _defined(metrics, "volume_error"), below=len(without) - expands, above=expands
+        )
         rows += [
-            head.row("bulk_modulus_scale_median", "", median_estimate(scales)),
-            head.row("share_softened", "", share_estimate(softened, len(scales))),
-            *(head.row(f"{key}_median", unit, _median(metrics, key)) for key, unit in _MEDIANS),
-            head.row("volume_error_mae", "%", _median_size(metrics, "volume_error")),
-            head.row("derivative_mae", "", _median_size(metrics, "derivative_error")),
-            head.row(
-                "share_no_minimum",
-                "",
-                share_estimate(sum(np.isnan(m["volume_error"]) for m in metrics), len(metrics)),
+            head.row("bulk_modulus_scale_median", "", median_estimate(scales, below=softest)),
+            head.row("share_softened", "", share_estimate(softened, len(metrics))),
+            head.row("volume_error_median", "%", volume),
+            *(
+                head.row(f"{key}_median", unit, median_estimate(_defined(metrics, key)))
+                for key, unit in (("pressure", "GPa"), ("energy_slope", ""))
             ),
+            *(
+                head.row(
+                    name,
+                    unit,
+                    median_estimate(np.abs(_defined(metrics, key)), above=len(without)),
+                )
+                for name, key, unit in _DISTANCES
+            ),
+            head.row("share_no_minimum", "", share_estimate(len(without), len(metrics))),
         ]
     return [row for row in rows if row.n_cases or row.metric == "bulk_modulus_scale_median"]
 
 
-_MEDIANS = (
-    ("volume_error", "%"),
-    ("pressure", "GPa"),
-    ("energy_slope", ""),
-    ("delta", "meV/atom"),
-    ("nu", "%"),
+_DISTANCES = (
+    ("delta_median", "delta", "meV/atom"),
+    ("nu_median", "nu", "%"),
+    ("volume_error_mae", "volume_error", "%"),
+    ("derivative_mae", "derivative_error", ""),
 )
+"""From DFT's curve: row, number of a material, unit."""
 
 
 def _of_variant(prefix: str, metrics: EosMetrics) -> dict[str, float]:
@@ -283,12 +297,8 @@ def _of_variant(prefix: str, metrics: EosMetrics) -> dict[str, float]:
     return found | {"volume_error": 100.0 * found["volume_error"]}
 
 
-def _median(metrics: Sequence[dict[str, float]], key: str) -> Estimate:
-    return median_estimate([m[key] for m in metrics if np.isfinite(m.get(key, np.nan))])
-
-
-def _median_size(metrics: Sequence[dict[str, float]], key: str) -> Estimate:
-    return median_estimate([abs(m[key]) for m in metrics if np.isfinite(m[key])])
+def _defined(metrics: Sequence[dict[str, float]], key: str) -> list[float]:
+    return [m[key] for m in metrics if np.isfinite(m.get(key, np.nan))]
 
 
 def verdict(rows: Sequence[Row], model: str) -> str:
@@ -310,23 +320,22 @@ def verdict(rows: Sequence[Row], model: str) -> str:
         f"{scale.n_cases} material{'' if scale.n_cases == 1 else 's'}"
     )
     if "volume_error_median" in found:
-        text += f", volumes {found['volume_error_median'].value:+.1f} %"
+        text += f", volumes {number(found['volume_error_median'].value, 1, '+')} %"
     return text
 
 
 def caption(rows: Sequence[Row]) -> str:
     """State what the table shows."""
     place = (
-        "at DFT's equilibrium volume, fractional coordinates fixed; volume, delta and nu of the materials "
-        "whose minimum is among DFT's volumes"
+        "at DFT's equilibrium volume, fractional coordinates fixed"
         if rows[0].variant == FIXED
         else "at the model's own equilibrium, cell and atoms relaxed"
     )
     return (
         f"Bulk modulus over DFT's, {place}. Birch-Murnaghan fits of third order. delta: root mean "
         f"square difference of the curves within 6 % in volume; nu: weighted difference of V0, B0, B0'; no "
-        f"minimum: curves without one among their volumes, which have no V0, B0, B0', delta and nu. "
-        f"Medians over materials, 95 % intervals by {ORDER_STATISTICS}, shares by "
+        f"minimum: curves without one among their volumes, which rank as the softest and the farthest from "
+        f"DFT's. Medians over materials, 95 % intervals by {ORDER_STATISTICS}, shares by "
         f"{CLOPPER_PEARSON}; medians need {MEDIAN_FROM} materials for an interval."
     )
 
