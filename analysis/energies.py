@@ -104,6 +104,11 @@ class EnergyValue:
         return self.standing is Standing.COMPARABLE
 
     @property
+    def vanished(self) -> bool:
+        """Whether DFT has a barrier and the model none: it ranks below all others."""
+        return self.standing is Standing.NO_BARRIER and not np.isnan(self.reference)
+
+    @property
     def converged(self) -> bool:
         """Whether the relaxation, if there was one, came to its end."""
         return self.standing not in (Standing.UNCONVERGED, Standing.FAILED)
@@ -236,10 +241,10 @@ def energy_caption(rows: Sequence[Row], what: str) -> str:
     return (
         f"Over all {what} ({span} system{'' if span == '1' else 's'}). energy scale: model against "
         "DFT through the origin; inverse: best factor on the model; scale x inverse = r2; signed error: "
-        "mean of model minus DFT; share too small: model over DFT below one; ratio: of model to DFT; "
-        "scale, systems: median over systems of their own scale. Brackets: 95 % intervals over systems "
-        f"(jackknife or order statistics), from {JACKKNIFE_FROM} on; share and ratio only "
-        "where each case is a system of its own."
+        "mean of model minus DFT; share too small: model over DFT below one; ratio: of model to DFT, below "
+        "all where the model alone has no barrier; scale, systems: median over systems of their own scale. "
+        f"Brackets: 95 % intervals over systems (jackknife or order statistics), from {JACKKNIFE_FROM} on; "
+        "share and ratio only where each case is a system of its own."
     )
 
 

@@ -70,6 +70,10 @@ class Judged(Generic[E]):
         """Model over DFT, where they may be compared."""
         return self.value.ratio if self.value.comparable else float("nan")
 
+    def rank(self) -> float:
+        """Below all where the model alone has no barrier: whatever it has instead, it is too small."""
+        return -np.inf if self.value.vanished else float("nan")
+
     def sums(self) -> FloatArray:
         """Those of `component_sums`, then y - x; shape (6,), nan where they may not be compared."""
         if not self.value.comparable:
@@ -178,6 +182,7 @@ def energy_metrics(
         Metric(
             "ratio",
             Judged.ratio,
+            ranked=Judged.rank,
             over=(
                 Share("share too small", name="share_underpredicted", holds=below_one, always=True),
                 Median("ratio, median", always=True),

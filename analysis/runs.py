@@ -295,10 +295,7 @@ def _summary(path: Path) -> tuple[tuple[Row, ...], Mapping[str, str]]:
         content = load_json(path.read_bytes())
         if content["schema"] != SUMMARY_SCHEMA:
             return (), {}
-        rows = tuple(
-            Row(**{**row, "value": float("nan") if row["value"] is None else row["value"]})
-            for row in content["rows"]
-        )
+        rows = tuple(Row.from_json(row) for row in content["rows"])
         return rows, dict(content["of"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return (), {}

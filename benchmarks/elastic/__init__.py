@@ -34,6 +34,7 @@ def modulus(kind: str, symbol: str) -> tuple[Metric[Judged], ...]:
         Metric(
             f"{kind}_modulus_scale",
             lambda seen: seen.moduli[kind] / seen.dft[kind],
+            ranked=Judged.rank,
             over=(
                 Median(f"{symbol} / DFT", headline=f"{kind} moduli", paired=True),
                 Share(f"share softened, {symbol}", name=f"{kind}_share_softened", holds=below_one),
@@ -47,6 +48,7 @@ def modulus(kind: str, symbol: str) -> tuple[Metric[Judged], ...]:
                 Median(f"|{symbol} error|", absolute=True, paired=True),
                 Mean(f"|{symbol} error|, mean", name=f"{kind}_modulus_mae"),
             ),
+            ranked=Judged.rank,
         ),
     )
 

@@ -115,6 +115,10 @@ class Judged:
         """Whether every strain costs energy."""
         return is_stable(self.constants)
 
+    def rank(self) -> float:
+        """Of an unstable crystal, below all moduli."""
+        return NAN if self.is_stable else -np.inf
+
     @cached_property
     def moduli(self) -> dict[str, float]:
         """Voigt-Reuss-Hill averages by kind, GPa; nan for an unstable crystal."""

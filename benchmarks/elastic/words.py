@@ -8,7 +8,7 @@ import numpy as np
 
 from umlip_bench.analysis.intervals import CLOPPER_PEARSON, MEDIAN_FROM, ORDER_STATISTICS
 from umlip_bench.analysis.summary import Row
-from umlip_bench.analysis.tables import CaseTable, interval, number, with_interval
+from umlip_bench.analysis.tables import CaseTable, number, with_interval
 from umlip_bench.benchmarks.elastic.result import FIXED, RELAXED, ElasticComparison, judged
 from umlip_bench.ground.units import GPA
 
@@ -30,7 +30,7 @@ def verdict(rows: Sequence[Row], model: str) -> str:
         judged = words["bulk"] if same else f"{words['bulk']} in bulk, {words['shear']} in shear"
     text = (
         f"{model}: {judged}: bulk moduli are {with_interval(bulk, 2)}, shear moduli "
-        f"{shear.value:.2f}{interval(shear, 2)} of DFT's in the median of {bulk.n_cases} "
+        f"{with_interval(shear, 2)} of DFT's in the median of {bulk.n_cases} "
         f"material{'' if bulk.n_cases == 1 else 's'}"
     )
     unstable = found["share_unstable"]
@@ -50,8 +50,8 @@ def caption(rows: Sequence[Row]) -> str:
     where = "DFT's cell" if rows[0].variant == FIXED else "the model's own cell"
     return (
         f"Voigt-Reuss-Hill moduli over DFT's, from stresses at {rows[0].amplitude} of both signs of "
-        f"{where}, atoms relaxed; unstable crystals are counted and left out of all else. Left over is "
-        f"the share of the stresses that constants do not explain. Medians over materials, "
+        f"{where}, atoms relaxed; unstable crystals rank below all moduli, means leave them out. Left "
+        f"over is the share of the stresses that constants do not explain. Medians over materials, "
         f"95 % intervals by {ORDER_STATISTICS}, shares by {CLOPPER_PEARSON}; medians need "
         f"{MEDIAN_FROM} materials for an interval."
     )

@@ -98,6 +98,28 @@ def test_median_of_few_has_no_interval(n: int) -> None:
     assert (result.low, result.high, result.n) == (None, None, n)
 
 
+@pytest.mark.parametrize(("below", "above"), [(0, 3), (3, 0), (2, 2), (9, 0), (0, 9)])
+def test_a_median_needs_no_more_than_ranks(below: int, above: int) -> None:
+    """As of values that are far below, or above, wherever they are."""
+    values = np.random.default_rng(0).normal(size=9)
+    result = median_estimate(values, below=below, above=above)
+    far = 1e6 * np.arange(1, 10)
+    whole = median_estimate(np.concatenate([values, -far[:below], far[:above]]))
+    assert result.low is not None
+    assert whole.low is not None
+    assert result.n == whole.n == 9 + below + above
+    for found, exact in ((result.low, whole.low), (result.high, whole.high)):
+        assert found == (exact if abs(exact) < 1e3 else np.copysign(np.inf, exact))
+    assert result.value == whole.value or abs(whole.value) > 1e3
+    assert (result.n_below, result.n_above) == (below, above)
+
+
+def test_a_median_between_ranks() -> None:
+    assert median_estimate([1.0], below=2).value == -np.inf
+    assert median_estimate([1.0], above=1).value == np.inf
+    assert np.isnan(median_estimate([], below=1, above=1).value)
+
+
 def test_no_materials() -> None:
     for result in (
         median_estimate([]),

@@ -249,15 +249,25 @@ def test_rows_count_the_unstable():
     materials = [comparison(f"m{k}", f) for k, f in enumerate((0.7, 0.8, 0.85, 0.9, 0.95, 0.99))]
     unstable = ElasticComparison("bad", ReferenceModuli(1, 1), -np.eye(6), None, "", "no rest")
     rows = {(r.variant, r.metric): r for r in SUITE.rows("toy", "data", [*materials, unstable], 1)}
+    # Below all moduli, so that the median goes down and the low end of the interval is its own.
     row = rows[FIXED, "bulk_modulus_scale_median"]
-    assert (row.n_cases, row.n_failed) == (6, 1)
-    assert row.value == pytest.approx(0.875)
-    assert rows[FIXED, "shear_modulus_scale_median"].value == pytest.approx(0.875)
+    assert (row.n_cases, row.n_below, row.n_failed) == (7, 1, 1)
+    assert row.value == pytest.approx(0.85)
+    assert (row.ci_low, row.ci_high) == (-np.inf, pytest.approx(0.99))
+    assert rows[FIXED, "shear_modulus_scale_median"].value == pytest.approx(0.85)
+    errors = rows[FIXED, "shear_modulus_error_median"]
+    assert errors.value == pytest.approx(0.15 * moduli(cubic_constants(168.4, 121.4, 75.4)).shear)
+    assert (errors.n_above, errors.ci_high) == (1, np.inf)
+    assert rows[FIXED, "shear_share_softened"].value == 1
+    assert rows[FIXED, "bulk_modulus_mae"].n_cases == 6
     assert rows[FIXED, "share_unstable"].value == pytest.approx(1 / 7)
     assert rows[RELAXED, "share_unstable"].n_failed == 2
     fixed = [row for row in rows.values() if row.variant == FIXED]
     assert "soft" in SUITE.verdict(fixed, "toy")
     assert "unstable 1/7" in SUITE.verdict(fixed, "toy")
+    assert "shear moduli 0.85 [below all, 0.99] of DFT's in the median of 7 materials" in (
+        SUITE.verdict(fixed, "toy")
+    )
     table = SUITE.case_table([unstable])
     assert table.rows[0][-1] == "no"
     assert "no rest" in table.notes[-1]
