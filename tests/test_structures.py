@@ -206,7 +206,7 @@ def test_nothing_to_make_periodic() -> None:
 
 @pytest.mark.parametrize("side", [300.0, 3e3, 1e5])
 @pytest.mark.parametrize("at", [0.0, -1e-12, 0.999])
-def test_a_cell_of_vacuum_takes_no_memory(side, at):
+def test_a_cell_of_vacuum_takes_no_memory(side: float, at: float) -> None:
     """A pair in a huge cell, across its face: boxes of the cutoff would take terabytes."""
     at = at * side if at > 0.5 else at
     atoms = Atoms("Cu2", [[at, 0, 0], [at + 2.0, 0, 0]], cell=[side] * 3, pbc=True)
@@ -218,7 +218,7 @@ def test_a_cell_of_vacuum_takes_no_memory(side, at):
 
 
 @pytest.mark.parametrize("mass", [0.0, -63.5, np.nan, np.inf])
-def test_masses_that_are_none_are_refused(mass):
+def test_masses_that_are_none_are_refused(mass: float) -> None:
     atoms = bulk("Cu", cubic=True)
     atoms.set_masses([63.5, 63.5, mass, 63.5])
     with pytest.raises(StructureError, match="mass of atom 2 is"):
@@ -226,7 +226,7 @@ def test_masses_that_are_none_are_refused(mass):
 
 
 @pytest.mark.parametrize("number", [0, -1, 119, 200])
-def test_atoms_of_no_element_are_refused(number):
+def test_atoms_of_no_element_are_refused(number: int) -> None:
     atoms = bulk("Cu", cubic=True)
     atoms.numbers[1] = number
     with pytest.raises(StructureError, match=f"atom 1 has the atomic number {number}"):
