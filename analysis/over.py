@@ -11,6 +11,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from umlip_bench.analysis.clusters import median_over_clusters, share_over_clusters
 from umlip_bench.analysis.intervals import (
     IDENTITY,
     LOG,
@@ -22,7 +23,6 @@ from umlip_bench.analysis.intervals import (
     clustered_median_estimate,
     median_estimate,
     pooled_estimate,
-    share_estimate,
 )
 from umlip_bench.analysis.paired import (
     PairedEstimate,
@@ -140,14 +140,9 @@ def _finite(systems: Sequence[str], values: Sequence[Value]) -> FloatArray:
     return np.asarray(known[np.isfinite(known)])
 
 
-def _if_independent(systems: Sequence[str], estimate: Estimate) -> Estimate:
-    """Without the interval where cases share a material: it would be too narrow."""
-    return estimate if len(set(systems)) == len(systems) else replace(estimate, low=None, high=None)
-
-
 @dataclass(frozen=True)
 class Median(Over):
-    """Median over cases, with the order statistic interval; ``KEY_median``.
+    """Median over cases, with the order statistic interval over materials; ``KEY_median``.
 
     Parameters
     ----------
@@ -166,12 +161,7 @@ class Median(Over):
         """Of the cases that have a value or a rank."""
         of, known = _known(systems, values)
         ranked = np.abs(known) if self.absolute else known
-        estimate = median_estimate(
-            ranked[np.isfinite(ranked)],
-            below=int(np.sum(ranked == -np.inf)),
-            above=int(np.sum(ranked == np.inf)),
-        )
-        return _if_independent(of, estimate)
+        return median_over_clusters(ranked, of)
 
     def compare(
         self, systems: Sequence[str], first: Sequence[Value], second: Sequence[Value]
@@ -181,12 +171,9 @@ class Median(Over):
         known = np.isfinite(both).all(axis=0)
         if not known.any():
             return None
-        estimate = paired_median_estimate(*(np.abs(both) if self.absolute else both)[:, known])
-        materials = set(np.array(systems, dtype=str)[known].tolist())
-        if len(materials) == estimate.n_cases:
-            return estimate
-        # Cases of one material are not independent: order statistics of cases would be too narrow.
-        return replace(estimate, low=None, high=None, n_systems=len(materials))
+        materials = np.array(systems, dtype=str)[known].tolist()
+        sides = (np.abs(both) if self.absolute else both)[:, known]
+        return paired_median_estimate(sides[0], sides[1], materials)
 
 
 @dataclass(frozen=True)
@@ -243,7 +230,7 @@ class Quantiles(Over):
 
 @dataclass(frozen=True)
 class Share(Over):
-    """Share of the cases that something is true of, with the Clopper-Pearson interval.
+    """Share of the cases that something is true of, with the Clopper-Pearson interval over materials.
 
     Parameters
     ----------
@@ -271,8 +258,7 @@ class Share(Over):
     def estimate(self, systems: Sequence[str], values: Sequence[Value]) -> Estimate:
         """Of the cases that have a value or a rank."""
         of, known = _known(systems, values)
-        holding = sum(bool(self.holds(float(value))) for value in known)
-        return _if_independent(of, share_estimate(holding, len(known)))
+        return share_over_clusters([bool(self.holds(float(value))) for value in known], of)
 
 
 def below_one(value: float) -> bool:
@@ -403,7 +389,8 @@ class SystemMedian(Over):
         # and covers 0.99 for 40 systems of 1 to 6.
         _, cases = _by_system(systems, values)
         totals = [np.sum(of_system, axis=0) for of_system in cases]
-        known = [float(self.statistic(total)) for total in totals if total[SUM_XX] > 0.0]
+        found = [_statistic_of(self.statistic, total) for total in totals if total[SUM_XX] > 0.0]
+        known = [value for value in found if np.isfinite(value)]
         n = sum(map(len, cases))
         return replace(median_estimate(known), n=n)
 
@@ -438,7 +425,12 @@ class ClusteredMedian(Median):
     always: bool = True
 
     def estimate(self, systems: Sequence[str], values: Sequence[Value]) -> Estimate:
-        """With the scatter among frames in the interval, where there are enough materials."""
+        """With the scatter among frames in the interval, where there are enough materials.
+
+        Where several cases are of one material, the scatter among those is: it includes that among frames.
+        """
+        if len(set(systems)) < len(systems):
+            return median_over_clusters([self.of_case(sums) for sums in values], systems)
         return clustered_median_estimate([np.asarray(sums) for sums in values], self.statistic)
 
     def compare(

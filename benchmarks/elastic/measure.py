@@ -73,11 +73,14 @@ class ElasticMeasurement:
         At DFT's geometry, or as given.
     reference
         DFT's moduli; ``None`` if there are none.
+    system
+        As in `ElasticComparison`.
     """
 
     name: str
     atoms: Atoms
     reference: ReferenceModuli | None = None
+    system: str = ""
 
     @property
     def elements(self) -> tuple[str, ...]:
@@ -146,6 +149,7 @@ def measure(case: ElasticMeasurement) -> Task[ElasticComparison]:
         strain=STRAIN,
         fixed_residual=float("nan") if fixed is None else fixed.residual,
         relaxed_residual=float("nan") if relaxed is None else relaxed.residual,
+        system=case.system,
     )
 
 
@@ -238,7 +242,10 @@ def cases(dataset: Dataset, mode: Mode) -> Sequence[ElasticMeasurement]:
     """Usable moduli of a set; short runs take the smallest cells."""
     found = [
         ElasticMeasurement(
-            case.name, case.atoms, ReferenceModuli(case.bulk_modulus, case.shear_modulus)
+            case.name,
+            case.atoms,
+            ReferenceModuli(case.bulk_modulus, case.shear_modulus),
+            case.system,
         )
         for case in dataset.of_task("elastic")
         if isinstance(case, ElasticCase)

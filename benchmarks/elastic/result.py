@@ -61,6 +61,8 @@ class ElasticComparison(ReadOnlyArrays):
     fixed_residual, relaxed_residual
         Share of the stresses that constants of the crystal's symmetry do not explain
         (`umlip_bench.benchmarks.elastic.elasticity.ElasticFit`); nan where it was not kept.
+    system
+        What it clusters with: its formula, or its element; empty if it is alone.
     """
 
     name: str
@@ -72,6 +74,7 @@ class ElasticComparison(ReadOnlyArrays):
     strain: float = STRAIN
     fixed_residual: float = float("nan")
     relaxed_residual: float = float("nan")
+    system: str = ""
 
     def constants(self, variant: str) -> FloatArray | None:
         """The model's in a variant."""

@@ -79,6 +79,8 @@ class EosComparison(ReadOnlyArrays):
         The model around its own minimum; ``None`` if the relaxation failed.
     note
         Why something is missing; empty if nothing is.
+    system
+        What it clusters with: its formula, or its element; empty if it is alone.
     """
 
     name: str
@@ -88,6 +90,7 @@ class EosComparison(ReadOnlyArrays):
     fixed: Curve | None
     relaxed: Curve | None
     note: str = ""
+    system: str = ""
 
     def curve(self, variant: str) -> Curve | None:
         """The model's in a variant."""

@@ -6,7 +6,13 @@ from collections.abc import Sequence
 
 from umlip_bench.analysis.intervals import CLOPPER_PEARSON, MEDIAN_FROM, ORDER_STATISTICS
 from umlip_bench.analysis.summary import Row
-from umlip_bench.analysis.tables import CaseTable, number, with_interval
+from umlip_bench.analysis.tables import (
+    CaseTable,
+    beside_fixed,
+    fixed_in_words,
+    number,
+    with_interval,
+)
 from umlip_bench.benchmarks.eos.result import (
     FIXED,
     EosComparison,
@@ -37,7 +43,7 @@ def verdict(rows: Sequence[Row], model: str) -> str:
     )
     if "volume_error_median" in found:
         text += f", volumes {number(found['volume_error_median'].value, 1, '+')} %"
-    return text
+    return text + beside_fixed(found, "bulk_modulus_scale_median")
 
 
 def caption(rows: Sequence[Row]) -> str:
@@ -53,6 +59,7 @@ def caption(rows: Sequence[Row]) -> str:
         f"minimum: curves without one among their volumes, which rank as the softest and the farthest from "
         f"DFT's. Medians over materials, 95 % intervals by {ORDER_STATISTICS}, shares by "
         f"{CLOPPER_PEARSON}; medians need {MEDIAN_FROM} materials for an interval."
+        f"{fixed_in_words(rows)}"
     )
 
 

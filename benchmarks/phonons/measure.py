@@ -77,6 +77,8 @@ class PhononMeasurement:
         Why the model's own geometry is not comparable with DFT's; ``None`` if it is.
     symprec
         Å; the tolerance of symmetry with which DFT's displacements were chosen.
+    system
+        As in `PhononComparison`.
     """
 
     name: str
@@ -88,6 +90,7 @@ class PhononMeasurement:
     heat_capacity: float | None = None
     fixed_only: str | None = None
     symprec: float = PHONOPY_SYMPREC
+    system: str = ""
 
     @property
     def elements(self) -> tuple[str, ...]:
@@ -149,6 +152,7 @@ def measure(case: PhononMeasurement) -> Task[PhononComparison]:
         relaxed=relaxed,
         not_comparable=case.fixed_only or "",
         not_relaxed=not_relaxed,
+        system=case.system,
     )
 
 
@@ -232,6 +236,7 @@ def _of_forces(case: PhononCase) -> PhononMeasurement:
         forces=case.forces,
         fixed_only=_fixed_only(case),
         symprec=case.symprec,
+        system=case.system,
     )
 
 
@@ -240,7 +245,11 @@ def _of_heat(case: HeatCapacityCase) -> PhononMeasurement:
     at = np.flatnonzero(np.isclose(case.temperatures, TEMPERATURE))
     capacity = float(case.heat_capacity[at[0]]) / len(case.atoms) if len(at) else None
     return PhononMeasurement(
-        case.name, case.atoms, heat_capacity=capacity, fixed_only=_fixed_only(case)
+        case.name,
+        case.atoms,
+        heat_capacity=capacity,
+        fixed_only=_fixed_only(case),
+        system=case.system,
     )
 
 

@@ -140,6 +140,8 @@ class PhononComparison(ReadOnlyArrays):
         Why DFT's geometry is not one that the model may be relaxed from; empty if it is.
     not_relaxed
         Why the relaxation failed; empty if it did not.
+    system
+        What it clusters with: its formula, or its element; empty if it is alone.
     """
 
     name: str
@@ -150,6 +152,7 @@ class PhononComparison(ReadOnlyArrays):
     relaxed: Phonons | None
     not_comparable: str = ""
     not_relaxed: str = ""
+    system: str = ""
 
     def side(self, variant: str) -> Phonons | None:
         """The model's in a variant."""
