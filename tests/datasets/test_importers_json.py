@@ -58,8 +58,8 @@ def named(id, name):
 
 
 def labelled(id, system):
-    """Frames of all cases whose system starts so, in the order of the source."""
-    found = [f for c in cases(id, FramesCase) if c.system.startswith(system) for f in c.frames]
+    """Frames of all cases whose name starts so, in the order of the source."""
+    found = [f for c in cases(id, FramesCase) if c.name.startswith(system) for f in c.frames]
     return sorted(found, key=lambda frame: frame.index)
 
 
@@ -271,7 +271,7 @@ def test_files_are_read_one_after_another(tmp_path):
         write_json(tmp_path / element / "test.json", [])
     (tmp_path / "Mo" / "test.json").write_text("broken")
     stream = mlearn.cases(tmp_path, LEVEL)
-    assert next(stream).system == "Li AIMD-NVT"
+    assert next(stream).name == "Li AIMD-NVT"
     with pytest.raises(DataError, match="Mo/test"):
         next(stream)
 
@@ -325,7 +325,7 @@ def test_frames_are_complete_and_carry_no_labels(id):
     for case in cases(id, FramesCase):
         assert case.frames
         for frame in case.frames:
-            assert frame.system == case.system
+            assert frame.system.startswith(case.system)
             assert frame.forces.shape == (len(frame.atoms), 3)
             assert frame.stress.shape == (3, 3)
             assert_allclose(frame.stress, frame.stress.T, rtol=0, atol=1e-6)
@@ -475,7 +475,7 @@ def test_mlearn_without_training_is_only_for_elements_published_so(tmp_path):
     for element in ("Li", "Cu"):
         write_json(tmp_path / element / "test.json", [mlearn_item("AIMD-NVT", "")])
     (case,) = mlearn.element_cases(tmp_path / "Cu", LEVEL)
-    assert case.system == "Cu AIMD-NVT"
+    assert (case.name, case.system) == ("Cu AIMD-NVT", "Cu")
     with pytest.raises(DataError, match=r"Li/training\.json: no such file"):
         next(mlearn.element_cases(tmp_path / "Li", LEVEL))
 

@@ -63,7 +63,7 @@ def test_scales_and_overviews_are_rows_of_the_summary(report: Report, files) -> 
     ]
     assert len(shown) > 50
     assert all(in_summary(row, rows) for row in shown)
-    assert {scale.row.metric for scale in report.scales} >= {"slope_median", "energy_scale"}
+    assert {scale.row.metric for scale in report.scales} >= {"slope_median", "system_ratio_median"}
 
 
 def test_summary_tables_hold_all_rows(report: Report, files) -> None:

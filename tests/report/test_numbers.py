@@ -322,7 +322,7 @@ def test_first_chart(shown: Shown) -> None:
             lambda m: m["fixed_geometry_model"] - m["fixed_geometry_reference"],
         ),
         (
-            "surfaces-energy-scale",
+            "surfaces-system-ratio",
             lambda m: m["fixed_geometry_model"] / m["fixed_geometry_reference"],
         ),
     ],
