@@ -24,7 +24,7 @@ class Pressures:
     model: Annotated[float, Power(1.0)]
 
 
-SUITE = Suite(
+SUITE: Suite[Pressures, Pressures] = Suite(
     name="pressures",
     version=1,
     title="Compressed crystals",
