@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from umlip_bench.engine.calculator import CommitteeCalculator
-    from umlip_bench.finetune.factors import Estimator
+    from umlip_bench.finetune.estimators import Estimator
     from umlip_bench.finetune.folder import LabelSource, save, save_shift, save_training
     from umlip_bench.finetune.labelling.collection import collect
     from umlip_bench.finetune.labelling.gpaw_label import label_with_gpaw
-    from umlip_bench.finetune.labelling.sampling import Sampling
     from umlip_bench.finetune.labelling.settings import (
         EspressoSettings,
         GpawSettings,
+        Sampling,
         Spin,
         VaspSettings,
     )
@@ -43,10 +43,10 @@ _HOME = {
     "CommitteeCalculator": "umlip_bench.engine.calculator",
     "CommitteePrediction": "umlip_bench.potentials.corrections.committee",
     "EspressoSettings": "umlip_bench.finetune.labelling.settings",
-    "Estimator": "umlip_bench.finetune.factors",
+    "Estimator": "umlip_bench.finetune.estimators",
     "GpawSettings": "umlip_bench.finetune.labelling.settings",
     "LabelSource": "umlip_bench.finetune.folder",
-    "Sampling": "umlip_bench.finetune.labelling.sampling",
+    "Sampling": "umlip_bench.finetune.labelling.settings",
     "ScalarFit": "umlip_bench.finetune.scalar",
     "ShiftFit": "umlip_bench.finetune.references",
     "Spin": "umlip_bench.finetune.labelling.settings",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from umlip_bench.analysis.high_energy import MaterialComparison
 from umlip_bench.datasets import Frame
 from umlip_bench.finetune.comparison import compare, fingerprint
-from umlip_bench.finetune.factors import Estimator
+from umlip_bench.finetune.estimators import Estimator
 from umlip_bench.finetune.references import fit_references
 from umlip_bench.finetune.scalar import reference_materials, reference_without, scalar_fit
 from umlip_bench.finetune.training.fit import fit_trained

@@ -24,8 +24,9 @@ from rich.text import Text
 from umlip_bench.analysis.high_energy import FrameComparison, MaterialComparison
 from umlip_bench.analysis.intervals import SEED, Estimate, median_estimate
 from umlip_bench.finetune.comparison import force_sums, stresses, with_forces
+from umlip_bench.finetune.estimators import Estimator
 from umlip_bench.finetune.factor_prior import UsualFactor
-from umlip_bench.finetune.factors import Estimator, FloatArray, LogFactor
+from umlip_bench.finetune.factors import FloatArray, LogFactor
 from umlip_bench.finetune.report import GPA
 from umlip_bench.finetune.scalar import label_factor, reference_without
 from umlip_bench.ground.errors import CorrectionError

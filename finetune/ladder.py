@@ -114,7 +114,7 @@ def folds_of(labels: Sequence[Frame], held_out: Sequence[Frame]) -> list[Fold]:
     if len(labels) < 2:
         raise CorrectionError(
             "one label leaves nothing to judge by; give further labelled frames of the same composition "
-            "with --data"
+            "with --held-out"
         )
     n = min(FOLDS, len(labels))
     return [

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from umlip_bench.finetune.comparison import BeforeAfter
-from umlip_bench.finetune.factors import Estimator
+from umlip_bench.finetune.estimators import Estimator
 from umlip_bench.finetune.scalar import ONE_FRAME, REFERENCE_SET, ScalarFit
 
 GPA = 160.21766

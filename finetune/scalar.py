@@ -29,16 +29,15 @@ from umlip_bench.finetune.comparison import (
     stresses,
     with_forces,
 )
+from umlip_bench.finetune.estimators import DEFAULT_ESTIMATOR, Estimator
 from umlip_bench.finetune.factor_prior import UsualFactor, usual_factor
-from umlip_bench.finetune.factors import Estimator, FloatArray, LogFactor, log_factor
+from umlip_bench.finetune.factors import FloatArray, LogFactor, log_factor
 from umlip_bench.ground.errors import CorrectionError, StructureError
 from umlip_bench.potentials.corrections.folder import ScalarCorrection
 from umlip_bench.potentials.protocol import Potential
 
 REFERENCE_SET = "pbe-mini"
 """Where a model's usual factor is taken from."""
-DEFAULT_ESTIMATOR = Estimator.SHRUNK
-"""The one with the smallest held-out error for every number of labels; see the README's table."""
 
 LEAVE_ONE_OUT = "leave one frame out"
 ONE_FRAME = "in-sample, there is only one frame with forces"

@@ -10,6 +10,7 @@ from rich.console import Console
 from umlip_bench.analysis.high_energy import FrameComparison, MaterialComparison
 from umlip_bench.finetune import correctors
 from umlip_bench.finetune.comparison import compare
+from umlip_bench.finetune.estimators import Estimator
 from umlip_bench.finetune.evaluation import (
     MOST_CHOICES,
     choices,
@@ -19,7 +20,6 @@ from umlip_bench.finetune.evaluation import (
     worsened,
 )
 from umlip_bench.finetune.evaluation_trained import TrainedEvaluation
-from umlip_bench.finetune.factors import Estimator
 from umlip_bench.finetune.measures import measure
 from umlip_bench.finetune.training.fit import fit_trained
 from umlip_bench.finetune.training.settings import TrainingSettings

@@ -183,7 +183,7 @@ def test_refusals(tmp_path, stand_in):
         finetune.label_with_gpaw([bulk("Fe")], out)
     with pytest.raises(LabelError, match="no frames"):
         finetune.label_with_gpaw([], out)
-    with pytest.raises(LabelError, match="the cutoff is -1"):
+    with pytest.raises(LabelError, match=r"cutoff is -1; it must be a finite number above 0"):
         finetune.GpawSettings(cutoff=-1)
     out.write_text("something else")
     with pytest.raises(LabelError, match=r"exists, but not out\.xyz\.work"):

@@ -76,7 +76,7 @@ class TestFolds:
             assert not {f.index for f in fold.labels} & {f.index for f in fold.held_out}
 
     def test_one_label_alone_is_refused(self, chgnet):
-        with pytest.raises(CorrectionError, match="--data"):
+        with pytest.raises(CorrectionError, match="--held-out"):
             folds_of(labelled(chgnet, distorted(1)), [])
 
     def test_labels_are_never_held_out(self, chgnet):

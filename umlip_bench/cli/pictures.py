@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import re
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from umlip_bench.cli.options import Subparsers, add_command, add_force_option, say_incomplete
+from umlip_bench.cli.command import application
+from umlip_bench.cli.options import Argument, Folder, Overwriting, say_incomplete
+from umlip_bench.cli.settings_file import write_settings
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,59 +24,52 @@ DRAWERS = {
 OVERVIEWS = {"phonons": "umlip_bench.analysis.phonon_pictures"}
 """By suite, the module whose ``overviews`` takes results by case and model and gives names and figures."""
 
-EXAMPLES = """\
+
+@dataclass(frozen=True, kw_only=True)
+class Pictures(Overwriting):
+    """Draw phonon bands with densities of states, and energy profiles of migration paths.
+
+    Of DFT and of all models of a run folder, as PNG; over all materials, histograms of the ratios of highest
+    frequencies.
+    """
+
+    name = "umlip-bench pictures"
+    examples = """\
   umlip-bench run phonons migration --model chgnet-0.3.0 --out runs/first
   umlip-bench pictures runs/first
-      bands and densities of states of every material, energy profiles of every path, DFT and all models
-      of the folder in each picture; and how the ratios of highest frequencies are distributed
+      bands and densities of states of every material, energy profiles of every path, DFT and all
+      models of the folder in each picture; and how the ratios of highest frequencies are distributed
 """
+    folder: Annotated[Path, Argument("RUN")]
+    """the run folder"""
+    out: Folder | None = None
+    """where to (default: pictures in the run folder)"""
 
+    def run(self) -> int:
+        from importlib import import_module
 
-def add_parser(commands: Subparsers) -> None:
-    """Add the command."""
-    parser = add_command(
-        commands,
-        "pictures",
-        help="draw phonon bands and migration profiles of a run",
-        description=(
-            "Draw phonon bands with densities of states, and energy profiles of migration paths, of DFT and\n"
-            "of all models of a run folder as PNG; over all materials, histograms of the ratios of highest\n"
-            "frequencies."
-        ),
-        examples=EXAMPLES,
-    )
-    parser.add_argument("folder", type=Path, metavar="DIR", help="the run folder")
-    parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="where to (default: pictures in the run folder)"
-    )
-    add_force_option(parser)
-    parser.set_defaults(run=_run)
+        from umlip_bench.ground.errors import UmlipBenchError
+        from umlip_bench.ground.outputs import Output, make_folder
 
-
-def _run(options: argparse.Namespace) -> int:
-    from importlib import import_module
-
-    from umlip_bench.ground.errors import UmlipBenchError
-    from umlip_bench.ground.outputs import Output, make_folder
-
-    reference, found = _results(options.folder)
-    if not found:
-        raise UmlipBenchError(
-            f"{options.folder} holds no finished case of the suites {', '.join(DRAWERS)}; run "
-            + " or ".join(f"`umlip-bench run {suite} --out {options.folder}`" for suite in DRAWERS)
-            + " first"
-        )
-    out = options.out or options.folder / "pictures"
-    make_folder(out)
-    for (suite, case), results in found.items():
-        for name, figure in import_module(DRAWERS[suite]).pictures(results, reference):
-            path = out / f"{re.sub(r'[^A-Za-z0-9._+-]+', '_', case)}-{name}.png"
-            _save(figure, Output(path, options.force))
-    for suite, module in OVERVIEWS.items():
-        of_suite = {case: results for (other, case), results in found.items() if other == suite}
-        for name, figure in import_module(module).overviews(of_suite, reference):
-            _save(figure, Output(out / f"{suite}-{name}.png", options.force))
-    return 0
+        reference, found = _results(self.folder)
+        if not found:
+            raise UmlipBenchError(
+                f"{self.folder} holds no finished case of the suites {', '.join(DRAWERS)}; run "
+                + " or ".join(f"`umlip-bench run {suite} --out {self.folder}`" for suite in DRAWERS)
+                + " first"
+            )
+        out = self.out or self.folder / "pictures"
+        make_folder(out)
+        for (suite, case), results in found.items():
+            for name, figure in import_module(DRAWERS[suite]).pictures(results, reference):
+                path = out / f"{re.sub(r'[^A-Za-z0-9._+-]+', '_', case)}-{name}.png"
+                _save(figure, Output(path, self.force))
+        for suite, module in OVERVIEWS.items():
+            of_suite = {case: results for (other, case), results in found.items() if other == suite}
+            for name, figure in import_module(module).overviews(of_suite, reference):
+                _save(figure, Output(out / f"{suite}-{name}.png", self.force))
+        write_settings(self, out)
+        return 0
 
 
 def _save(figure: Figure, output: Output) -> None:
@@ -106,3 +101,6 @@ def _results(folder: Path) -> tuple[str, dict[tuple[str, str], dict[str, Any]]]:
             by_model = found.setdefault((record.suite, record.case), {})
             by_model[names[record.model]] = run.result(record)
     return reference, found
+
+
+app = application(Pictures)
