@@ -26,7 +26,7 @@ PROGRAM = Program(
         "models": "list models, fetch weights",
         "data": "list reference data, fetch and check it",
         "report": "write a page with all results of run folders, and figures for print",
-        "pictures": "draw phonon bands and migration profiles of a run",
+        "pictures": "draw phonon bands, equations of state and migration profiles of a run",
         "compare": "compare models or runs, case by case",
         "export": "write a run as CSV or Parquet tables",
         "card": "write the report card of a model",

@@ -113,6 +113,7 @@ class Relax(OnDevice):
                 steps=self.steps,
                 pressure=self.pressure * GPa,
                 minimiser=minimiser,
+                held=True,
             )
             return relaxed
 

@@ -80,7 +80,7 @@ class Report(Overwriting):
         print(output.path)
         if self.figures is not None:
             for path in figures.write(
-                report,
+                figures.figures(report),
                 self.figures,
                 self.only or ["*"],
                 self.format,

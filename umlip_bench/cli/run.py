@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from cyclopts import Parameter
 
-from umlip_bench.benchmarks import SUITES
+from umlip_bench.analysis.registry import suite_names
 from umlip_bench.cli.command import application
 from umlip_bench.cli.options import Argument, Data, File, Folder, Names, OnDevice, metavar
 from umlip_bench.cli.settings_file import write_settings
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from umlip_bench.running.runner import RunOutcome
     from umlip_bench.running.source import Source
 
-SUITES_HELP = f"{', '.join(SUITES)} (default: all that there is data for)"
+SUITES_HELP = f"{', '.join(suite_names())} (default: all that there is data for)"
 DATA = "pbe-mini"
 """Run on where nothing is named."""
 MAX_INDEX = 1

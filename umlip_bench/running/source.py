@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from umlip_bench import datasets
-from umlip_bench.benchmarks import SUITES, load_suite
-from umlip_bench.benchmarks.suite import Mode, StructureRequest, StructureSuite
+from umlip_bench.benchmarks import load_suite, load_suites
+from umlip_bench.benchmarks.suite import Mode, StructureRequest
 from umlip_bench.ground.errors import UmlipBenchError, WeightsError
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 from umlip_bench.ground.model_card import ModelCard
@@ -68,7 +68,7 @@ def from_dataset(
     dataset = datasets.load(data, trust_order=trust_order)
     plans = []
     notes = []
-    for suite in wanted or map(load_suite, SUITES):
+    for suite in wanted or load_suites():
         cases = suite.cases(dataset, mode)
         if cases:
             plans.append(SuitePlan(suite, cases))
@@ -112,10 +112,10 @@ def from_structure(
     UmlipBenchError
         If a suite needs reference data or cannot measure the structure, or the file cannot be read.
     """
-    able = [s for s in map(load_suite, SUITES) if isinstance(s, StructureSuite)]
+    able = [suite for suite in load_suites() if suite.takes_structures]
     wanted = [load_suite(name) for name in dict.fromkeys(suites)]
     for suite in wanted:
-        if not isinstance(suite, StructureSuite):
+        if not suite.takes_structures:
             raise UmlipBenchError(
                 f"the suite {suite.name} needs reference data; without them there are "
                 f"{', '.join(s.name for s in able)}"

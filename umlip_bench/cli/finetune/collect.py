@@ -46,9 +46,11 @@ class Collect(Command):
         done = collect(self.paths, self.out, frames=frames, tolerance=self.tolerance)
         for each in done.refused:
             print(f"refused: {each.where}: {each.reason}", file=sys.stderr)
+        for said in done.told:
+            print(said, file=sys.stderr)
         if done.n_frames is None:
-            said = f"{done.n_labels} labels of {done.code} in {self.out}"
-            print(f"{said}, not compared with any input (--frames)", file=sys.stderr)
+            labels = f"{done.n_labels} labels of {done.code} in {self.out}"
+            print(f"{labels}, not compared with any input (--frames)", file=sys.stderr)
             return 0
         print(
             f"{done.n_labels} of {done.n_frames} frames of {source} in {self.out}, labelled by {done.code}; "
