@@ -11,21 +11,24 @@ energies of different compositions can be compared with the labels', and correct
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 
 from umlip_bench.datasets import Frame
 from umlip_bench.engine.prediction import predict
 from umlip_bench.finetune.comparison import BeforeAfter, fingerprint
+from umlip_bench.finetune.method import Fit
 from umlip_bench.finetune.training.alignment import Alignment, align
 from umlip_bench.ground.errors import CorrectionError
+from umlip_bench.potentials.corrections.applied import applied
 from umlip_bench.potentials.corrections.modification import ReferenceShift
 from umlip_bench.potentials.protocol import Potential
 
 
 @dataclass(frozen=True)
-class ShiftFit:
+class ShiftFit(Fit):
     """Fitted shifts.
 
     Parameters
@@ -57,6 +60,23 @@ class ShiftFit:
     def correction(self) -> ReferenceShift:
         """What the corrected model consists of besides its parent."""
         return ReferenceShift(self.shifts)
+
+    def put_on(self, parent: Potential) -> Potential:
+        """See `Fit`."""
+        return applied(self.correction, parent)
+
+    def keep(self, parent: Potential, folder: Path) -> ReferenceShift:
+        """See `Fit`."""
+        return self.correction
+
+    def record(self) -> dict[str, object]:
+        """See `Fit`."""
+        everything = asdict(self)
+        return {k: everything[k] for k in ("alignment", "energy_mae", "held_out_mae")}
+
+    def labels_record(self) -> dict[str, object]:
+        """See `Fit`."""
+        return {"sha256": self.labels_sha256, "n_frames": self.n_labels}
 
 
 def fit_references(

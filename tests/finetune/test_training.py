@@ -9,6 +9,8 @@ from ase.units import GPa
 
 from umlip_bench.engine.packing import Packer
 from umlip_bench.engine.prediction import predict
+from umlip_bench.finetune.method import Surroundings
+from umlip_bench.finetune.method import method as named
 from umlip_bench.finetune.training import checkpoint
 from umlip_bench.finetune.training.alignment import EnergyUse, align
 from umlip_bench.finetune.training.fit import fit_trained, split_labels, targets_on_zero_of
@@ -54,7 +56,8 @@ def changed(one, other):
 
 
 def quick(potential, frames, method="full", settings=SHORT, **more):
-    return fit_trained(potential, frames, method, settings, others={}, **more)
+    around = Surroundings(others={}, **more)
+    return fit_trained(potential, frames, named(method), settings, around)
 
 
 def loss_of(potential, targets, settings):
@@ -107,7 +110,7 @@ class TestLoss:
         model = load_model(CHGNET, dtype="float64").copy()
         frames = labelled(stiffer(model, 1.3), [*distorted(2), *distorted(1, "SiC")])
         targets = targets_of_labels(model, frames, [f.energy for f in frames])
-        parameters = list(choose(model, "head", SHORT).parameters.values())
+        parameters = list(choose(model, named("head"), SHORT).parameters.values())
         gradients = []
         for edges in (1, 10**6):
             packer = Packer(model)
@@ -127,7 +130,7 @@ class TestLoss:
         model = load_model(name, dtype="float64").copy()
         frames = labelled(stiffer(model, 1.3), distorted(1))
         targets = targets_of_labels(model, frames, [frames[0].energy + 0.5])
-        parameters = list(choose(model, method, SHORT).parameters.values())
+        parameters = list(choose(model, named(method), SHORT).parameters.values())
         generator = torch.Generator().manual_seed(1)
         directions = [torch.randn(p.shape, generator=generator, dtype=p.dtype) for p in parameters]
         if method == "lora":  # away from zero, where the derivative to A vanishes
@@ -185,7 +188,7 @@ class TestLearning:
     @pytest.mark.parametrize("name", [CHGNET, M3GNET])
     def test_low_rank_updates_merged_are_those_trained(self, load_model, name):
         model = load_model(name, dtype="float64").copy()
-        chosen = choose(model, "lora", TrainingSettings(rank=2))
+        chosen = choose(model, named("lora"), TrainingSettings(rank=2))
         structures = distorted(2)
         before = predict(model, structures)
         start = predict(load_model(name, dtype="float64"), structures)
@@ -213,7 +216,9 @@ class TestLearning:
         drift = []
         for replay in (None, 10.0):
             settings = TrainingSettings(epochs=6, batch_size=4, replay=replay)
-            result = fit_trained(chgnet, labels, "full", settings, others=others)
+            result = fit_trained(
+                chgnet, labels, named("full"), settings, Surroundings(others=others)
+            )
             kept = result.fit.retention
             assert kept.mae.before == pytest.approx(0.0, abs=1e-6)
             drift.append(kept.mae.after)
@@ -319,7 +324,7 @@ class TestMemory:
                 raise torch.cuda.OutOfMemoryError("CUDA out of memory (injected)")
             return derivative(outputs, inputs, *more, **options)
 
-        parameters = list(choose(model, "full", SHORT).parameters.values())
+        parameters = list(choose(model, named("full"), SHORT).parameters.values())
 
         def step():
             packer = Packer(model)

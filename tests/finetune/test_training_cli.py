@@ -146,7 +146,7 @@ def test_ladder_and_curve(one, here, capsys, load_model):
         "curve.csv",
         "curve.json",
         "curve.png",
-        "points",
+        "trials",
     }
     assert main([*curve[:-2], *options]) == 2
     assert "name one with --material" in capsys.readouterr().err

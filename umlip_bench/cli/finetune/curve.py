@@ -5,10 +5,21 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from umlip_bench.cli.finetune.training_options import add_training_options, settings_of
-from umlip_bench.cli.options import Subparsers, add_command, add_device_options, positive
+from umlip_bench.cli.finetune.method_options import (
+    add_method_options,
+    choose,
+    help_of,
+    installed,
+    say_damaged,
+)
+from umlip_bench.cli.options import (
+    Subparsers,
+    add_command,
+    add_device_options,
+    add_force_option,
+    positive,
+)
 
-METHODS = ("scalar", "e0", "head", "lora", "full", "scratch")
 SIZES = (1, 3, 10)
 
 EXAMPLES = """\
@@ -20,6 +31,7 @@ EXAMPLES = """\
 
 def add_parser(commands: Subparsers) -> None:
     """Add the command."""
+    offered = installed()
     parser = add_command(
         commands,
         "curve",
@@ -27,7 +39,9 @@ def add_parser(commands: Subparsers) -> None:
         description=(
             "Fit to growing numbers of labels, chosen at random, and judge by the rest. The folder gets\n"
             "curve.csv, curve.json and curve.png; what it holds is not computed again, so that an\n"
-            "interrupted curve goes on, and methods and sizes can be added."
+            "interrupted curve goes on, and methods and sizes can be added.\n"
+            "\n"
+            f"{help_of(offered)}"
         ),
         examples=EXAMPLES,
     )
@@ -39,9 +53,8 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument(
         "--method",
         action="append",
-        choices=METHODS,
-        help="a method; may be given several times (default: scalar and full). scratch: all parameters "
-        "from random values",
+        choices=[each.name for each in offered],
+        help="a method; may be given several times (default: scalar and full)",
     )
     parser.add_argument(
         "--sizes",
@@ -54,9 +67,10 @@ def add_parser(commands: Subparsers) -> None:
         "--seeds", type=positive, default=3, metavar="N", help="choices of labels (default: 3)"
     )
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder to write")
+    add_force_option(parser)
     add_device_options(parser)
-    add_training_options(parser)
-    parser.set_defaults(run=_run)
+    add_method_options(parser, offered)
+    parser.set_defaults(run=_run, offered=offered)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -64,6 +78,8 @@ def _run(options: argparse.Namespace) -> int:
     from umlip_bench.cli.labels import load_labels
     from umlip_bench.ground.errors import CorrectionError
 
+    names = dict.fromkeys(options.method or ("scalar", "full"))
+    by_name = {each.method.name: each for each in choose([*names], options.offered, options)}
     materials = load_labels(options.labels).by_system()
     name = options.material or (next(iter(materials)) if len(materials) == 1 else None)
     if name not in materials:
@@ -73,28 +89,29 @@ def _run(options: argparse.Namespace) -> int:
         )
 
     from umlip_bench.cli.progress import progress_bar
-    from umlip_bench.finetune.curve import CurvePlan, n_points, print_curve, trace, write_curve
+    from umlip_bench.finetune.curve import CurvePlan, trace
+    from umlip_bench.finetune.experiment import TRIALS, Experiment
+    from umlip_bench.finetune.printing.curve import outputs, print_curve, write_curve
+    from umlip_bench.ground.outputs import make_folder
     from umlip_bench.potentials.loading import potential
 
-    plan = CurvePlan(
-        methods=tuple(dict.fromkeys(options.method or ("scalar", "full"))),
-        sizes=options.sizes,
-        seeds=options.seeds,
-        settings=settings_of(options),
-    )
+    make_folder(options.out)
+    for file in outputs(options.out, options.force).values():
+        file.check()
+    plan = CurvePlan(tuple(by_name[each] for each in names), options.sizes, options.seeds)
     bar = progress_bar(console.errors())
-    task = bar.add_task(options.model, total=n_points(plan))
+    task = bar.add_task(options.model, total=plan.n_points)
     with bar:
         model = potential(options.model, device=options.device, dtype=options.dtype)
-        points = trace(
+        experiment = Experiment(
             model,
-            materials[name],
-            plan,
-            options.out,
+            options.out / TRIALS,
+            options.out / "points",
             on_fit=lambda text: bar.update(task, description=text),
-            on_point=lambda point: bar.advance(task),
         )
-    write_curve(model.card.name, f"{options.labels}, {name}", points, options.out)
+        points = trace(experiment, materials[name], plan, on_point=lambda: bar.advance(task))
+    say_damaged(experiment)
+    write_curve(model.card.name, f"{options.labels}, {name}", points, options.out, options.force)
     print_curve(model.card.name, points, console.output())
     return 0
 

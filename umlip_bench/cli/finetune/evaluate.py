@@ -5,9 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from umlip_bench.cli.finetune.training_options import add_training_options, given, settings_of
+from umlip_bench.cli.finetune.method_options import (
+    add_method_options,
+    choose,
+    help_of,
+    installed,
+    say_damaged,
+)
 from umlip_bench.cli.options import (
     Subparsers,
     add_command,
@@ -15,17 +20,8 @@ from umlip_bench.cli.options import (
     add_force_option,
     positive,
 )
+from umlip_bench.finetune.method import Chosen, FactorMethod
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from umlip_bench.analysis.high_energy import MaterialComparison
-    from umlip_bench.datasets import Frame
-    from umlip_bench.finetune.evaluation import ChoicesOutcome
-    from umlip_bench.potentials.protocol import Potential
-
-SCALAR = "scalar"
-METHODS = (SCALAR, "head", "lora", "full", "scratch")
 COUNTS = {"1": "1", "2": "2", "4": "4", "rest": "all but one"}
 """What a user says for the numbers of labels."""
 
@@ -40,15 +36,20 @@ MAX_FRAMES = 60
 
 def add_parser(commands: Subparsers) -> None:
     """Add the command."""
+    offered = [each for each in installed() if each.corrects_forces]
+    trained = [each for each in offered if not isinstance(each, FactorMethod)]
     parser = add_command(
         commands,
         "evaluate",
         help="measure how well few labels correct a model",
         description=(
-            "For every material of a data set, fit the scalar correction to every choice of one label (two,\n"
-            "four, all but one), and judge it by the material's other frames. Each frame is evaluated once.\n"
+            "For every material of a data set, fit a correction to every choice of one label (two, four,\n"
+            "all but one), and judge it by the material's other frames. For scalar each frame is evaluated\n"
+            "once.\n"
             "Methods that train weights make a fit to every choice, which takes hours: restrict --sizes and\n"
-            "--choices. With --out the fits are kept beside it, and the same command goes on with them."
+            "--choices. With --out the fits are kept beside it, and the same command goes on with them.\n"
+            "\n"
+            f"{help_of(offered)}"
         ),
         examples=EXAMPLES,
     )
@@ -74,7 +75,7 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument(
         "--method",
         action="append",
-        choices=METHODS,
+        choices=[each.name for each in offered],
         help="a method; may be given several times (default: scalar, with its three estimators)",
     )
     parser.add_argument(
@@ -96,8 +97,8 @@ def add_parser(commands: Subparsers) -> None:
     )
     add_force_option(parser)
     add_device_options(parser)
-    add_training_options(parser)
-    parser.set_defaults(run=_run)
+    add_method_options(parser, trained)
+    parser.set_defaults(run=_run, offered=offered, trained=trained)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -106,13 +107,12 @@ def _run(options: argparse.Namespace) -> int:
     from umlip_bench.ground.errors import CorrectionError
     from umlip_bench.ground.outputs import Output, json_text
 
-    methods = list(dict.fromkeys(options.method or (SCALAR,)))
-    trained = [method for method in methods if method != SCALAR]
-    if not trained and (foreign := list(given(options))):
-        raise CorrectionError(
-            f"--{foreign[0].replace('_', '-')} is not an option of the method scalar; leave it away, or "
-            "give --method of one that trains"
-        )
+    names = list(dict.fromkeys(options.method or ("scalar",)))
+    fitted = {each.method.name: each for each in choose(names, options.trained, options)}
+    by_name = {each.name: each for each in options.offered}
+    methods = [
+        fitted.get(name) or Chosen(by_name[name], by_name[name].settings()) for name in names
+    ]
     if options.out is not None:
         Output(options.out, options.force).check()
     dataset = load_labels(options.data)
@@ -124,80 +124,42 @@ def _run(options: argparse.Namespace) -> int:
         )
 
     # Slow imports only after what a user can get wrong.
-    from umlip_bench.finetune.evaluation import Evaluation, evenly, print_evaluation
+    from umlip_bench.cli.progress import progress_bar
+    from umlip_bench.finetune.evaluation import MOST_CHOICES, evaluate, evenly
+    from umlip_bench.finetune.experiment import TRIALS, Experiment
+    from umlip_bench.finetune.printing.cells import content_of
+    from umlip_bench.finetune.printing.evaluation import print_evaluation
     from umlip_bench.potentials.loading import potential
 
     materials = {
         name: evenly(systems[name], options.max_frames) for name in options.material or systems
     }
-    model = potential(options.model, device=options.device, dtype=options.dtype)
-    outcomes: list[ChoicesOutcome] = []
-    if SCALAR in methods:
-        outcomes += _scalar(options, model, materials)
-    if trained:
-        outcomes += _trained(options, model, materials, trained)
-    evaluation = Evaluation(model.card.name, options.data, tuple(outcomes))
-    print_evaluation(evaluation, console.output())
-    if options.out is not None:
-        Output(options.out, options.force).write_text(json_text(evaluation.to_json()))
-        print(f"Numbers of every material: {options.out}", file=sys.stderr)
-    return 0
-
-
-def _scalar(
-    options: argparse.Namespace, model: Potential, materials: Mapping[str, Sequence[Frame]]
-) -> Sequence[ChoicesOutcome]:
-    from umlip_bench.cli import console
-    from umlip_bench.finetune.comparison import compare
-    from umlip_bench.finetune.evaluation import MOST_CHOICES, evaluate
-    from umlip_bench.finetune.scalar import reference_materials
-
-    with console.errors().status(f"{model.card.name}: reference set") as status:
-        reference = reference_materials(model)
-        compared: list[MaterialComparison] = []
-        for name, frames in materials.items():
-            status.update(f"{model.card.name}: {name}")
-            compared += compare(model, frames)
-        status.update("trying every choice of labels")
-        return evaluate(
-            model.card.name,
-            options.data,
-            compared,
-            reference,
-            counts=options.sizes,
-            most=options.choices or MOST_CHOICES,
-        ).outcomes
-
-
-def _trained(
-    options: argparse.Namespace,
-    model: Potential,
-    materials: Mapping[str, Sequence[Frame]],
-    methods: Sequence[str],
-) -> Sequence[ChoicesOutcome]:
-    from umlip_bench.cli import console
-    from umlip_bench.cli.progress import progress_bar
-    from umlip_bench.finetune.evaluation import MOST_CHOICES
-    from umlip_bench.finetune.evaluation_trained import TrainedEvaluation
-
-    evaluation = TrainedEvaluation(
-        model,
-        materials,
-        methods,
-        settings_of(options),
-        counts=options.sizes,
-        most=options.choices or MOST_CHOICES,
-        fits=None if options.out is None else options.out.with_suffix(".fits"),
+    journal, earlier = (
+        None if options.out is None else options.out.with_suffix(f".{ending}")
+        for ending in (TRIALS, "fits")
     )
     bar = progress_bar(console.errors())
-    task = bar.add_task(model.card.name, total=evaluation.n_fits)
+    task = bar.add_task(options.model, total=None)
     with bar:
-        return list(
-            evaluation.outcomes(
-                on_fit=lambda text: bar.update(task, description=text),
-                on_trial=lambda: bar.advance(task),
-            )
+        model = potential(options.model, device=options.device, dtype=options.dtype)
+        experiment = Experiment(model, journal, earlier)
+        evaluation = evaluate(
+            experiment,
+            options.data,
+            materials,
+            methods,
+            counts=options.sizes,
+            most=options.choices or MOST_CHOICES,
+            on_progress=lambda text, done, total: bar.update(
+                task, description=text, completed=done, total=total or None
+            ),
         )
+    say_damaged(experiment)
+    print_evaluation(evaluation, console.output())
+    if options.out is not None:
+        Output(options.out, options.force).write_text(json_text(content_of(evaluation)))
+        print(f"Numbers of every material: {options.out}", file=sys.stderr)
+    return 0
 
 
 def _counts(text: str) -> tuple[str, ...]:

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import math
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from umlip_bench.cli.finetune.training_options import (
-    NAMES,
-    add_training_options,
+from umlip_bench.cli.finetune.method_options import (
+    add_method_options,
+    choose,
     epochs_bar,
-    settings_of,
+    help_of,
+    installed,
+    refuse,
 )
 from umlip_bench.cli.options import Subparsers, add_command, add_device_options
 
 if TYPE_CHECKING:
-    from umlip_bench.datasets import Frame
-    from umlip_bench.finetune.folder import LabelSource
-    from umlip_bench.potentials.protocol import Potential
-
-METHODS = ("scalar", "e0", "head", "lora", "full")
-ESTIMATORS = ("rotate", "mse", "shrunk")
+    from umlip_bench.finetune.method import Chosen, Epoch
 
 EXAMPLES = """\
   umlip-finetune fit --model chgnet-0.3.0 --labels one.xyz --method scalar --out chgnet-mine
@@ -36,6 +33,7 @@ EXAMPLES = """\
 
 def add_parser(commands: Subparsers) -> None:
     """Add the command."""
+    offered = [each for each in installed() if each.kept]
     parser = add_command(
         commands,
         "fit",
@@ -44,12 +42,9 @@ def add_parser(commands: Subparsers) -> None:
             "Fit a correction to DFT labels of one material, one frame or more, and write the corrected\n"
             "model as a folder that umlip_bench.load and --model take like any other.\n"
             "\n"
-            "scalar: the energy surface times one factor c about the model's element references, so that\n"
-            "forces and stress are scaled by c. c is fitted on forces alone, in seconds.\n"
-            "e0: element references shifted to the labels' energies; forces and stress stay.\n"
-            "head, lora, full: weights trained on energies, forces and stress: those of the last layers,\n"
-            "low-rank updates of all matrices, or all of them. An interrupted training goes on when the\n"
-            "same command is given again."
+            f"{help_of(offered)}\n"
+            "\n"
+            "An interrupted training goes on when the same command is given again."
         ),
         examples=EXAMPLES,
     )
@@ -64,27 +59,16 @@ def add_parser(commands: Subparsers) -> None:
         "vasprun.xml, a folder of them, a data set",
     )
     parser.add_argument(
-        "--method", default="scalar", choices=METHODS, help="what to correct (default: scalar)"
+        "--method",
+        default="scalar",
+        choices=[each.name for each in offered],
+        help="what to correct (default: scalar)",
     )
     parser.add_argument(
         "--held-out",
         metavar="FILE|ID",
         help="further labelled frames, of which those of the labels' compositions are compared before and "
-        "after (e0, head, lora, full)",
-    )
-    parser.add_argument(
-        "--estimator",
-        choices=ESTIMATORS,
-        help="for scalar; rotate: 1/slope; mse: least squared error; shrunk: mse drawn towards the factor "
-        "that the model needs on other materials, the more the fewer the labels (default)",
-    )
-    parser.add_argument(
-        "--reference",
-        action="append",
-        type=_reference,
-        metavar="EL=EV",
-        help="for scalar; energy of an element about which to scale, in place of the model's own references; "
-        "once for each element (a foreign calculator's are zero otherwise)",
+        f"after ({', '.join(each.name for each in offered if each.judges_held_out)})",
     )
     parser.add_argument(
         "--out",
@@ -94,8 +78,8 @@ def add_parser(commands: Subparsers) -> None:
         help="folder to write; its name is the model's",
     )
     add_device_options(parser)
-    add_training_options(parser)
-    parser.set_defaults(run=_run)
+    add_method_options(parser, offered)
+    parser.set_defaults(run=_run, offered=offered)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -103,7 +87,9 @@ def _run(options: argparse.Namespace) -> int:
     from umlip_bench.cli.labels import load_labels
     from umlip_bench.ground.errors import CorrectionError
 
-    _refuse_options_of_others(options)
+    (chosen,) = choose([options.method], options.offered, options)
+    if options.held_out is not None and not chosen.method.judges_held_out:
+        refuse("--held-out", [options.method])
     labels = load_labels(options.labels)
     if not labels.frames:
         tasks = ", ".join(labels.tasks) or "none"
@@ -111,8 +97,9 @@ def _run(options: argparse.Namespace) -> int:
     found = () if options.held_out is None else load_labels(options.held_out).frames
 
     # Slow imports only after what a user can get wrong.
-    from umlip_bench.finetune.folder import LabelSource, check_target
+    from umlip_bench.finetune.folder import LabelSource, check_target, save
     from umlip_bench.finetune.measures import unseen
+    from umlip_bench.finetune.method import Surroundings
     from umlip_bench.ground.level_of_theory import level_warning
     from umlip_bench.potentials.loading import potential
 
@@ -128,7 +115,16 @@ def _run(options: argparse.Namespace) -> int:
         model = potential(options.model, device=options.device, dtype=options.dtype)
     output = console.output()
     source = LabelSource(labels.manifest.id, labels.sha256)
-    _FITS[options.method](options, model, labels.frames, held_out, source)
+    # Beside the folder to come, under a name that nobody gives to a model.
+    scratch = options.out.parent / f".{options.out.name}.training"
+    with _progress(chosen, f"fitting {options.model} to {options.labels}") as on_epoch:
+        around = Surroundings(
+            held_out=held_out, checkpoint=scratch / "checkpoint.pt", on_epoch=on_epoch
+        )
+        fit = chosen.method.fit(model, labels.frames, chosen.settings, around)
+    chosen.method.show(fit, model.card.name, output)
+    save(fit, model, options.out, source)
+    shutil.rmtree(scratch, ignore_errors=True)
     warning = level_warning(model.card.level_of_theory, labels.manifest.level_of_theory)
     if warning:
         output.print(f"Level of theory: {warning}.", style="yellow", markup=False, highlight=False)
@@ -142,112 +138,15 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _fit_scalar(
-    options: argparse.Namespace,
-    model: Potential,
-    frames: Sequence[Frame],
-    held_out: Sequence[Frame],
-    source: LabelSource,
-) -> None:
+@contextmanager
+def _progress(chosen: Chosen, text: str) -> Iterator[Callable[[Epoch], None]]:
+    """A bar where there are epochs, else a sign that something is being done."""
     from umlip_bench.cli import console
-    from umlip_bench.finetune.factors import Estimator
-    from umlip_bench.finetune.folder import save
-    from umlip_bench.finetune.report import print_report
-    from umlip_bench.finetune.scalar import DEFAULT_ESTIMATOR, fit_scalar
 
-    estimator = DEFAULT_ESTIMATOR if options.estimator is None else Estimator(options.estimator)
-    references = dict(options.reference) if options.reference else None
-    with console.errors().status(f"fitting {options.model} to {options.labels}"):
-        fit = fit_scalar(model, frames, estimator=estimator, references=references)
-    print_report(fit, model.card.name, console.output())
-    save(fit, model, options.out, source)
-
-
-def _fit_references(
-    options: argparse.Namespace,
-    model: Potential,
-    frames: Sequence[Frame],
-    held_out: Sequence[Frame],
-    source: LabelSource,
-) -> None:
-    from umlip_bench.cli import console
-    from umlip_bench.finetune.folder import save_shift
-    from umlip_bench.finetune.references import fit_references
-    from umlip_bench.finetune.training_report import print_shift
-
-    with console.errors().status(f"fitting {options.model} to {options.labels}"):
-        fit = fit_references(model, frames, held_out=held_out)
-    print_shift(fit, model.card.name, console.output())
-    save_shift(fit, model, options.out, source)
-
-
-def _fit_trained(
-    options: argparse.Namespace,
-    model: Potential,
-    frames: Sequence[Frame],
-    held_out: Sequence[Frame],
-    source: LabelSource,
-) -> None:
-    from umlip_bench.cli import console
-    from umlip_bench.finetune.folder import save_training
-    from umlip_bench.finetune.training.fit import fit_trained
-    from umlip_bench.finetune.training_report import print_training
-
-    settings = settings_of(options)
-    # Beside the folder to come, under a name that nobody gives to a model.
-    scratch = options.out.parent / f".{options.out.name}.training"
-    with epochs_bar(settings.epochs, options.method) as on_epoch:
-        training = fit_trained(
-            model,
-            frames,
-            options.method,
-            settings,
-            held_out=held_out,
-            checkpoint=scratch / "checkpoint.pt",
-            on_epoch=on_epoch,
-        )
-    print_training(training.fit, model.card.name, console.output())
-    save_training(training, options.out, source)
-    shutil.rmtree(scratch, ignore_errors=True)
-
-
-_FITS = {
-    "scalar": _fit_scalar,
-    "e0": _fit_references,
-    "head": _fit_trained,
-    "lora": _fit_trained,
-    "full": _fit_trained,
-}
-
-
-def _refuse_options_of_others(options: argparse.Namespace) -> None:
-    """An option that the method does not know would be ignored without a word."""
-    from umlip_bench.ground.errors import CorrectionError
-
-    own = {
-        "scalar": ("estimator", "reference"),
-        "e0": ("held_out",),
-    }.get(options.method, ("held_out", *NAMES))
-    every = ("estimator", "reference", "held_out", *NAMES)
-    foreign = [name for name in every if name not in own and getattr(options, name) is not None]
-    if foreign:
-        raise CorrectionError(
-            f"--{foreign[0].replace('_', '-')} is not an option of the method {options.method}; leave it "
-            "away, or choose a method that has it (see umlip-finetune fit --help)"
-        )
-
-
-def _reference(text: str) -> tuple[str, float]:
-    """An element and its energy, for ``type=``."""
-    from umlip_bench.ground.elements import SYMBOLS
-
-    symbol, _, value = text.partition("=")
-    try:
-        energy = float(value)
-    except ValueError:
-        energy = math.nan
-    if symbol not in SYMBOLS or not math.isfinite(energy):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not an element and its energy in eV, e.g. Ar=-0.05"
-        )
-    return symbol, energy
+    epochs = getattr(chosen.settings, "epochs", None)
+    if epochs is None:
+        with console.errors().status(text):
+            yield lambda epoch: None
+    else:
+        with epochs_bar(epochs, chosen.method.name) as on_epoch:
+            yield on_epoch

@@ -6,10 +6,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from umlip_bench.cli.finetune.training_options import add_training_options, settings_of
+from umlip_bench.cli.finetune.method_options import (
+    add_method_options,
+    choose,
+    help_of,
+    installed,
+    say_damaged,
+)
 from umlip_bench.cli.options import Subparsers, add_command, add_device_options, add_force_option
-
-METHODS = ("scalar", "e0", "head", "lora", "full")
 
 EXAMPLES = """\
   umlip-finetune ladder --model chgnet-0.3.0 --labels one.xyz --data pbe-mini
@@ -19,6 +23,7 @@ EXAMPLES = """\
 
 def add_parser(commands: Subparsers) -> None:
     """Add the command."""
+    offered = [each for each in installed() if each.kept]
     parser = add_command(
         commands,
         "ladder",
@@ -26,7 +31,10 @@ def add_parser(commands: Subparsers) -> None:
         description=(
             "Fit every method to the labels and judge each by frames that it did not see: those of --data\n"
             "that have a label's composition, or, without --data, the labels themselves in three folds.\n"
-            "Nothing is written but the numbers; `umlip-finetune fit` makes the model."
+            "Nothing is written but the numbers; `umlip-finetune fit` makes the model. With --out the fits\n"
+            "are kept beside it, and the same command goes on with them.\n"
+            "\n"
+            f"{help_of(offered)}"
         ),
         examples=EXAMPLES,
     )
@@ -38,43 +46,47 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument(
         "--method",
         action="append",
-        choices=METHODS,
+        choices=[each.name for each in offered],
         help="a method; may be given several times (default: all)",
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the numbers as JSON")
     add_force_option(parser)
     add_device_options(parser)
-    add_training_options(parser)
-    parser.set_defaults(run=_run)
+    add_method_options(parser, offered)
+    parser.set_defaults(run=_run, offered=offered)
 
 
 def _run(options: argparse.Namespace) -> int:
     from umlip_bench.cli import console
     from umlip_bench.cli.labels import load_labels
-    from umlip_bench.finetune.ladder import climb, folds_of, print_ladder
-    from umlip_bench.finetune.measures import unseen
     from umlip_bench.ground.outputs import Output, json_text
-    from umlip_bench.potentials.loading import potential
 
+    names = options.method or [each.name for each in options.offered]
+    methods = choose(names, options.offered, options)
     if options.out is not None:
         Output(options.out, options.force).check()
+
+    from umlip_bench.finetune.experiment import TRIALS, Experiment
+    from umlip_bench.finetune.ladder import climb, folds_of
+    from umlip_bench.finetune.measures import unseen
+    from umlip_bench.finetune.printing.cells import content_of
+    from umlip_bench.finetune.printing.ladder import print_ladder
+    from umlip_bench.potentials.loading import potential
+
     labels = load_labels(options.labels).frames
     held_out = [] if options.data is None else unseen(load_labels(options.data).frames, labels)
     folds = folds_of(labels, held_out)
-    settings = settings_of(options)
-    chosen = options.method or METHODS
-    errors = console.errors()
-    with errors.status("") as status:
+    with console.errors().status("") as status:
         model = potential(options.model, device=options.device, dtype=options.dtype)
-        ladder = climb(
+        experiment = Experiment(
             model,
-            folds,
-            settings,
-            methods=[method for method in METHODS if method in chosen],
-            on_method=lambda method: status.update(f"{options.model}: {method}"),
+            None if options.out is None else options.out.with_suffix(f".{TRIALS}"),
+            on_fit=lambda text: status.update(f"{options.model}: {text}"),
         )
+        ladder = climb(experiment, folds, methods)
+    say_damaged(experiment)
     print_ladder(ladder, console.output())
     if options.out is not None:
-        Output(options.out, options.force).write_text(json_text(ladder.to_json()))
+        Output(options.out, options.force).write_text(json_text(content_of(ladder)))
         print(f"Numbers of every method: {options.out}", file=sys.stderr)
     return 0
