@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from umlip_bench.analysis.elasticity import is_stable, moduli
+from umlip_bench.analysis.elasticity import is_stable, lowest_eigenvalue, moduli
 from umlip_bench.analysis.eos import GPA
 from umlip_bench.analysis.intervals import (
     CLOPPER_PEARSON,
@@ -33,6 +33,8 @@ FloatArray = NDArray[np.float64]
 SUITE = "elastic"
 FIXED = "fixed-geometry"
 RELAXED = "relaxed"
+STRAIN = 0.005
+"""That the suite applies, with both signs; of shear the engineering strain."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +62,17 @@ class ElasticComparison(ReadOnlyArrays):
     reference
         DFT; ``None`` for a structure without reference.
     fixed
-        Elastic constants of the model at DFT's cell, or that given, shape (6, 6), eV/Å³; ``None`` if
-        `failures` says why.
+        Elastic constants of the model at DFT's cell, or that given, shape (6, 6), Voigt, eV/Å³, in the
+        crystal's axes (`umlip_bench.ground.crystal_axes`); ``None`` if `fixed_failure` says why.
     relaxed
         The same at the model's own cell.
     fixed_failure, relaxed_failure
         Why one is missing; empty if it is not.
+    strain
+        That the constants were measured at, with both signs.
+    fixed_residual, relaxed_residual
+        Share of the stresses that constants of the crystal's symmetry do not explain
+        (`umlip_bench.analysis.elasticity.ElasticFit`); nan where it was not kept.
     """
 
     name: str
@@ -74,6 +81,9 @@ class ElasticComparison(ReadOnlyArrays):
     relaxed: FloatArray | None
     fixed_failure: str = ""
     relaxed_failure: str = ""
+    strain: float = STRAIN
+    fixed_residual: float = float("nan")
+    relaxed_residual: float = float("nan")
 
 
 @dataclass(frozen=True)
@@ -91,7 +101,11 @@ class ElasticMetrics:
     is_stable
         Whether every strain costs energy.
     lowest_eigenvalue
-        Of the elastic constants, GPa.
+        Of the elastic constants in Kelvin's and Mandel's form, GPa; the same in all axes.
+    fit_residual
+        Share of the stresses that the constants do not explain.
+    strain
+        Amplitude, with both signs.
     """
 
     bulk_modulus: float
@@ -102,6 +116,8 @@ class ElasticMetrics:
     shear_modulus_error: float
     is_stable: float
     lowest_eigenvalue: float
+    fit_residual: float
+    strain: float
 
 
 def elastic_metrics(material: ElasticComparison) -> Mapping[str, ElasticMetrics]:
@@ -118,15 +134,19 @@ def elastic_metrics(material: ElasticComparison) -> Mapping[str, ElasticMetrics]
         If constants are not finite; names the material.
     """
     found = {}
-    for variant, constants in ((FIXED, material.fixed), (RELAXED, material.relaxed)):
+    for variant, constants, residual in (
+        (FIXED, material.fixed, material.fixed_residual),
+        (RELAXED, material.relaxed, material.relaxed_residual),
+    ):
         if constants is not None:
             if not np.isfinite(constants).all():
                 raise DataError(f"material {material.name!r}: elastic constants are not finite")
-            found[variant] = _compare(constants, material.reference)
+            found[variant] = _compare(constants, residual, material)
     return found
 
 
-def _compare(constants: FloatArray, reference: ReferenceModuli | None) -> ElasticMetrics:
+def _compare(constants: FloatArray, residual: float, material: ElasticComparison) -> ElasticMetrics:
+    reference = material.reference
     stable = is_stable(constants)
     # Averages of an unstable crystal have no meaning: Reuss's may even diverge.
     bulk = shear = float("nan")
@@ -144,7 +164,9 @@ def _compare(constants: FloatArray, reference: ReferenceModuli | None) -> Elasti
         bulk_modulus_error=bulk - dft_bulk,
         shear_modulus_error=shear - dft_shear,
         is_stable=float(stable),
-        lowest_eigenvalue=float(np.linalg.eigvalsh(constants).min()) / GPA,
+        lowest_eigenvalue=lowest_eigenvalue(constants) / GPA,
+        fit_residual=residual,
+        strain=material.strain,
     )
 
 
@@ -174,7 +196,8 @@ def elastic_rows(
         return rows
     for variant in (FIXED, RELAXED):
         metrics = [numbers[variant] for _, numbers in found if variant in numbers]
-        head = RowHead(model, data, SUITE, variant, n_failed + len(found) - len(metrics))
+        failed = n_failed + len(found) - len(metrics)
+        head = RowHead(model, data, SUITE, variant, failed, _amplitude(metrics))
         for kind in ("bulk", "shear"):
             scales = _defined(metrics, f"{kind}_modulus_scale")
             softened = sum(scale < 1.0 for scale in scales)
@@ -190,9 +213,16 @@ def elastic_rows(
                     Estimate(mean, None, None, len(sizes), "mean without interval"),
                 ),
             ]
+        rows.append(
+            head.row("fit_residual_median", "", median_estimate(_defined(metrics, "fit_residual")))
+        )
         unstable = sum(not m.is_stable for m in metrics)
         rows.append(head.row("share_unstable", "", share_estimate(unstable, len(metrics))))
     return [row for row in rows if row.n_cases or row.metric == "share_unstable"]
+
+
+def _amplitude(metrics: Sequence[ElasticMetrics]) -> str:
+    return ", ".join(f"strain {100 * strain:g} %" for strain in sorted({m.strain for m in metrics}))
 
 
 def _defined(metrics: Sequence[ElasticMetrics], key: str) -> list[float]:
@@ -236,8 +266,9 @@ def caption(rows: Sequence[Row]) -> str:
     """State what the table shows."""
     where = "DFT's cell" if rows[0].variant == FIXED else "the model's own cell"
     return (
-        f"Voigt-Reuss-Hill moduli over DFT's, from stresses at strains of ±0.5 % of {where}, atoms "
-        f"relaxed; unstable crystals are counted and left out of all else. Medians over materials, "
+        f"Voigt-Reuss-Hill moduli over DFT's, from stresses at {rows[0].amplitude} of both signs of "
+        f"{where}, atoms relaxed; unstable crystals are counted and left out of all else. Left over is "
+        f"the share of the stresses that constants do not explain. Medians over materials, "
         f"95 % intervals by {ORDER_STATISTICS}, shares by {CLOPPER_PEARSON}; medians need "
         f"{MEDIAN_FROM} materials for an interval."
     )
@@ -261,6 +292,10 @@ def case_table(materials: Sequence[ElasticComparison]) -> CaseTable:
                     number(metrics.shear_modulus, 1),
                     "-" if dft is None else number(dft.shear / GPA, 1),
                     *(number(constants[i, j] / GPA, 1) for i, j in ((0, 0), (0, 1), (3, 3))),
+                    f"{100 * metrics.strain:g} %",
+                    "-"
+                    if np.isnan(metrics.fit_residual)
+                    else f"{100 * metrics.fit_residual:.1f} %",
                     "yes" if metrics.is_stable else "no",
                 )
             )
@@ -269,9 +304,17 @@ def case_table(materials: Sequence[ElasticComparison]) -> CaseTable:
                 failures.setdefault(f"{variant}: {failure}", []).append(each.name)
     return CaseTable(
         title="Elastic moduli (GPa)",
-        columns=("", "geometry", "K", "DFT", "G", "DFT", "C11", "C12", "C44", "stable"),
+        columns=(
+            *("", "geometry", "K", "DFT", "G", "DFT", "C11", "C12", "C44"),
+            *("strain", "left over", "stable"),
+        ),
         rows=rows,
-        notes=[f"{failure} ({'; '.join(names)})" for failure, names in failures.items()],
+        notes=[
+            "C11, C12, C44: along the conventional axes of the crystal (IEEE Std 176-1987), however it lies "
+            "in its file; left over: the share of the stresses that constants of its symmetry leave "
+            "unexplained",
+            *(f"{failure} ({'; '.join(names)})" for failure, names in failures.items()),
+        ],
     )
 
 
@@ -285,6 +328,7 @@ ELASTIC = Presentation(
         ("shear_share_softened", "share softened, G"),
         ("shear_modulus_error_median", "|G error|"),
         ("shear_modulus_mae", "|G error|, mean"),
+        ("fit_residual_median", "stress left over"),
         ("share_unstable", "share unstable"),
     ),
     count_metric="share_unstable",

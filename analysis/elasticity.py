@@ -2,6 +2,10 @@
 
 Voigt's order is xx, yy, zz, yz, xz, xy; shear strains are engineering ones, ε₄ = 2 ε_yz, so that
 σ_i = C_ij ε_j. Stress has ASE's sign: positive under tension. Everything is in Cartesian axes.
+
+Voigt's matrices do not rotate like tensors: what must not depend on how a crystal lies, lengths and
+eigenvalues, is taken in the form of Kelvin and Mandel, with shear components of strain and stress times √2
+(M. M. Mehrabadi and S. C. Cowin, Q. J. Mech. Appl. Math. 43, 15 (1990)).
 """
 
 from __future__ import annotations
@@ -16,12 +20,26 @@ from umlip_bench.ground.readonly import ReadOnlyArrays
 
 FloatArray = NDArray[np.float64]
 
-_WELL_DETERMINED = 0.1
-"""Smallest singular value of strains that are told to suffice; all six strains have 1. In axes that are
-tilted against the crystal's by 1e-5, one strain already determines all constants, but amplifies errors
-a hundred thousand times."""
-
 VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
+_MANDEL = np.sqrt([1, 1, 1, 2, 2, 2])
+"""From stress in Voigt's order, whose shear is the tensor's, to Kelvin's and Mandel's."""
+
+
+@dataclass(frozen=True, eq=False)
+class ElasticFit(ReadOnlyArrays):
+    """Elastic constants fitted to stresses.
+
+    Parameters
+    ----------
+    constants
+        Shape (6, 6), symmetric, in the unit of the stress.
+    residual
+        Length of the stresses that the fit leaves over, over that of the stresses, both as tensors; 0
+        where they are exactly linear in strain and have the symmetry, or where no strain was redundant.
+    """
+
+    constants: FloatArray
+    residual: float
 
 
 @dataclass(frozen=True)
@@ -97,32 +115,8 @@ def _stress_rotation(rotation: FloatArray) -> FloatArray:
     return np.transpose(columns)
 
 
-def independent_strains(basis: FloatArray) -> list[int]:
-    """Which of the six unit strains suffice to find all free constants.
-
-    Parameters
-    ----------
-    basis
-        From `invariant_constants`, shape (K, 6, 6).
-
-    Returns
-    -------
-    list of int
-        Indices into Voigt's order, as few as taking one after another needs.
-    """
-    chosen: list[int] = []
-    rank = 0
-    for strain in range(6):
-        design = _design(basis, np.eye(6)[[*chosen, strain]])
-        found = int(np.linalg.matrix_rank(design, tol=_WELL_DETERMINED))
-        if found > rank:
-            chosen.append(strain)
-            rank = found
-    return chosen
-
-
-def elastic_constants(basis: FloatArray, strains: FloatArray, stresses: FloatArray) -> FloatArray:
-    """Elastic constants of the given symmetry by least squares.
+def elastic_constants(basis: FloatArray, strains: FloatArray, stresses: FloatArray) -> ElasticFit:
+    """Elastic constants of the given symmetry by least squares, which no rotation of the axes changes.
 
     Parameters
     ----------
@@ -132,11 +126,6 @@ def elastic_constants(basis: FloatArray, strains: FloatArray, stresses: FloatArr
         Shape (S, 6), engineering shear.
     stresses
         Change of stress for each, shape (S, 6).
-
-    Returns
-    -------
-    ndarray
-        Shape (6, 6), symmetric, in the unit of the stress.
 
     Raises
     ------
@@ -149,13 +138,18 @@ def elastic_constants(basis: FloatArray, strains: FloatArray, stresses: FloatArr
     rank = int(np.linalg.matrix_rank(design, tol=1e-8 * np.abs(strains).max()))
     if rank < len(basis):
         raise DataError(f"{len(strains)} strains determine {rank} of {len(basis)} constants")
-    free, *_ = np.linalg.lstsq(design, np.ravel(stresses), rcond=None)
-    return np.asarray(np.tensordot(free, basis, axes=1))
+    given = np.ravel(stresses * _MANDEL)
+    free, *_ = np.linalg.lstsq(design, given, rcond=None)
+    left_over = np.linalg.norm(given - design @ free)
+    return ElasticFit(
+        constants=np.tensordot(free, basis, axes=1),
+        residual=float(left_over / np.linalg.norm(given)) if given.any() else 0.0,
+    )
 
 
 def _design(basis: FloatArray, strains: FloatArray) -> FloatArray:
-    """Stresses that each basis matrix gives for the strains, shape (6 S, K)."""
-    return np.array([(strains @ matrix.T).ravel() for matrix in basis]).T
+    """Stresses that each basis matrix gives for the strains, in Mandel's form, shape (6 S, K)."""
+    return np.array([(strains @ matrix.T * _MANDEL).ravel() for matrix in basis]).T
 
 
 def moduli(constants: FloatArray) -> Moduli:
@@ -191,6 +185,20 @@ def moduli(constants: FloatArray) -> Moduli:
     )
 
 
+def lowest_eigenvalue(constants: FloatArray) -> float:
+    """The least stiffness against any strain of a given length, in the unit of the constants.
+
+    Of Kelvin's and Mandel's matrix, which has the same eigenvalues in all axes; of a cubic crystal the
+    least of C11 + 2 C12, C11 - C12 and 2 C44.
+
+    Parameters
+    ----------
+    constants
+        Shape (6, 6), Voigt.
+    """
+    return float(np.linalg.eigvalsh(constants * np.outer(_MANDEL, _MANDEL)).min())
+
+
 def is_stable(constants: FloatArray) -> bool:
     """Whether every strain costs energy (Born; F. Mouhat and F.-X. Coudert, PRB 90, 224104 (2014))."""
-    return bool(np.linalg.eigvalsh(constants).min() > 0)
+    return lowest_eigenvalue(constants) > 0

@@ -35,6 +35,9 @@ class Row:
         Cases (materials) that the value rests on.
     n_failed
         Cases of the suite that gave no result for this model.
+    amplitude
+        How far from equilibrium the model was measured, e.g. ``"strain 0.5 %"``; empty where that is the
+        data's own.
     """
 
     model: str
@@ -48,6 +51,7 @@ class Row:
     ci_high: float | None
     n_cases: int
     n_failed: int
+    amplitude: str = ""
 
     def to_json(self) -> dict[str, str | float | int | None]:
         """Return the JSON object of the row: its fields by name, in order.
@@ -66,6 +70,7 @@ class Row:
             "ci_high": _finite_or_none(self.ci_high),
             "n_cases": self.n_cases,
             "n_failed": self.n_failed,
+            "amplitude": self.amplitude,
         }
 
 
@@ -75,7 +80,7 @@ class RowHead:
 
     Parameters
     ----------
-    model, data, suite, variant, n_failed
+    model, data, suite, variant, n_failed, amplitude
         As in `Row`.
     """
 
@@ -84,6 +89,7 @@ class RowHead:
     suite: str
     variant: str
     n_failed: int
+    amplitude: str = ""
 
     def row(self, metric: str, unit: str, estimate: Estimate) -> Row:
         """Return the row of one metric.
@@ -109,6 +115,7 @@ class RowHead:
             ci_high=estimate.high,
             n_cases=estimate.n,
             n_failed=self.n_failed,
+            amplitude=self.amplitude,
         )
 
 

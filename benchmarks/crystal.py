@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import seekpath
@@ -16,6 +17,7 @@ import spglib
 from ase import Atoms
 from phonopy import Phonopy
 from phonopy.harmonic.dynmat_to_fc import get_commensurate_points
+from phonopy.harmonic.force_constants import compact_fc_to_full_fc
 from phonopy.structure.atoms import PhonopyAtoms
 from scipy.linalg import expm, logm
 from seekpath.hpkot import SymmetryDetectionError
@@ -172,6 +174,75 @@ class Crystal:
         supercell = self._phonopy.supercell
         return np.asarray(per_atom[[supercell.u2u_map[k] for k in supercell.s2u_map]])
 
+    def at_rest(self, forces: np.ndarray, *, symmetric: bool) -> np.ndarray:
+        """Forces on the unit cell as they act in the supercell.
+
+        Parameters
+        ----------
+        forces
+            Shape (n, 3), eV/Å.
+        symmetric
+            Whether only the part that has the supercell's symmetry is meant.
+
+        Returns
+        -------
+        ndarray
+            Shape (N, 3), eV/Å.
+        """
+        if symmetric:
+            forces = self._symmetry.vectors(self.unitcell.cell.array, forces)
+        return self.in_supercell(forces)
+
+    def keeps_asymmetry(
+        self, displacements: Displacements | RandomDisplacements, forces: np.ndarray
+    ) -> bool:
+        """Whether forces hold those at rest of atoms that are off the places of their symmetry.
+
+        phonopy takes such forces for an answer to the displacements, unless they were taken off
+        (``phonopy --fz``). What they are follows from force constants and what the atoms are off; how much of
+        them is there, from what the force constants of symmetry leave unexplained.
+
+        Parameters
+        ----------
+        displacements, forces
+            As of `force_constants`.
+
+        Returns
+        -------
+        bool
+            False where atoms are off by no more than phonopy's usual tolerance.
+        """
+        offsets = self._symmetry.offsets()
+        if np.linalg.norm(offsets, axis=1).max() <= PHONOPY_SYMPREC:
+            return False
+        moves = displacements.of_all_atoms(forces.shape[1])
+
+        def full(of: np.ndarray) -> np.ndarray:
+            constants = self.force_constants(displacements, of)
+            return np.asarray(compact_fc_to_full_fc(self._phonopy.primitive, constants))
+
+        def unexplained(of: np.ndarray) -> np.ndarray:
+            return of + np.einsum("ijab,djb->dia", full(of), moves)
+
+        at_rest = -np.einsum("ijab,jb->ia", full(forces), self.in_supercell(offsets))
+        expected = unexplained(np.broadcast_to(at_rest, forces.shape))
+        return bool((unexplained(forces) * expected).sum() > 0.5 * (expected**2).sum())
+
+    def _symmetric_mean(self, vectors: np.ndarray) -> np.ndarray:
+        """The mean over all images of each atom, shape (D, N, 3) to (N, 3), as far as it has the symmetry."""
+        supercell = self._phonopy.supercell
+        means = np.array(
+            [
+                vectors[:, supercell.s2u_map == first].mean(axis=(0, 1))
+                for first in supercell.u2s_map
+            ]
+        )
+        return self.at_rest(means, symmetric=True)
+
+    @cached_property
+    def _symmetry(self) -> Symmetry:
+        return Symmetry.of(self.unitcell, self.symprec).of_supercell(self.supercell_matrix)
+
     def force_constants(
         self, displacements: Displacements | RandomDisplacements, forces: np.ndarray
     ) -> np.ndarray:
@@ -195,7 +266,7 @@ class Crystal:
             If phonopy makes none of them.
         """
         with _phonopys_failures(self.unitcell):
-            self._phonopy.dataset = displacements.dataset(forces)
+            self._phonopy.dataset = displacements.dataset(forces, self._symmetric_mean)
             self._phonopy.produce_force_constants(
                 calculate_full_force_constants=False,
                 fc_calculator=displacements.solver,

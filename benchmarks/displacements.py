@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+
+Mean = Callable[[np.ndarray], np.ndarray]
+"""Of shape (D, N, 3), to shape (N, 3)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,8 +40,16 @@ class Displacements:
         vectors[np.arange(len(self.atoms)), self.atoms] = self.vectors
         return vectors
 
-    def dataset(self, forces: np.ndarray) -> dict[str, Any]:
-        """For phonopy, with the forces on all atoms, shape (D, N, 3), eV/Å."""
+    def dataset(self, forces: np.ndarray, symmetric_mean: Mean) -> dict[str, Any]:
+        """For phonopy.
+
+        Parameters
+        ----------
+        forces
+            On all atoms, shape (D, N, 3), eV/Å.
+        symmetric_mean
+            Of vectors on the atoms of all supercells.
+        """
         return {
             "natom": forces.shape[1],
             "first_atoms": [
@@ -71,6 +83,13 @@ class RandomDisplacements:
         """As of `Displacements`."""
         return self.vectors
 
-    def dataset(self, forces: np.ndarray) -> dict[str, Any]:
-        """As of `Displacements`."""
-        return {"displacements": self.vectors, "forces": forces}
+    def dataset(self, forces: np.ndarray, symmetric_mean: Mean) -> dict[str, Any]:
+        """As of `Displacements`, but for the means: these hold the forces at rest.
+
+        Forces that are the same on every image of an atom, and have the symmetry, answer to nothing but
+        displacements that are and have. Of single displacements, phonopy makes pairs that cancel them.
+        """
+        return {
+            "displacements": self.vectors - symmetric_mean(self.vectors),
+            "forces": forces - symmetric_mean(forces),
+        }

@@ -1,9 +1,14 @@
 """Elastic constants by stress and strain, at DFT's cell and at the model's own.
 
-Each independent strain of the crystal's point group is applied with both signs; atoms relax, the cell does
-not. The difference of the two stresses leaves out a stress that the unstrained cell is under. Relaxations
-keep the symmetry that the cell has, unstrained or strained: constants of one crystal are not taken from
-another that rounding led to.
+Strains are applied with both signs, along axes of the crystal; atoms relax, the cell does not. The
+difference of the two stresses leaves out a stress that the unstrained cell is under. Relaxations keep the
+symmetry that the cell has, unstrained or strained: constants of one crystal are not taken from another that
+rounding led to.
+
+A model's surface need not be harmonic over the strain that is applied: CHGNet's C44 of ZnS grows from 23 to
+41 GPa between strains of 0.1 and 3 %. The constants then depend on which strains they are taken from. So
+these are tied to the crystal, not to the axes of its file; and they are twice as many as would do, so that
+what is fitted is a mean over directions, and what the fit leaves over says how far from harmonic it is.
 """
 
 from __future__ import annotations
@@ -13,13 +18,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import spglib
 from ase import Atoms
 
-from umlip_bench.analysis.elastic import ElasticComparison, ReferenceModuli
+from umlip_bench.analysis.elastic import STRAIN, ElasticComparison, ReferenceModuli
 from umlip_bench.analysis.elasticity import (
+    ElasticFit,
     elastic_constants,
-    independent_strains,
     invariant_constants,
     strain_tensor,
     stress_vector,
@@ -35,12 +39,20 @@ from umlip_bench.datasets.cases import ElasticCase
 from umlip_bench.engine.lbfgs import Lbfgs
 from umlip_bench.engine.relaxation import Relax, Relaxed
 from umlip_bench.engine.requests import Procedure, Request, Static, Task
+from umlip_bench.ground.crystal_axes import CrystalAxes, crystal_axes
 from umlip_bench.ground.errors import StructureError
 from umlip_bench.ground.structures import describe
-from umlip_bench.ground.symmetry import found_by
 
-STRAIN = 0.005
-"""Of each independent strain, with both signs; for shear the engineering strain."""
+STRAINS = np.array(
+    [
+        *np.eye(6),
+        *([0, 0.5, 0.5, shear, 0, 0] for shear in (1, -1)),
+        *([0.5, 0, 0.5, 0, shear, 0] for shear in (1, -1)),
+        *([0.5, 0.5, 0, 0, 0, shear] for shear in (1, -1)),
+    ]
+)
+"""In units of `STRAIN`, in the crystal's axes: six strains along the axes, and stretches along the six
+diagonals between them. Either half would do. Shape (12, 6)."""
 FMAX_ROUGH = 0.01
 """eV/Å, down to which FIRE relaxes, which is not easily led astray."""
 FMAX = 1e-4
@@ -79,7 +91,7 @@ class ElasticMeasurement:
 
 @dataclass(frozen=True, eq=False)
 class RelaxedStress(Procedure[np.ndarray]):
-    """Stress of a cell after its atoms relaxed; answered by six components in Voigt's order, eV/Å³.
+    """Stress of a cell after its atoms relaxed; answered by the tensor, shape (3, 3), eV/Å³.
 
     Parameters
     ----------
@@ -107,21 +119,23 @@ class RelaxedStress(Procedure[np.ndarray]):
             raise StructureError(
                 f"{describe(self.atoms)}: the potential gives no stress, which elastic constants are made of"
             )
-        return stress_vector(stress)
+        return np.asarray(stress)
 
 
 def measure(case: ElasticMeasurement) -> Task[ElasticComparison]:
     """Elastic constants at the cell as it is, and at the model's own."""
     fixed = relaxed = None
     fixed_failure = relaxed_failure = ""
+    # Free of the rounding that a relaxed cell has; relaxation does not turn the cell.
+    axes = crystal_axes(case.atoms, SYMPREC)
     # Each stands on its own feet: an atom that finds no rest in one cell may do so in the other.
     try:
-        fixed = yield from _constants(case.atoms, case.atoms)
+        fixed = yield from _constants(case.atoms, axes)
     except StructureError as error:
         fixed_failure = str(error)
     try:
         own = yield from _at_rest(case.atoms, cell=True)
-        relaxed = yield from _constants(own, case.atoms)
+        relaxed = yield from _constants(own, axes)
     except StructureError as error:
         relaxed_failure = str(error)
     if fixed is None and relaxed is None:
@@ -129,10 +143,13 @@ def measure(case: ElasticMeasurement) -> Task[ElasticComparison]:
     return ElasticComparison(
         name=case.name,
         reference=case.reference,
-        fixed=fixed,
-        relaxed=relaxed,
+        fixed=None if fixed is None else fixed.constants,
+        relaxed=None if relaxed is None else relaxed.constants,
         fixed_failure=fixed_failure,
         relaxed_failure=relaxed_failure,
+        strain=STRAIN,
+        fixed_residual=float("nan") if fixed is None else fixed.residual,
+        relaxed_residual=float("nan") if relaxed is None else relaxed.residual,
     )
 
 
@@ -160,23 +177,50 @@ def _left_over(relaxed: Relaxed) -> str:
     )
 
 
-def _constants(atoms: Atoms, symmetric: Atoms) -> Task[np.ndarray]:
-    """Elastic constants of a cell, shape (6, 6), eV/Å³.
+def _constants(atoms: Atoms, axes: CrystalAxes) -> Task[ElasticFit]:
+    """Elastic constants of a cell in the crystal's axes."""
+    strains = STRAIN * np.concatenate([STRAINS, -STRAINS])
+    sources = equivalents(strains, axes.rotations)
+    distinct = sorted({source for source, _ in sources})
+    rest = yield from _at_rest(atoms, cell=False)
+    answers = yield [
+        RelaxedStress(strained(rest, axes.to_file(strain_tensor(strains[k])))) for k in distinct
+    ]
+    found = {k: axes.to_crystal(stress) for k, stress in zip(distinct, answers, strict=True)}
+    up, down = np.split(
+        np.array([stress_vector(turn @ found[k] @ turn.T) for k, turn in sources]), 2
+    )
+    return elastic_constants(
+        invariant_constants(axes.rotations), STRAINS, (up - down) / (2 * STRAIN)
+    )
+
+
+def equivalents(strains: np.ndarray, rotations: np.ndarray) -> list[tuple[int, np.ndarray]]:
+    """Of each strain, the first one of the list that is the same by symmetry, and the operation between.
 
     Parameters
     ----------
-    atoms
-        The cell.
-    symmetric
-        The same crystal with its symmetry free of rounding, in the same orientation.
+    strains
+        Shape (S, 6), engineering shear.
+    rotations
+        The point group, shape (R, 3, 3).
+
+    Returns
+    -------
+    list
+        S pairs (k, Q) with ε = Q ε_k Qᵀ.
     """
-    basis = invariant_constants(point_group(symmetric))
-    chosen = np.eye(6)[independent_strains(basis)]
-    strains = STRAIN * np.concatenate([chosen, -chosen])
-    rest = yield from _at_rest(atoms, cell=False)
-    stresses = yield [RelaxedStress(strained(rest, strain)) for strain in strains]
-    up, down = np.split(np.array(stresses), 2)
-    return elastic_constants(basis, chosen, (up - down) / (2 * STRAIN))
+    tensors = np.array([strain_tensor(strain) for strain in strains])
+    tolerance = 1e-6 * np.abs(tensors).max()
+    found: list[tuple[int, np.ndarray]] = []
+    for tensor in tensors:
+        for k in range(len(tensors)):
+            turned = rotations @ tensors[k] @ rotations.transpose(0, 2, 1)
+            (same,) = np.nonzero(np.abs(turned - tensor).max(axis=(1, 2)) < tolerance)
+            if len(same):
+                found.append((k, rotations[same[0]]))
+                break
+    return found
 
 
 def strained(atoms: Atoms, strain: np.ndarray) -> Atoms:
@@ -187,47 +231,18 @@ def strained(atoms: Atoms, strain: np.ndarray) -> Atoms:
     atoms
         The cell.
     strain
-        Shape (6,), engineering shear, small.
+        ε, symmetric, in the file's axes, shape (3, 3), small.
     """
     out = atoms.copy()
-    out.set_cell(atoms.cell.array @ (np.eye(3) + strain_tensor(strain)), scale_atoms=True)
+    out.set_cell(atoms.cell.array @ (np.eye(3) + strain), scale_atoms=True)
     return out
-
-
-def point_group(atoms: Atoms) -> np.ndarray:
-    """Cartesian rotations of a crystal's point group, shape (R, 3, 3).
-
-    They are made in spglib's idealised cell, where they are a group to rounding: those of the cell as it
-    is miss that by as much as the cell misses its symmetry, and noise of 1e-6 would pass for elastic
-    constants of a lower one.
-
-    Raises
-    ------
-    StructureError
-        If no symmetry is found, as when atoms lie on each other.
-    """
-    cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
-    found = found_by(spglib.get_symmetry_dataset, cell, symprec=SYMPREC)
-    if found is None:
-        raise StructureError(
-            f"{describe(atoms)}: no symmetry found within {SYMPREC} Å; check for atoms entered twice"
-        )
-    ideal, change = found.std_lattice.T, found.transformation_matrix
-    # The nearest rotation to the one from the cell as it is to the ideal one.
-    left, _, right = np.linalg.svd(found.std_rotation_matrix)
-    turn = left @ right
-    rotations = []
-    for each in np.unique(found.rotations, axis=0):
-        in_ideal = ideal @ change @ each @ np.linalg.inv(change) @ np.linalg.inv(ideal)
-        rotations.append(turn.T @ in_ideal @ turn)
-    return np.array(rotations)
 
 
 class ElasticSuite(AnalysedSuite[ElasticComparison]):
     """The suite ``elastic``."""
 
     analysis: ClassVar[SuiteAnalysis[ElasticComparison]] = ElasticAnalysis()
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
 
     def cases(self, dataset: Dataset, mode: Mode) -> Sequence[ElasticMeasurement]:
         """Usable moduli of a set; short runs take the smallest cells."""

@@ -119,10 +119,11 @@ def measure(case: PhononMeasurement) -> Task[PhononComparison]:
     crystal = case.crystal()
     displacements = case.displacements or crystal.displacements()
     mesh, path = crystal.mesh(), crystal.path()
-    reference = None
+    reference, symmetric = None, False
     if case.forces is not None:
         reference = _phonons(crystal, displacements, case.forces, mesh, path)
-    fixed = yield from _of_model(crystal, displacements, mesh, path)
+        symmetric = crystal.keeps_asymmetry(displacements, case.forces)
+    fixed = yield from _of_model(crystal, displacements, mesh, path, symmetric=symmetric)
     relaxed, not_relaxed = None, ""
     if case.fixed_only is None:
         try:
@@ -144,7 +145,7 @@ def measure(case: PhononMeasurement) -> Task[PhononComparison]:
         if not not_relaxed:
             at_minimum, deformation = crystal.relaxed(own.atoms)
             strained = displacements.strained(deformation)
-            relaxed = yield from _of_model(at_minimum, strained, mesh, path)
+            relaxed = yield from _of_model(at_minimum, strained, mesh, path, symmetric=symmetric)
     return PhononComparison(
         name=case.name,
         sampling=FrequencySampling(mesh.weights, path),
@@ -171,13 +172,18 @@ def _of_model(
     displacements: Displacements | RandomDisplacements,
     mesh: Mesh,
     path: BandPath,
+    *,
+    symmetric: bool,
 ) -> Task[Phonons]:
-    """The model's phonons of one crystal."""
+    """The model's phonons of one crystal.
+
+    Forces at rest are subtracted, or their symmetric part alone where DFT's force constants hold the rest.
+    """
     perfect, *displaced = yield [
         Static(atoms) for atoms in (crystal.unitcell, *crystal.displaced(displacements))
     ]
     # Away from its minimum the model pulls at the perfect crystal too: that is no curvature.
-    residual = crystal.in_supercell(perfect.forces)
+    residual = crystal.at_rest(perfect.forces, symmetric=symmetric)
     forces = np.array([each.forces - residual for each in displaced])
     if isinstance(displacements, Displacements):
         _check_felt(crystal, displacements, forces)
@@ -224,7 +230,7 @@ class PhononSuite(AnalysedSuite[PhononComparison]):
     """The suite ``phonons``."""
 
     analysis: ClassVar[SuiteAnalysis[PhononComparison]] = PhononAnalysis()
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
 
     def cases(self, dataset: Dataset, mode: Mode) -> Sequence[PhononMeasurement]:
         """Force sets and heat capacities of a set; short runs take the smallest supercells and cells."""

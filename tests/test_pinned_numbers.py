@@ -24,6 +24,8 @@ from umlip_bench.potentials.weights import WeightsStore
 from umlip_bench.running.plan import DataIdentity, SuitePlan
 from umlip_bench.running.runner import run_suites
 
+from .conftest import LoadModel
+
 PINNED = json.loads((Path(__file__).parent / "data" / "pinned_numbers.json").read_text())["metrics"]
 MODELS = ("chgnet-0.3.0", "m3gnet-mp-2021.2.8")
 ELASTIC = "elastic"
@@ -77,7 +79,7 @@ def request(name: str, atoms: Atoms) -> StructureRequest:
 
 @pytest.mark.model
 @pytest.mark.parametrize("model", MODELS)
-def test_every_metric_of_every_case(model, load_model, tmp_path):
+def test_every_metric_of_every_case(model: str, load_model: LoadModel, tmp_path: Path) -> None:
     load_model(model)
     weights = locate(model, WeightsStore())
     data = DataIdentity("pinned", "0", LevelOfTheory("PBE"))

@@ -62,6 +62,8 @@ class Drawing:
         Whether it needs little width: the abscissa is then the dependent one.
     y_range
         Ends of the y axis, which drawings beside each other share; ``None`` for those of the lines.
+    comparable
+        Whether DFT's line is what the models' are to be; else it is dotted.
     """
 
     title: str
@@ -71,6 +73,7 @@ class Drawing:
     ticks: tuple[tuple[float, str], ...] = ()
     narrow: bool = False
     y_range: tuple[float, float] | None = None
+    comparable: bool = True
 
     @property
     def size(self) -> int:
@@ -108,8 +111,20 @@ class PictureSet:
     left_out: int
 
 
-def picture_set(suite: str, sides: Sequence[Side]) -> PictureSet | None:
-    """Pictures of all cases of a suite; ``None`` if it has none to draw."""
+def picture_set(
+    suite: str, sides: Sequence[Side], up_to: float = VALUES_UP_TO
+) -> PictureSet | None:
+    """Pictures of all cases of a suite; ``None`` if it has none to draw.
+
+    Parameters
+    ----------
+    suite
+        Its name.
+    sides
+        Models.
+    up_to
+        Numbers in all pictures together; cases beyond are left out and counted.
+    """
     if suite not in DRAWERS:
         return None
     title, draw = DRAWERS[suite]
@@ -117,7 +132,7 @@ def picture_set(suite: str, sides: Sequence[Side]) -> PictureSet | None:
     for side in sides:
         for record in side.run.of(suite, side.model):
             by_case.setdefault(record.case, {})[side.label] = side.run.result(record)
-    pictures, room, left_out = [], VALUES_UP_TO, 0
+    pictures, room, left_out = [], up_to, 0
     for case, results in by_case.items():
         drawings = tuple(drawing for drawing in draw(results) if drawing.lines)
         size = sum(drawing.size for drawing in drawings)
@@ -204,6 +219,11 @@ def _pretty(label: str) -> str:
 def _migration(results: Mapping[str, MigrationComparison]) -> list[Drawing]:
     """Energies above the first image, a drawing for each variant."""
     first = next(iter(results.values()))
+    profiles = [profile for result in results.values() for profile in result.profiles]
+    if first.reference is not None:
+        profiles.append(first.reference)
+    heights = [energy for profile in profiles for energy in profile.energies]
+    margin = 0.05 * (max(heights) - min(heights)) if heights else 0.0
     drawings = []
     for variant in VARIANTS:
         shown = [
@@ -217,16 +237,18 @@ def _migration(results: Mapping[str, MigrationComparison]) -> list[Drawing]:
         if first.reference is not None:
             shown.insert(0, (DFT, first.reference))
         value = first.energies.value(variant)
-        apart = value is not None and not value.comparable
+        comparable = value is None or value.comparable
         drawings.append(
             Drawing(
-                f"{variant}, not comparable" if apart else str(variant),
+                str(variant) if comparable else f"{variant}, not comparable",
                 "fraction of the path",
                 "energy above the first image (eV)",
                 tuple(
                     Line(label, p.distances / p.distances[-1], p.energies, points=True)
                     for label, p in shown
                 ),
+                y_range=(min(heights) - margin, max(heights) + margin),
+                comparable=comparable,
             )
         )
     return drawings

@@ -33,10 +33,7 @@ def section_of(analysis: SuiteAnalysis[Any], everyone: Sequence[Side]) -> SuiteS
         str(v) for v in analysis.variants if any(rows_of(analysis.name, v, s) for s in present)
     ]
     spreads = (
-        plot
-        for of in (_headline_spreads, _further_spreads)
-        for variant in variants
-        for plot in of(analysis, variant, present)
+        plot for variant in variants for plot in _headline_spreads(analysis, variant, present)
     )
     return SuiteSection(
         suite=analysis.name,
@@ -48,7 +45,10 @@ def section_of(analysis: SuiteAnalysis[Any], everyone: Sequence[Side]) -> SuiteS
             if (rows := [row for side in present for row in rows_of(analysis.name, variant, side)])
         ),
         overview=_overview(analysis, variants, present),
-        spreads=tuple(plot for plot in spreads if plot is not None),
+        spreads=(
+            *(plot for plot in spreads if plot is not None),
+            *further_spreads(analysis, present),
+        ),
         parities=tuple(
             plot for variant in variants for plot in parity_plots(analysis, variant, present)
         ),
@@ -159,30 +159,30 @@ FURTHER = {
 """By suite."""
 
 
-def _further_spreads(
-    analysis: SuiteAnalysis[Any], variant: str, present: Sequence[Side]
-) -> list[SpreadPlot | None]:
+def further_spreads(analysis: SuiteAnalysis[Any], present: Sequence[Side]) -> list[SpreadPlot]:
+    """What else of a suite is shown case by case, a plot for each variant that has values."""
     further = FURTHER.get(analysis.name)
     if further is None:
         return []
-    values = {
-        side.label: [
-            (record.case, further.value(record.metrics, variant))
-            for record in side.run.of(analysis.name, side.model)
-        ]
-        for side in present
-    }
-    return [
+    plots = (
         spread_plot(
             analysis.name,
-            variant,
+            str(variant),
             further.name,
             further.label,
-            values,
+            {
+                side.label: [
+                    (record.case, further.value(record.metrics, variant))
+                    for record in side.run.of(analysis.name, side.model)
+                ]
+                for side in present
+            },
             unit=further.unit,
             target=further.target,
         )
-    ]
+        for variant in analysis.variants
+    )
+    return [plot for plot in plots if plot is not None]
 
 
 ERRORS = {"high-energy": ("mae", "cmae_rotate", "cmae_mse")}

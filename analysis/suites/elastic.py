@@ -12,6 +12,7 @@ from umlip_bench.analysis.elastic import (
     ELASTIC,
     FIXED,
     RELAXED,
+    STRAIN,
     SUITE,
     ElasticComparison,
     ReferenceModuli,
@@ -73,6 +74,8 @@ class ElasticAnalysis(SuiteAnalysis[ElasticComparison]):
         arrays = {
             "fixed_failure": np.array(result.fixed_failure),
             "relaxed_failure": np.array(result.relaxed_failure),
+            "strain": np.array(result.strain),
+            "residuals": np.array([result.fixed_residual, result.relaxed_residual]),
         }
         if result.reference is not None:
             arrays["reference"] = np.array([result.reference.bulk, result.reference.shear])
@@ -84,6 +87,8 @@ class ElasticAnalysis(SuiteAnalysis[ElasticComparison]):
     def from_arrays(self, name: str, arrays: Mapping[str, np.ndarray]) -> ElasticComparison:
         """The comparison again."""
         reference = arrays.get("reference")
+        # Up to version 3 of the suite neither was kept.
+        fixed_residual, relaxed_residual = arrays.get("residuals", np.full(2, np.nan))
         return ElasticComparison(
             name=name,
             reference=None if reference is None else ReferenceModuli(*map(float, reference)),
@@ -91,6 +96,9 @@ class ElasticAnalysis(SuiteAnalysis[ElasticComparison]):
             relaxed=arrays.get("relaxed"),
             fixed_failure=str(arrays["fixed_failure"]),
             relaxed_failure=str(arrays["relaxed_failure"]),
+            strain=float(arrays.get("strain", STRAIN)),
+            fixed_residual=float(fixed_residual),
+            relaxed_residual=float(relaxed_residual),
         )
 
     def rows(

@@ -185,7 +185,7 @@ def test_errors(materials: list[MaterialComparison]) -> None:
 
 
 def test_row_to_json() -> None:
-    row = Row("m", "d", "s", "v", "slope", 0.5, "", 0.25, None, 7, 1)
+    row = Row("m", "d", "s", "v", "slope", 0.5, "", 0.25, None, 7, 1, "strain 0.5 %")
     assert json.loads(json.dumps(row.to_json(), allow_nan=False)) == {
         "model": "m",
         "data": "d",
@@ -198,6 +198,7 @@ def test_row_to_json() -> None:
         "ci_high": None,
         "n_cases": 7,
         "n_failed": 1,
+        "amplitude": "strain 0.5 %",
     }
     assert (
         Row("m", "d", "s", "v", "x", float("inf"), "", None, None, 1, 0).to_json()["value"] is None

@@ -13,7 +13,7 @@ from ase.optimize import FIRE
 
 from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Standing, Variant
 from umlip_bench.analysis.migration import MigrationComparison, distances_to_polyline
-from umlip_bench.analysis.migration_pictures import pictures
+from umlip_bench.analysis.report.pictures import DFT, DRAWERS
 from umlip_bench.benchmarks import migration
 from umlip_bench.benchmarks.hops import BLOCKED, N_IMAGES, vacancy_hops
 from umlip_bench.benchmarks.migration import Migration, MigrationSuite, between
@@ -339,17 +339,15 @@ def test_profiles_are_drawn():
     """DFT in every panel, dotted where it was prepared otherwise, and each model's variants."""
     energies = np.array([0, 0.3, 0.6, 0.3, 0.2])
     result = measured(TwoWells(), two_wells(images=on_the_path(), energies=energies))["hop"]
-    ((name, figure),) = pictures({"soft": result, "hard": result})
-    assert name == "profile"
-    assert len(figure.axes) == 3
-    for axes, style in zip(figure.axes, ("-", ":", ":"), strict=True):
-        dft, *models = [line for line in axes.lines if len(line.get_xdata()) == 5]
-        np.testing.assert_allclose(dft.get_ydata(), energies)
-        np.testing.assert_allclose(dft.get_xdata()[[0, -1]], [0, 1])
-        assert dft.get_linestyle() == style
-        assert [line.get_label() for line in models] == ["soft", "hard"]
-    labels = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
-    assert labels == ["DFT", "soft", "hard"]
+    _, draw = DRAWERS["migration"]
+    drawings = draw({"soft": result, "hard": result})
+    assert [drawing.comparable for drawing in drawings] == [True, False, False]
+    assert len({drawing.y_range for drawing in drawings}) == 1
+    for drawing in drawings:
+        dft, *models = drawing.lines
+        np.testing.assert_allclose(dft.y, energies)
+        np.testing.assert_allclose(dft.x[[0, -1]], [0, 1])
+        assert [dft.side, *(line.side for line in models)] == [DFT, "soft", "hard"]
 
 
 def test_ends_that_have_moved_take_the_path_along():
@@ -463,8 +461,9 @@ def test_a_path_file_and_its_pictures(tmp_path, capsys):
     assert values["fixed-geometry", "energy_scale"] == pytest.approx(0.8)
     assert values["fixed-geometry", "n_flagged"] == 1
     assert main(["pictures", str(folder)]) == 0
-    (picture,) = (folder / "pictures").iterdir()
-    assert picture.name == "hop_1-profile.png"
+    names = {path.name for path in (folder / "pictures").iterdir()}
+    assert names == {"migration-hop-1.png", "migration-difference.png"}
+    picture = folder / "pictures" / "migration-hop-1.png"
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 

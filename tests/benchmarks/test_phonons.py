@@ -9,10 +9,10 @@ from ase.build import bulk
 from ase.data import atomic_masses
 from phonopy import Phonopy
 from phonopy.structure.atoms import PhonopyAtoms
+from scipy.integrate import trapezoid
 
 from umlip_bench import datasets
 from umlip_bench.analysis.harmonic import density_of_states, overlap, thermodynamics
-from umlip_bench.analysis.phonon_pictures import draw, draw_ratios, overviews, write
 from umlip_bench.analysis.phonons import (
     FIXED,
     PHONONS,
@@ -26,6 +26,7 @@ from umlip_bench.analysis.phonons import (
     phonon_rows,
     signed_squares,
 )
+from umlip_bench.analysis.report.pictures import DFT, DRAWERS
 from umlip_bench.benchmarks import load_suite
 from umlip_bench.benchmarks.crystal import Crystal
 from umlip_bench.benchmarks.phonons import PhononMeasurement
@@ -182,50 +183,28 @@ def test_results_come_back_from_arrays():
         json.dumps(SUITE.metrics(again))
 
 
-def test_pictures(tmp_path):
-    """DFT and two models in one plot: bands on every segment, imaginary ones below zero."""
+def test_pictures():
+    """DFT and two models in one picture: bands on every segment, imaginary ones below zero."""
     truth, unstable = HarmonicLattice(A, 3.0, 0.7), HarmonicLattice(A, 3.0, -0.2)
     both = {
         name: measured(SUITE, model, [dft_case(truth)])["lattice"]
         for name, model in (("soft", unstable), ("right", truth))
     }
-    figure = draw(both, FIXED, "DFT (PBE)")
-    bands, states = figure.axes
+    _, draw = DRAWERS["phonons"]
+    bands, states, *_ = draw(both)
     segments = len(both["right"].sampling.path.labels)
-    assert len(bands.lines) - len(bands.get_xticks()) - 1 == 3 * 3 * segments
-    assert len(states.lines) == 3 + 1
-    assert min(line.get_ydata().min() for line in bands.lines if len(line.get_ydata()) > 2) < -1
-    labels = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
-    assert labels == ["DFT (PBE)", "soft", "right"]
-    write(both, RELAXED, tmp_path / "lattice.png")
-    assert (tmp_path / "lattice.png").read_bytes().startswith(b"\x89PNG")
-
-
-def test_the_distribution_of_highest_frequencies():
-    """As in Fig. 4 of Deng et al.: every material is in one bin, and 1 divides the soft from the stiff."""
-    truth = HarmonicLattice(A, 3.0, 0.7)
-    cases = {
-        f"{c}": {
-            "toy": measured(SUITE, HarmonicLattice(A, 3.0, 0.7, factor=c), [dft_case(truth)])[
-                "lattice"
-            ]
-        }
-        for c in (0.49, 0.64, 1.21)
+    assert len(bands.lines) == 3 * 3 * segments
+    assert list(dict.fromkeys(line.side for line in bands.lines)) == [DFT, "soft", "right"]
+    lowest = {
+        side: min(line.y.min() for line in bands.lines if line.side == side)
+        for side in (DFT, "soft", "right")
     }
-    ((name, figure),) = overviews(cases, "DFT (PBE)")
-    assert figure.axes[-1].get_xlabel() == "highest frequency, model over DFT (PBE)"
-    assert name == "highest-frequencies"
-    for axes, variant in zip(figure.axes, (FIXED, RELAXED), strict=True):
-        assert variant in axes.get_ylabel()
-        bars = {round(bar.get_x(), 2): bar.get_height() for bar in axes.patches if bar.get_height()}
-        assert sum(bars.values()) == 3
-        assert sum(height for left, height in bars.items() if left < 1 - 1e-9) == 2
-        assert axes.get_title(loc="left") == "toy\nn = 3, median 0.80, softened 2/3"
-    without = {"x": {"toy": measured(SUITE, truth, [lattice_case("x")])["x"]}}
-    assert not list(overviews(without))
-    # A model that a variant has nothing of keeps its column.
-    both = draw_ratios({FIXED: {"a": [0.9], "b": [0.8]}, RELAXED: {"b": [0.95]}})
-    assert [axes.get_title(loc="left").split("\n")[1] for axes in both.axes][2] == "n = 0"
+    assert lowest["soft"] < -1 < lowest["right"]
+    assert bands.y_range == states.y_range
+    assert bands.y_range[0] < lowest["soft"]
+    # Each density holds the three branches of a cell of one atom.
+    for line in states.lines:
+        assert trapezoid(line.x, line.y) == pytest.approx(3, abs=0.02)
 
 
 def test_thermodynamics_of_one_oscillator():
@@ -412,8 +391,8 @@ def test_the_commands(tmp_path, capsys):
     assert "Elastic moduli" in shown
     assert main(["pictures", str(folder)]) == 0
     assert {path.name for path in (folder / "pictures").iterdir()} == {
-        "Si-fixed-geometry.png",
-        "Si-relaxed.png",
+        "phonons-Si.png",
+        "eos-Si.png",
     }
     lines = [json.loads(line) for line in (folder / "cases.jsonl").read_text().splitlines()]
     metrics = next(line["metrics"] for line in lines if line["suite"] == "phonons")
