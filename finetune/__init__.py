@@ -61,31 +61,7 @@ _HOMES = {
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
-__all__ = [
-    "Committee",
-    "CommitteeCalculator",
-    "CommitteePrediction",
-    "EspressoSettings",
-    "Estimator",
-    "Fit",
-    "GpawSettings",
-    "LabelSource",
-    "Method",
-    "Sampling",
-    "ScalarFit",
-    "Spin",
-    "Suggestion",
-    "Surroundings",
-    "TrainingSettings",
-    "VaspSettings",
-    "collect",
-    "fit",
-    "fit_scalar",
-    "label_with_gpaw",
-    "save",
-    "save_suggestion",
-    "suggest",
-]
+__all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> Any:
@@ -95,4 +71,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return __all__

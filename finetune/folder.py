@@ -5,10 +5,8 @@ What it must hold to be loaded is in `umlip_bench.potentials.corrections.folder`
 
 from __future__ import annotations
 
-import math
 import platform
 import shutil
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -20,6 +18,7 @@ import yaml
 from umlip_bench.finetune.method import Fit
 from umlip_bench.ground.errors import CorrectionError
 from umlip_bench.ground.files import check_new_folder, write_folder_atomically
+from umlip_bench.ground.plain import readable
 from umlip_bench.ground.version import __version__
 from umlip_bench.potentials.catalogue import catalogue
 from umlip_bench.potentials.corrections.folder import (
@@ -106,7 +105,7 @@ def save(
             },
             "made": _provenance(),
         }
-        text = yaml.safe_dump(_plain(content), sort_keys=False, allow_unicode=True, width=100)
+        text = yaml.safe_dump(readable(content), sort_keys=False, allow_unicode=True, width=100)
         (part / CARD).write_text(HEADER + text, encoding="utf-8")
 
     write_folder_atomically(out, fill)
@@ -162,16 +161,3 @@ def _provenance() -> dict[str, Any]:
         "python": platform.python_version(),
         **{package: version(package) for package in RECORDED_PACKAGES},
     }
-
-
-def _plain(value: Any) -> Any:
-    """Only what YAML's safe dumper knows."""
-    if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, str):
-        return str(value)  # an enumeration's member is a string, but of another type
-    return value

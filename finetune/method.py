@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
@@ -97,7 +97,21 @@ class NoSettings:
 
 
 class Fit(ABC):
-    """What a method found for a model and labels; a frozen dataclass, which goes into the card as it is."""
+    """What a method found for a model and labels; a frozen dataclass, which goes into the card as it is.
+
+    Attributes
+    ----------
+    apart
+        Fields that stand elsewhere in the card than in the record.
+    method
+        Name of the method, where it is not the one that the change is named after.
+    replayed
+        Materials on which the model was held to its parent.
+    """
+
+    apart: ClassVar[tuple[str, ...]] = ()
+    method: str | None = None
+    replayed: tuple[str, ...] = ()
 
     @abstractmethod
     def put_on(self, parent: Potential) -> Potential:
@@ -113,33 +127,40 @@ class Fit(ABC):
             If nothing is left to keep.
         """
 
-    @property
-    def method(self) -> str | None:
-        """Name of the method, where it is not the one that the change is named after."""
-        return None
-
-    @property
-    def replayed(self) -> tuple[str, ...]:
-        """Materials on which the model was held to its parent."""
-        return ()
-
-    def record(self) -> dict[str, object]:
-        """What the card says of the fit."""
-        return asdict(self) if is_dataclass(self) and not isinstance(self, type) else {}
-
-    def labels_record(self) -> dict[str, object]:
+    @abstractmethod
+    def labels_record(self) -> Mapping[str, object]:
         """What the card says of the labels."""
-        return {}
+
+    def record(self) -> Mapping[str, object]:
+        """What the card says of the fit."""
+        return {k: v for k, v in vars(self).items() if k not in self.apart}
+
+
+class ClosedFit(Fit):
+    """A fit of which all that is kept are the numbers of a change."""
+
+    @property
+    @abstractmethod
+    def correction(self) -> Change:
+        """What the corrected model consists of besides its parent."""
+
+    def put_on(self, parent: Potential) -> Potential:
+        from umlip_bench.potentials.corrections.applied import applied
+
+        return applied(self.correction, parent)
+
+    def keep(self, parent: Potential, folder: Path) -> Change:
+        return self.correction
 
 
 @dataclass(frozen=True)
-class ChangeFit(Fit):
+class ChangeFit(ClosedFit):
     """The fit of a method that says no more of itself than what it changes.
 
     Parameters
     ----------
     by
-        Name of the method.
+        Its name.
     change
         What was done to the model.
     n_labels
@@ -150,27 +171,17 @@ class ChangeFit(Fit):
     change: Change
     n_labels: int
 
+    apart = ("by", "change", "n_labels")
+
     @property
-    def method(self) -> str:
-        """See `Fit`."""
+    def method(self) -> str:  # type: ignore[override]
         return self.by
 
-    def put_on(self, parent: Potential) -> Potential:
-        """See `Fit`."""
-        from umlip_bench.potentials.corrections.applied import applied
-
-        return applied(self.change, parent)
-
-    def keep(self, parent: Potential, folder: Path) -> Change:
-        """See `Fit`."""
+    @property
+    def correction(self) -> Change:
         return self.change
 
-    def record(self) -> dict[str, object]:
-        """See `Fit`."""
-        return {}
-
-    def labels_record(self) -> dict[str, object]:
-        """See `Fit`."""
+    def labels_record(self) -> Mapping[str, object]:
         return {"n_frames": self.n_labels}
 
 

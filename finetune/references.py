@@ -11,24 +11,22 @@ energies of different compositions can be compared with the labels', and correct
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 
 from umlip_bench.datasets import Frame
 from umlip_bench.engine.prediction import predict
 from umlip_bench.finetune.comparison import BeforeAfter, fingerprint
-from umlip_bench.finetune.method import Fit
+from umlip_bench.finetune.method import ClosedFit
 from umlip_bench.finetune.training.alignment import Alignment, align
 from umlip_bench.ground.errors import CorrectionError
-from umlip_bench.potentials.corrections.applied import applied
 from umlip_bench.potentials.corrections.modification import ReferenceShift
 from umlip_bench.potentials.protocol import Potential
 
 
 @dataclass(frozen=True)
-class ShiftFit(Fit):
+class ShiftFit(ClosedFit):
     """Fitted shifts.
 
     Parameters
@@ -51,6 +49,8 @@ class ShiftFit(Fit):
     energy_mae: BeforeAfter
     held_out_mae: BeforeAfter | None
 
+    apart = ("labels_sha256", "n_labels")
+
     @property
     def shifts(self) -> Mapping[str, float]:
         """In eV by element."""
@@ -58,24 +58,9 @@ class ShiftFit(Fit):
 
     @property
     def correction(self) -> ReferenceShift:
-        """What the corrected model consists of besides its parent."""
         return ReferenceShift(self.shifts)
 
-    def put_on(self, parent: Potential) -> Potential:
-        """See `Fit`."""
-        return applied(self.correction, parent)
-
-    def keep(self, parent: Potential, folder: Path) -> ReferenceShift:
-        """See `Fit`."""
-        return self.correction
-
-    def record(self) -> dict[str, object]:
-        """See `Fit`."""
-        everything = asdict(self)
-        return {k: everything[k] for k in ("alignment", "energy_mae", "held_out_mae")}
-
-    def labels_record(self) -> dict[str, object]:
-        """See `Fit`."""
+    def labels_record(self) -> Mapping[str, object]:
         return {"sha256": self.labels_sha256, "n_frames": self.n_labels}
 
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
 from umlip_bench.finetune.comparison import BeforeAfter
 from umlip_bench.finetune.estimators import Estimator
 from umlip_bench.finetune.factor_prior import UsualFactor
-from umlip_bench.finetune.method import Fit
-from umlip_bench.potentials.corrections.applied import applied
+from umlip_bench.finetune.method import ClosedFit
 from umlip_bench.potentials.corrections.modification import ScalarCorrection
-from umlip_bench.potentials.protocol import Potential
 
 LEAVE_ONE_OUT = "leave one frame out"
 ONE_FRAME = "in-sample, there is only one frame with forces"
@@ -120,7 +117,7 @@ class FactorRetention:
 
 
 @dataclass(frozen=True)
-class ScalarFit(Fit):
+class ScalarFit(ClosedFit):
     """A fitted factor and everything that says how good it is.
 
     Parameters
@@ -167,9 +164,10 @@ class ScalarFit(Fit):
     stress: StressCheck | None
     retention: FactorRetention | None
 
+    apart = ("labels", "references")
+
     @property
     def correction(self) -> ScalarCorrection:
-        """What the corrected model consists of besides its parent."""
         return ScalarCorrection(self.factor, self.references)
 
     @property
@@ -178,18 +176,5 @@ class ScalarFit(Fit):
         low, high = self.interval
         return not low <= 1.0 <= high
 
-    def put_on(self, parent: Potential) -> Potential:
-        """See `Fit`."""
-        return applied(self.correction, parent)
-
-    def keep(self, parent: Potential, folder: Path) -> ScalarCorrection:
-        """See `Fit`."""
-        return self.correction
-
-    def record(self) -> dict[str, object]:
-        """See `Fit`."""
-        return {k: v for k, v in asdict(self).items() if k not in ("labels", "references")}
-
-    def labels_record(self) -> dict[str, object]:
-        """See `Fit`."""
-        return asdict(self.labels)
+    def labels_record(self) -> Mapping[str, object]:
+        return vars(self.labels)

@@ -32,20 +32,17 @@ class References(Method[NoSettings]):
         settings: NoSettings,
         around: Surroundings,
     ) -> Fit:
-        """See `Method.fit`."""
         from umlip_bench.finetune.references import fit_references
 
         return fit_references(parent, labels, held_out=around.held_out)
 
     @classmethod
     def change(cls) -> type[Change]:
-        """See `Method.change`."""
         from umlip_bench.potentials.corrections.modification import ReferenceShift
 
         return ReferenceShift
 
     def show(self, fit: Fit, model: str, console: Console) -> None:
-        """See `Method.show`."""
         from umlip_bench.finetune.printing.training import print_shift
         from umlip_bench.finetune.references import ShiftFit
 

@@ -54,7 +54,6 @@ class Scalar(FactorMethod[ScalarSettings]):
         settings: ScalarSettings,
         around: Surroundings,
     ) -> Fit:
-        """See `Method.fit`."""
         from umlip_bench.finetune.scalar import fit_scalar
 
         return fit_scalar(
@@ -67,7 +66,6 @@ class Scalar(FactorMethod[ScalarSettings]):
 
     @classmethod
     def change(cls) -> type[Change]:
-        """See `Method.change`."""
         from umlip_bench.potentials.corrections.modification import ScalarCorrection
 
         return ScalarCorrection
@@ -78,7 +76,6 @@ class Scalar(FactorMethod[ScalarSettings]):
             around.reference()
 
     def show(self, fit: Fit, model: str, console: Console) -> None:
-        """See `Method.show`."""
         from umlip_bench.finetune.printing.scalar import print_scalar
         from umlip_bench.finetune.scalar import ScalarFit
 
@@ -88,7 +85,6 @@ class Scalar(FactorMethod[ScalarSettings]):
     def factors(
         self, reference: Sequence[MaterialComparison], compositions: set[str]
     ) -> Mapping[str, Callable[[Sequence[FloatArray]], FactorOfLabels]]:
-        """See `FactorMethod.factors`."""
         from umlip_bench.finetune.scalar import factor_of, reference_without
 
         usual = reference_without(reference, compositions).usual

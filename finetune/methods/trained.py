@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from umlip_bench.finetune.method import Fit, Method, Needs, Surroundings
-from umlip_bench.finetune.training.parameters import Trained
 from umlip_bench.finetune.training.settings import TrainingSettings
 from umlip_bench.ground.errors import CorrectionError
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from torch import nn
 
     from umlip_bench.datasets import Frame
     from umlip_bench.potentials.corrections.modification import Change
@@ -21,13 +21,7 @@ if TYPE_CHECKING:
 
 
 class TrainingMethod(Method[TrainingSettings]):
-    """A choice of parameters; the loop is the same for all (`umlip_bench.finetune.training`).
-
-    Attributes
-    ----------
-    from_random
-        Whether the model starts from random values, and its zero of energy with it.
-    """
+    """A choice of parameters; the loop is the same for all (`umlip_bench.finetune.training`)."""
 
     needs = Needs.ALL
     settings: ClassVar[type] = TrainingSettings
@@ -35,8 +29,13 @@ class TrainingMethod(Method[TrainingSettings]):
     from_random: ClassVar[bool] = False
 
     @abstractmethod
-    def choose(self, potential: TrainablePotential, settings: TrainingSettings) -> Trained:
-        """What is trained of a copy of the model, which may be changed."""
+    def choose(
+        self, potential: TrainablePotential, settings: TrainingSettings
+    ) -> Mapping[str, nn.Parameter]:
+        """Parameters to train, by name, of a copy of the model that may be changed."""
+
+    def finish(self, potential: TrainablePotential) -> None:
+        """Have an ordinary model after training."""
 
     def trainable(self, potential: Potential) -> TrainablePotential:
         """The model as one whose weights the method can train; raises as `check` does."""
@@ -58,7 +57,6 @@ class TrainingMethod(Method[TrainingSettings]):
         return potential
 
     def check(self, parent: Potential) -> None:
-        """See `Method.check`."""
         self.trainable(parent)
 
     def fit(
@@ -68,20 +66,29 @@ class TrainingMethod(Method[TrainingSettings]):
         settings: TrainingSettings,
         around: Surroundings,
     ) -> Fit:
-        """See `Method.fit`."""
         from umlip_bench.finetune.training import fit
+        from umlip_bench.finetune.training.parameters import Trainee
 
-        return fit.fit_trained(parent, labels, self, settings, around)
+        model = self.trainable(parent)
+        copy = model.copy()
+        trainee = Trainee(
+            self.name,
+            model,
+            copy,
+            self.choose(copy, settings),
+            lambda: self.finish(copy),
+            self.from_random,
+            self.kept,
+        )
+        return fit.fit_trained(trainee, labels, settings, around)
 
     @classmethod
     def change(cls) -> type[Change]:
-        """See `Method.change`."""
         from umlip_bench.potentials.corrections.modification import TrainedWeights
 
         return TrainedWeights
 
     def show(self, fit: Fit, model: str, console: Console) -> None:
-        """See `Method.show`."""
         from umlip_bench.finetune.printing.training import print_training
         from umlip_bench.finetune.training.fit import Training
 
@@ -96,9 +103,10 @@ class Head(TrainingMethod):
     help = "weights of the last layers trained on energies, forces and stress"
     rung = 30.0
 
-    def choose(self, potential: TrainablePotential, settings: TrainingSettings) -> Trained:
-        """See `TrainingMethod`."""
-        return Trained(potential.head_parameters())
+    def choose(
+        self, potential: TrainablePotential, settings: TrainingSettings
+    ) -> Mapping[str, nn.Parameter]:
+        return potential.head_parameters()
 
 
 class LowRank(TrainingMethod):
@@ -118,16 +126,20 @@ class LowRank(TrainingMethod):
             )
         return found
 
-    def choose(self, potential: TrainablePotential, settings: TrainingSettings) -> Trained:
-        """See `TrainingMethod`."""
+    def choose(
+        self, potential: TrainablePotential, settings: TrainingSettings
+    ) -> Mapping[str, nn.Parameter]:
         import torch
 
-        from umlip_bench.finetune.training.lowrank import add_updates, merge_updates
+        from umlip_bench.finetune.training.lowrank import add_updates
 
-        maps = potential.linear_maps()
         generator = torch.Generator().manual_seed(settings.seed)
-        updates = add_updates(maps, settings.rank, generator)
-        return Trained(updates, finish=lambda: merge_updates(maps))
+        return add_updates(potential.linear_maps(), settings.rank, generator)
+
+    def finish(self, potential: TrainablePotential) -> None:
+        from umlip_bench.finetune.training.lowrank import merge_updates
+
+        merge_updates(potential.linear_maps())
 
 
 class Full(TrainingMethod):
@@ -137,9 +149,10 @@ class Full(TrainingMethod):
     help = "all weights trained on energies, forces and stress"
     rung = 50.0
 
-    def choose(self, potential: TrainablePotential, settings: TrainingSettings) -> Trained:
-        """See `TrainingMethod`."""
-        return Trained(potential.trainable())
+    def choose(
+        self, potential: TrainablePotential, settings: TrainingSettings
+    ) -> Mapping[str, nn.Parameter]:
+        return potential.trainable()
 
 
 class Scratch(TrainingMethod):
@@ -151,7 +164,8 @@ class Scratch(TrainingMethod):
     kept = False
     from_random = True
 
-    def choose(self, potential: TrainablePotential, settings: TrainingSettings) -> Trained:
-        """See `TrainingMethod`."""
+    def choose(
+        self, potential: TrainablePotential, settings: TrainingSettings
+    ) -> Mapping[str, nn.Parameter]:
         potential.reinitialise(settings.seed)
-        return Trained(potential.trainable())
+        return potential.trainable()

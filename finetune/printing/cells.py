@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, is_dataclass
-from typing import cast
+from dataclasses import dataclass
 
 from rich.table import Table
 from rich.text import Text
 
 from umlip_bench.finetune.comparison import BeforeAfter
+from umlip_bench.ground.plain import readable
 
 GPA = 160.21766
 """GPa in one eV/Å³."""
@@ -74,17 +73,6 @@ def frames(n: int) -> str:
     return f"{n} frame{'' if n == 1 else 's'}"
 
 
-def finite(value: object) -> object:
-    """Dataclasses and what is in them as JSON takes it; not-a-number becomes ``None``."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return finite(asdict(value))
-    if isinstance(value, Mapping):
-        return {key: finite(each) for key, each in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [finite(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
 def content_of(value: object) -> dict[str, object]:
     """A dataclass as the object of a command's JSON."""
-    return {"schema": 1, **cast(dict[str, object], finite(value))}
+    return {"schema": 1, **readable(value)}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +26,7 @@ from umlip_bench.finetune.retention import (
 from umlip_bench.finetune.training.alignment import Alignment, EnergyUse, align
 from umlip_bench.finetune.training.checkpoint import Checkpoint
 from umlip_bench.finetune.training.loop import train
-from umlip_bench.finetune.training.parameters import Choice, choose
+from umlip_bench.finetune.training.parameters import Trainee
 from umlip_bench.finetune.training.plot import HISTORY, PLOT, plot_history, write_history
 from umlip_bench.finetune.training.record import (
     HELD_OUT,
@@ -72,13 +72,11 @@ class Training(Fit):
         return self.potential
 
     @property
-    def method(self) -> str:
-        """See `Fit`."""
+    def method(self) -> str:  # type: ignore[override]
         return self.fit.method
 
     @property
-    def replayed(self) -> tuple[str, ...]:
-        """See `Fit`."""
+    def replayed(self) -> tuple[str, ...]:  # type: ignore[override]
         return self.fit.replayed
 
     def keep(self, parent: Potential, folder: Path) -> TrainedWeights:
@@ -102,15 +100,13 @@ class Training(Fit):
         )
         return TrainedWeights(self.method, card)
 
-    def record(self) -> dict[str, object]:
-        """See `Fit`."""
+    def record(self) -> Mapping[str, object]:
         history = self.fit.history
         elsewhere = ("method", "labels_sha256", "n_labels", "history", "replayed")
-        record = {k: v for k, v in asdict(self.fit).items() if k not in elsewhere}
+        record = {k: v for k, v in vars(self.fit).items() if k not in elsewhere}
         return {**record, "epochs": {"trained": len(history.epochs), "kept": history.kept}}
 
-    def labels_record(self) -> dict[str, object]:
-        """See `Fit`."""
+    def labels_record(self) -> Mapping[str, object]:
         return {"sha256": self.fit.labels_sha256, "n_frames": self.fit.n_labels}
 
 
@@ -123,36 +119,29 @@ def split_labels(n: int, settings: TrainingSettings) -> Split:
 
 
 def fit_trained(
-    potential: Potential,
-    frames: Sequence[Frame],
-    method: Choice,
-    settings: TrainingSettings | None = None,
-    around: Surroundings | None = None,
+    trainee: Trainee, frames: Sequence[Frame], settings: TrainingSettings, around: Surroundings
 ) -> Training:
     """Train a model's weights on labelled frames.
 
     Parameters
     ----------
-    potential
-        The model; it stays as it is.
+    trainee
+        The model, and what is trained of it.
     frames
         The labels, at least one.
-    method
-        What is trained of it.
     settings
-        By default the paper's protocol.
+        What is minimised, and how.
     around
         What there is besides; half of its other materials are replayed if the settings say so.
 
     Raises
     ------
     CorrectionError
-        If the model cannot be trained by this method, there are no labels, or the loss diverges.
+        If there are no labels, or the loss diverges.
     StructureError
         If the model cannot evaluate a frame.
     """
-    settings, around = settings or TrainingSettings(), around or Surroundings()
-    parent = method.trainable(potential)
+    parent, trained = trainee.parent, trainee.potential
     if not frames:
         raise CorrectionError("there are no labels to train on; give at least one labelled frame")
     others = around.others
@@ -165,20 +154,17 @@ def fit_trained(
         VALIDATION: [frames[k] for k in split.validation],
         HELD_OUT: list(around.held_out),
     }
-    trained = parent.copy()
-    chosen = choose(trained, method, settings)
-    n_parameters = sum(parameter.numel() for parameter in chosen.parameters.values())
-    alignment = _align(trained if method.from_random else parent, groups[IN_SAMPLE])
+    alignment = _align(trained if trainee.from_random else parent, groups[IN_SAMPLE])
     targets = [
         targets_of_labels(parent, members, _energies(members, alignment))
         for members in (groups[IN_SAMPLE], groups[VALIDATION])
     ]
     replay = _replay(parent, replayed)
-    key = _key(parent, frames, method.name, settings, replayed)
+    key = _key(parent, frames, trainee.method, settings, replayed)
     start = time.perf_counter()
     history = train(
         trained,
-        chosen.parameters,
+        trainee.parameters,
         targets[0],
         targets[1],
         settings,
@@ -187,36 +173,33 @@ def fit_trained(
         on_epoch=around.on_epoch,
     )
     seconds = time.perf_counter() - start
-    chosen.finish()
+    trainee.finish()
     _settle(trained)
     if alignment.use is EnergyUse.NONE:
         _hold_energies(trained, parent, groups[IN_SAMPLE])
-    checks: tuple[GroupCheck, ...] = ()
-    kept = None
-    if not around.brief:
-        checks = tuple(
-            GroupCheck(group, *(_measure(m, members, alignment) for m in (parent, trained)))
-            for group, members in groups.items()
-            if members
-        )
-        before, after = (measure_others(m, others) for m in (parent, trained))
-        kept = retention(before, after, tuple(replayed))
+    models = () if around.brief else (parent, trained)
     fit = TrainedFit(
-        method=method.name,
+        method=trainee.method,
         settings=settings,
         dtype=str(parent.dtype).removeprefix("torch."),
         labels_sha256=fingerprint(frames),
         n_labels=len(frames),
-        n_parameters=n_parameters,
+        n_parameters=sum(each.numel() for each in trainee.parameters.values()),
         split=split,
         energies=alignment,
         history=history,
-        checks=checks,
-        retention=kept,
+        checks=tuple(
+            GroupCheck(group, *(_measure(model, members, alignment) for model in models))
+            for group, members in groups.items()
+            if members and models
+        ),
+        retention=retention(*(measure_others(m, others) for m in models), tuple(replayed))
+        if models
+        else None,
         replayed=tuple(replayed),
         seconds=seconds,
     )
-    return Training(fit, trained, parent, method.kept)
+    return Training(fit, trained, parent, trainee.kept)
 
 
 def _replay(parent: TrainablePotential, replayed: Frames) -> list[Target]:

@@ -4,67 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from umlip_bench.finetune.training.settings import TrainingSettings
+from torch import nn
 
-if TYPE_CHECKING:
-    from torch import nn
-
-    from umlip_bench.potentials.protocol import Potential
-    from umlip_bench.potentials.trainable import TrainablePotential
+from umlip_bench.potentials.trainable import TrainablePotential
 
 
-@dataclass(frozen=True)
-class Trained:
-    """The parameters that are trained, and how to have an ordinary model afterwards.
+@dataclass(frozen=True, eq=False)
+class Trainee:
+    """A copy of a model, of which some parameters are trained.
 
     Parameters
     ----------
+    method
+        Name of the method that chose them.
+    parent
+        The model, which stays as it is.
+    potential
+        The copy.
     parameters
-        By name; all other parameters of the model are frozen.
+        Those that are trained, by name; all others are frozen.
     finish
-        To be called once, after training.
-    """
-
-    parameters: Mapping[str, nn.Parameter]
-    finish: Callable[[], None] = lambda: None
-
-
-class Choice(Protocol):
-    """A choice of parameters, which `umlip_bench.finetune.methods.trained` has the methods of.
-
-    Attributes
-    ----------
-    name
-        Of the method.
+        To be called once, after training, to have an ordinary model.
+    from_random
+        Whether it starts from random values, and its zero of energy with it.
     kept
         Whether the result is a correction that may be kept.
-    from_random
-        Whether the model starts from random values, and its zero of energy with it.
     """
 
-    name: ClassVar[str]
-    kept: ClassVar[bool]
-    from_random: ClassVar[bool]
+    method: str
+    parent: TrainablePotential
+    potential: TrainablePotential
+    parameters: Mapping[str, nn.Parameter]
+    finish: Callable[[], None]
+    from_random: bool
+    kept: bool
 
-    def trainable(self, potential: Potential) -> TrainablePotential:
-        """The model as one whose weights can be trained so.
-
-        Raises
-        ------
-        CorrectionError
-            If they cannot; says what can be done instead.
-        """
-
-    def choose(self, potential: TrainablePotential, settings: TrainingSettings) -> Trained:
-        """What is trained of a copy of the model, which may be changed."""
+    def __post_init__(self) -> None:
+        unfreeze(self.potential, self.parameters)
 
 
-def choose(potential: TrainablePotential, choice: Choice, settings: TrainingSettings) -> Trained:
-    """Unfreeze what is trained, in place, of a copy that may be changed."""
+def unfreeze(potential: TrainablePotential, parameters: Mapping[str, nn.Parameter]) -> None:
+    """Freeze a model but for some of its parameters, in place."""
     potential.module.requires_grad_(False)
-    chosen = choice.choose(potential, settings)
-    for parameter in chosen.parameters.values():
+    for parameter in parameters.values():
         parameter.requires_grad_(True)
-    return chosen

@@ -23,7 +23,7 @@ from umlip_bench.datasets import Frame
 from umlip_bench.engine.packing import Packer
 from umlip_bench.finetune.training.fit import targets_on_zero_of
 from umlip_bench.finetune.training.loop import add_gradients, train
-from umlip_bench.finetune.training.parameters import Choice, choose
+from umlip_bench.finetune.training.parameters import unfreeze
 from umlip_bench.finetune.training.settings import TrainingSettings
 from umlip_bench.finetune.training.targets import Target
 from umlip_bench.ground.errors import CorrectionError
@@ -65,11 +65,7 @@ class TrainingSpeed:
 
 
 def compare_training(
-    potential: ChgnetPotential,
-    frames: Sequence[Frame],
-    batch_size: int,
-    repeats: int,
-    trained: Choice,
+    potential: ChgnetPotential, frames: Sequence[Frame], batch_size: int, repeats: int
 ) -> TrainingSpeed:
     """Time epochs in turn.
 
@@ -83,8 +79,6 @@ def compare_training(
         Frames per step.
     repeats
         Paired repeats, at least `MIN_REPEATS`.
-    trained
-        All weights.
 
     Raises
     ------
@@ -97,7 +91,8 @@ def compare_training(
         raise CorrectionError("CHGNet's trainer is timed on frames with stresses; give such frames")
     settings = TrainingSettings(epochs=1, batch_size=batch_size, validation_share=0.0)
     ours = potential.copy()
-    parameters = choose(ours, trained, settings).parameters
+    parameters = ours.trainable()
+    unfreeze(ours, parameters)
     targets = targets_on_zero_of(potential, frames)
     library = _Library(potential, frames, targets, settings)
 

@@ -27,7 +27,6 @@ from umlip_bench.finetune.methods.scalar import Scalar
 from umlip_bench.finetune.printing.cells import content_of
 from umlip_bench.finetune.printing.evaluation import print_evaluation
 from umlip_bench.finetune.training import fit as training
-from umlip_bench.finetune.training.fit import fit_trained
 from umlip_bench.finetune.training.settings import TrainingSettings
 from umlip_bench.ground.errors import CorrectionError
 
@@ -172,9 +171,11 @@ class TestTrained:
         assert np.isnan([outcome.miss, outcome.miss_90, outcome.covered]).all()
         measured = []
         for k in range(3):
-            trained = fit_trained(
-                model, [frames[k]], named("full"), self.settings, Surroundings(others={})
-            ).potential
+            trained = (
+                named("full")
+                .fit(model, [frames[k]], self.settings, Surroundings(others={}))
+                .potential
+            )
             held = [frame for i, frame in enumerate(frames) if i != k]
             measured.append([measure(compare(m, held)) for m in (model, trained)])
         for when, column in zip(("before", "after"), zip(*measured, strict=True), strict=True):
@@ -202,10 +203,10 @@ class TestTrained:
     def test_fits_that_fail_are_counted(self, model, frames, monkeypatch):
         fit = training.fit_trained
 
-        def fails_on_the_first(potential, labels, *args):
+        def fails_on_the_first(trainee, labels, *args):
             if labels[0] is frames[0]:
                 raise CorrectionError("the loss is no longer finite")
-            return fit(potential, labels, *args)
+            return fit(trainee, labels, *args)
 
         monkeypatch.setattr(training, "fit_trained", fails_on_the_first)
         (outcome,) = self.outcomes(model, frames)

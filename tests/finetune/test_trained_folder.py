@@ -13,7 +13,6 @@ from umlip_bench.engine.prediction import predict
 from umlip_bench.finetune.folder import save
 from umlip_bench.finetune.method import Surroundings, method
 from umlip_bench.finetune.references import fit_references
-from umlip_bench.finetune.training.fit import fit_trained
 from umlip_bench.finetune.training.plot import HISTORY, PLOT
 from umlip_bench.finetune.training.settings import TrainingSettings
 from umlip_bench.ground.errors import CorrectionError, WeightsError
@@ -33,7 +32,7 @@ BRIEF = TrainingSettings(epochs=1)
 
 def trained(potential, by="full"):
     frames = labelled(stiffer(potential, 1.25), distorted(1))
-    return fit_trained(potential, frames, method(by), BRIEF, Surroundings(others={}))
+    return method(by).fit(potential, frames, BRIEF, Surroundings(others={}))
 
 
 def save_training(training, folder):
@@ -143,7 +142,7 @@ def test_damaged_weights_are_refused(kept, tmp_path):
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda c: c.update(method="magic"), "this version knows scalar, e0"),
+        (lambda c: c.update(method="magic"), "this version knows e0, full, head, lora, scalar"),
         (lambda c: c["trained"].pop("card"), "not the card of a model"),
         (lambda c: c["trained"]["card"].update(files={}), "names no files"),
         (lambda c: c["trained"]["card"].update(files={"../x": "0" * 64}), "not a file's name"),

@@ -124,7 +124,7 @@ def check_limits(settings: object, error: Callable[[str], UmlipBenchError]) -> N
     UmlipBenchError
         Made by `error`, if one is not allowed; names the field, the value and what is allowed.
     """
-    for name, (limits, optional) in _limited(type(settings)).items():
+    for name, (limits, optional) in _limited(type(settings)).items():  # type: ignore[arg-type]
         value = getattr(settings, name)
         for each in value if isinstance(value, tuple) else (value,):
             if not (optional and each is None) and not limits.allow(each):

@@ -37,7 +37,7 @@ def installed() -> list[Method]:
 
 def help_of(offered: Iterable[Method]) -> str:
     """A line for each method."""
-    return "\n".join(f"{each.name}: {each.help}" for each in offered)
+    return "\n".join(f"{each.name}: {each.help} (fitted to {each.needs})" for each in offered)
 
 
 def add_method_options(parser: argparse.ArgumentParser, offered: Sequence[Method]) -> None:

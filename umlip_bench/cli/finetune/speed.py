@@ -69,11 +69,10 @@ def _run(options: argparse.Namespace) -> int:
     model = potential(options.model, device=options.device, dtype=options.dtype)
     if not isinstance(model, ChgnetPotential):
         raise CorrectionError(f"{options.model} is not a CHGNet; its trainer takes nothing else")
-    from umlip_bench.finetune.methods.trained import Full
     from umlip_bench.finetune.training.speed import compare_training
 
     with errors().status(f"{len(frames)} frames, {options.repeats} repeats"):
-        speed = compare_training(model, frames, options.batch_size, options.repeats, Full())
+        speed = compare_training(model, frames, options.batch_size, options.repeats)
     if options.json:
         print(json.dumps(asdict(speed), indent=1))
         return 0
