@@ -16,7 +16,13 @@ from ase import Atoms
 from ase.geometry import find_mic
 
 from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Standing, Variant
-from umlip_bench.analysis.migration import MigrationComparison, Profile, distances_to_polyline
+from umlip_bench.analysis.migration import (
+    MigrationComparison,
+    Profile,
+    distances_to_polyline,
+    has_barrier,
+)
+from umlip_bench.analysis.softening import component_sums, slope_of
 from umlip_bench.analysis.suites.base import SuiteAnalysis
 from umlip_bench.analysis.suites.energies import MigrationAnalysis
 from umlip_bench.benchmarks.analysed import AnalysedSuite
@@ -80,6 +86,8 @@ class Migration:
         The variant that DFT prepared the images by.
     notes
         What a reader should know of the path itself.
+    forces
+        DFT's, shape (images, N, 3), eV/Å; ``None`` if there are none.
     """
 
     name: str
@@ -89,11 +97,17 @@ class Migration:
     energies: np.ndarray | None
     prepared: Variant = Variant.FIXED
     notes: tuple[str, ...] = ()
+    forces: np.ndarray | None = None
+
+    @property
+    def known(self) -> bool:
+        """Whether DFT's energies of all images are known."""
+        return self.energies is not None and bool(np.isfinite(self.energies).all())
 
     @property
     def barrier(self) -> float:
-        """DFT's, kinetically resolved, eV; nan if it is not known."""
-        if self.energies is None:
+        """DFT's, kinetically resolved, eV; nan if it is not known, or DFT's path has none."""
+        if self.energies is None or not self.known or not has_barrier(self.energies):
             return float("nan")
         return float(self.energies.max() - 0.5 * (self.energies[0] + self.energies[-1]))
 
@@ -112,7 +126,7 @@ class Migration:
 
 def measure(case: Migration) -> Task[MigrationComparison]:
     """All three variants; the single points stand even if a relaxation fails."""
-    statics = yield [Static(image) for image in case.images]
+    statics = yield [Static(image, held=True) for image in case.images]
     fixed = EnergyProfile(
         images=case.images,
         energies=np.array([each.energy for each in statics]),
@@ -155,7 +169,8 @@ def _compare(
     band: BandResult | StructureError,
 ) -> MigrationComparison:
     given = _profile(case, Variant.FIXED, fixed)
-    standing = _standing_of_fixed(case)
+    standing = Standing.COMPARABLE if case.known else Standing.NO_REFERENCE, ""
+    standing = _unless_monotonic(case, fixed, standing)
     flags = (*case.notes, *_gaps(given), *_rough_ends(case, fixed))
     flags += _flags(case, fixed, standing[0])
     values = [_value(case, Variant.FIXED, fixed, standing, flags)]
@@ -168,17 +183,19 @@ def _compare(
             profile = _profile(case, variant, result)
             off = distances_to_polyline(profile.ion, given.ion)
             standing = _standing(case, variant, result, off)
+            standing = _unless_monotonic(case, result, standing)
             flags = _flags(case, result, standing[0])
             values.append(_value(case, variant, result, standing, flags))
             profiles.append(profile)
     reference = None
-    if case.energies is not None and np.isfinite(case.energies).all():
+    if case.energies is not None and case.known:
         above_first = case.energies - case.energies[0]
         reference = Profile("DFT", fixed.distances, above_first, given.ion)
     return MigrationComparison(
         energies=EnergyComparison(case.name, case.system, "eV", tuple(values)),
         reference=reference,
         profiles=tuple(profiles),
+        force_slope=_force_slope(case, fixed),
     )
 
 
@@ -192,7 +209,9 @@ def _value(
     return EnergyValue(
         variant=variant,
         reference=case.barrier,
-        model=float("nan") if profile is None else profile.kinetically_resolved_barrier,
+        model=profile.kinetically_resolved_barrier
+        if profile is not None and has_barrier(profile.energies)
+        else float("nan"),
         standing=standing[0],
         reason=standing[1],
         flags=flags,
@@ -208,10 +227,27 @@ def _profile(case: Migration, variant: Variant, profile: EnergyProfile) -> Profi
     return Profile(variant, profile.distances, profile.energies - profile.energies[0], ion)
 
 
-def _standing_of_fixed(case: Migration) -> tuple[Standing, str]:
-    if np.isnan(case.barrier):
-        return Standing.NO_REFERENCE, ""
-    return Standing.COMPARABLE, ""
+def _unless_monotonic(
+    case: Migration, profile: EnergyProfile, standing: tuple[Standing, str]
+) -> tuple[Standing, str]:
+    """The standing, or that of a path on which the energy only rises or falls, in DFT or in the model."""
+    if standing[0] not in (Standing.COMPARABLE, Standing.NO_REFERENCE):
+        return standing
+    without = []
+    if case.energies is not None and case.known and not has_barrier(case.energies):
+        without.append("DFT")
+    if not has_barrier(profile.energies):
+        without.append("the model")
+    if not without:
+        return standing
+    where = " and in ".join(without)
+    return Standing.NO_BARRIER, f"in {where} no image is higher than both end points"
+
+
+def _force_slope(case: Migration, fixed: EnergyProfile) -> float:
+    if case.forces is None or not np.any(case.forces):
+        return float("nan")
+    return float(slope_of(component_sums(case.forces, fixed.forces)))
 
 
 def _standing(
@@ -237,7 +273,7 @@ def _standing(
     at_ends = float(np.linalg.norm(result.forces[[0, -1]], axis=2).max())
     if at_ends > AT_REST:
         return Standing.UNCONVERGED, f"forces of {at_ends:.2g} eV/Å are left at the end points"
-    if np.isnan(case.barrier):
+    if not case.known:
         return Standing.NO_REFERENCE, ""
     if variant is not case.prepared:
         return Standing.NOT_COMPARABLE, f"DFT's images are {_SO_PREPARED[case.prepared]}"
@@ -286,7 +322,7 @@ def _flags(case: Migration, profile: EnergyProfile, standing: Standing) -> tuple
     """What is peculiar about a profile of the model."""
     energies = profile.energies
     flags = []
-    if profile.saddle in (0, len(energies) - 1):
+    if standing is not Standing.NO_BARRIER and not has_barrier(energies):
         flags.append("no image is higher than both end points")
     below = min(energies[0], energies[-1]) - energies[1:-1].min()
     if below > BELOW:
@@ -308,7 +344,7 @@ class MigrationSuite(AnalysedSuite[MigrationComparison]):
     """The suite ``migration``."""
 
     analysis: ClassVar[SuiteAnalysis[MigrationComparison]] = MigrationAnalysis()
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     def cases(self, dataset: Dataset, mode: Mode) -> Sequence[Migration]:
         """One case for each usable path; the cheapest in quick mode."""
@@ -321,6 +357,7 @@ class MigrationSuite(AnalysedSuite[MigrationComparison]):
                 energies=np.asarray(case.energies),
                 prepared=PREPARED[case.method],
                 notes=case.notes,
+                forces=case.forces,
             )
             for case in dataset.of_task(self.name)
             if isinstance(case, MigrationCase)

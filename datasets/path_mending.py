@@ -1,4 +1,4 @@
-"""Images of one path made to agree: the same cell, the same order of atoms, nothing wrapped.
+"""Images of one path made to agree: the same cell, the same order of atoms, nothing wrapped, no drift.
 
 What can be mended without a guess is mended and told; what cannot is refused. Neither changes an energy.
 """
@@ -25,6 +25,11 @@ MARGIN = 0.5
 LONGEST_HOP = 5.0
 """Å; atoms that exchange places over no more than this may do so in one concerted event."""
 
+DRIFT = 0.05
+"""Å; images that lie farther than this from the first, as a whole, have drifted."""
+TOGETHER = 0.3
+"""Å; atoms that go along with a drift to within this belong to what drifted."""
+
 
 @dataclass(frozen=True, eq=False)
 class MendedPath:
@@ -46,7 +51,10 @@ class MendedPath:
 
 
 def mend(images: Sequence[Atoms], names: Sequence[str]) -> MendedPath:
-    """Reorder and unwrap the atoms of each image to follow those of the image before.
+    """Reorder and unwrap the atoms of each image to follow those of the image before; take off its drift.
+
+    An image drifts if most of its atoms are shifted alike against the first: the energy does not know, but
+    the length of the path and the way of the ion do.
 
     Parameters
     ----------
@@ -66,17 +74,24 @@ def mend(images: Sequence[Atoms], names: Sequence[str]) -> MendedPath:
         _check(image, name, first, names[0])
     mended = [first]
     orders = [np.arange(len(first))]
-    reordered, unwrapped = [], []
+    reordered, unwrapped, drifted = [], [], []
+    drift = np.zeros(3)
     for image, name in zip(images[1:], names[1:], strict=True):
-        order = _order(mended[-1], image, name)
-        atoms = image[order]
+        shifted = image.copy()
+        shifted.positions -= drift
+        order = _order(mended[-1], shifted, name)
+        atoms = shifted[order]
         steps = find_mic(atoms.positions - mended[-1].positions, first.cell)[0]
         positions = mended[-1].positions + steps
         if not np.array_equal(order, orders[0]):
             reordered.append(name)
         if np.abs(positions - atoms.positions).max() > MARGIN:
             unwrapped.append(name)
-        atoms.positions = positions
+        further = _drift(positions - first.positions)
+        drift = drift + further
+        if drift.any():
+            drifted.append(f"{name} by {np.linalg.norm(drift):.2f} Å")
+        atoms.positions = positions - further
         atoms.cell = first.cell
         mended.append(atoms)
         orders.append(order)
@@ -85,6 +100,7 @@ def mend(images: Sequence[Atoms], names: Sequence[str]) -> MendedPath:
         for members, done in (
             (reordered, f"the atoms were in another order and are now in that of {names[0]}"),
             (unwrapped, "atoms had been wrapped into the cell and are now back on their way"),
+            (drifted, "all atoms were shifted alike, and are no more"),
         )
         if members
     ]
@@ -101,6 +117,18 @@ def interpolate(first: Atoms, last: Atoms, n: int) -> tuple[Atoms, ...]:
     NEB(path, method="improvedtangent").interpolate(method="idpp", mic=True)
     # Copies have left the calculators of the interpolation behind.
     return tuple(image.copy() for image in path)
+
+
+def _drift(away: np.ndarray) -> np.ndarray:
+    """The shift that most atoms have in common, shape (3,), Å; zero if there is none.
+
+    `away` is where the atoms are, from where they were in the first image, shape (N, 3).
+    """
+    shift = np.median(away, axis=0)
+    along = np.linalg.norm(away - shift, axis=1) < TOGETHER
+    if np.linalg.norm(shift) < DRIFT or np.mean(along) <= 0.5:
+        return np.zeros(3)
+    return np.asarray(shift)
 
 
 def _check(image: Atoms, name: str, first: Atoms, first_name: str) -> None:

@@ -18,7 +18,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from umlip_bench.analysis.high_energy import FrameComparison, MaterialComparison
+from umlip_bench.analysis.frames import FrameComparison, MaterialComparison
 from umlip_bench.analysis.intervals import SEED, Estimate, median_estimate
 from umlip_bench.datasets import Frame
 from umlip_bench.finetune.comparison import (

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from umlip_bench.analysis.high_energy import MaterialComparison
+from umlip_bench.analysis.frames import MaterialComparison
 from umlip_bench.datasets import Frame
 from umlip_bench.finetune.experiment import NONE, Choice, Experiment, Trial
 from umlip_bench.finetune.measures import Measures, force_errors, measure

@@ -23,7 +23,7 @@ from umlip_bench.ground.plugins import Plugins, load
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from umlip_bench.analysis.high_energy import MaterialComparison
+    from umlip_bench.analysis.frames import MaterialComparison
     from umlip_bench.datasets import Frame
     from umlip_bench.finetune.factors import FloatArray, LogFactor
     from umlip_bench.potentials.corrections.modification import Change

@@ -15,7 +15,7 @@ from ase.build import bulk
 
 from umlip_bench import datasets
 from umlip_bench.analysis.run_files import DONE, open_journal
-from umlip_bench.benchmarks import SUITES, load_suite
+from umlip_bench.benchmarks import load_suites
 from umlip_bench.benchmarks.suite import Mode, StructureRequest
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 from umlip_bench.ground.structures import read_structure
@@ -52,8 +52,8 @@ def pinned_cases(suite: str) -> set[str]:
 def plans(folder: Path) -> list[SuitePlan]:
     dataset = datasets.load("pbe-mini")
     found = []
-    for name in SUITES:
-        suite = load_suite(name)
+    for suite in load_suites():
+        name = suite.name
         if name == ELASTIC:
             made = [
                 suite.structure_cases(request(crystal, through_cif(make(), folder)))[0]

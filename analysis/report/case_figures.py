@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from umlip_bench.analysis.compared_models import Side
+from umlip_bench.analysis.registry import suite_of
 from umlip_bench.analysis.report.chart_parts import Figure
 from umlip_bench.analysis.report.charts import spread_figures
 from umlip_bench.analysis.report.picture_charts import picture_figure
-from umlip_bench.analysis.report.pictures import DRAWERS, picture_set
+from umlip_bench.analysis.report.pictures import drawn_suites, picture_set
 from umlip_bench.analysis.report.sections import further_spreads
 from umlip_bench.analysis.report.style import PRINT, Style
 from umlip_bench.analysis.runs import Run
-from umlip_bench.analysis.suites import analysis_of
 from umlip_bench.ground.level_of_theory import differs
 
 
@@ -38,9 +38,9 @@ def case_figures(run: Run) -> Iterator[Figure]:
 
 
 def _figures(run: Run, everyone: list[Side], style: Style) -> Iterator[Figure]:
-    for suite in DRAWERS:
+    for suite in drawn_suites():
         present = [side for side in everyone if run.of(suite, side.model)]
         found = picture_set(suite, present, up_to=math.inf)
         for picture in found.pictures if found else ():
             yield picture_figure(suite, picture, style)
-        yield from spread_figures(further_spreads(analysis_of(suite), present), style)
+        yield from spread_figures(further_spreads(suite_of(suite), present), style)

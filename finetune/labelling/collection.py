@@ -19,6 +19,7 @@ from umlip_bench.datasets.readers import (
     RefusedResult,
     Result,
     find_labels,
+    of_bands,
     read_labels,
 )
 from umlip_bench.finetune.labelling.geometry import TOLERANCE, Match, Mismatch, compare
@@ -45,6 +46,8 @@ class Collected:
         Those of them without a label, by their place.
     refused
         Results that became no label, and why.
+    told
+        What should be known of the labels; also caveats of the manifest.
     """
 
     code: Code
@@ -52,6 +55,7 @@ class Collected:
     n_frames: int | None
     missing: tuple[int, ...]
     refused: tuple[RefusedResult, ...]
+    told: tuple[str, ...] = ()
 
 
 def collect(
@@ -125,14 +129,16 @@ def collect(
         raise LabelError(f"no label could be collected:\n{reasons}")
     write_labels(Output(out), labelled)
     (code,) = codes
+    told = tuple(of_bands(results))
     if level is not None:
-        manifests.write(beside, _manifest(out, code, level))
+        manifests.write(beside, _manifest(out, code, level, told))
     return Collected(
         code=code,
         n_labels=len(labelled),
         n_frames=None if frames is None else len(frames),
         missing=missing,
         refused=tuple(refused),
+        told=told,
     )
 
 
@@ -194,7 +200,7 @@ def _system_of(atoms: Atoms) -> str:
     return str(atoms.info.get(SYSTEM) or atoms.symbols.formula.reduce()[0].format("metal"))
 
 
-def _manifest(out: Path, code: Code, level: LevelOfTheory) -> Manifest:
+def _manifest(out: Path, code: Code, level: LevelOfTheory, caveats: tuple[str, ...]) -> Manifest:
     return Manifest(
         id=out.name,
         title=f"labels of {code}",
@@ -203,6 +209,7 @@ def _manifest(out: Path, code: Code, level: LevelOfTheory) -> Manifest:
         source=str(out),
         licence=manifests.NOT_STATED,
         citation=manifests.NOT_STATED,
+        caveats=caveats,
     )
 
 

@@ -112,19 +112,20 @@ def test_everything_left_out_is_counted():
         comparison("u", value(1, 0.5), value(1, 9.0, Standing.UNCONVERGED, relaxed)),
         comparison("c", value(1, 0.5), value(1, -3.0, Standing.CHANGED, relaxed)),
         comparison("n", value(NAN, 0.5, Standing.NO_REFERENCE)),
+        comparison("b", value(1, 0.5), value(1, NAN, Standing.NO_BARRIER, relaxed)),
         comparison("f", value(1, 0.5), value(NAN, NAN, Standing.FAILED, relaxed)),
         comparison("g", value(1, 0.5), value(1, 0.7, variant=relaxed, flags=("odd",))),
     ]
     rows = energy_rows("m", "d", "s", cases, n_failed=2)
     fixed, after = by_metric(rows), by_metric(rows, relaxed)
-    assert fixed["energy_scale"].n_cases == 9
+    assert fixed["energy_scale"].n_cases == 10
     assert fixed["n_no_reference"].value == 1
     assert fixed["energy_scale"].n_failed == 2
     assert after["energy_scale"].n_cases == 1
     assert_allclose(after["energy_scale"].value, 0.7)
     for metric in (*(name for name, _ in LEFT_OUT if name != "n_no_reference"), "n_flagged"):
         assert after[metric].value == 1
-        assert after[metric].n_cases == 6
+        assert after[metric].n_cases == 7
     assert after["energy_scale"].n_failed == 3
     verdict = energy_verdict(list(after.values()), "m", "energies")
     for words in ("1 not comparable", "1 not converged", "1 relaxed into something else"):

@@ -226,10 +226,81 @@ def test_a_band_that_leaves_the_path_of_dft(prepared, standing):
     class WideBend(TwoWells):
         bend = 1.3
 
-    case = two_wells(images=tuple(hop(7)), energies=np.linspace(0, 0.3, 7), prepared=prepared)
+    case = two_wells(images=tuple(hop(7)), energies=UPHILL, prepared=prepared)
     result = measured(WideBend(), case)["hop"]
     assert result.energies.value(Variant.NEB).standing is standing
     assert counts(result)[Variant.NEB, "n_changed"] == (standing is Standing.CHANGED)
+
+
+RISING = np.linspace(0, 0.3, 7)
+OVER, SLOPE = hop(7), hop(x=np.linspace(-WELL, -0.4 * WELL, 8))[:-1]
+UPHILL = RISING + np.array([0, 0, 0.05, 0.1, 0.3, 0.1, 0])
+
+
+@pytest.mark.parametrize(
+    ("energies", "images", "where"),
+    [
+        (RISING, SLOPE, "DFT and in the model"),
+        (RISING, OVER, "DFT"),
+        (UPHILL, SLOPE, "the model"),
+        (None, SLOPE, "the model"),
+        (UPHILL, OVER, None),
+    ],
+)
+def test_a_path_that_only_rises_has_no_barrier(energies, images, where):
+    """Half of its asymmetry is none: the value is left out, and counted for what it is."""
+    case = two_wells(images=tuple(images), energies=energies)
+    result = measured(TwoWells(), case)["hop"]
+    value = result.energies.value(Variant.FIXED)
+    assert counts(result)[Variant.FIXED, "n_no_barrier"] == (where is not None)
+    if where is None:
+        assert value.standing is Standing.COMPARABLE
+        return
+    assert value.standing is Standing.NO_BARRIER
+    assert value.reason == f"in {where} no image is higher than both end points"
+    assert np.isnan(value.model) == ("the model" in where)
+    assert np.isnan(value.reference) == ("DFT" in where or energies is None)
+    table = MigrationSuite().case_table([result])
+    assert ("no barrier (" in table.rows[0][2]) == ("the model" in where)
+    rows = MigrationSuite().rows("m", "d", [result], 0)
+    (verdict,) = {
+        MigrationSuite().presentation.verdict([r for r in rows if r.variant == Variant.FIXED], "m")
+    }
+    assert "1 without a barrier" in verdict
+
+
+@pytest.mark.parametrize(("energy", "force"), [(0.7, 0.75), (0.7, 0.95), (1.0, 0.7)])
+def test_energies_beside_forces_along_the_path(energy, force):
+    """DFT is the model with both divided: their slopes come back, and the page says if they disagree."""
+    images = on_the_path()
+    model = TwoWells()
+    answers = model.evaluate([model.prepare(image) for image in images])
+    case = two_wells(
+        images=images,
+        energies=np.array([each.energy for each in answers]) / energy,
+        forces=np.array([each.forces for each in answers]) / force + 0.0,
+    )
+    result = measured(model, case)["hop"]
+    (again,) = results_through_files([result])
+    assert again.energy_slope == pytest.approx(energy)
+    assert again.force_slope == pytest.approx(force)
+    differ = abs(energy - force) > 0.1
+    assert again.stories_differ == differ
+    rows = [r for r in MigrationSuite().rows("m", "d", [again], 0) if r.variant == Variant.FIXED]
+    found = {row.metric: row.value for row in rows}
+    assert found["path_energy_slope_median"] == pytest.approx(energy)
+    assert found["path_force_slope_median"] == pytest.approx(force)
+    said = MigrationSuite().presentation.verdict(rows, "m")
+    assert ("do not tell the same story on 1/1" in said) == differ
+    assert (
+        any("same story" in note for note in MigrationSuite().case_table([again]).notes) == differ
+    )
+    assert MigrationSuite().analysis.scaled(result, 2.0).force_slope == pytest.approx(2 * force)
+
+
+def results_through_files(found):
+    suite = MigrationSuite()
+    return [suite.from_arrays(each.energies.name, suite.to_arrays(each)) for each in found]
 
 
 def test_images_that_are_far_apart():
@@ -287,7 +358,7 @@ def test_the_way_of_the_ion_is_compared_with_that_in_dft():
     images = tuple(hop(7))
     energies = np.array([0, 0.2, 0.4, 0.5, 0.4, 0.3, 0.3])
     case = two_wells(images=images, energies=energies, prepared=Variant.NEB)
-    numbers = MigrationSuite().metrics(measured(TwoWells(), case)["hop"])
+    numbers = MigrationSuite().numbers(measured(TwoWells(), case)["hop"])
     left, top, right = TwoWells.stationary()
     ends = TwoWells.bend * (1 - (np.array([left, right]) / WELL) ** 2)
     at_top = TwoWells.bend * (1 - (top / WELL) ** 2)
@@ -301,7 +372,7 @@ def test_the_way_of_the_ion_is_compared_with_that_in_dft():
     # None of this depends on which periodic images of the atoms the file holds.
     for image in images[2:]:
         image.wrap()
-    again = MigrationSuite().metrics(measured(TwoWells(), case)["hop"])
+    again = MigrationSuite().numbers(measured(TwoWells(), case)["hop"])
     assert again == pytest.approx(numbers, abs=1e-6)
 
 
@@ -362,12 +433,12 @@ def test_ends_that_have_moved_take_the_path_along():
 
 def test_round_trip():
     suite = MigrationSuite()
-    case = two_wells(energies=np.linspace(0, 0.5, 5), prepared=Variant.APPROX_NEB)
+    case = two_wells(energies=np.array([0, 0.1, 0.6, 0.5, 0.5]), prepared=Variant.APPROX_NEB)
     result = measured(TwoWells(), case)["hop"]
     again = suite.from_arrays("hop", suite.to_arrays(result))
     assert isinstance(again, MigrationComparison)
     assert again.energies == result.energies
-    assert suite.metrics(again) == suite.metrics(result)
+    assert suite.numbers(again) == suite.numbers(result)
     assert suite.case_table([again]) == suite.case_table([result])
     rows = {(r.variant, r.metric): r for r in suite.rows("m", "d", [again], 0)}
     assert rows["approx-neb", "energy_scale"].n_cases == 1

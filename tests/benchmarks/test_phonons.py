@@ -12,31 +12,27 @@ from phonopy.structure.atoms import PhonopyAtoms
 from scipy.integrate import trapezoid
 
 from umlip_bench import datasets
-from umlip_bench.analysis.harmonic import density_of_states, overlap, thermodynamics
-from umlip_bench.analysis.phonons import (
+from umlip_bench.analysis.drawing import DFT
+from umlip_bench.benchmarks import load_suite
+from umlip_bench.benchmarks.phonons.crystal import Crystal
+from umlip_bench.benchmarks.phonons.harmonic import density_of_states, overlap, thermodynamics
+from umlip_bench.benchmarks.phonons.measure import PhononMeasurement
+from umlip_bench.benchmarks.phonons.result import (
     FIXED,
-    PHONONS,
     RELAXED,
     BandPath,
     FrequencySampling,
     PhononComparison,
     Phonons,
-    case_table,
-    phonon_metrics,
-    phonon_rows,
     signed_squares,
 )
-from umlip_bench.analysis.report.pictures import DFT, DRAWERS
-from umlip_bench.benchmarks import load_suite
-from umlip_bench.benchmarks.crystal import Crystal
-from umlip_bench.benchmarks.phonons import PhononMeasurement
 from umlip_bench.benchmarks.suite import Mode, StructureRequest
 from umlip_bench.cli import main
 from umlip_bench.engine.prediction import predict
 from umlip_bench.engine.scheduler import Done, Failed, run_tasks
 from umlip_bench.ground.identity import identity
 
-from ..support.measuring import measured
+from ..support.measuring import by_variant, measured
 from ..support.potentials import HarmonicLattice, Springs
 from ..support.structures import cubic
 
@@ -96,7 +92,7 @@ def test_a_scaled_model_has_the_scale():
     case = dft_case(HarmonicLattice(A, 3.0, 0.7))
     for c in (0.8, 1.3):
         model = HarmonicLattice(A, 3.0, 0.7, factor=c)
-        metrics = phonon_metrics(measured(SUITE, model, [case])["lattice"])
+        metrics = by_variant(SUITE, measured(SUITE, model, [case])["lattice"])
         for variant in (FIXED, RELAXED):
             m = metrics[variant]
             assert m.curvature_scale == pytest.approx(c, rel=1e-9)
@@ -109,7 +105,7 @@ def test_a_scaled_model_has_the_scale():
 
 def test_the_right_model_has_no_error():
     truth = HarmonicLattice(A, 3.0, 0.7)
-    metrics = phonon_metrics(measured(SUITE, truth, [dft_case(truth)])["lattice"])[FIXED]
+    metrics = by_variant(SUITE, measured(SUITE, truth, [dft_case(truth)])["lattice"])[FIXED]
     assert metrics.band_mae == pytest.approx(0, abs=1e-9)
     assert metrics.dos_overlap == pytest.approx(1, abs=1e-4)
     assert metrics.heat_capacity_error == pytest.approx(0, abs=1e-9)
@@ -122,7 +118,7 @@ def test_imaginary_modes_never_disappear():
     stable, unstable = HarmonicLattice(A, 3.0, 0.7), HarmonicLattice(A, 3.0, -0.2)
     cases = [dft_case(stable, "stable"), dft_case(unstable, "unstable")]
     results = list(measured(SUITE, unstable, cases).values())
-    metrics = {r.name: phonon_metrics(r)[FIXED] for r in results}
+    metrics = {r.name: by_variant(SUITE, r)[FIXED] for r in results}
     false, right = metrics["stable"], metrics["unstable"]
     assert (false.is_stable, false.reference_is_stable, false.stability_right) == (0, 1, 0)
     assert (right.is_stable, right.reference_is_stable, right.stability_right) == (0, 0, 1)
@@ -133,7 +129,7 @@ def test_imaginary_modes_never_disappear():
     assert right.curvature_scale == pytest.approx(1)
     # A model that misses the instability.
     missed = measured(SUITE, stable, [dft_case(unstable, "missed")])["missed"]
-    rows = {(r.variant, r.metric): r for r in phonon_rows("toy", "data", [*results, missed], 0)}
+    rows = {(r.variant, r.metric): r for r in SUITE.rows("toy", "data", [*results, missed], 0)}
     expected = {
         "share_imaginary": (2 / 3, 3),
         "share_imaginary_reference": (2 / 3, 3),
@@ -144,9 +140,9 @@ def test_imaginary_modes_never_disappear():
     for metric, (value, n) in expected.items():
         assert rows[FIXED, metric].value == pytest.approx(value)
         assert rows[FIXED, metric].n_cases == n
-    table = case_table(results)
+    table = SUITE.case_table(results)
     assert all(row[6] != "none" for row in table.rows)
-    assert "imaginary modes in 2/3 (DFT 2/3)" in PHONONS.verdict(
+    assert "imaginary modes in 2/3 (DFT 2/3)" in SUITE.verdict(
         [row for row in rows.values() if row.variant == FIXED], "toy"
     )
 
@@ -156,9 +152,9 @@ def test_what_is_not_comparable_is_not_a_failure():
     case = dft_case(truth, fixed_only="the reference is as built")
     result = measured(SUITE, truth, [case])["lattice"]
     assert result.relaxed is None
-    rows = phonon_rows("toy", "data", [result], 0)
+    rows = SUITE.rows("toy", "data", [result], 0)
     assert {row.variant for row in rows} == {FIXED}
-    assert "not comparable" in case_table([result]).notes[0]
+    assert "not comparable" in SUITE.case_table([result]).notes[0]
 
 
 def test_a_failing_material_leaves_the_others_standing():
@@ -167,9 +163,9 @@ def test_a_failing_material_leaves_the_others_standing():
     outcomes = list(run_tasks(model, ((c.name, SUITE.measure(c)) for c in cases)))
     assert [o.key for o in outcomes if isinstance(o, Done)] == ["good"]
     assert [o.key for o in outcomes if isinstance(o, Failed)] == ["bad"]
-    rows = phonon_rows("toy", "data", [], 1)
+    rows = SUITE.rows("toy", "data", [], 1)
     assert {row.n_failed for row in rows} == {1}
-    assert "no verdict" in PHONONS.verdict(rows, "toy")
+    assert "no verdict" in SUITE.verdict(rows, "toy")
 
 
 def test_results_come_back_from_arrays():
@@ -177,10 +173,10 @@ def test_results_come_back_from_arrays():
     for case in (dft_case(truth), lattice_case(heat_capacity=24.0, fixed_only="as built")):
         result = measured(SUITE, truth, [case])["lattice"]
         again = SUITE.from_arrays("lattice", SUITE.to_arrays(result))
-        assert SUITE.metrics(again) == pytest.approx(SUITE.metrics(result), nan_ok=True)
+        assert SUITE.numbers(again) == pytest.approx(SUITE.numbers(result), nan_ok=True)
         assert again.sampling.path.labels == result.sampling.path.labels
         assert again.not_comparable == result.not_comparable
-        json.dumps(SUITE.metrics(again))
+        json.dumps(SUITE.numbers(again))
 
 
 def test_pictures():
@@ -190,7 +186,7 @@ def test_pictures():
         name: measured(SUITE, model, [dft_case(truth)])["lattice"]
         for name, model in (("soft", unstable), ("right", truth))
     }
-    _, draw = DRAWERS["phonons"]
+    draw = SUITE.drawings
     bands, states, *_ = draw(both)
     segments = len(both["right"].sampling.path.labels)
     assert len(bands.lines) == 3 * 3 * segments
@@ -250,7 +246,7 @@ def test_weights_of_q_points_count():
     def of(mesh_dft, mesh_model, weights):
         sampling = FrequencySampling(np.array(weights, dtype=float), path)
         both = PhononComparison("x", sampling, side(mesh_dft), None, side(mesh_model), None)
-        return phonon_metrics(both)[FIXED]
+        return by_variant(SUITE, both)[FIXED]
 
     thrice = of(reference, model, [1, 3])
     rows = [0, 1, 1, 1]
@@ -302,7 +298,7 @@ def test_structures_get_a_supercell_that_is_large_enough():
     assert result.reference is None
     expected = HarmonicLattice(A, 3.0, 0.7).frequencies(result.sampling.path.qpoints, MASS)
     np.testing.assert_allclose(result.relaxed.bands, expected, atol=1e-6)
-    assert phonon_metrics(result)[RELAXED].heat_capacity < 25
+    assert by_variant(SUITE, result)[RELAXED].heat_capacity < 25
 
 
 def independent_frequencies(atoms, supercell, calculator, qpoints):
@@ -372,7 +368,7 @@ def test_chgnet_on_the_embedded_phonons(load_model):
     results = measured(SUITE, load_model("chgnet-0.3.0"), cases)
     assert results
     for result in results.values():
-        metrics = phonon_metrics(result)[FIXED]
+        metrics = by_variant(SUITE, result)[FIXED]
         assert 0.1 < metrics.curvature_scale < 1.5
         assert metrics.curvature_r2 > 0.8
 

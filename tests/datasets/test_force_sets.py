@@ -17,8 +17,8 @@ from phonopy.structure.atoms import PhonopyAtoms
 
 from umlip_bench import datasets
 from umlip_bench.benchmarks import load_suite
-from umlip_bench.benchmarks.crystal import Crystal
-from umlip_bench.benchmarks.phonons import PhononMeasurement
+from umlip_bench.benchmarks.phonons.crystal import Crystal
+from umlip_bench.benchmarks.phonons.measure import PhononMeasurement
 from umlip_bench.benchmarks.suite import Mode
 from umlip_bench.cli import main
 from umlip_bench.ground.errors import DataError, StructureError

@@ -107,6 +107,17 @@ def wrapped(images, rng):
     return moved
 
 
+def drifted(images, rng):
+    """Each image shifted farther, by more than half the way between neighbours in the end."""
+    for k, image in enumerate(images):
+        image.positions += k * np.array([0.35, 0.2, 0.1])
+    return images
+
+
+def drifted_and_permuted(images, rng):
+    return permuted(wrapped(drifted(images, rng), rng), rng)
+
+
 def shuffled(images, rng):
     """In another order in the file, numbered from 1."""
     for k, image in enumerate(images, start=1):
@@ -132,6 +143,10 @@ def written_with_few_digits(images, rng):
         (permuted, "image 1, image 2, image 3, image 4: the atoms were in another order"),
         (swapped, "image 2: the atoms were in another order and are now in that of image 0"),
         (wrapped, "image 1, image 2, image 3, image 4: atoms had been wrapped"),
+        (
+            drifted,
+            "image 1 by 0.42 Å, image 2 by 0.83 Å, image 3 by 1.25 Å, image 4 by 1.66 Å: all atoms",
+        ),
         (shuffled, "the images are numbered from 1, and image 1 is taken for the first end point"),
         (unnumbered, "the images have no numbers: their order in the file is taken"),
         (written_with_few_digits, None),
@@ -148,6 +163,26 @@ def test_what_is_mended_gives_the_same_path_and_is_told(tmp_path, spoil, said):
         (note,) = case.notes
         assert note.startswith(said)
         assert dataset.manifest.caveats == (f"path hop: {note}.",)
+
+
+def test_a_path_that_drifts_wrapped_and_in_another_order(tmp_path):
+    sound = only(tmp_path, magnesia()[0])
+    case = only(tmp_path, drifted_and_permuted(magnesia()[0], np.random.default_rng(1)))
+    same_path(case, sound)
+    assert len(case.notes) == 3
+
+
+def test_atoms_that_move_together_are_no_drift(tmp_path):
+    """Less than half of the atoms: a layer that slides."""
+    images, mover = magnesia()
+    layer = np.flatnonzero(images[0].positions[:, 2] < 3)
+    layer = layer[layer != mover]
+    assert 20 < len(layer) < 32
+    for k, image in enumerate(images):
+        image.positions[layer, 0] += 0.1 * k
+    case = only(tmp_path, images)
+    for found, given in zip(case.images, images, strict=True):
+        np.testing.assert_allclose(found.positions, given.positions, atol=1e-7)
 
 
 def test_a_gap_in_the_numbers_is_told(tmp_path):

@@ -1,11 +1,13 @@
 """Running requests and suites on a potential, where every one must come to its end."""
 
 from collections.abc import Iterable, Sequence
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import pytest
 
-from umlip_bench.benchmarks.suite import Suite
+from umlip_bench.analysis.suite import AnySuite
+from umlip_bench.benchmarks.suite import AnyBenchmark
 from umlip_bench.datasets import Dataset, catalogue, load
 from umlip_bench.datasets.store import DataStore
 from umlip_bench.engine import Done, Failed, Request, Task, run_requests, run_tasks
@@ -36,7 +38,7 @@ def run(model: Potential, requests: Iterable[Request], **options: Any) -> list[A
     return [found[k] for k in range(len(found))]
 
 
-def measured(suite: Suite, model: Potential, cases: Sequence[Any]) -> dict[str, Any]:
+def measured(suite: AnyBenchmark, model: Potential, cases: Sequence[Any]) -> dict[str, Any]:
     """Results by name; every case must have one."""
     outcomes = list(run_tasks(model, ((case.name, suite.measure(case)) for case in cases)))
     found = {}
@@ -45,13 +47,28 @@ def measured(suite: Suite, model: Potential, cases: Sequence[Any]) -> dict[str, 
     return found
 
 
-def results(model: Potential, suite: Suite, cases: Sequence[Any]) -> list[Any]:
+def results(model: Potential, suite: AnyBenchmark, cases: Sequence[Any]) -> list[Any]:
     """Results of cases, in their order, through files and back."""
     found = measured(suite, model, cases)
     for name, result in found.items():
-        suite.metrics(result)
+        suite.numbers(result)
         found[name] = suite.from_arrays(name, suite.to_arrays(result))
     return [found[case.name] for case in cases]
+
+
+def by_variant(suite: AnySuite, result: Any) -> dict[str, SimpleNamespace]:
+    """Numbers of a result by variant, without its prefix; of the variants that it has."""
+    numbers = suite.numbers(result)
+    found = {}
+    for variant in suite.variants:
+        own = {
+            key.removeprefix(variant.prefix): value
+            for key, value in numbers.items()
+            if key.startswith(variant.prefix)
+        }
+        if own:
+            found[variant.name] = SimpleNamespace(**own)
+    return found
 
 
 def single_points(task: Task[Any]) -> Any:

@@ -40,7 +40,7 @@ def add_parser(commands: Subparsers) -> None:
 def _run(options: argparse.Namespace) -> int:
     from umlip_bench.analysis.report import figures
     from umlip_bench.analysis.report.case_figures import case_figures
-    from umlip_bench.analysis.report.pictures import DRAWERS
+    from umlip_bench.analysis.report.pictures import drawn_suites
     from umlip_bench.analysis.runs import read_run
     from umlip_bench.ground.errors import UmlipBenchError
 
@@ -49,8 +49,10 @@ def _run(options: argparse.Namespace) -> int:
     found = list(case_figures(run))
     if not found:
         raise UmlipBenchError(
-            f"{options.folder} holds no finished case of the suites {', '.join(DRAWERS)}; run "
-            + " or ".join(f"`umlip-bench run {suite} --out {options.folder}`" for suite in DRAWERS)
+            f"{options.folder} holds no finished case of the suites {', '.join(drawn_suites())}; run "
+            + " or ".join(
+                f"`umlip-bench run {suite} --out {options.folder}`" for suite in drawn_suites()
+            )
             + " first"
         )
     out = options.out or options.folder / "pictures"

@@ -8,12 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
-from umlip_bench.analysis.high_energy import FrameComparison, Geometry, MaterialComparison
-from umlip_bench.analysis.suites.base import SuiteAnalysis
-from umlip_bench.analysis.suites.high_energy import HighEnergyAnalysis
-from umlip_bench.benchmarks.analysed import AnalysedSuite
+from umlip_bench.analysis.frames import FrameComparison, Geometry, MaterialComparison
 from umlip_bench.benchmarks.elements import elements_of
 from umlip_bench.benchmarks.selection import cheapest
 from umlip_bench.benchmarks.suite import Mode
@@ -65,21 +61,11 @@ def _n_atoms(case: HighEnergyCase) -> int:
     return sum(len(frame.atoms) for frame in case.frames)
 
 
-class HighEnergySuite(AnalysedSuite[MaterialComparison]):
-    """The suite ``high-energy``."""
-
-    analysis: ClassVar[SuiteAnalysis[MaterialComparison]] = HighEnergyAnalysis()
-    version: ClassVar[int] = 2
-
-    def cases(self, dataset: Dataset, mode: Mode) -> Sequence[HighEnergyCase]:
-        """One case for each usable material of the set; the cheapest in quick mode."""
-        cases = [
-            HighEnergyCase(case.name, case.frames)
-            for case in dataset.of_task(self.name)
-            if isinstance(case, FramesCase)
-        ]
-        return cheapest(cases, QUICK_CASES, _n_atoms) if mode is Mode.QUICK else cases
-
-    def measure(self, case: HighEnergyCase) -> Task[MaterialComparison]:
-        """See `measure`."""
-        return measure(case)
+def cases(dataset: Dataset, mode: Mode) -> Sequence[HighEnergyCase]:
+    """One case for each usable material of the set; the cheapest in quick mode."""
+    found = [
+        HighEnergyCase(case.name, case.frames)
+        for case in dataset.of_task("high-energy")
+        if isinstance(case, FramesCase)
+    ]
+    return cheapest(found, QUICK_CASES, _n_atoms) if mode is Mode.QUICK else found

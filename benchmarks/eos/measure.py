@@ -9,16 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 from ase import Atoms
 
-from umlip_bench.analysis.eos import Curve, EosComparison
-from umlip_bench.analysis.suites.base import SuiteAnalysis
-from umlip_bench.analysis.suites.eos import EosAnalysis
-from umlip_bench.benchmarks.analysed import AnalysedSuite
 from umlip_bench.benchmarks.elements import elements_of
+from umlip_bench.benchmarks.eos.result import Curve, EosComparison
 from umlip_bench.benchmarks.selection import cheapest
 from umlip_bench.benchmarks.suite import Mode, StructureRequest
 from umlip_bench.datasets import Dataset
@@ -99,7 +95,7 @@ def measure(case: EosMeasurement) -> Task[EosComparison]:
 
 def _curve(atoms: Atoms, volumes: np.ndarray) -> Task[Curve]:
     """Single points of a cell scaled to volumes in Å³, shape (P,)."""
-    predictions = yield [Static(scaled(atoms, volume)) for volume in volumes]
+    predictions = yield [Static(scaled(atoms, volume), held=True) for volume in volumes]
     return Curve(np.asarray(volumes), np.array([each.energy for each in predictions]))
 
 
@@ -110,26 +106,17 @@ def scaled(atoms: Atoms, volume: float) -> Atoms:
     return out
 
 
-class EosSuite(AnalysedSuite[EosComparison]):
-    """The suite ``eos``."""
+def cases(dataset: Dataset, mode: Mode) -> Sequence[EosMeasurement]:
+    """One case for each usable curve; a quick run takes the smallest cells."""
+    found = [_of(case) for case in dataset.of_task("eos") if isinstance(case, EosCase)]
+    if mode is Mode.QUICK:
+        return cheapest(found, QUICK_CASES, lambda case: len(case.atoms))
+    return found
 
-    analysis: ClassVar[SuiteAnalysis[EosComparison]] = EosAnalysis()
-    version: ClassVar[int] = 2
 
-    def cases(self, dataset: Dataset, mode: Mode) -> Sequence[EosMeasurement]:
-        """One case for each usable curve; a quick run takes the smallest cells."""
-        found = [_of(case) for case in dataset.of_task(self.name) if isinstance(case, EosCase)]
-        if mode is Mode.QUICK:
-            return cheapest(found, QUICK_CASES, lambda case: len(case.atoms))
-        return found
-
-    def structure_cases(self, request: StructureRequest) -> Sequence[EosMeasurement]:
-        """The structure itself."""
-        return [EosMeasurement(request.name, request.atoms)]
-
-    def measure(self, case: EosMeasurement) -> Task[EosComparison]:
-        """See `measure`."""
-        return measure(case)
+def structure_cases(request: StructureRequest) -> Sequence[EosMeasurement]:
+    """The structure itself."""
+    return [EosMeasurement(request.name, request.atoms)]
 
 
 def _of(case: EosCase) -> EosMeasurement:

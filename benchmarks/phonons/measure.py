@@ -13,29 +13,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 from ase import Atoms
 
-from umlip_bench.analysis.phonons import (
+from umlip_bench.benchmarks.elements import elements_of
+from umlip_bench.benchmarks.phonons.crystal import (
+    PHONOPY_SYMPREC,
+    SYMPREC,
+    Crystal,
+    Mesh,
+)
+from umlip_bench.benchmarks.phonons.displacements import Displacements, RandomDisplacements
+from umlip_bench.benchmarks.phonons.result import (
     TEMPERATURE,
     BandPath,
     FrequencySampling,
     PhononComparison,
     Phonons,
 )
-from umlip_bench.analysis.suites.base import SuiteAnalysis
-from umlip_bench.analysis.suites.phonons import PhononAnalysis
-from umlip_bench.benchmarks.analysed import AnalysedSuite
-from umlip_bench.benchmarks.crystal import (
-    PHONOPY_SYMPREC,
-    SYMPREC,
-    Crystal,
-    Mesh,
-)
-from umlip_bench.benchmarks.displacements import Displacements, RandomDisplacements
-from umlip_bench.benchmarks.elements import elements_of
 from umlip_bench.benchmarks.selection import cheapest
 from umlip_bench.benchmarks.suite import Mode, StructureRequest
 from umlip_bench.datasets import Dataset
@@ -44,14 +40,11 @@ from umlip_bench.engine.lbfgs import Lbfgs
 from umlip_bench.engine.relaxation import Relax, Relaxed
 from umlip_bench.engine.requests import Static, Task
 from umlip_bench.ground.errors import StructureError
-from umlip_bench.ground.structures import describe
 
 FMAX_ROUGH = 0.01
 """eV/Å, down to which FIRE relaxes, which is not easily led astray."""
 FMAX = 1e-4
 """eV/Å, down to which L-BFGS goes on."""
-NO_FORCE = 1e-9
-"""eV/Å; a displacement by 0.01 Å that makes less meets no force constant of the smallest solid."""
 STEPS = 1000
 """Most of each."""
 QUICK_CASES = 4
@@ -139,13 +132,14 @@ def measure(case: PhononMeasurement) -> Task[PhononComparison]:
                 symprec=SYMPREC,
             )
             not_relaxed = _why_not_relaxed(own)
+            if not not_relaxed:
+                at_minimum, deformation = crystal.relaxed(own.atoms)
+                relaxed = yield from _of_model(
+                    at_minimum, displacements.strained(deformation), mesh, path, symmetric=symmetric
+                )
         except StructureError as error:
             # The phonons at DFT's geometry stand on their own feet.
             not_relaxed = str(error)
-        if not not_relaxed:
-            at_minimum, deformation = crystal.relaxed(own.atoms)
-            strained = displacements.strained(deformation)
-            relaxed = yield from _of_model(at_minimum, strained, mesh, path, symmetric=symmetric)
     return PhononComparison(
         name=case.name,
         sampling=FrequencySampling(mesh.weights, path),
@@ -180,34 +174,13 @@ def _of_model(
     Forces at rest are subtracted, or their symmetric part alone where DFT's force constants hold the rest.
     """
     perfect, *displaced = yield [
-        Static(atoms) for atoms in (crystal.unitcell, *crystal.displaced(displacements))
+        Static(crystal.unitcell, held=True),
+        *(Static(atoms) for atoms in crystal.displaced(displacements)),
     ]
     # Away from its minimum the model pulls at the perfect crystal too: that is no curvature.
     residual = crystal.at_rest(perfect.forces, symmetric=symmetric)
     forces = np.array([each.forces - residual for each in displaced])
-    if isinstance(displacements, Displacements):
-        _check_felt(crystal, displacements, forces)
     return _phonons(crystal, displacements, forces, mesh, path)
-
-
-def _check_felt(crystal: Crystal, displacements: Displacements, forces: np.ndarray) -> None:
-    """Refuse a crystal with atoms that nothing holds: without force constants there are no phonons.
-
-    A displaced atom that neither feels a force nor exerts one has no neighbour within the model's cutoff.
-    """
-    free = displacements.atoms[np.abs(forces).max(axis=(1, 2)) < NO_FORCE]
-    if not len(free):
-        return
-    supercell = crystal.displaced(displacements)[0]
-    nearest = supercell.get_distances(
-        free[0], np.delete(np.arange(len(supercell)), free[0]), mic=True
-    )
-    named = ", ".join(f"{k} ({supercell.symbols[k]})" for k in dict.fromkeys(map(int, free)))
-    raise StructureError(
-        f"{describe(crystal.unitcell)}: nothing holds atom {named} of the supercell: displaced, it feels no "
-        f"force. Its nearest neighbour is {nearest.min():.2f} Å away, beyond the model's cutoff. Without "
-        "force constants there are no phonons and no thermodynamics"
-    )
 
 
 def _phonons(
@@ -226,31 +199,22 @@ def _phonons(
     )
 
 
-class PhononSuite(AnalysedSuite[PhononComparison]):
-    """The suite ``phonons``."""
+def cases(dataset: Dataset, mode: Mode) -> Sequence[PhononMeasurement]:
+    """Force sets and heat capacities of a set; short runs take the smallest supercells and cells."""
+    usable = dataset.of_task("phonons")
+    forces = [_of_forces(case) for case in usable if isinstance(case, PhononCase)]
+    heat = [_of_heat(case) for case in usable if isinstance(case, HeatCapacityCase)]
+    if mode is Mode.QUICK:
+        forces = cheapest(forces, QUICK_CASES, _force_components)
+        heat = cheapest(heat, QUICK_CASES, lambda case: len(case.atoms))
+    elif mode is Mode.STANDARD:
+        heat = cheapest(heat, STANDARD_HEAT_CAPACITIES, lambda case: len(case.atoms))
+    return [*forces, *heat]
 
-    analysis: ClassVar[SuiteAnalysis[PhononComparison]] = PhononAnalysis()
-    version: ClassVar[int] = 4
 
-    def cases(self, dataset: Dataset, mode: Mode) -> Sequence[PhononMeasurement]:
-        """Force sets and heat capacities of a set; short runs take the smallest supercells and cells."""
-        usable = dataset.of_task(self.name)
-        forces = [_of_forces(case) for case in usable if isinstance(case, PhononCase)]
-        heat = [_of_heat(case) for case in usable if isinstance(case, HeatCapacityCase)]
-        if mode is Mode.QUICK:
-            forces = cheapest(forces, QUICK_CASES, _force_components)
-            heat = cheapest(heat, QUICK_CASES, lambda case: len(case.atoms))
-        elif mode is Mode.STANDARD:
-            heat = cheapest(heat, STANDARD_HEAT_CAPACITIES, lambda case: len(case.atoms))
-        return [*forces, *heat]
-
-    def structure_cases(self, request: StructureRequest) -> Sequence[PhononMeasurement]:
-        """The structure itself."""
-        return [PhononMeasurement(request.name, request.atoms)]
-
-    def measure(self, case: PhononMeasurement) -> Task[PhononComparison]:
-        """See `measure`."""
-        return measure(case)
+def structure_cases(request: StructureRequest) -> Sequence[PhononMeasurement]:
+    """The structure itself."""
+    return [PhononMeasurement(request.name, request.atoms)]
 
 
 def _of_forces(case: PhononCase) -> PhononMeasurement:

@@ -8,19 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 from ase import Atoms
 
 from umlip_bench.analysis.energies import EnergyComparison, EnergyValue
-from umlip_bench.analysis.solid_solutions import OrderingResult
-from umlip_bench.analysis.suites.base import SuiteAnalysis
-from umlip_bench.analysis.suites.energies import SolidSolutionsAnalysis
-from umlip_bench.benchmarks import orderings
-from umlip_bench.benchmarks.analysed import AnalysedSuite
 from umlip_bench.benchmarks.elements import elements_of
 from umlip_bench.benchmarks.slabs import primitive
+from umlip_bench.benchmarks.solid_solutions import orderings
+from umlip_bench.benchmarks.solid_solutions.result import OrderingResult
 from umlip_bench.benchmarks.suite import Mode
 from umlip_bench.benchmarks.variants import FMAX_CELL, NAN, attempt, fixed_value, relaxed_value
 from umlip_bench.datasets import Dataset
@@ -93,7 +89,7 @@ def mixing_energy(fraction: float, ordering: float, first: float, second: float)
 def measure(case: OrderingCase) -> Task[OrderingResult]:
     """Mixing energy at the geometry given and after relaxation."""
     cells = (case.atoms, *case.end_members)
-    answers = yield [Static(atoms) for atoms in cells]
+    answers = yield [Static(atoms, held=True) for atoms in cells]
     per_atom = [answer.energy / len(atoms) for answer, atoms in zip(answers, cells, strict=True)]
     mixing = mixing_energy(case.fraction, *per_atom)
     fixed = fixed_value(case.reference, mixing, case.preparation)
@@ -161,38 +157,28 @@ def generated_cases() -> Iterator[OrderingCase]:
         )
 
 
-class SolidSolutionsSuite(AnalysedSuite[OrderingResult]):
-    """The suite ``solid-solutions``."""
+def cases(dataset: Dataset, mode: Mode) -> Sequence[OrderingCase]:
+    """Orderings of the set.
 
-    analysis: ClassVar[SuiteAnalysis[OrderingResult]] = SolidSolutionsAnalysis()
-    version: ClassVar[int] = 1
-
-    def cases(self, dataset: Dataset, mode: Mode) -> Sequence[OrderingCase]:
-        """Orderings of the set.
-
-        A standard run takes each decoration once, relaxed with DFT if there is that; a full run also those at
-        ideal sites, and, for CaO-MgO, seeded ones without DFT values.
-        """
-        found = list(ordering_cases(dataset))
-        if mode is Mode.FULL:
-            generated = any(case.system == GENERATED for case in found)
-            return [*found, *generated_cases()] if generated else found
-        twins = {
-            c.name: c.decoration
-            for c in dataset.of_task(self.name)
-            if isinstance(c, SolidSolutionCase)
-        }
-        relaxed = {twins[c.name] for c in found if c.preparation is Preparation.RELAXED}
-        once = [
-            case
-            for case in found
-            if case.preparation is Preparation.RELAXED or twins[case.name] not in relaxed
-        ]
-        return _spread(once) if mode is Mode.QUICK else once
-
-    def measure(self, case: OrderingCase) -> Task[OrderingResult]:
-        """See `measure`."""
-        return measure(case)
+    A standard run takes each decoration once, relaxed with DFT if there is that; a full run also those at
+    ideal sites, and, for CaO-MgO, seeded ones without DFT values.
+    """
+    found = list(ordering_cases(dataset))
+    if mode is Mode.FULL:
+        generated = any(case.system == GENERATED for case in found)
+        return [*found, *generated_cases()] if generated else found
+    twins = {
+        c.name: c.decoration
+        for c in dataset.of_task("solid-solutions")
+        if isinstance(c, SolidSolutionCase)
+    }
+    relaxed = {twins[c.name] for c in found if c.preparation is Preparation.RELAXED}
+    once = [
+        case
+        for case in found
+        if case.preparation is Preparation.RELAXED or twins[case.name] not in relaxed
+    ]
+    return _spread(once) if mode is Mode.QUICK else once
 
 
 def _spread(cases: Sequence[OrderingCase]) -> list[OrderingCase]:

@@ -5,27 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from umlip_bench.analysis.high_energy import MaterialMetrics
+from umlip_bench.analysis.frames import Compared, MaterialComparison
 from umlip_bench.analysis.intervals import BOOTSTRAP_FROM, MEDIAN_FROM
 from umlip_bench.analysis.label_suspicion import label_suspicion
 from umlip_bench.analysis.summary import Row
-from umlip_bench.analysis.tables import CaseTable, Presentation, interval, with_interval
+from umlip_bench.analysis.tables import CaseTable, interval, with_interval
 
 NAMED = 8
 """Suspicious materials that are named below the table."""
-
-LABELS = (
-    ("slope_median", "slope"),
-    ("inverse_median", "inverse"),
-    ("r2_median", "r2"),
-    ("mae", "MAE"),
-    ("cmae_rotate", "cMAE, rotate"),
-    ("cmae_mse", "cMAE, mse"),
-    ("share_softened", "share softened"),
-    ("share_suspicious", "share probably not softness"),
-    ("energy_slope_median", "energy slope"),
-    ("stress_slope_median", "stress slope"),
-)
 
 
 def verdict(rows: Sequence[Row], model: str) -> str:
@@ -97,19 +84,22 @@ def caption(rows: Sequence[Row]) -> str:
     )
 
 
-def suspicious_table(metrics: Sequence[MaterialMetrics]) -> CaseTable | None:
+def suspicious_table(materials: Sequence[MaterialComparison]) -> CaseTable | None:
     """Materials whose labels are suspicious, with the reason; ``None`` where there are none."""
-    found = [(m, why) for m in metrics if (why := label_suspicion(m.slope, m.r2)) is not None]
+    compared = map(Compared, materials)
+    found = [
+        (each.material.name, each.forces, each.suspicion) for each in compared if each.suspicion
+    ]
     if not found:
         return None
-    named = ", ".join([m.name for m, _ in found[:NAMED]] + ["..."] * (len(found) > NAMED))
+    named = ", ".join([name for name, _, _ in found[:NAMED]] + ["..."] * (len(found) > NAMED))
     return CaseTable(
         title="Probably not softness",
         columns=("material", "slope", "r2", "why"),
-        rows=tuple((m.name, f"{m.slope:.3f}", f"{m.r2:.3f}", why) for m, why in found),
+        rows=tuple((name, f"{f.slope:.3f}", f"{f.r2:.3f}", why) for name, f, why in found),
         notes=(
-            f"{len(found)} of {len(metrics)} materials have labels that are probably mistaken ({named}); see "
-            "them with umlip-bench data check.",
+            f"{len(found)} of {len(materials)} materials have labels that are probably mistaken ({named}); "
+            "see them with umlip-bench data check.",
         ),
     )
 
@@ -135,13 +125,3 @@ def _caveat(slope: Row, inverse: Row) -> str:
             return f"; much of it is noise: slope is close to r2, {factor}"
         return f"; not a correctable softening: slope is about r2, {factor}"
     return "" if lowest > 1.0 else f"; {factor}, not resolved from 1"
-
-
-HIGH_ENERGY = Presentation(
-    labels=LABELS,
-    count_metric="slope_median",
-    cases="materials",
-    verdict=verdict,
-    caption=caption,
-)
-"""For `umlip_bench.analysis.tables.print_table`."""

@@ -11,29 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 from ase.units import kB
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from umlip_bench.analysis.energies import (
-    COUNT_METRIC,
-    LABELS,
-    EnergyComparison,
-    Variant,
-    cell,
-    energy_caption,
-    energy_verdict,
-    remarks,
-)
+from umlip_bench.analysis.energies import EnergyResult, Variant
+from umlip_bench.analysis.energy_metrics import Judged
 from umlip_bench.analysis.intervals import Estimate, median_estimate
 from umlip_bench.analysis.softening import SUM_XX, SUM_YY, component_sums, r2_of, slope_of
-from umlip_bench.analysis.summary import Row, RowHead
-from umlip_bench.analysis.tables import CaseTable, Presentation
-
-WHAT = "mixing energies"
 
 MIN_RANKED = 3
 """Orderings below which a ranking says nothing."""
@@ -44,12 +31,9 @@ FRACTION_DIGITS = 6
 SAME_ENERGY = 1e-5
 """eV/atom; orderings whose mixing energies differ by no more are not told apart."""
 
-MILLI = 1e-3
-"""1 meV in eV."""
 
-
-@dataclass(frozen=True)
-class OrderingResult:
+@dataclass(frozen=True, eq=False)
+class OrderingResult(EnergyResult):
     """Mixing energies of one ordering.
 
     Parameters
@@ -65,7 +49,6 @@ class OrderingResult:
         Mixing sites over atoms: 1 in an alloy, 1/2 on the cations of rocksalt.
     """
 
-    comparison: EnergyComparison
     group: str
     fraction: float
     sites_per_atom: float
@@ -205,26 +188,26 @@ def solutions(results: Sequence[OrderingResult], variant: Variant) -> list[Solut
     return found
 
 
-def solution_rows(head: RowHead, results: Sequence[OrderingResult]) -> list[Row]:
-    """Medians over systems of ranking, interaction and miscibility gap.
+ROWS = (
+    ("kendall_tau", "Kendall tau", ""),
+    ("ordering_scale", "one x, scale", ""),
+    ("ordering_r2", "one x, r2", ""),
+    ("interaction_dft", "", "eV"),
+    ("interaction_model", "", "eV"),
+    ("gap_temperature_dft", "gap, DFT", "K"),
+    ("gap_temperature_model", "gap, model", "K"),
+    ("gap_temperature_shift", "shift", "K"),
+)
+"""What follows from all orderings of a system: medians over systems, of `solution_estimates`.
 
-    Parameters
-    ----------
-    head
-        With the variant.
-    results
-        Orderings of any number of systems.
+Gaps are of systems that have one, their shift (model less DFT) of those that have one on both sides.
+"""
 
-    Returns
-    -------
-    list of Row
-        ``kendall_tau``, ``ordering_scale`` and ``ordering_r2`` (see `ordering_slope`),
-        ``interaction_dft``, ``interaction_model`` (eV per mixing site), ``gap_temperature_dft``,
-        ``gap_temperature_model`` (K), of systems with a gap, and ``gap_temperature_shift`` (model less
-        DFT, K), of systems with a gap on both sides. ``n_cases`` counts their orderings;
-        intervals are over systems.
-    """
-    found = solutions(results, Variant(head.variant))
+
+def solution_estimates(orderings: Sequence[Judged[OrderingResult]]) -> list[Estimate]:
+    """Medians over systems of what `ROWS` names; counts orderings, intervals are over systems."""
+    results = [seen.result for seen in orderings]
+    found = solutions(results, orderings[0].value.variant) if orderings else []
     if not found:
         return []
     dft = [gap_temperature(s.interaction_reference) for s in found]
@@ -237,93 +220,12 @@ def solution_rows(head: RowHead, results: Sequence[OrderingResult]) -> list[Row]
         return replace(estimate, n=sum(found[k].n for k in known))
 
     return [
-        head.row("kendall_tau", "", median([s.tau for s in found])),
-        head.row("ordering_scale", "", median([s.ordering_scale for s in found])),
-        head.row("ordering_r2", "", median([s.ordering_r2 for s in found])),
-        head.row("interaction_dft", "eV", median([s.interaction_reference for s in found])),
-        head.row("interaction_model", "eV", median([s.interaction_model for s in found])),
-        head.row("gap_temperature_dft", "K", median(dft)),
-        head.row("gap_temperature_model", "K", median(model)),
-        head.row("gap_temperature_shift", "K", median(shift)),
+        median([s.tau for s in found]),
+        median([s.ordering_scale for s in found]),
+        median([s.ordering_r2 for s in found]),
+        median([s.interaction_reference for s in found]),
+        median([s.interaction_model for s in found]),
+        median(dft),
+        median(model),
+        median(shift),
     ]
-
-
-def ordering_table(results: Sequence[OrderingResult]) -> CaseTable:
-    """Mixing energies one by one in meV/atom, and what follows from those of each system."""
-    rows = []
-    for result in results:
-        fixed, relaxed = map(result.comparison.value, (Variant.FIXED, Variant.RELAXED))
-        reference = next(
-            (v.reference for v in (fixed, relaxed) if v is not None and not np.isnan(v.reference)),
-            float("nan"),
-        )
-        rows.append(
-            [
-                result.comparison.name,
-                f"{result.fraction:.3f}",
-                "-" if np.isnan(reference) else f"{reference / MILLI:.1f}",
-                cell(fixed, 1, MILLI),
-                cell(relaxed, 1, MILLI),
-            ]
-        )
-    said = [
-        f"{solution.group}, {variant}: {_in_words(solution)}"
-        for variant in (Variant.FIXED, Variant.RELAXED)
-        for solution in solutions(results, variant)
-    ]
-    return CaseTable(
-        "mixing energies",
-        ["ordering", "x", "DFT (meV/atom)", "fixed-geometry (meV/atom)", "relaxed (meV/atom)"],
-        rows,
-        [*said, *remarks([result.comparison for result in results])],
-    )
-
-
-def _in_words(solution: Solution) -> str:
-    parts = [f"regular solution of {solution.n} orderings: {_gap(solution.interaction_model)}"]
-    if not np.isnan(solution.interaction_reference):
-        parts.append(f"DFT {_gap(solution.interaction_reference)}")
-    if not np.isnan(solution.tau):
-        parts.append(f"Kendall tau {solution.tau:.2f}")
-    if not np.isnan(solution.ordering_scale):
-        parts.append(
-            f"between orderings of one x {solution.ordering_scale:.2f} of DFT, "
-            f"r2 {solution.ordering_r2:.2f}"
-        )
-    return ", ".join(parts)
-
-
-def _gap(omega: float) -> str:
-    if not omega > 0:
-        return f"Ω {omega:.3f} eV, no gap"
-    return f"Ω {omega:.3f} eV, gap up to {gap_temperature(omega):.0f} K"
-
-
-def _caption(rows: Sequence[Row]) -> str:
-    return (
-        f"{energy_caption(rows, WHAT)} Kendall tau: ranking of a system's orderings; one x, scale and "
-        "r2: of the differences between orderings of one composition, in which the end members cancel; "
-        "gap: T_c = Ω / 2 k_B of a regular solution fitted to them, model less DFT is the shift; medians "
-        "over systems that have one."
-    )
-
-
-SOLID_SOLUTIONS = Presentation(
-    labels=(
-        *LABELS[:3],
-        ("mae_mev", "MAE"),
-        ("mean_signed_error_mev", "signed error"),
-        *LABELS[5:],
-        ("kendall_tau", "Kendall tau"),
-        ("ordering_scale", "one x, scale"),
-        ("ordering_r2", "one x, r2"),
-        ("gap_temperature_dft", "gap, DFT"),
-        ("gap_temperature_model", "gap, model"),
-        ("gap_temperature_shift", "shift"),
-    ),
-    count_metric=COUNT_METRIC,
-    cases="orderings",
-    verdict=partial(energy_verdict, what=WHAT),
-    caption=_caption,
-)
-"""For `umlip_bench.analysis.tables.print_table`."""

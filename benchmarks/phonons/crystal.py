@@ -23,8 +23,8 @@ from scipy.linalg import expm, logm
 from seekpath.hpkot import SymmetryDetectionError
 from spglib.error import SpglibError
 
-from umlip_bench.analysis.phonons import BandPath
-from umlip_bench.benchmarks.displacements import Displacements, RandomDisplacements
+from umlip_bench.benchmarks.phonons.displacements import Displacements, RandomDisplacements
+from umlip_bench.benchmarks.phonons.result import BandPath
 from umlip_bench.datasets.phonopy_cells import SYMPREC as PHONOPY_SYMPREC
 from umlip_bench.datasets.phonopy_cells import kinds, phonopy_cell, primitive_matrix
 from umlip_bench.engine.symmetry import Symmetry

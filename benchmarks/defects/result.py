@@ -1,26 +1,14 @@
-"""Point defects: formation energies one by one."""
+"""Formation energies of point defects, one by one."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
-from umlip_bench.analysis.energies import (
-    COUNT_METRIC,
-    LABELS,
-    EnergyComparison,
-    Variant,
-    cell,
-    energy_caption,
-    energy_verdict,
-    remarks,
-)
-from umlip_bench.analysis.tables import CaseTable, Presentation
-
-WHAT = "defect energies"
+from umlip_bench.analysis.energies import EnergyResult, Variant, cell, remarks
+from umlip_bench.analysis.tables import CaseTable
 
 POTENTIALS = (
     "Atoms that a defect adds or removes are counted at the potentials of their elements; those of a "
@@ -28,8 +16,8 @@ POTENTIALS = (
 )
 
 
-@dataclass(frozen=True)
-class DefectResult:
+@dataclass(frozen=True, eq=False)
+class DefectResult(EnergyResult):
     """Formation energies of a defect, or of a pair.
 
     Parameters
@@ -40,11 +28,10 @@ class DefectResult:
         Of any atom by the model's relaxation, in Å; nan if it failed.
     """
 
-    comparison: EnergyComparison
     largest_displacement: float
 
 
-def defect_table(results: Sequence[DefectResult]) -> CaseTable:
+def case_table(results: Sequence[DefectResult]) -> CaseTable:
     """DFT's and the model's values in eV, and how far atoms moved."""
     rows = []
     for result in results:
@@ -66,13 +53,3 @@ def defect_table(results: Sequence[DefectResult]) -> CaseTable:
         rows,
         [*said, POTENTIALS],
     )
-
-
-DEFECTS = Presentation(
-    labels=LABELS,
-    count_metric=COUNT_METRIC,
-    cases="defects",
-    verdict=partial(energy_verdict, what=WHAT),
-    caption=partial(energy_caption, what=WHAT),
-)
-"""For `umlip_bench.analysis.tables.print_table`."""

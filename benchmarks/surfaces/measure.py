@@ -10,20 +10,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 from ase import Atoms
 
 from umlip_bench.analysis.energies import EnergyComparison, EnergyValue
-from umlip_bench.analysis.suites.base import SuiteAnalysis
-from umlip_bench.analysis.suites.energies import SurfacesAnalysis
-from umlip_bench.analysis.surfaces import SurfaceResult
 from umlip_bench.benchmarks import slabs
-from umlip_bench.benchmarks.analysed import AnalysedSuite
 from umlip_bench.benchmarks.elements import elements_of
 from umlip_bench.benchmarks.selection import cheapest
 from umlip_bench.benchmarks.suite import Mode, StructureRequest
+from umlip_bench.benchmarks.surfaces.result import SurfaceResult
 from umlip_bench.benchmarks.variants import (
     FMAX,
     FMAX_CELL,
@@ -94,7 +90,7 @@ def measure(case: SlabCase) -> Task[SurfaceResult]:
     """Surface energy at the geometry given and after relaxation."""
     slabs.check_stoichiometry(case.slab, case.bulk)
     flags = () if slabs.has_equal_faces(case.slab) else (CLEAVAGE,)
-    slab, bulk = yield [Static(case.slab), Static(case.bulk)]
+    slab, bulk = yield [Static(case.slab, held=True), Static(case.bulk, held=True)]
     gamma = surface_energy(slab.energy, case.slab, bulk.energy, case.bulk)
     fixed = fixed_value(case.reference, gamma, case.preparation, flags)
     relaxed = yield from attempt(_relaxed(case, flags))
@@ -111,70 +107,61 @@ def _relaxed(case: SlabCase, flags: tuple[str, ...]) -> Task[EnergyValue]:
     return relaxed_value(case.reference, gamma, case.preparation, (bulk, slab), flags=flags)
 
 
-class SurfacesSuite(AnalysedSuite[SurfaceResult]):
-    """The suite ``surfaces``."""
+def cases(dataset: Dataset, mode: Mode) -> Sequence[SlabCase]:
+    """All usable slabs, or the smallest ones."""
+    found = [
+        SlabCase(
+            name=case.name,
+            system=case.system,
+            slab=case.slab,
+            bulk=case.bulk,
+            miller_index=case.miller_index,
+            reference=case.surface_energy,
+            preparation=case.preparation,
+        )
+        for case in dataset.of_task("surfaces")
+        if isinstance(case, SurfaceCase)
+    ]
+    match mode:
+        case Mode.QUICK:
+            return _smallest(found)
+        case Mode.STANDARD:
+            return [case for case in found if len(case.slab) <= STANDARD_ATOMS]
+        case Mode.FULL:
+            return found
 
-    analysis: ClassVar[SuiteAnalysis[SurfaceResult]] = SurfacesAnalysis()
-    version: ClassVar[int] = 1
 
-    def cases(self, dataset: Dataset, mode: Mode) -> Sequence[SlabCase]:
-        """All usable slabs, or the smallest ones."""
-        found = [
-            SlabCase(
-                name=case.name,
-                system=case.system,
-                slab=case.slab,
-                bulk=case.bulk,
-                miller_index=case.miller_index,
-                reference=case.surface_energy,
-                preparation=case.preparation,
-            )
-            for case in dataset.of_task(self.name)
-            if isinstance(case, SurfaceCase)
-        ]
-        match mode:
-            case Mode.QUICK:
-                return _smallest(found)
-            case Mode.STANDARD:
-                return [case for case in found if len(case.slab) <= STANDARD_ATOMS]
-            case Mode.FULL:
-                return found
+def structure_cases(request: StructureRequest) -> Sequence[SlabCase]:
+    """Every symmetric stoichiometric slab of a crystal, without reference values.
 
-    def structure_cases(self, request: StructureRequest) -> Sequence[SlabCase]:
-        """Every symmetric stoichiometric slab of a crystal, without reference values.
-
-        Raises
-        ------
-        UmlipBenchError
-            If there is none.
-        """
-        crystal = slabs.conventional(request.atoms)
-        crystal.info["system"] = request.name
-        cuts = slabs.cut(crystal, request.max_index)
-        if not cuts.kept:
-            raise UmlipBenchError(
-                f"{request.name} has no slab up to Miller index {request.max_index} that is symmetric and "
-                f"stoichiometric ({', '.join(cuts.left_out) or 'there is none at all'})"
-            )
-        terminations = Counter(cut.miller_index for cut in cuts.kept)
-        return [
-            SlabCase(
-                name=_name(request.name, cut, terminations[cut.miller_index]),
-                system=request.name,
-                slab=cut.slab,
-                bulk=crystal,
-                miller_index=cut.miller_index,
-                reference=NAN,
-                preparation=Preparation.AS_BUILT,
-                lattice=crystal.cell.array,
-                left_out=cuts.left_out,
-            )
-            for cut in cuts.kept
-        ]
-
-    def measure(self, case: SlabCase) -> Task[SurfaceResult]:
-        """See `measure`."""
-        return measure(case)
+    Raises
+    ------
+    UmlipBenchError
+        If there is none.
+    """
+    crystal = slabs.conventional(request.atoms)
+    crystal.info["system"] = request.name
+    cuts = slabs.cut(crystal, request.max_index)
+    if not cuts.kept:
+        raise UmlipBenchError(
+            f"{request.name} has no slab up to Miller index {request.max_index} that is symmetric and "
+            f"stoichiometric ({', '.join(cuts.left_out) or 'there is none at all'})"
+        )
+    terminations = Counter(cut.miller_index for cut in cuts.kept)
+    return [
+        SlabCase(
+            name=_name(request.name, cut, terminations[cut.miller_index]),
+            system=request.name,
+            slab=cut.slab,
+            bulk=crystal,
+            miller_index=cut.miller_index,
+            reference=NAN,
+            preparation=Preparation.AS_BUILT,
+            lattice=crystal.cell.array,
+            left_out=cuts.left_out,
+        )
+        for cut in cuts.kept
+    ]
 
 
 def _name(crystal: str, cut: slabs.Cut, n_terminations: int) -> str:
