@@ -18,6 +18,7 @@ from umlip_bench.finetune.measures import Measures, measure
 from umlip_bench.finetune.method import Fit, Surroundings
 from umlip_bench.finetune.retention import (
     Frames,
+    Retention,
     measure_others,
     other_materials,
     replayed_half,
@@ -193,13 +194,18 @@ def fit_trained(
             for group, members in groups.items()
             if members and models
         ),
-        retention=retention(*(measure_others(m, others) for m in models), tuple(replayed))
-        if models
-        else None,
+        retention=None if around.brief else _retained(parent, trained, others, replayed),
         replayed=tuple(replayed),
         seconds=seconds,
     )
     return Training(fit, trained, parent, trainee.kept)
+
+
+def _retained(
+    parent: Potential, trained: Potential, others: Frames, replayed: Frames
+) -> Retention | None:
+    before, after = (measure_others(model, others) for model in (parent, trained))
+    return retention(before, after, tuple(replayed))
 
 
 def _replay(parent: TrainablePotential, replayed: Frames) -> list[Target]:
