@@ -146,8 +146,8 @@ def test_ladder_and_curve(one, here, capsys, load_model):
         "curve.csv",
         "curve.json",
         "curve.png",
-        "points",
         "settings.yaml",
+        "trials",
     }
     assert main([*curve[:-2], *options]) == 2
     assert "name one with --material" in capsys.readouterr().err

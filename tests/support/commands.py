@@ -6,8 +6,6 @@ import shlex
 from collections.abc import Iterator
 from importlib import import_module
 
-from cyclopts import App
-
 from umlip_bench.cli.options import Command
 from umlip_bench.cli.program import Program
 
@@ -15,16 +13,9 @@ from umlip_bench.cli.program import Program
 def commands_of(program: Program) -> Iterator[type[Command]]:
     """Every command of a program, those below others too."""
     for name in program.commands:
-        yield from _commands(import_module(f"{program.module}.{name}").app)
-
-
-def _commands(app: App) -> Iterator[type[Command]]:
-    command = getattr(app.default_command, "command", None)
-    # Others are those that cyclopts adds, for help.
-    if command is not None:
+        command = import_module(f"{program.module}.{name}").COMMAND
         yield command
-        for child in app.subapps:
-            yield from _commands(child)
+        yield from command.actions.values()
 
 
 def examples_of(help_text: str) -> list[list[str]]:

@@ -7,7 +7,6 @@ from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from umlip_bench.cli.command import application
 from umlip_bench.cli.options import Names, OnDevice
 from umlip_bench.ground.limits import Count
 
@@ -131,4 +130,4 @@ def _print(
     console.print("\n".join(lines), highlight=False, soft_wrap=True)
 
 
-app = application(Calibrate)
+COMMAND = Calibrate

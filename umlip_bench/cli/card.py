@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from umlip_bench.cli.command import application
 from umlip_bench.cli.options import Argument, File, Name, Overwriting, say_incomplete
 from umlip_bench.cli.settings_file import settings_comment
 
@@ -63,4 +62,4 @@ class Card(Overwriting):
         return 0
 
 
-app = application(Card)
+COMMAND = Card

@@ -19,12 +19,14 @@ EVERYWHERE = Group("Everywhere", sort_key=99)
 """Of options that every command has."""
 
 
-def application(kind: type[Command], **actions: type[Command]) -> App:
+def application(kind: type[Command]) -> App:
     """The application of a command, and of the commands below it."""
+    options_of(kind, anew=True)
     doc = cleandoc(kind.__doc__ or "")
+    more = kind.more_help()
     app = App(
         name=kind.name.rsplit(" ", 1)[-1],
-        help=doc.split("\n\nParameters\n---")[0],
+        help=f"{doc}\n\n{more}" if more else doc,
         help_format="plaintext",
         help_epilogue=f"examples:\n{kind.examples.rstrip()}",
         default_parameter=Parameter(negative=()),
@@ -33,7 +35,7 @@ def application(kind: type[Command], **actions: type[Command]) -> App:
         config=partial(fill_in, kind),
     )
     app.default(_function(kind))
-    for name, action in actions.items():
+    for name, action in kind.actions.items():
         app.command(application(action), name=name)
     return app
 

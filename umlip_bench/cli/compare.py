@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from umlip_bench.cli.command import application
 from umlip_bench.cli.options import Argument, File, Overwriting, metavar
 
 if TYPE_CHECKING:
@@ -203,4 +202,4 @@ def _listed(run: Run) -> str:
     return ", ".join(run.models) or "no model with a finished case"
 
 
-app = application(Compare)
+COMMAND = Compare

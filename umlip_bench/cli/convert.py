@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from umlip_bench.cli.command import application
 from umlip_bench.cli.options import Argument, Command, Folder
 
 
@@ -38,4 +37,4 @@ class Convert(Command):
         return 0 if done.n_cases else 1
 
 
-app = application(Convert)
+COMMAND = Convert

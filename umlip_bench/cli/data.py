@@ -7,9 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from json import dumps
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from umlip_bench.cli.command import application
 from umlip_bench.cli.data_cards import ALWAYS_HERE, all_cards, cards_of, entry_of, size_of
 from umlip_bench.cli.data_show import Show
 from umlip_bench.cli.data_user import Check, Export
@@ -59,6 +58,7 @@ class List(Data):
     """List every set with tasks, structures, functional, licence, citation and size."""
 
     name = "umlip-bench data list"
+    actions: ClassVar = {}
     examples = """\
   umlip-bench data list
   umlip-bench data list --json
@@ -217,6 +217,12 @@ def _chosen(options: Fetch) -> list[DatasetCard]:
     return [card for card in all_cards() if options.all or options.task in card.tasks]
 
 
-app = application(
-    Data, list=List, show=Show, fetch=Fetch, verify=Verify, check=Check, export=Export
-)
+Data.actions = {
+    "list": List,
+    "show": Show,
+    "fetch": Fetch,
+    "verify": Verify,
+    "check": Check,
+    "export": Export,
+}
+COMMAND = Data

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from umlip_bench.cli.command import application
 from umlip_bench.cli.options import Argument, Folder, Overwriting, say_incomplete
 from umlip_bench.cli.settings_file import write_settings
 
@@ -41,4 +40,4 @@ class Export(Overwriting):
         return 0
 
 
-app = application(Export)
+COMMAND = Export

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from json import dumps
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from umlip_bench.cli.command import application
 from umlip_bench.cli.options import Argument, Command
 
 if TYPE_CHECKING:
@@ -49,6 +48,7 @@ class List(Models):
     """List the models that are known by name, and whether their weights are here."""
 
     name = "umlip-bench models list"
+    actions: ClassVar = {}
     examples = """\
   umlip-bench models list
   umlip-bench models list --json
@@ -197,4 +197,5 @@ def _short_licence(licence: str) -> str:
     return licence.split(" (")[0].split(",")[0].replace("Academic Software License", "ASL")
 
 
-app = application(Models, list=List, show=Show, fetch=Fetch)
+Models.actions = {"list": List, "show": Show, "fetch": Fetch}
+COMMAND = Models

@@ -9,7 +9,7 @@ the package, marked with `Part`, becomes an option for each field of that class.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from enum import Enum
 from functools import cache
@@ -42,13 +42,19 @@ if TYPE_CHECKING:
 class Command:
     """What every command has.
 
-    The class attributes are its name with that of the program, lines of shell for its help, and options that
-    had other names, by the old one.
+    The class attributes are its name with that of the program, lines of shell for its help, options that had
+    other names, by the old one, and the commands below it.
     """
 
     name: ClassVar[str]
     examples: ClassVar[str]
     renamed: ClassVar[Mapping[str, str]] = {}
+    actions: ClassVar[Mapping[str, type[Command]]] = {}
+
+    @classmethod
+    def more_help(cls) -> str:
+        """What its help says besides; asked for once, before a command line is read."""
+        return ""
 
     def run(self) -> int:
         """Do it, and return the exit status."""
@@ -77,11 +83,14 @@ class Reads:
         Whether the option is given once for every value.
     metavar
         What stands for the text in the help.
+    into
+        What takes all values of an option that is given once for each.
     """
 
     parse: Callable[[str], Any]
     each: bool = False
     metavar: str = "X"
+    into: Callable[[tuple[Any, ...]], Any] = tuple
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +111,19 @@ class Part:
     text: str = ""
     called: Mapping[str, str] = field(default_factory=dict)
     reads: Mapping[str, Reads] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """Mark of a mapping, with a value for each field of several settings classes.
+
+    Parameters
+    ----------
+    made
+        Gives them, each with what is over its options; what is installed may say which there are.
+    """
+
+    made: Callable[[], Iterable[tuple[type, Part]]]
 
 
 def metavar(text: str) -> Parameter:
@@ -174,6 +196,8 @@ class Option:
         Of its annotation.
     part
         That it belongs to.
+    makers
+        What takes the values of each part, by its field.
     """
 
     paths: tuple[tuple[str, ...], ...]
@@ -183,6 +207,7 @@ class Option:
     help: str
     marks: tuple[Any, ...] = ()
     part: Part | None = None
+    makers: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
 
     @property
     def argument(self) -> Argument | None:
@@ -197,7 +222,7 @@ class Option:
     @property
     def several(self) -> bool:
         """Whether it is given once for every value."""
-        return self.is_tuple and (self.reads is None or self.reads.each)
+        return self.is_tuple if self.reads is None else self.reads.each
 
     @property
     def reads(self) -> Reads | None:
@@ -224,7 +249,7 @@ class Option:
         """Its value."""
         value: Any = command
         for name in self.paths[0]:
-            value = getattr(value, name)
+            value = value[name] if isinstance(value, Mapping) else getattr(value, name)
         return value
 
     def parameter(self) -> P:
@@ -246,7 +271,7 @@ class Option:
         if self.reads:
             given = {"converter": self._converted, "metavar": self.reads.metavar, **given}
             # Of no type: the value is not the text that cyclopts would hold it against.
-            kind = tuple[Any, ...] if self.several else Any
+            kind = tuple[Any, ...] | None if self.several else Any
         own = [mark for mark in self.marks if isinstance(mark, Parameter)]
         return P(
             self.name.replace("-", "_"),
@@ -260,6 +285,11 @@ class Option:
         values = tuple(self.reads.parse(token.value) for token in tokens)
         return values if self.several else values[-1]
 
+    def taken(self, value: Any) -> Any:
+        """A value as its field has it."""
+        into = tuple if self.reads is None else self.reads.into
+        return into(value) if isinstance(value, tuple) else value
+
 
 @cache
 def _group(title: str, text: str) -> Group:
@@ -269,17 +299,31 @@ def _group(title: str, text: str) -> Group:
 _KNOWN: dict[type[Command], dict[str, Option]] = {}
 
 
-def options_of(kind: type[Command]) -> dict[str, Option]:
-    """Options of a command by name: its own, those that it shares, those of its parts."""
-    if kind in _KNOWN:
+def options_of(kind: type[Command], anew: bool = False) -> dict[str, Option]:
+    """Options of a command by name: its own, those that it shares, those of its parts.
+
+    With `anew` what is installed is asked again.
+    """
+    if kind in _KNOWN and not anew:
         return _KNOWN[kind]
     found: dict[str, Option] = {}
     of_parts: list[Option] = []
     for name, hint, default, text in _fields(kind):
         bare, *marks = get_args(hint) if get_origin(hint) is Annotated else (hint,)
-        part = next((mark for mark in marks if isinstance(mark, Part)), None)
-        if part is not None:
-            of_parts += _options_of_part(name, bare, part)
+        parts = [
+            part
+            for mark in marks
+            for part in (
+                [(bare, mark, bare)]
+                if isinstance(mark, Part)
+                else [(*each, dict) for each in mark.made()]
+                if isinstance(mark, Parts)
+                else []
+            )
+        ]
+        if parts:
+            for settings, part, maker in parts:
+                of_parts += _options_of_part(name, settings, part, maker)
             continue
         called = name.replace("_", "-")
         limited = hint if limits_of(hint) else bare
@@ -288,17 +332,25 @@ def options_of(kind: type[Command]) -> dict[str, Option]:
         first = found.get(option.name)
         # What parts share is told once, and given to each.
         found[option.name] = (
-            replace(first, paths=(*first.paths, *option.paths)) if first else option
+            replace(
+                first,
+                paths=(*first.paths, *option.paths),
+                makers={**first.makers, **option.makers},
+            )
+            if first
+            else option
         )
     _KNOWN[kind] = found
     return found
 
 
-def _options_of_part(field: str, kind: type, part: Part) -> Iterator[Option]:
-    for name, hint, default, text in _fields(kind):
+def _options_of_part(
+    field: str, settings: type, part: Part, maker: Callable[..., Any]
+) -> Iterator[Option]:
+    for name, hint, default, text in _fields(settings):
         called = part.called.get(name, name).replace("_", "-")
         marks = (part.reads[name],) if name in part.reads else ()
-        yield Option(((field, name),), called, hint, default, text, marks, part)
+        yield Option(((field, name),), called, hint, default, text, marks, part, {field: maker})
 
 
 def _fields(kind: type) -> Iterator[tuple[str, Any, Any, str]]:
@@ -320,16 +372,13 @@ def _fields(kind: type) -> Iterator[tuple[str, Any, Any, str]]:
 def make(kind: type[Command], values: Mapping[str, Any]) -> Command:
     """A command of the values of its options, by their names."""
     own: dict[str, Any] = {}
+    parts: dict[str, dict[str, Any]] = {}
+    makers: dict[str, Callable[..., Any]] = {}
     for name, option in options_of(kind).items():
         for *part, leaf in option.paths:
-            (own.setdefault(part[0], {}) if part else own)[leaf] = values[name]
-    hints = get_type_hints(kind)
-    return kind(
-        **{
-            name: hints[name](**value) if isinstance(value, dict) else value
-            for name, value in own.items()
-        }
-    )
+            (parts.setdefault(part[0], {}) if part else own)[leaf] = option.taken(values[name])
+        makers |= option.makers
+    return kind(**own, **{name: makers[name](**given) for name, given in parts.items()})
 
 
 def plain(command: Command) -> dict[str, Any]:
@@ -339,6 +388,8 @@ def plain(command: Command) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        value = tuple(value.items())
     if isinstance(value, tuple):
         # A pair is a name and what it stands for.
         return ["=".join(map(str, v)) if isinstance(v, tuple) else _plain(v) for v in value]

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from umlip_bench.cli.command import application
 from umlip_bench.cli.options import Argument, Folder, Overwriting, say_incomplete
 from umlip_bench.cli.settings_file import write_settings
 
@@ -59,4 +58,4 @@ class Pictures(Overwriting):
         return 0
 
 
-app = application(Pictures)
+COMMAND = Pictures

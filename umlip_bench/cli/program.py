@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 
 from cyclopts import App, CycloptsError, Parameter, UnknownOptionError
 
@@ -28,7 +29,7 @@ class Program:
     help, examples
         For its own help.
     module
-        Package with a module for each command, whose ``app`` is read when the command is given.
+        Package with a module for each command, whose ``COMMAND`` is read when it is given.
     commands
         What each does, by name.
     """
@@ -80,8 +81,13 @@ class Program:
             console=output(),
         )
         for name, text in self.commands.items():
-            line = {} if name == given else {"help": text}
-            app.command(f"{self.module}.{name}:app", name=name, **line)
+            if name == given:
+                from umlip_bench.cli.command import application
+
+                command = import_module(f"{self.module}.{name}").COMMAND
+                app.command(application(command), name=name)
+            else:
+                app.command(App(name=name, help=text, help_format="plaintext"))
         return app
 
     def _refuse(self, said: str) -> int:

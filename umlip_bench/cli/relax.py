@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from umlip_bench.cli.command import application
 from umlip_bench.cli.options import Argument, File, Name, OnDevice
 from umlip_bench.cli.settings_file import write_settings
 from umlip_bench.ground.limits import Count, Finite, Positive
@@ -171,4 +170,4 @@ def _scanned(files: Sequence[Path]) -> Iterator[tuple[int, Atoms | RefusedStruct
             number += 1
 
 
-app = application(Relax)
+COMMAND = Relax

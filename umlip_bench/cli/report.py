@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from annotated_types import Ge, Le
 
-from umlip_bench.cli.command import application
 from umlip_bench.cli.options import (
     SPREAD,
     Argument,
@@ -126,4 +125,4 @@ def _data_note(run: Run) -> DataNote:
     )
 
 
-app = application(Report)
+COMMAND = Report

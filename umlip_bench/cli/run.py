@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from cyclopts import Parameter
 
 from umlip_bench.analysis.registry import suite_names
-from umlip_bench.cli.command import application
 from umlip_bench.cli.options import Argument, Data, File, Folder, Names, OnDevice, metavar
 from umlip_bench.cli.settings_file import write_settings
 from umlip_bench.ground.limits import Count
@@ -241,4 +240,4 @@ class _Bars:
         self._progress.advance(self._task)
 
 
-app = application(Run)
+COMMAND = Run

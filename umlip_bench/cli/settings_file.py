@@ -102,7 +102,7 @@ def _texts(option: Option, value: Any, path: str) -> list[str]:
 
     values = value if isinstance(value, list) else [value]
     if any(isinstance(each, list | dict) for each in values) or (
-        isinstance(value, list) and not option.is_tuple
+        isinstance(value, list) and not (option.is_tuple or option.several)
     ):
         raise ContentError(f"{path}: {option.name} is {value!r:.80}; one plain value is wanted")
     texts = ["true" if each is True else "false" if each is False else str(each) for each in values]

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, get_args
 
 from annotated_types import Ge
 
-from umlip_bench.cli.command import application
 from umlip_bench.cli.options import Name, OnDevice
 from umlip_bench.ground.limits import Count
 
@@ -131,4 +130,4 @@ def _print(title: str, found: Sequence[Comparison], repeats: int) -> None:
         )
 
 
-app = application(Speed)
+COMMAND = Speed

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from umlip_bench.cli.command import application
 from umlip_bench.cli.options import Argument, Command, File, metavar
 from umlip_bench.ground.limits import Positive
 
@@ -62,4 +61,4 @@ class Collect(Command):
         return 0
 
 
-app = application(Collect)
+COMMAND = Collect

@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from cyclopts import Parameter
-
-from umlip_bench.cli.command import application
-from umlip_bench.cli.finetune.training import METHODS, SCRATCH, Training
-from umlip_bench.cli.options import Data, Folder, Name, Reads
+from umlip_bench.cli.finetune.methods import (
+    Settings,
+    WithMethods,
+    every,
+    names_of,
+    say_damaged,
+    settings_of,
+)
+from umlip_bench.cli.options import Data, Folder, Name, Overwriting, Parts, Reads
 from umlip_bench.cli.settings_file import write_settings
 from umlip_bench.ground.limits import Count, limits_of
 
@@ -22,7 +26,7 @@ def _sizes(text: str) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Curve(Training):
+class Curve(Overwriting, WithMethods):
     """Fit to growing numbers of labels, chosen at random, and judge by the rest.
 
     The folder gets curve.csv, curve.json and curve.png; what it holds is not computed again, so that an
@@ -42,12 +46,14 @@ class Curve(Training):
     """labelled frames"""
     material: Name | None = None
     """the material, where there are several"""
-    method: Annotated[tuple[str, ...], Parameter(choices=(*METHODS, SCRATCH))] = ("scalar", "full")
-    """may be given several times; scratch: all parameters from random values"""
+    method: Annotated[tuple[str, ...], names_of(every)] = ("scalar", "full")
+    """may be given several times"""
     sizes: Annotated[tuple[int, ...], Reads(_sizes, metavar="N,N")] = (1, 3, 10)
     """numbers of labels"""
     choices: Count = 3
     """choices of labels of each number"""
+    settings: Annotated[Settings, Parts(settings_of(every))]
+    """of the methods"""
     out: Folder
     """folder to write"""
 
@@ -56,6 +62,7 @@ class Curve(Training):
         from umlip_bench.cli.labels import load_labels
         from umlip_bench.ground.errors import CorrectionError
 
+        chosen = self.choose([*dict.fromkeys(self.method)])
         materials = load_labels(self.labels).by_system()
         name = self.material or (next(iter(materials)) if len(materials) == 1 else None)
         if name not in materials:
@@ -65,31 +72,32 @@ class Curve(Training):
             )
 
         from umlip_bench.cli.progress import progress_bar
-        from umlip_bench.finetune.curve import CurvePlan, n_points, print_curve, trace, write_curve
+        from umlip_bench.finetune.curve import CurvePlan, trace
+        from umlip_bench.finetune.experiment import TRIALS, Experiment
+        from umlip_bench.finetune.printing.curve import outputs, print_curve, write_curve
+        from umlip_bench.ground.outputs import make_folder
         from umlip_bench.potentials.loading import potential
 
-        plan = CurvePlan(
-            methods=tuple(dict.fromkeys(self.method)),
-            sizes=self.sizes,
-            seeds=self.choices,
-            settings=self.training,
-        )
+        make_folder(self.out)
+        for file in outputs(self.out, self.force).values():
+            file.check()
+        plan = CurvePlan(tuple(chosen), self.sizes, self.choices)
         bar = progress_bar(console.errors())
-        task = bar.add_task(self.model, total=n_points(plan))
+        task = bar.add_task(self.model, total=plan.n_points)
         with bar:
             model = potential(self.model, device=self.device, dtype=self.dtype)
-            points = trace(
+            experiment = Experiment(
                 model,
-                materials[name],
-                plan,
-                self.out,
+                self.out / TRIALS,
+                self.out / "points",
                 on_fit=lambda text: bar.update(task, description=text),
-                on_point=lambda point: bar.advance(task),
             )
-        write_curve(model.card.name, f"{self.labels}, {name}", points, self.out)
+            points = trace(experiment, materials[name], plan, on_point=lambda: bar.advance(task))
+        say_damaged(experiment)
+        write_curve(model.card.name, f"{self.labels}, {name}", points, self.out, self.force)
         write_settings(self, self.out)
         print_curve(model.card.name, points, console.output())
         return 0
 
 
-app = application(Curve)
+COMMAND = Curve

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-from umlip_bench.cli.command import application
 from umlip_bench.cli.options import Argument, Command, File, Part, metavar
 from umlip_bench.cli.settings_file import write_settings
 from umlip_bench.finetune.labelling.settings import GpawSettings
@@ -96,4 +95,4 @@ class Label(Command):
         return 0 if done.n_labels else 1
 
 
-app = application(Label)
+COMMAND = Label

@@ -8,7 +8,6 @@ from typing import Annotated, ClassVar
 
 from annotated_types import Ge
 
-from umlip_bench.cli.command import application
 from umlip_bench.cli.options import Data, Name, OnDevice
 from umlip_bench.ground.limits import Count
 
@@ -77,4 +76,4 @@ class Speed(OnDevice):
         return 0
 
 
-app = application(Speed)
+COMMAND = Speed

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from cyclopts import Parameter
 
-from umlip_bench.cli.command import application
 from umlip_bench.cli.options import File, Folder, Names, OnDevice, Part, Reads
 from umlip_bench.cli.settings_file import write_settings
 from umlip_bench.finetune.labelling.settings import (
@@ -143,4 +142,4 @@ class Suggest(OnDevice):
         return 0
 
 
-app = application(Suggest)
+COMMAND = Suggest
