@@ -357,16 +357,26 @@ def _fields(kind: type) -> Iterator[tuple[str, Any, Any, str]]:
     """Name, type, default and help of the fields of a dataclass, its own before those it inherits."""
     hints = get_type_hints(kind, include_extras=True)
     known = {each.name: each for each in fields(kind)}
-    texts: dict[str, str] = {}
     for owner in kind.__mro__:
         if is_dataclass(owner):
-            for entry in parse_from_object(owner, DocstringStyle.NUMPYDOC).params:
-                for name in entry.arg_name.split(", "):
-                    texts.setdefault(name, " ".join((entry.description or "").split()))
+            texts = _texts(owner)
             for name in get_annotations(owner):
                 if name in known:
-                    default = known.pop(name).default
-                    yield name, hints[name], default, texts.get(name, "").replace("``", "")
+                    yield name, hints[name], known.pop(name).default, texts.get(name, "")
+
+
+_TEXTS: dict[type, dict[str, str]] = {}
+
+
+def _texts(owner: type) -> dict[str, str]:
+    """What a class says of each of its fields."""
+    if owner not in _TEXTS:
+        _TEXTS[owner] = {
+            name: " ".join((entry.description or "").replace("``", "").split())
+            for entry in parse_from_object(owner, DocstringStyle.NUMPYDOC).params
+            for name in entry.arg_name.split(", ")
+        }
+    return _TEXTS[owner]
 
 
 def make(kind: type[Command], values: Mapping[str, Any]) -> Command:

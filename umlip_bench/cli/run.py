@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from cyclopts import Parameter
 
-from umlip_bench.analysis.registry import suite_names
 from umlip_bench.cli.options import Argument, Data, File, Folder, Names, OnDevice, metavar
 from umlip_bench.cli.settings_file import write_settings
 from umlip_bench.ground.limits import Count
+from umlip_bench.ground.plugins import installed
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,13 +22,19 @@ if TYPE_CHECKING:
     from umlip_bench.running.runner import RunOutcome
     from umlip_bench.running.source import Source
 
-SUITES_HELP = f"{', '.join(suite_names())} (default: all that there is data for)"
+SUITES = "umlip_bench.suites"
+"""Entry points of suites; their own module is too slow to import for help."""
 DATA = "pbe-mini"
 """Run on where nothing is named."""
 MAX_INDEX = 1
 """Highest Miller index of the surfaces of a structure, where none is asked for."""
 FEW_CASES = 12
 """So many are listed one by one below the table."""
+
+
+def _suites() -> str:
+    """Help for their names."""
+    return f"{', '.join(sorted(installed(SUITES).found))} (default: all that there is data for)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +56,7 @@ class Run(OnDevice):
   umlip-bench run migration --structure LiFePO4.cif --ion Li --mode quick --model chgnet-0.3.0 --out runs/Li
   umlip-bench run --config runs/two/settings.yaml --out runs/again
 """
-    suites: Annotated[tuple[str, ...], Argument("SUITE"), Parameter(help=SUITES_HELP)] = ()
+    suites: Annotated[tuple[str, ...], Argument("SUITE"), Parameter(help=_suites())] = ()
     model: Names = ()
     """a model of `umlip-bench models`, a path to weights, or ase:module.path:ClassName; may be given several
     times (default: one version of each potential of the paper, and every other model with weights here and
