@@ -13,8 +13,8 @@ from ase.calculators.lj import LennardJones
 from tests.support.commands import commands_of, examples_of
 from tests.support.report_runs import SOFT, STIFF, write, write_correction
 from umlip_bench.cli import PROGRAM as BENCH
+from umlip_bench.cli.declare import Command
 from umlip_bench.cli.finetune import PROGRAM as FINETUNE
-from umlip_bench.cli.options import Command
 
 PROGRAMS = {program.name: program for program in (BENCH, FINETUNE)}
 COMMANDS = [command for program in PROGRAMS.values() for command in commands_of(program)]

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator
 from importlib import import_module
 
-from umlip_bench.cli.options import Command
+from umlip_bench.cli.declare import Command
 from umlip_bench.cli.program import Program
 
 

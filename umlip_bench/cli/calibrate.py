@@ -7,7 +7,7 @@ from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from umlip_bench.cli.options import Names, OnDevice
+from umlip_bench.cli.declare import Names, OnDevice
 from umlip_bench.ground.limits import Count
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from umlip_bench.cli.options import Argument, File, Name, Overwriting, say_incomplete
+from umlip_bench.cli.declare import Argument, File, Name, Overwriting, say_incomplete
 from umlip_bench.cli.settings_file import settings_comment
 
 ENDINGS = (".md", ".html")

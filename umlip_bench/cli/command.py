@@ -11,7 +11,8 @@ from typing import Annotated, Any
 
 from cyclopts import App, Group, Parameter
 
-from umlip_bench.cli.options import Command, make, options_of
+from umlip_bench.cli.declare import Command
+from umlip_bench.cli.options import make, options_of
 from umlip_bench.cli.settings_file import fill_in
 
 OPTIONS = Group("Options", sort_key=0)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from umlip_bench.cli.options import Argument, File, Overwriting, metavar
+from umlip_bench.cli.declare import Argument, File, Overwriting, metavar
 
 if TYPE_CHECKING:
     from umlip_bench.analysis.compared_models import Side

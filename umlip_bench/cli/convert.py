@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from umlip_bench.cli.options import Argument, Command, Folder
+from umlip_bench.cli.declare import Argument, Command, Folder
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from umlip_bench.cli.data_cards import ALWAYS_HERE, all_cards, cards_of, entry_of, size_of
 from umlip_bench.cli.data_show import Show
 from umlip_bench.cli.data_user import Check, Export
-from umlip_bench.cli.options import Argument, Command, metavar
+from umlip_bench.cli.declare import Argument, Command, metavar
 
 if TYPE_CHECKING:
     from umlip_bench.datasets.catalogue import DatasetCard

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from umlip_bench.cli.data_cards import card_of, cards_of, entry_of, size_of
-from umlip_bench.cli.options import Argument, Command
+from umlip_bench.cli.declare import Argument, Command
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from umlip_bench.cli.options import Argument, Command, Name, Overwriting
+from umlip_bench.cli.declare import Argument, Command, Name, Overwriting
 from umlip_bench.ground.limits import Index
 
 if TYPE_CHECKING:

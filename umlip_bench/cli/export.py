@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from umlip_bench.cli.options import Argument, Folder, Overwriting, say_incomplete
+from umlip_bench.cli.declare import Argument, Folder, Overwriting, say_incomplete
 from umlip_bench.cli.settings_file import write_settings
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from json import dumps
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from umlip_bench.cli.options import Argument, Command
+from umlip_bench.cli.declare import Argument, Command
 
 if TYPE_CHECKING:
     from umlip_bench.ground.model_card import ModelCard

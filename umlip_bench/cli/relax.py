@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from umlip_bench.cli.options import Argument, File, Name, OnDevice
+from umlip_bench.cli.declare import Argument, File, Name, OnDevice
 from umlip_bench.cli.settings_file import write_settings
 from umlip_bench.ground.limits import Count, Finite, Positive
 

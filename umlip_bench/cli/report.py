@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from annotated_types import Ge, Le
 
-from umlip_bench.cli.options import (
+from umlip_bench.cli.declare import (
     SPREAD,
     Argument,
     File,
     Folder,
     Overwriting,
-    changed,
     metavar,
     say_incomplete,
 )
+from umlip_bench.cli.options import changed
 from umlip_bench.cli.settings_file import settings_comment, write_settings
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from cyclopts import Parameter
 
-from umlip_bench.cli.options import Argument, Data, File, Folder, Names, OnDevice, metavar
+from umlip_bench.cli.declare import Argument, Data, File, Folder, Names, OnDevice, metavar
 from umlip_bench.cli.settings_file import write_settings
 from umlip_bench.ground.limits import Count
 from umlip_bench.ground.plugins import installed

@@ -10,7 +10,8 @@ from typing import Any
 from cyclopts import Token
 from cyclopts.argument import ArgumentCollection
 
-from umlip_bench.cli.options import Command, Option, options_of, plain
+from umlip_bench.cli.declare import Command
+from umlip_bench.cli.options import Option, options_of, plain
 
 COMMAND, VERSION = "command", "version"
 """Entries beside the options: which command they are of, and the version that wrote them."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, get_args
 
 from annotated_types import Ge
 
-from umlip_bench.cli.options import Name, OnDevice
+from umlip_bench.cli.declare import Name, OnDevice
 from umlip_bench.ground.limits import Count
 
 if TYPE_CHECKING:

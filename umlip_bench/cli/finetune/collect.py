@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from umlip_bench.cli.options import Argument, Command, File, metavar
+from umlip_bench.cli.declare import Argument, Command, File, metavar
 from umlip_bench.ground.limits import Positive
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
+from umlip_bench.cli.declare import Data, Folder, Name, Overwriting, Parts, Reads
 from umlip_bench.cli.finetune.methods import (
     Settings,
     WithMethods,
@@ -13,7 +14,6 @@ from umlip_bench.cli.finetune.methods import (
     say_damaged,
     settings_of,
 )
-from umlip_bench.cli.options import Data, Folder, Name, Overwriting, Parts, Reads
 from umlip_bench.cli.settings_file import write_settings
 from umlip_bench.ground.limits import Count, limits_of
 

@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
+from umlip_bench.cli.declare import Data, File, Name, Names, Overwriting, Parts, Reads
 from umlip_bench.cli.finetune.methods import (
     Settings,
     WithMethods,
@@ -14,7 +15,6 @@ from umlip_bench.cli.finetune.methods import (
     say_damaged,
     settings_of,
 )
-from umlip_bench.cli.options import Data, File, Name, Names, Overwriting, Parts, Reads
 from umlip_bench.cli.settings_file import with_settings
 from umlip_bench.finetune.method import FactorMethod, Method
 from umlip_bench.ground.limits import Count

@@ -6,6 +6,7 @@ import shutil
 from dataclasses import dataclass
 from typing import Annotated
 
+from umlip_bench.cli.declare import Data, Folder, Name, Parts
 from umlip_bench.cli.finetune.methods import (
     Settings,
     WithMethods,
@@ -15,7 +16,6 @@ from umlip_bench.cli.finetune.methods import (
     refuse,
     settings_of,
 )
-from umlip_bench.cli.options import Data, Folder, Name, Parts
 from umlip_bench.cli.settings_file import write_settings
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-from umlip_bench.cli.options import Argument, Command, File, Part, metavar
+from umlip_bench.cli.declare import Argument, Command, File, Part, metavar
 from umlip_bench.cli.settings_file import write_settings
 from umlip_bench.finetune.labelling.settings import GpawSettings
 from umlip_bench.ground.limits import Count

@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
+from umlip_bench.cli.declare import Data, File, Name, Overwriting, Parts
 from umlip_bench.cli.finetune.methods import (
     Settings,
     WithMethods,
@@ -15,7 +16,6 @@ from umlip_bench.cli.finetune.methods import (
     say_damaged,
     settings_of,
 )
-from umlip_bench.cli.options import Data, File, Name, Overwriting, Parts
 from umlip_bench.cli.settings_file import with_settings
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from cyclopts import Parameter
 
-from umlip_bench.cli.options import OnDevice, Part, Reads, changed, options_of
+from umlip_bench.cli.declare import OnDevice, Part, Reads
+from umlip_bench.cli.options import changed, options_of
 from umlip_bench.finetune.method import Chosen, Method, methods
 from umlip_bench.ground.errors import CorrectionError
 

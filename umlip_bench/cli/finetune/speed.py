@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 
 from annotated_types import Ge
 
-from umlip_bench.cli.options import Data, Name, OnDevice
+from umlip_bench.cli.declare import Data, Name, OnDevice
 from umlip_bench.ground.limits import Count
 
 

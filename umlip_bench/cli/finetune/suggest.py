@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from cyclopts import Parameter
 
-from umlip_bench.cli.options import File, Folder, Names, OnDevice, Part, Reads
+from umlip_bench.cli.declare import File, Folder, Names, OnDevice, Part, Reads
 from umlip_bench.cli.settings_file import write_settings
 from umlip_bench.finetune.labelling.settings import (
     EspressoSettings,
