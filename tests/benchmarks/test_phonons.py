@@ -498,7 +498,7 @@ def test_frequencies_go_with_the_root_of_the_inputs_mass(factor):
 
 
 @pytest.mark.model
-def test_lithium_hydride_and_deuteride(load_model):
+def test_lithium_hydride_and_deuteride_in_chgnet(load_model):
     """The shared input: highest frequencies of 27.56 and, by phonopy with a mass of 2.014, 19.50 THz."""
     model = load_model("chgnet-0.3.0")
     highest = {}
