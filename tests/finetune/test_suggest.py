@@ -167,7 +167,10 @@ def test_models_own_features_and_disagreement(load_model):
 def test_asking_for_too_much_is_refused(load_model):
     with pytest.raises(LabelError, match="11 frames cannot be chosen of 10 states"):
         finetune.suggest(load_model(EMT), bulk("Cu"), n=11, sampling=SHORT)
-    with pytest.raises(LabelError, match=r"a strain of 0.5 makes no sense"):
+    with pytest.raises(
+        LabelError,
+        match=r"strains is 0.5; it must be a finite number of at least -0.2 and of at most 0.2",
+    ):
         Sampling(strains=(0.5,))
 
 

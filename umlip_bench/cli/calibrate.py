@@ -2,86 +2,75 @@
 
 from __future__ import annotations
 
-import argparse
-import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from umlip_bench.cli.options import Subparsers, add_command, add_device_options, positive
+from umlip_bench.cli.declare import Names, OnDevice
+from umlip_bench.ground.limits import Count
 
 if TYPE_CHECKING:
     from umlip_bench.engine.calibration import Calibration
     from umlip_bench.potentials.protocol import Potential
-
-EXAMPLES = """\
-  umlip-bench calibrate --model chgnet-0.3.0
-  umlip-bench calibrate --model m3gnet-mp-2021.2.8 --model my.model --device cuda
-"""
 
 CELLS = {10: (5, 2, 1), 100: (5, 5, 4)}
 """Numbers of atoms of the cells that throughput is told for, and repeats of the primitive cell."""
 CELLS_AT_ONCE = 256
 
 
-def add_parser(commands: Subparsers) -> None:
-    """Add the command."""
-    parser = add_command(
-        commands,
-        "calibrate",
-        help="measure memory and time of a model on this machine, for fuller and faster batches",
-        description=(
-            "Fit how much memory and time the calls of a model take on this machine, and on a CPU find the\n"
-            "batch that runs fastest. Later commands use what was found; without it they use defaults."
-        ),
-        examples=EXAMPLES,
-    )
-    parser.add_argument(
-        "--model", required=True, action="append", metavar="NAME", help="repeatable"
-    )
-    parser.add_argument(
-        "--threads",
-        type=positive,
-        metavar="N",
-        help="CPU threads; a calibration holds for this number only (default: torch's)",
-    )
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    add_device_options(parser)
-    parser.set_defaults(run=_run)
+@dataclass(frozen=True, kw_only=True)
+class Calibrate(OnDevice):
+    """Fit how much memory and time the calls of a model take on this machine.
 
+    On a CPU the batch is found that runs fastest, too. Later commands use what was found; without it they use
+    defaults.
+    """
 
-def _run(options: argparse.Namespace) -> int:
-    import torch
+    name = "umlip-bench calibrate"
+    examples = """\
+  umlip-bench calibrate --model chgnet-0.3.0
+  umlip-bench calibrate --model m3gnet-mp-2021.2.8 --model my.model --device cuda
+"""
+    model: Names
+    """repeatable"""
+    threads: Count | None = None
+    """CPU threads; a calibration holds for this number only (default: torch's)"""
+    json: bool = False
+    """print JSON instead of a table"""
 
-    from umlip_bench.engine.calibrator import calibrate, check_takes_batches
-    from umlip_bench.potentials.loading import potential as load_potential
+    def run(self) -> int:
+        import torch
 
-    if options.threads:
-        torch.set_num_threads(options.threads)
-    potentials = [
-        load_potential(name, device=options.device, dtype=options.dtype) for name in options.model
-    ]
-    for potential in potentials:
-        check_takes_batches(potential)
-    results = []
-    for potential in potentials:
-        calibration = calibrate(potential)
-        path = calibration.save()
-        per_second = {n: _per_second(potential, n) for n in CELLS}
-        if options.json:
-            results.append(
-                {
-                    "model": potential.card.name,
-                    **asdict(calibration),
-                    "structures_per_s": per_second,
-                    "file": str(path),
-                }
-            )
-        else:
-            _print(potential, calibration, per_second, path)
-    if options.json:
-        print(json.dumps(results, indent=1))
-    return 0
+        from umlip_bench.engine.calibrator import calibrate, check_takes_batches
+        from umlip_bench.potentials.loading import potential as load_potential
+
+        if self.threads:
+            torch.set_num_threads(self.threads)
+        potentials = [
+            load_potential(name, device=self.device, dtype=self.dtype) for name in self.model
+        ]
+        for potential in potentials:
+            check_takes_batches(potential)
+        results = []
+        for potential in potentials:
+            calibration = calibrate(potential)
+            path = calibration.save()
+            per_second = {n: _per_second(potential, n) for n in CELLS}
+            if self.json:
+                results.append(
+                    {
+                        "model": potential.card.name,
+                        **asdict(calibration),
+                        "structures_per_s": per_second,
+                        "file": str(path),
+                    }
+                )
+            else:
+                _print(potential, calibration, per_second, path)
+        if self.json:
+            print(dumps(results, indent=1))
+        return 0
 
 
 def _per_second(potential: Potential, n_atoms: int) -> float:
@@ -139,3 +128,6 @@ def _print(
         lines.append(f"batches on this CPU: {batch} edges")
     lines.append(f"kept in {path}")
     console.print("\n".join(lines), highlight=False, soft_wrap=True)
+
+
+COMMAND = Calibrate

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from umlip_bench.cli.options import Subparsers, add_command, add_force_option
+from umlip_bench.cli.declare import Argument, File, Overwriting, metavar
 
 if TYPE_CHECKING:
     from umlip_bench.analysis.compared_models import Side
@@ -15,45 +15,66 @@ if TYPE_CHECKING:
 
     Pair = tuple[Side, Side]
 
-EXAMPLES = """\
+
+@dataclass(frozen=True, kw_only=True)
+class Compare(Overwriting):
+    """Compare two models, or two runs of the same models, over the cases that both have.
+
+    Paired differences B - A, A being the first, with 95 % intervals. A corrected model is always B, its
+    parent A, in whatever order they are named.
+    """
+
+    name = "umlip-bench compare"
+    examples = """\
   umlip-bench compare runs/first --models chgnet-0.3.0 m3gnet-mp-2021.2.8
       model against model, over the cases that both have
   umlip-bench compare runs/before runs/after
       each model against itself, and what changed: versions, settings, data, weights, cases
   umlip-bench compare runs/first:chgnet-0.3.0 runs/corrected:chgnet-si --out differences.csv
 """
+    runs: Annotated[tuple[str, ...], Argument("RUN[:MODEL]")]
+    """one or two run folders; :MODEL for one of several models in it"""
+    models: Annotated[tuple[str, str] | None, metavar("FIRST SECOND")] = None
+    """the models to compare, of one run folder or one of each"""
+    out: File | None = None
+    """write the differences too; .csv or .parquet"""
 
+    def run(self) -> int:
+        from umlip_bench.analysis.comparison import COLUMNS, compare, overlaps, to_frame
+        from umlip_bench.analysis.comparison_table import print_changes, print_comparison
+        from umlip_bench.analysis.export import check_table_path, table_output, write_table
+        from umlip_bench.analysis.run_differences import changes
+        from umlip_bench.cli.console import output
+        from umlip_bench.ground.errors import DataError
 
-def add_parser(commands: Subparsers) -> None:
-    """Add the command."""
-    parser = add_command(
-        commands,
-        "compare",
-        help="compare models or runs, case by case",
-        description=(
-            "Compare two models, or two runs of the same models, over the cases that both have: paired\n"
-            "differences B - A, A being the first, with 95 % intervals. A corrected model is always B, its\n"
-            "parent A, in whatever order they are named."
-        ),
-        examples=EXAMPLES,
-    )
-    parser.add_argument(
-        "runs",
-        nargs="+",
-        metavar="RUN[:MODEL]",
-        help="one or two run folders; :MODEL for one of several models in it",
-    )
-    parser.add_argument(
-        "--models",
-        nargs=2,
-        metavar=("FIRST", "SECOND"),
-        help="the models to compare, of one run folder or one of each",
-    )
-    parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="write the differences too; .csv or .parquet"
-    )
-    add_force_option(parser)
-    parser.set_defaults(run=_run)
+        if self.out is not None:
+            check_table_path(self.out)
+            table_output(self.out, COLUMNS, force=self.force).check()
+        pairs = _pairs(self.runs, self.models)
+        console = output()
+        frames = []
+        for first, second in pairs:
+            rows = compare(first, second)
+            print_comparison(first, second, rows, overlaps(first, second), console)
+            frames.append(to_frame(first, second, rows))
+        if not any(len(frame) for frame in frames):
+            first, second = pairs[0]
+            raise DataError(
+                f"{first.label} and {second.label} have no case with a value in common: {first.run.path} has "
+                f"{', '.join(first.run.suites)} on {first.run.data}, {second.run.path} has "
+                f"{', '.join(second.run.suites)} on {second.run.data}; run the same suites on the same data"
+            )
+        first, second = pairs[0]
+        if first.run is not second.run:
+            print_changes(
+                changes(first.run, second.run), str(first.run.path), str(second.run.path), console
+            )
+        if self.out is not None:
+            import pandas as pd
+
+            write_table(pd.concat(frames, ignore_index=True), self.out, force=self.force)
+            console.print(f"Table: {self.out}")
+        return 0
 
 
 @dataclass(frozen=True)
@@ -72,45 +93,7 @@ class _Operand:
     model: str | None
 
 
-def _run(options: argparse.Namespace) -> int:
-    from umlip_bench.analysis.comparison import COLUMNS, compare, overlaps, to_frame
-    from umlip_bench.analysis.comparison_table import print_changes, print_comparison
-    from umlip_bench.analysis.export import check_table_path, table_output, write_table
-    from umlip_bench.analysis.run_differences import changes
-    from umlip_bench.cli.console import output
-    from umlip_bench.ground.errors import DataError
-
-    if options.out is not None:
-        check_table_path(options.out)
-        table_output(options.out, COLUMNS, force=options.force).check()
-    pairs = _pairs(options.runs, options.models)
-    console = output()
-    frames = []
-    for first, second in pairs:
-        rows = compare(first, second)
-        print_comparison(first, second, rows, overlaps(first, second), console)
-        frames.append(to_frame(first, second, rows))
-    if not any(len(frame) for frame in frames):
-        first, second = pairs[0]
-        raise DataError(
-            f"{first.label} and {second.label} have no case with a value in common: {first.run.path} has "
-            f"{', '.join(first.run.suites)} on {first.run.data}, {second.run.path} has "
-            f"{', '.join(second.run.suites)} on {second.run.data}; run the same suites on the same data"
-        )
-    first, second = pairs[0]
-    if first.run is not second.run:
-        print_changes(
-            changes(first.run, second.run), str(first.run.path), str(second.run.path), console
-        )
-    if options.out is not None:
-        import pandas as pd
-
-        write_table(pd.concat(frames, ignore_index=True), options.out, force=options.force)
-        console.print(f"Table: {options.out}")
-    return 0
-
-
-def _pairs(texts: list[str], models: list[str] | None) -> list[Pair]:
+def _pairs(texts: Sequence[str], models: tuple[str, str] | None) -> list[Pair]:
     """What is compared with what.
 
     Raises
@@ -217,3 +200,6 @@ def _check_model(run: Run, model: str | None) -> None:
 
 def _listed(run: Run) -> str:
     return ", ".join(run.models) or "no model with a finished case"
+
+
+COMMAND = Compare

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from umlip_bench.cli.data_cards import card_of, cards_of, entry_of, size_of
-from umlip_bench.cli.options import Subparsers, add_command
+from umlip_bench.cli.declare import Argument, Command
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -22,53 +22,53 @@ NAMED = 24
 """Elements or compositions that are named; the rest are counted."""
 
 
-def add_show(actions: Subparsers) -> None:
-    """Add ``data show``."""
-    show = add_command(
-        actions,
-        "show",
-        help="everything about one set",
-        description=(
-            "Print the card of one set, its caveats, its files and their state; and, where it is here, its\n"
-            "composition and how its forces, energies and other reference values are distributed."
-        ),
-        examples="  umlip-bench data show mlearn\n  umlip-bench data show my.xyz\n",
-    )
-    show.add_argument("data", metavar="ID|FILE|FOLDER")
-    show.set_defaults(run=_show)
+@dataclass(frozen=True, kw_only=True)
+class Show(Command):
+    """Print the card of one set, its caveats, its files and their state.
 
+    Where it is here, its composition too, and how its forces, energies and other reference values are
+    distributed.
+    """
 
-def _show(options: argparse.Namespace) -> int:
-    from umlip_bench import datasets
-    from umlip_bench.cli.console import output
-    from umlip_bench.datasets import embedded, published
-    from umlip_bench.datasets.overview import overview
-    from umlip_bench.datasets.store import DataStore
-    from umlip_bench.ground.errors import DataError
+    name = "umlip-bench data show"
+    examples = """\
+  umlip-bench data show mlearn
+  umlip-bench data show my.xyz
+"""
+    data: Annotated[str, Argument("ID|FILE|FOLDER")]
+    """a set of `umlip-bench data list`, or labels of your own"""
 
-    store, dataset, fault, located = DataStore(), None, "", None
-    known = (*embedded.names(), *published.names())
-    path = Path(options.data)
-    if options.data.lower() not in known and (path.exists() or path.suffix):
-        dataset = datasets.load(options.data)
-        card = card_of(dataset)
-    else:
-        (card,) = cards_of([options.data])
-        located = store.locate(card)
-        if not card.files or (located is not None and located.complete):
-            # The card is worth printing even where the files are not what they should be.
-            try:
-                dataset = datasets.load(card.id)
-            except DataError as error:
-                fault = f"not readable: {error}"
-    found = None if dataset is None else overview(dataset.cases)
-    console = output()
-    console.print(_card_table(card, located, _cases(found) if found else fault))
-    if found is not None and found.distributions:
-        console.print(_distribution_table(found.distributions))
-    if card.files:
-        console.print(_files_table(card, store))
-    return 0
+    def run(self) -> int:
+        from umlip_bench import datasets
+        from umlip_bench.cli.console import output
+        from umlip_bench.datasets import embedded, published
+        from umlip_bench.datasets.overview import overview
+        from umlip_bench.datasets.store import DataStore
+        from umlip_bench.ground.errors import DataError
+
+        store, dataset, fault, located = DataStore(), None, "", None
+        known = (*embedded.names(), *published.names())
+        path = Path(self.data)
+        if self.data.lower() not in known and (path.exists() or path.suffix):
+            dataset = datasets.load(self.data)
+            card = card_of(dataset)
+        else:
+            (card,) = cards_of([self.data])
+            located = store.locate(card)
+            if not card.files or (located is not None and located.complete):
+                # The card is worth printing even where the files are not what they should be.
+                try:
+                    dataset = datasets.load(card.id)
+                except DataError as error:
+                    fault = f"not readable: {error}"
+        found = None if dataset is None else overview(dataset.cases)
+        console = output()
+        console.print(_card_table(card, located, _cases(found) if found else fault))
+        if found is not None and found.distributions:
+            console.print(_distribution_table(found.distributions))
+        if card.files:
+            console.print(_files_table(card, store))
+        return 0
 
 
 def _card_table(card: DatasetCard, located: LocatedData | None, cases: str) -> Table:

@@ -2,58 +2,115 @@
 
 from __future__ import annotations
 
-import argparse
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from json import dumps
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from umlip_bench.cli.options import Subparsers, add_command
+from umlip_bench.cli.declare import Argument, Command
 
 if TYPE_CHECKING:
     from umlip_bench.ground.model_card import ModelCard
     from umlip_bench.potentials.weights import WeightsStore
 
-LIST_EXAMPLES = """\
+
+@dataclass(frozen=True, kw_only=True)
+class Models(Command):
+    """List the models that are known by name, and whether their weights are here.
+
+    Weights are looked for in $UMLIP_BENCH_MODELS, in the installed package, and in the user's cache; where
+    they are missing they are downloaded when they are first needed.
+    """
+
+    name = "umlip-bench models"
+    examples = """\
   umlip-bench models                            list all models
-  umlip-bench models show chgnet-0.3.0          everything about one
-  umlip-bench models fetch m3gnet-mp-2021.2.8   download weights, hash-checked
+  umlip-bench models show mace-mp-0-medium      everything about one
+  umlip-bench models fetch m3gnet-mp-2021.2.8   download its weights, hash-checked
+"""
+    json: bool = False
+    """print JSON instead of a table"""
+
+    def run(self) -> int:
+        from umlip_bench.potentials.catalogue import catalogue
+        from umlip_bench.potentials.weights import WeightsStore
+
+        store = WeightsStore()
+        states = [(card, availability(card, store)) for card in catalogue().values()]
+        if self.json:
+            print(dumps([_entry(card, state) for card, state in states], indent=1))
+            return 0
+        _print_table(states)
+        return 0
+
+
+class List(Models):
+    """List the models that are known by name, and whether their weights are here."""
+
+    name = "umlip-bench models list"
+    actions: ClassVar = {}
+    examples = """\
+  umlip-bench models list
+  umlip-bench models list --json
 """
 
 
-def add_parser(commands: Subparsers) -> None:
-    """Add the command and its own."""
-    parser = add_command(
-        commands,
-        "models",
-        help="list models, and fetch their weights",
-        description=(
-            "List every model with version, family, level of theory, parameters, licence and elements,\n"
-            "and whether its weights are here, where from, and how to get them."
-        ),
-        examples=LIST_EXAMPLES,
-    )
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    parser.set_defaults(run=_list)
-    actions = parser.add_subparsers(dest="action", metavar="ACTION")
-    show = add_command(
-        actions,
-        "show",
-        help="everything about one model",
-        description="Print the card of one model and the state of its weights.",
-        examples="  umlip-bench models show mace-mp-0-medium\n",
-    )
-    show.add_argument("name", metavar="NAME")
-    show.set_defaults(run=_show)
-    fetch = add_command(
-        actions,
-        "fetch",
-        help="download weights",
-        description="Download the weights of models into the user's store; each file is checked.",
-        examples="  umlip-bench models fetch m3gnet-mp-2021.2.8 mace-mp-0-medium\n",
-    )
-    fetch.add_argument("names", metavar="NAME", nargs="+")
-    fetch.set_defaults(run=_fetch)
+@dataclass(frozen=True, kw_only=True)
+class Show(Command):
+    """Print the card of one model and the state of its weights."""
+
+    name = "umlip-bench models show"
+    examples = """\
+  umlip-bench models show mace-mp-0-medium
+"""
+    model: Annotated[str, Argument("NAME")]
+    """as `umlip-bench models` lists it"""
+
+    def run(self) -> int:
+        from rich.table import Table
+
+        from umlip_bench.cli.console import output
+        from umlip_bench.potentials.catalogue import card as card_by_name
+        from umlip_bench.potentials.weights import WeightsStore
+
+        card = card_by_name(self.model)
+        state = availability(card, WeightsStore())
+        entry = _entry(card, state)
+        entry["elements"] = f"{len(card.elements)}: {' '.join(card.elements)}"
+        entry["note"] = card.note or ""
+        for file in card.files:
+            entry[f"file {file.name}"] = f"{file.url}\nsha256 {file.sha256 or 'not published'}"
+        table = Table(show_header=False, title=card.name, title_justify="left")
+        table.add_column()
+        table.add_column(overflow="fold")
+        for key, value in entry.items():
+            if value not in ("", None):
+                table.add_row(key.replace("_", " "), str(value))
+        output().print(table)
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fetch(Command):
+    """Download the weights of models into the user's store; each file is checked."""
+
+    name = "umlip-bench models fetch"
+    examples = """\
+  umlip-bench models fetch m3gnet-mp-2021.2.8 mace-mp-0-medium
+"""
+    models: Annotated[tuple[str, ...], Argument("NAME")]
+    """as `umlip-bench models` lists them"""
+
+    def run(self) -> int:
+        from umlip_bench.potentials.catalogue import card as card_by_name
+        from umlip_bench.potentials.weights import WeightsStore
+
+        store = WeightsStore()
+        # All names first: a typing error in the last should not come after the first's download.
+        for card in [card_by_name(name) for name in self.models]:
+            weights = store.fetch(card)
+            print(f"{card.name}: {weights.origin}, {weights.paths[0].parent}")
+        return 0
 
 
 @dataclass(frozen=True)
@@ -83,19 +140,6 @@ def availability(card: ModelCard, store: WeightsStore) -> Availability:
     if weights is None:
         return Availability(False, f"umlip-bench models fetch {card.name}")
     return Availability(True, str(weights.origin))
-
-
-def _list(options: argparse.Namespace) -> int:
-    from umlip_bench.potentials.catalogue import catalogue
-    from umlip_bench.potentials.weights import WeightsStore
-
-    store = WeightsStore()
-    states = [(card, availability(card, store)) for card in catalogue().values()]
-    if options.json:
-        print(json.dumps([_entry(card, state) for card, state in states], indent=1))
-        return 0
-    _print_table(states)
-    return 0
 
 
 def _entry(card: ModelCard, state: Availability) -> dict[str, Any]:
@@ -153,37 +197,5 @@ def _short_licence(licence: str) -> str:
     return licence.split(" (")[0].split(",")[0].replace("Academic Software License", "ASL")
 
 
-def _show(options: argparse.Namespace) -> int:
-    from rich.table import Table
-
-    from umlip_bench.cli.console import output
-    from umlip_bench.potentials.catalogue import card as card_by_name
-    from umlip_bench.potentials.weights import WeightsStore
-
-    card = card_by_name(options.name)
-    state = availability(card, WeightsStore())
-    entry = _entry(card, state)
-    entry["elements"] = f"{len(card.elements)}: {' '.join(card.elements)}"
-    entry["note"] = card.note or ""
-    for file in card.files:
-        entry[f"file {file.name}"] = f"{file.url}\nsha256 {file.sha256 or 'not published'}"
-    table = Table(show_header=False, title=card.name, title_justify="left")
-    table.add_column()
-    table.add_column(overflow="fold")
-    for key, value in entry.items():
-        if value not in ("", None):
-            table.add_row(key.replace("_", " "), str(value))
-    output().print(table)
-    return 0
-
-
-def _fetch(options: argparse.Namespace) -> int:
-    from umlip_bench.potentials.catalogue import card as card_by_name
-    from umlip_bench.potentials.weights import WeightsStore
-
-    store = WeightsStore()
-    # All names first: a typing error in the last should not come after the first's download.
-    for card in [card_by_name(name) for name in options.names]:
-        weights = store.fetch(card)
-        print(f"{card.name}: {weights.origin}, {weights.paths[0].parent}")
-    return 0
+Models.actions = {"list": List, "show": Show, "fetch": Fetch}
+COMMAND = Models
