@@ -17,6 +17,7 @@ from umlip_bench.analysis.document import (
     to_html,
     to_markdown,
 )
+from umlip_bench.analysis.tables import number
 from umlip_bench.ground.elements import SYMBOLS
 
 SHOWN_FAILURES = 10
@@ -163,8 +164,10 @@ def _ends(scale: CardScale) -> tuple[float, float | None, float | None]:
 
 
 def _interval(value: float | None, low: float | None, high: float | None) -> str:
-    text = "-" if value is None else f"{value:.3f}"
-    return text if low is None or high is None else f"{text} [{low:.3f}, {high:.3f}]"
+    text = "-" if value is None else number(value, 3)
+    if low is None or high is None:
+        return text
+    return f"{text} [{number(low, 3)}, {number(high, 3)}]"
 
 
 def _fails(content: ModelCardContent) -> Iterator[Block]:
@@ -312,11 +315,11 @@ def _ranges(symbols: Sequence[str]) -> str:
     """Elements as ranges of the periodic table: ``"89 elements (H-Bi, Ac-Pu)"``."""
     numbers = sorted(SYMBOLS.index(symbol) for symbol in symbols)
     runs: list[list[int]] = []
-    for number in numbers:
-        if runs and number == runs[-1][-1] + 1:
-            runs[-1].append(number)
+    for atomic in numbers:
+        if runs and atomic == runs[-1][-1] + 1:
+            runs[-1].append(atomic)
         else:
-            runs.append([number])
+            runs.append([atomic])
     parts = [
         SYMBOLS[run[0]] if len(run) == 1 else f"{SYMBOLS[run[0]]}-{SYMBOLS[run[-1]]}"
         for run in runs

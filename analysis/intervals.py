@@ -68,6 +68,9 @@ class Estimate:
         Number of materials.
     method
         How the interval was made, or would be made with more materials.
+    n_below, n_above
+        How many of the materials have no value but a rank, below or above all values. A value or an end
+        that is one of them is minus or plus infinity.
     """
 
     value: float
@@ -75,6 +78,8 @@ class Estimate:
     high: float | None
     n: int
     method: str
+    n_below: int = 0
+    n_above: int = 0
 
 
 @dataclass(frozen=True)
@@ -100,7 +105,7 @@ LOG_COMPLEMENT = Scale(lambda value: np.log1p(-value), lambda scaled: -np.expm1(
 """log(1 - value), for r2 close to one."""
 
 
-def median_estimate(values: ArrayLike) -> Estimate:
+def median_estimate(values: ArrayLike, *, below: int = 0, above: int = 0) -> Estimate:
     """Median over materials with the order statistic (sign test) interval.
 
     The interval from the k-th smallest to the k-th largest value misses the median with
@@ -114,28 +119,42 @@ def median_estimate(values: ArrayLike) -> Estimate:
     Parameters
     ----------
     values
-        One value per material, shape (n,).
+        One value per material, shape (m,).
+    below, above
+        Materials without a value that are known to rank below, or above, all that have one: an unstable
+        crystal's modulus is below all. Left out, the more of them a model has, the better it would look;
+        order statistics need no more than their rank.
 
     Returns
     -------
     Estimate
-        No interval below six values, where even the full range covers less than 95 %.
+        Of n = m + below + above materials. No interval below six, where even the full range covers less
+        than 95 %.
 
     Raises
     ------
     DataError
         If a value is nan or the array is not one-dimensional.
     """
-    ordered = np.sort(_per_material(values))
+    ranked = [np.full(below, -np.inf), np.sort(_per_material(values)), np.full(above, np.inf)]
+    ordered = np.concatenate(ranked)
     n = len(ordered)
     if n == 0:
         return Estimate(float("nan"), None, None, 0, NO_VALUE)
-    value = float(np.median(ordered))
+    value = _middle(ordered)
     if n < MEDIAN_FROM:
-        return Estimate(value, None, None, n, ORDER_STATISTICS)
+        return Estimate(value, None, None, n, ORDER_STATISTICS, below, above)
     # The quantile is the smallest k with P(Binomial <= k) >= 2.5 %: P(Binomial < k) is below that.
     k = int(stats.binom.ppf((1.0 - CONFIDENCE) / 2.0, n, 0.5))
-    return Estimate(value, float(ordered[k - 1]), float(ordered[n - k]), n, ORDER_STATISTICS)
+    return Estimate(
+        value, float(ordered[k - 1]), float(ordered[n - k]), n, ORDER_STATISTICS, below, above
+    )
+
+
+def _middle(ordered: FloatArray) -> float:
+    """Median of sorted values, infinite ones among them; nan if it lies between both infinities."""
+    two = ordered[[(len(ordered) - 1) // 2, len(ordered) // 2]]
+    return float(two[0]) if two[0] == two[1] else float(two.sum() / 2)
 
 
 def clustered_median_estimate(

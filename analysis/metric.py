@@ -55,6 +55,10 @@ class Metric(Generic[V]):
         Of the number.
     over
         How it is summarised over materials: rows of the summary, in the order of the tables.
+    ranked
+        For a case without a value its rank, minus or plus infinity for below or above all values; nan where
+        it has none. Medians and shares count it: left out, the more unstable crystals a model has, the
+        better it would look.
     column
         Whether tables of cases have it.
     only
@@ -68,6 +72,7 @@ class Metric(Generic[V]):
     unit: str = ""
     over: tuple[Over, ...] = ()
     _: KW_ONLY
+    ranked: Callable[[V], float] | None = None
     column: bool = True
     only: tuple[str, ...] = ()
     spread: Spread | None = None
@@ -84,12 +89,16 @@ class Metric(Generic[V]):
         views
             Cases.
         """
-        values = [self.of(view) for view in views] if self.over else []
+        values = [self._ranked(view) for view in views] if self.over else []
         for over in self.over:
             for name, estimate in over.estimates(self.key, systems, values):
                 if estimate.n or over.always:
                     unit = self.unit if over.unit is None else over.unit
                     yield head.row(name, unit, over.in_unit(estimate))
+
+    def _ranked(self, view: V) -> Value:
+        value = self.of(view)
+        return self.ranked(view) if self.ranked is not None and np.isnan(value) else value
 
     def compare(
         self, systems: Sequence[str], first: Sequence[V], second: Sequence[V]

@@ -128,10 +128,16 @@ class Over(ABC):
 
 
 def _known(systems: Sequence[str], values: Sequence[Value]) -> tuple[list[str], FloatArray]:
-    """Cases that have a value."""
+    """Cases that have a value or a rank."""
     array = np.array(values, dtype=np.float64).reshape(-1)
-    there: list[bool] = np.isfinite(array).tolist()
+    there: list[bool] = (~np.isnan(array)).tolist()
     return [name for name, known in zip(systems, there, strict=True) if known], array[there]
+
+
+def _finite(systems: Sequence[str], values: Sequence[Value]) -> FloatArray:
+    """Values of the cases that have one."""
+    known = _known(systems, values)[1]
+    return np.asarray(known[np.isfinite(known)])
 
 
 def _if_independent(systems: Sequence[str], estimate: Estimate) -> Estimate:
@@ -157,9 +163,15 @@ class Median(Over):
         return ((self.name or f"{key}_median", self.label),)
 
     def estimate(self, systems: Sequence[str], values: Sequence[Value]) -> Estimate:
-        """Of the cases that have a value."""
+        """Of the cases that have a value or a rank."""
         of, known = _known(systems, values)
-        return _if_independent(of, median_estimate(np.abs(known) if self.absolute else known))
+        ranked = np.abs(known) if self.absolute else known
+        estimate = median_estimate(
+            ranked[np.isfinite(ranked)],
+            below=int(np.sum(ranked == -np.inf)),
+            above=int(np.sum(ranked == np.inf)),
+        )
+        return _if_independent(of, estimate)
 
     def compare(
         self, systems: Sequence[str], first: Sequence[Value], second: Sequence[Value]
@@ -183,7 +195,7 @@ class Mean(Over):
 
     def estimate(self, systems: Sequence[str], values: Sequence[Value]) -> Estimate:
         """Of the cases that have a value."""
-        sizes = np.abs(_known(systems, values)[1])
+        sizes = np.abs(_finite(systems, values))
         mean = float(np.mean(sizes)) if len(sizes) else float("nan")
         return Estimate(mean, None, None, len(sizes), WITHOUT_INTERVAL)
 
@@ -215,7 +227,7 @@ class Quantiles(Over):
         self, key: str, systems: Sequence[str], values: Sequence[Value]
     ) -> list[tuple[str, Estimate]]:
         """Of the cases that have a value."""
-        known = _known(systems, values)[1]
+        known = _finite(systems, values)
         if len(known) < self.least:
             return []
         found = np.percentile(known, self.percents).tolist()
@@ -257,7 +269,7 @@ class Share(Over):
         return [] if self.if_any and not found[0][1].value > 0.0 else found
 
     def estimate(self, systems: Sequence[str], values: Sequence[Value]) -> Estimate:
-        """Of the cases that have a value."""
+        """Of the cases that have a value or a rank."""
         of, known = _known(systems, values)
         holding = sum(bool(self.holds(float(value))) for value in known)
         return _if_independent(of, share_estimate(holding, len(known)))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 from umlip_bench.analysis.intervals import Estimate
 
@@ -25,12 +27,13 @@ class Row:
     metric
         Name of the metric, e.g. ``"slope_median"``.
     value
-        In `unit`; nan if no case has the metric, and `n_cases` is then 0.
+        In `unit`; nan if no case has the metric, and `n_cases` is then 0; infinite if the median is of a
+        case that has no value but a rank.
     unit
         E.g. ``"eV/Å"``; empty for dimensionless values.
     ci_low, ci_high
         Ends of the 95 % interval in `unit`; ``None`` if there are too few cases for an interval
-        whose coverage is known.
+        whose coverage is known; infinite like `value`.
     n_cases
         Cases (materials) that the value rests on.
     n_failed
@@ -38,6 +41,9 @@ class Row:
     amplitude
         How far from equilibrium the model was measured, e.g. ``"strain 0.5 %"``; empty where that is the
         data's own.
+    n_below, n_above
+        How many of the cases have no value but a rank, below or above all values: a modulus of an
+        unstable crystal is below all.
     """
 
     model: str
@@ -52,11 +58,14 @@ class Row:
     n_cases: int
     n_failed: int
     amplitude: str = ""
+    n_below: int = 0
+    n_above: int = 0
 
     def to_json(self) -> dict[str, str | float | int | None]:
         """Return the JSON object of the row: its fields by name, in order.
 
         JSON knows neither nan nor infinity: such a value, and an interval's end, become ``None``.
+        `from_json` knows them again.
         """
         return {
             "model": self.model,
@@ -71,7 +80,30 @@ class Row:
             "n_cases": self.n_cases,
             "n_failed": self.n_failed,
             "amplitude": self.amplitude,
+            "n_below": self.n_below,
+            "n_above": self.n_above,
         }
+
+    @classmethod
+    def from_json(cls, entry: Mapping[str, Any]) -> Row:
+        """The row again.
+
+        An end that is missing while the other is there is infinite, and so is a value of which half of the
+        cases have but a rank.
+
+        Raises
+        ------
+        TypeError
+            If the entry has other fields.
+        """
+        row = cls(**{**entry, "value": math.nan if entry["value"] is None else entry["value"]})
+        low, high, value = row.ci_low, row.ci_high, row.value
+        if (low is None) != (high is None):
+            low, high = (-math.inf if low is None else low), (math.inf if high is None else high)
+        if math.isnan(value) and row.n_cases:
+            half = row.n_cases / 2
+            value = -math.inf if row.n_below >= half else math.inf if row.n_above >= half else value
+        return replace(row, value=value, ci_low=low, ci_high=high)
 
 
 @dataclass(frozen=True)
@@ -116,6 +148,8 @@ class RowHead:
             n_cases=estimate.n,
             n_failed=self.n_failed,
             amplitude=self.amplitude,
+            n_below=estimate.n_below,
+            n_above=estimate.n_above,
         )
 
 

@@ -198,16 +198,28 @@ def _panels(rows: Sequence[Row], presentation: Presentation) -> Iterator[Panel]:
 
 def with_interval(row: Row, digits: int) -> str:
     """Value and, in brackets, its interval if it has one."""
-    return "-" if math.isnan(row.value) else f"{row.value:.{digits}f}{interval(row, digits)}"
+    return "-" if math.isnan(row.value) else f"{number(row.value, digits)}{interval(row, digits)}"
 
 
-def number(value: float, digits: int) -> str:
-    """A value for a table; ``"-"`` for nan."""
-    return "-" if math.isnan(value) else f"{value:.{digits}f}"
+def number(value: float, digits: int, sign: str = "") -> str:
+    """A value for a table; ``"-"`` for nan, words for what has but a rank.
+
+    Parameters
+    ----------
+    value
+        May be nan or infinite.
+    digits
+        After the point.
+    sign
+        ``"+"`` for a sign in any case.
+    """
+    if math.isinf(value):
+        return "above all" if value > 0 else "below all"
+    return "-" if math.isnan(value) else f"{value:{sign}.{digits}f}"
 
 
 def interval(row: Row, digits: int) -> str:
     """The interval in brackets after a blank; nothing if there is none."""
     if row.ci_low is None or row.ci_high is None:
         return ""
-    return f" [{row.ci_low:.{digits}f}, {row.ci_high:.{digits}f}]"
+    return f" [{number(row.ci_low, digits)}, {number(row.ci_high, digits)}]"

@@ -228,7 +228,7 @@ def read_cases(out):
 
 def read_rows(out):
     content = json.loads((out / "summary.json").read_text(), parse_constant=pytest.fail)
-    assert content["schema"] == 3
+    assert content["schema"] == 4
     return content["rows"]
 
 

@@ -270,9 +270,25 @@ def test_the_summary_is_json_without_not_a_number(tmp_path: Path) -> None:
         folder.write_summary({"s": [row]})
         folder.write_summary({"s": [row, row]})
     content = json.loads((tmp_path / "summary.json").read_text(), parse_constant=pytest.fail)
-    assert (content["schema"], list(content["of"])) == (3, ["s"])
+    assert (content["schema"], list(content["of"])) == (4, ["s"])
     assert len(content["rows"]) == 2
     assert content["rows"][0]["value"] is None
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        Row("m", "d", "s", "v", "x", 0.4, "", 0.1, 0.7, 9, 1, "strain 0.5 %", 1, 0),
+        Row("m", "d", "s", "v", "x", 0.4, "", -math.inf, 0.7, 9, 1, "", 3, 0),
+        Row("m", "d", "s", "v", "x", 0.4, "", 0.1, math.inf, 9, 1, "", 0, 3),
+        Row("m", "d", "s", "v", "x", -math.inf, "", -math.inf, 0.2, 9, 1, "", 6, 0),
+        Row("m", "d", "s", "v", "x", math.inf, "", None, None, 4, 1, "", 0, 2),
+        Row("m", "d", "s", "v", "x", 0.4, "", None, None, 4, 1),
+    ],
+)
+def test_rows_come_back_from_json(row: Row) -> None:
+    """What has but a rank too, which JSON has no number for."""
+    assert Row.from_json(json.loads(json.dumps(row.to_json(), allow_nan=False))) == row
 
 
 def test_a_write_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ import altair as alt
 
 from umlip_bench.analysis.report.style import Style
 from umlip_bench.analysis.report.wording import upper
+from umlip_bench.analysis.tables import number
 
 Chart = Any
 """An Altair chart; its classes share no public type but ``TopLevelMixin``."""
@@ -78,9 +80,9 @@ def inline(values: Iterable[dict[str, Any]]) -> alt.InlineData:
 def estimated(value: float, low: float | None, high: float | None, n: int) -> dict[str, Any]:
     """What a mark of a value with an interval needs."""
     return {
-        "value": value,
-        "low": low,
-        "high": high,
+        "value": _finite(value),
+        "low": _finite(low),
+        "high": _finite(high),
         "cases": n,
         "interval": interval_words(low, high),
     }
@@ -88,7 +90,15 @@ def estimated(value: float, low: float | None, high: float | None, n: int) -> di
 
 def interval_words(low: float | None, high: float | None) -> str:
     """The interval for a tooltip."""
-    return "too few materials" if low is None or high is None else f"{low:.3g} to {high:.3g}"
+    if low is None or high is None:
+        return "too few materials"
+    ends = (f"{end:.3g}" if math.isfinite(end) else number(end, 0) for end in (low, high))
+    return " to ".join(ends)
+
+
+def _finite(value: float | None) -> float | None:
+    """What can be drawn: a rank cannot."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 def whisker_chart(
@@ -215,7 +225,7 @@ def zero_line(style: Style) -> Chart:
 
 def span_of(values: Sequence[float], target: float) -> tuple[float, float]:
     """Ends of an axis that holds values and what would be right."""
-    low, high = min(*values, target), max(*values, target)
+    low, high = min((*values, target)), max((*values, target))
     margin = 0.05 * ((high - low) or 1.0)
     return brief(low - margin), brief(high + margin)
 

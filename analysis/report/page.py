@@ -30,6 +30,7 @@ from umlip_bench.analysis.report.content import CorrectionRow, Member, Report
 from umlip_bench.analysis.report.picture_charts import picture_figure
 from umlip_bench.analysis.report.style import SCREEN, Style, config
 from umlip_bench.analysis.summary import Row
+from umlip_bench.analysis.tables import number
 
 SYMBOLS = {
     "circle": "M6 0A6 6 0 1 1-6 0A6 6 0 1 1 6 0Z",
@@ -207,7 +208,7 @@ def _with_ends(
 ) -> str:
     # Adding zero takes the sign off what is rounded to it.
     parts = [
-        f"{round(v, decimals) + 0.0:{sign}.{decimals}f}"
+        number(round(v, decimals) + 0.0, decimals, sign)
         for v in (value, low, high)
         if v is not None
     ]

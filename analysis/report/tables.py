@@ -68,7 +68,9 @@ def summary_table(analysis: AnySuite, everyone: Sequence[Side]) -> Table:
             "high",
             "unit",
             "cases",
+            "of them by rank",
             "failed",
+            "amplitude",
         ),
         rows=tuple(
             (
@@ -77,11 +79,13 @@ def summary_table(analysis: AnySuite, everyone: Sequence[Side]) -> Table:
                 row.variant,
                 side.label,
                 _finite(row.value),
-                row.ci_low,
-                row.ci_high,
+                _finite(row.ci_low),
+                _finite(row.ci_high),
                 row.unit,
                 row.n_cases,
+                row.n_below + row.n_above,
                 row.n_failed,
+                row.amplitude,
             )
             for side in everyone
             for row in side.run.rows

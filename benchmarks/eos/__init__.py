@@ -43,6 +43,7 @@ SUITE = Suite(
         Metric(
             "bulk_modulus_scale",
             Judged.bulk_modulus_scale,
+            ranked=Judged.softest,
             over=(
                 Median("bulk modulus / DFT", headline="bulk moduli", paired=True, always=True),
                 Share("share softened", name="share_softened", holds=below_one),
@@ -51,6 +52,7 @@ SUITE = Suite(
         Metric(
             "volume_error",
             Judged.volume_error,
+            ranked=Judged.volume_rank,
             over=(
                 Median("volume error", unit="%", size=0.01),
                 Median(
@@ -66,6 +68,7 @@ SUITE = Suite(
         Metric(
             "derivative_error",
             Judged.derivative_error,
+            ranked=Judged.farthest,
             over=(Median("|B0' error|", name="derivative_mae", absolute=True, paired=True),),
         ),
         Metric("pressure", Judged.pressure, "GPa", (Median("pressure"),), only=(FIXED,)),
@@ -75,8 +78,14 @@ SUITE = Suite(
             over=(Median("energy slope", paired=True),),
             only=(FIXED,),
         ),
-        Metric("delta", Judged.delta, "meV/atom", (Median("delta", paired=True),)),
-        Metric("nu", Judged.nu, "%", (Median("nu", paired=True),)),
+        Metric(
+            "delta",
+            Judged.delta,
+            "meV/atom",
+            (Median("delta", paired=True),),
+            ranked=Judged.farthest,
+        ),
+        Metric("nu", Judged.nu, "%", (Median("nu", paired=True),), ranked=Judged.farthest),
         Metric(
             "no_minimum",
             Judged.has_no_minimum,

@@ -170,6 +170,19 @@ class Judged:
         """Whether there is none among the volumes."""
         return float(self.minimum is None)
 
+    def softest(self) -> float:
+        """Rank of a bulk modulus that there is not, for want of a minimum."""
+        return NAN if self.material.reference is None else -np.inf
+
+    def farthest(self) -> float:
+        """Rank of a distance from DFT's curve that there is not, likewise."""
+        return NAN if self.material.reference is None else np.inf
+
+    def volume_rank(self) -> float:
+        """Of a volume that there is not: on the side that the energy falls to."""
+        expands = self.curve.energies[-1] < self.curve.energies[0]
+        return self.farthest() if expands else self.softest()
+
     def volume_error(self) -> float:
         """Equilibrium volume relative to DFT's, minus one."""
         return self._between(lambda model, dft: model.volume / dft.volume - 1.0)

@@ -36,23 +36,22 @@ def verdict(rows: Sequence[Row], model: str) -> str:
         f"{scale.n_cases} material{'' if scale.n_cases == 1 else 's'}"
     )
     if "volume_error_median" in found:
-        text += f", volumes {found['volume_error_median'].value:+.1f} %"
+        text += f", volumes {number(found['volume_error_median'].value, 1, '+')} %"
     return text
 
 
 def caption(rows: Sequence[Row]) -> str:
     """State what the table shows."""
     place = (
-        "at DFT's equilibrium volume, fractional coordinates fixed; volume, delta and nu of the materials "
-        "whose minimum is among DFT's volumes"
+        "at DFT's equilibrium volume, fractional coordinates fixed"
         if rows[0].variant == FIXED
         else "at the model's own equilibrium, cell and atoms relaxed"
     )
     return (
         f"Bulk modulus over DFT's, {place}. Birch-Murnaghan fits of third order. delta: root mean "
         f"square difference of the curves within 6 % in volume; nu: weighted difference of V0, B0, B0'; no "
-        f"minimum: curves without one among their volumes, which have no V0, B0, B0', delta and nu. "
-        f"Medians over materials, 95 % intervals by {ORDER_STATISTICS}, shares by "
+        f"minimum: curves without one among their volumes, which rank as the softest and the farthest from "
+        f"DFT's. Medians over materials, 95 % intervals by {ORDER_STATISTICS}, shares by "
         f"{CLOPPER_PEARSON}; medians need {MEDIAN_FROM} materials for an interval."
     )
 

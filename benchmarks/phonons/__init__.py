@@ -127,6 +127,7 @@ SUITE = Suite(
             Judged.heat_capacity_error,
             "J/(mol K)",
             (Median("C - DFT"), Median(name="heat_capacity_mae", absolute=True)),
+            ranked=Judged.above_all,
         ),
         Metric(
             "entropy_error",
@@ -135,6 +136,7 @@ SUITE = Suite(
             ),
             "J/(mol K)",
             (Median(), Median("|S error|", name="entropy_mae", absolute=True, paired=True)),
+            ranked=Judged.above_all_of_cells,
         ),
         Metric(
             "free_energy_error",
@@ -145,7 +147,9 @@ SUITE = Suite(
             ),
             "meV/atom",
             (Median(), Median("|F error|", name="free_energy_mae", absolute=True, paired=True)),
+            ranked=Judged.below_all_of_cells,
         ),
+        Metric("too_soft", Judged.too_soft),
         Metric("imaginary", lambda s: s.model.imaginary),
         Metric(
             "is_stable",

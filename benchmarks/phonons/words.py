@@ -70,9 +70,9 @@ def caption(rows: Sequence[Row]) -> str:
         f"origin of signed squared frequencies on one mesh, inverse: best factor on the model; highest, "
         f"mean: ratios of frequencies; share softened: of highest frequencies; imaginary: below "
         f"-{IMAGINARY} THz at a wave vector of the supercell; only interpolated: between them alone, as in "
-        f"too small a supercell. Thermodynamics at {TEMPERATURE:.0f} K per mole of atoms, of materials "
-        f"without either. Medians over materials, 95 % intervals by "
-        f"{ORDER_STATISTICS}, shares by {CLOPPER_PEARSON}; medians need {MEDIAN_FROM} materials for an "
+        f"too small a supercell. Thermodynamics at {TEMPERATURE:.0f} K per mole of atoms; materials with "
+        f"imaginary modes that DFT does not have rank as the softest. Medians over materials, 95 % intervals "
+        f"by {ORDER_STATISTICS}, shares by {CLOPPER_PEARSON}; medians need {MEDIAN_FROM} materials for an "
         f"interval."
     )
 

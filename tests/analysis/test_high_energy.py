@@ -197,6 +197,8 @@ def test_row_to_json() -> None:
         "n_cases": 7,
         "n_failed": 1,
         "amplitude": "strain 0.5 %",
+        "n_below": 0,
+        "n_above": 0,
     }
     assert (
         Row("m", "d", "s", "v", "x", float("inf"), "", None, None, 1, 0).to_json()["value"] is None

@@ -12,13 +12,7 @@ import pytest
 from scipy import stats
 
 from umlip_bench.analysis import intervals
-from umlip_bench.analysis.energies import (
-    EnergyComparison,
-    EnergyValue,
-    Standing,
-    Variant,
-    energy_rows,
-)
+from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Standing, Variant
 from umlip_bench.analysis.intervals import (
     Estimate,
     clustered_median_estimate,
@@ -28,6 +22,8 @@ from umlip_bench.analysis.intervals import (
 )
 from umlip_bench.analysis.over import pooled_inverse, pooled_mae, pooled_r2, pooled_slope
 from umlip_bench.analysis.softening import inverse_of, mae_of, r2_of, slope_of
+from umlip_bench.benchmarks import load_suite
+from umlip_bench.benchmarks.defects.result import DefectResult
 from umlip_bench.ground.errors import DataError
 
 STATISTICS = {"slope": slope_of, "inverse": inverse_of, "r2": r2_of, "mae": mae_of}
@@ -100,6 +96,28 @@ def test_median_of_few_has_no_interval(n: int) -> None:
     result = median_estimate(np.arange(float(n)))
     assert result.value == (n - 1) / 2
     assert (result.low, result.high, result.n) == (None, None, n)
+
+
+@pytest.mark.parametrize(("below", "above"), [(0, 3), (3, 0), (2, 2), (9, 0), (0, 9)])
+def test_a_median_needs_no_more_than_ranks(below: int, above: int) -> None:
+    """As of values that are far below, or above, wherever they are."""
+    values = np.random.default_rng(0).normal(size=9)
+    result = median_estimate(values, below=below, above=above)
+    far = 1e6 * np.arange(1, 10)
+    whole = median_estimate(np.concatenate([values, -far[:below], far[:above]]))
+    assert result.low is not None
+    assert whole.low is not None
+    assert result.n == whole.n == 9 + below + above
+    for found, exact in ((result.low, whole.low), (result.high, whole.high)):
+        assert found == (exact if abs(exact) < 1e3 else np.copysign(np.inf, exact))
+    assert result.value == whole.value or abs(whole.value) > 1e3
+    assert (result.n_below, result.n_above) == (below, above)
+
+
+def test_a_median_between_ranks() -> None:
+    assert median_estimate([1.0], below=2).value == -np.inf
+    assert median_estimate([1.0], above=1).value == np.inf
+    assert np.isnan(median_estimate([], below=1, above=1).value)
 
 
 def test_no_materials() -> None:
@@ -304,7 +322,9 @@ def energy_estimates(
         )
         for k in range(len(x))
     ]
-    rows = energy_rows("toy", "toy", "defects", comparisons, 0)
+    rows = load_suite("defects").rows(
+        "toy", "toy", [DefectResult(each, 0.0) for each in comparisons], 0
+    )
     return {row.metric: (row.value, row.ci_low, row.ci_high) for row in rows}
 
 

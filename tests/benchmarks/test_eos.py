@@ -1,6 +1,7 @@
 """Equations of state: exact curves come back, published ones are read, a failing material stands alone."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -134,14 +135,41 @@ def test_curves_without_a_minimum_are_counted():
     rows = {(r.variant, r.metric): r for r in SUITE.rows("toy", "data", results, 0)}
     assert rows[FIXED, "share_no_minimum"].value == 0.5
     assert rows[RELAXED, "share_no_minimum"].value == 0
-    assert rows[FIXED, "volume_error_median"].n_cases == 1
     assert rows[FIXED, "bulk_modulus_scale_median"].n_cases == 2
+    assert rows[FIXED, "bulk_modulus_scale_median"].n_below == 0
+
+
+def test_curves_without_a_minimum_keep_their_rank():
+    """Two of nine, one that expands and one that shrinks: medians are those of far values."""
+    errors = np.array([-0.02, -0.01, 0.0, 0.005, 0.01, 0.015, 0.02])
+    owns = [Equilibrium((1 + e) * CURVE.volume, 0.4, 4.0) for e in (*errors, 0.2, -0.2)]
+    results = [
+        measured(SUITE, Squeezable(own), [reference_case(str(k))])[str(k)]
+        for k, own in enumerate(owns)
+    ]
+    # Around their own minima all have one; take it from two of them.
+    cut = [replace(each, relaxed=each.fixed) for each in results]
+    rows = {(r.variant, r.metric): r for r in SUITE.rows("toy", "data", cut, 0)}
+    for variant in (FIXED, RELAXED):
+        volume = rows[variant, "volume_error_median"]
+        assert volume.value == pytest.approx(100 * np.median([*errors, 9, -9]), abs=0.01)
+        assert (volume.n_cases, volume.n_below, volume.n_above) == (9, 1, 1)
+        assert volume.ci_low == pytest.approx(100 * errors[0], abs=0.01)
+        distance = rows[variant, "volume_error_mae"]
+        assert distance.value == pytest.approx(100 * np.median([*abs(errors), 9, 9]), abs=0.01)
+        assert (distance.n_cases, distance.n_above) == (9, 2)
+        assert rows[variant, "delta_median"].n_cases == 9
+    scale = rows[RELAXED, "bulk_modulus_scale_median"]
+    assert (scale.n_cases, scale.n_below) == (9, 2)
+    assert scale.value == pytest.approx(0.4 / CURVE.bulk_modulus, rel=1e-3)
+    assert scale.ci_low == -np.inf  # the second of nine
+    assert rows[RELAXED, "share_softened"].n_cases == 9
 
 
 def test_results_come_back_from_arrays():
     for points in (True, False):
         result = measured(SUITE, Squeezable(CURVE), [reference_case(points=points)])["toy"]
-        again = SUITE.from_arrays("toy", SUITE.to_arrays(result))
+        again = SUITE.from_arrays(SUITE.to_arrays(result))
         np.testing.assert_equal(SUITE.numbers(again), SUITE.numbers(result))
         json.dumps(SUITE.numbers(result))
 
@@ -151,7 +179,7 @@ def test_a_structure_without_reference():
     cases = SUITE.structure_cases(StructureRequest(atoms, "mine", 1, None))
     result = measured(SUITE, Squeezable(CURVE), cases)["mine"]
     assert result.fixed is None
-    again = SUITE.from_arrays("mine", SUITE.to_arrays(result))
+    again = SUITE.from_arrays(SUITE.to_arrays(result))
     metrics = SUITE.numbers(again)
     assert metrics["volume"] == pytest.approx(CURVE.volume, rel=1e-6)
     assert np.isnan(metrics["relaxed_bulk_modulus_scale"])

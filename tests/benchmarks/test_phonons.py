@@ -147,6 +147,32 @@ def test_imaginary_modes_never_disappear():
     )
 
 
+def test_thermodynamics_of_imaginary_modes_keep_their_rank():
+    """A mode that goes to zero has the largest C and S, and F of minus infinity: there it ranks."""
+    truth = HarmonicLattice(A, 3.0, 0.7)
+    softer = [HarmonicLattice(A, 3.0, 0.7, factor=c) for c in (0.95, 0.9, 0.85, 0.8, 0.75, 0.7)]
+    models = [*softer, *2 * [HarmonicLattice(A, 3.0, -0.2)]]
+    results = [
+        measured(SUITE, model, [dft_case(truth, str(k))])[str(k)] for k, model in enumerate(models)
+    ]
+    metrics = [by_variant(SUITE, each)[FIXED] for each in results]
+    assert [m.too_soft for m in metrics] == [0] * 6 + [1] * 2
+    rows = {(r.variant, r.metric): r for r in SUITE.rows("toy", "data", results, 0)}
+    for key, far in (("heat_capacity", 1e6), ("entropy", 1e6), ("free_energy", -1e6)):
+        errors = [getattr(m, f"{key}_error") for m in metrics[:6]] + 2 * [far]
+        signed, size = rows[FIXED, f"{key}_error_median"], rows[FIXED, f"{key}_mae"]
+        assert signed.value == pytest.approx(np.median(errors))
+        assert size.value == pytest.approx(np.median(np.abs(errors)))
+        assert (signed.n_cases, signed.n_below, signed.n_above) == (
+            (8, 2, 0) if far < 0 else (8, 0, 2)
+        )
+    # DFT's own imaginary modes leave nothing to compare with.
+    unstable = measured(SUITE, truth, [dft_case(HarmonicLattice(A, 3.0, -0.2), "x")])["x"]
+    assert by_variant(SUITE, unstable)[FIXED].too_soft == 0
+    rows = {(r.variant, r.metric): r for r in SUITE.rows("toy", "data", [*results, unstable], 0)}
+    assert rows[FIXED, "entropy_mae"].n_cases == 8
+
+
 def test_what_is_not_comparable_is_not_a_failure():
     truth = HarmonicLattice(A, 3.0, 0.7)
     case = dft_case(truth, fixed_only="the reference is as built")
@@ -172,7 +198,7 @@ def test_results_come_back_from_arrays():
     truth = HarmonicLattice(A, 3.0, 0.7)
     for case in (dft_case(truth), lattice_case(heat_capacity=24.0, fixed_only="as built")):
         result = measured(SUITE, truth, [case])["lattice"]
-        again = SUITE.from_arrays("lattice", SUITE.to_arrays(result))
+        again = SUITE.from_arrays(SUITE.to_arrays(result))
         assert SUITE.numbers(again) == pytest.approx(SUITE.numbers(result), nan_ok=True)
         assert again.sampling.path.labels == result.sampling.path.labels
         assert again.not_comparable == result.not_comparable
@@ -469,6 +495,20 @@ def test_frequencies_go_with_the_root_of_the_inputs_mass(factor):
                 atol=1e-6,
             )
         assert identity(make(cubic(A))) != identity(make(heavy))
+
+
+@pytest.mark.model
+def test_lithium_hydride_and_deuteride_in_chgnet(load_model):
+    """The shared input: highest frequencies of 27.56 and, by phonopy with a mass of 2.014, 19.50 THz."""
+    model = load_model("chgnet-0.3.0")
+    highest = {}
+    for name, mass in (("LiH", 1.008), ("LiD", 2.014)):
+        atoms = bulk("LiH", "rocksalt", a=4.0834, cubic=True)
+        atoms.set_masses(np.where(atoms.numbers == 1, mass, atomic_masses[3]))
+        (case,) = SUITE.structure_cases(StructureRequest(atoms, name, 1, None))
+        highest[name] = measured(SUITE, model, [case])[name].relaxed.mesh.max()
+    assert highest["LiH"] == pytest.approx(27.56, abs=0.02)
+    assert highest["LiD"] == pytest.approx(19.50, abs=0.02)
 
 
 def test_natural_masses_stated_or_not_are_the_same_case():

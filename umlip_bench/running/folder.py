@@ -148,6 +148,8 @@ class RunFolder:
         """Rows of the summary that is there, and what they are of; nothing of one that cannot be read."""
         try:
             content = load_json((self.path / SUMMARY).read_bytes())
+            if content["schema"] != SUMMARY_SCHEMA:
+                return [], {}  # made anew from the cases by whoever reads them
             rows = [dict(row) for row in content["rows"] if isinstance(row["suite"], str)]
             return rows, dict(content["of"])
         except (OSError, ValueError, KeyError, TypeError):
