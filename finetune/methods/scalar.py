@@ -42,7 +42,7 @@ class Scalar(FactorMethod[ScalarSettings]):
     """See the module; the fit is `umlip_bench.finetune.scalar.fit_scalar`."""
 
     name = "scalar"
-    help = "the energy surface times one factor about the model's element references, in seconds"
+    help = "the energy surface times one factor about the model's element references"
     needs = Needs.FORCES
     rung = 10.0
     settings: ClassVar[type] = ScalarSettings

@@ -100,7 +100,7 @@ class Head(TrainingMethod):
     """The last layers."""
 
     name = "head"
-    help = "weights of the last layers trained on energies, forces and stress"
+    help = "weights of the last layers trained"
     rung = 30.0
 
     def choose(
@@ -113,7 +113,7 @@ class LowRank(TrainingMethod):
     """Low-rank updates of the model's matrices."""
 
     name = "lora"
-    help = "low-rank updates of all matrices trained on energies, forces and stress"
+    help = "low-rank updates of all matrices trained"
     rung = 40.0
 
     def trainable(self, potential: Potential) -> TrainablePotential:
@@ -146,7 +146,7 @@ class Full(TrainingMethod):
     """All weights."""
 
     name = "full"
-    help = "all weights trained on energies, forces and stress"
+    help = "all weights trained"
     rung = 50.0
 
     def choose(

@@ -8,8 +8,7 @@ and the tenth for choosing the epoch by its force error.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 from umlip_bench.ground.errors import CorrectionError
 from umlip_bench.ground.limits import (
@@ -103,7 +102,3 @@ class TrainingSettings:
     def with_seed(self, seed: int) -> TrainingSettings:
         """The same with another seed."""
         return replace(self, seed=seed)
-
-    def to_plain(self) -> dict[str, Any]:
-        """For the card."""
-        return asdict(self)

@@ -528,7 +528,7 @@ def test_a_path_file_and_its_pictures(tmp_path, capsys):
     assert values["fixed-geometry", "n_flagged"] == 1
     assert main(["pictures", str(folder)]) == 0
     names = {path.name for path in (folder / "pictures").iterdir()}
-    assert names == {"migration-hop-1.png", "migration-difference.png"}
+    assert names == {"migration-hop-1.png", "migration-difference.png", "settings.yaml"}
     picture = folder / "pictures" / "migration-hop-1.png"
     assert picture.read_bytes().startswith(b"\x89PNG")
 

@@ -414,6 +414,7 @@ def test_the_commands(tmp_path, capsys):
     assert main(["pictures", str(folder)]) == 0
     assert {path.name for path in (folder / "pictures").iterdir()} == {
         "phonons-Si.png",
+        "settings.yaml",
         "eos-Si.png",
     }
     lines = [json.loads(line) for line in (folder / "cases.jsonl").read_text().splitlines()]

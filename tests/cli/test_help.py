@@ -1,6 +1,8 @@
 """Help: of every command, with examples that are command lines, and that do what they say."""
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import ase.io
@@ -15,6 +17,7 @@ from tests.support.report_runs import SOFT, STIFF, write, write_correction
 from umlip_bench.cli import PROGRAM as BENCH
 from umlip_bench.cli.declare import Command
 from umlip_bench.cli.finetune import PROGRAM as FINETUNE
+from umlip_bench.cli.options import options_of
 
 PROGRAMS = {program.name: program for program in (BENCH, FINETUNE)}
 COMMANDS = [command for program in PROGRAMS.values() for command in commands_of(program)]
@@ -126,6 +129,7 @@ def here(prepared, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "here")
     monkeypatch.syspath_prepend(tmp_path / "here")
     # Whatever published data there is on this machine would take minutes to verify.
+    (tmp_path / "none").mkdir()
     monkeypatch.setenv("UMLIP_BENCH_DATA", str(tmp_path / "none"))
     monkeypatch.setenv("UMLIP_BENCH_CACHE", str(tmp_path / "none"))
     return tmp_path / "here"
@@ -155,6 +159,55 @@ def test_a_program_alone_shows_its_help(program, capsys):
     for name, line in program.commands.items():
         assert name in alone
         assert line in alone
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["modles"], "there is no command 'modles'; there are run, relax, models"),
+        (["data", "shwo"], "there is no command 'shwo' of umlip-bench data; there are list, show"),
+        (["models", "show", "a", "b"], "'b' is more than umlip-bench models show takes"),
+        (["card", "--modle", "x"], "--modle. Did you mean --model? See umlip-bench card --help."),
+        (["card"], "RUN requires an argument"),
+        (["speed", "--model", "x", "--structures", "3"], "--structures is now --n-structures"),
+    ],
+)
+def test_what_is_wrong_with_a_command_line(arguments, said, capsys):
+    assert BENCH.main(arguments) == 2
+    shown = capsys.readouterr()
+    assert shown.err.startswith("umlip-bench: ")
+    assert said in shown.err
+    assert shown.out == ""
+
+
+def test_every_old_name_has_a_new_one():
+    for command in COMMANDS:
+        there = {f"--{name}" for name in options_of(command)}
+        for old, new in command.renamed.items():
+            assert old not in there
+            assert new.replace("--no-", "--") in there
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_verbose_works_anywhere(place, monkeypatch):
+    asked = []
+    monkeypatch.setattr("umlip_bench.cli.program._log_to_stderr", asked.append)
+    monkeypatch.setattr("umlip_bench.cli.models.Show.run", lambda self: 0)
+    words = ["models", "show", "x"]
+    for flag in ("-v", "--verbose"):
+        assert BENCH.main([*words[:place], flag, *words[place:]]) == 0
+    assert BENCH.main(words) == 0
+    assert asked == [True, True, False]
+
+
+@pytest.mark.seconds
+@pytest.mark.parametrize("arguments", [["--help"], ["models"], ["models", "--json"]])
+def test_a_reader_that_has_seen_enough(arguments):
+    command = [sys.executable, "-m", "umlip_bench", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
 
 
 @pytest.mark.parametrize("words", EXAMPLES.values(), ids=EXAMPLES)

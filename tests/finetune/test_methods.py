@@ -11,6 +11,7 @@ from ase.calculators.emt import EMT
 import umlip_bench
 from umlip_bench import finetune
 from umlip_bench.cli.finetune import main
+from umlip_bench.engine.prediction import predict
 from umlip_bench.finetune.method import Chosen, methods
 from umlip_bench.finetune.method import method as named
 from umlip_bench.ground.errors import CorrectionError, WeightsError
@@ -63,9 +64,60 @@ class Scalar(Mine):
     name = "scalar"
 
 
+class Own(Method):
+    """Changes a model by a change of its own."""
+
+    name = "own"
+    help = "twice the energy surface"
+    rung = 16.0
+
+    def fit(self, parent, labels, settings, around):
+        return ChangeFit(self.name, self.change()(2.0), len(labels))
+
+    @classmethod
+    def change(cls):
+        import mine_change
+
+        return mine_change.Times
+
+
 class Nameless(Method[Settings]):
     help = "says neither its name nor its place"
 '''
+
+
+CHANGE = """
+from dataclasses import dataclass
+
+from umlip_bench.potentials.corrections.modification import ForeignChange, ScalarCorrection, damaged
+from umlip_bench.potentials.corrections.scaled import scaled
+
+
+@dataclass(frozen=True)
+class Times(ForeignChange):
+    factor: float
+
+    section = "times"
+
+    def to_plain(self):
+        return {"factor": self.factor}
+
+    def numbers(self):
+        return {"factor": self.factor.hex()}
+
+    def describe(self, architecture):
+        return f"{architecture}, times {self.factor}"
+
+    @classmethod
+    def read(cls, path, content):
+        factor = content.get("times", {}).get("factor")
+        if not isinstance(factor, float):
+            raise damaged(path, f"times.factor is {factor!r}")
+        return cls(factor)
+
+    def put_on(self, parent, weights):
+        return scaled(weights, parent, ScalarCorrection(self.factor))
+"""
 
 
 def install(site, points):
@@ -77,6 +129,7 @@ def install(site, points):
         "\n".join(["[umlip_bench.methods]", *(f"{k} = {v}" for k, v in points.items())]) + "\n"
     )
     (site / "mine_module.py").write_text(MODULE)
+    (site / "mine_change.py").write_text(CHANGE)
 
 
 @pytest.fixture
@@ -158,6 +211,26 @@ def test_help(here, capsys, command):
     assert "mine: the factor of the first label alone" in shown
     assert "--stretch" in shown
     assert "What the factor of the first label is multiplied with" in shown
+
+
+def test_a_change_of_its_own_is_kept_and_loaded(here, monkeypatch):
+    install(here / "other", {"own": "mine_module:Own"})
+    (here / "other" / "mine-1.0.dist-info").rename(here / "other" / "own-1.0.dist-info")
+    metadata = here / "other" / "own-1.0.dist-info" / "METADATA"
+    metadata.write_text("Metadata-Version: 2.1\nName: own\nVersion: 1.0\n")
+    monkeypatch.syspath_prepend(here / "other")
+    labels = umlip_bench.datasets.load("cu.xyz").frames
+    model = umlip_bench.potential(EMT_MODEL)
+    fit = finetune.fit(model, labels, "own")
+    finetune.save(fit, model, "owned")
+    loaded = umlip_bench.potential("owned", device="cpu")
+    forces = [predict(m, [labels[0].atoms])[0].forces for m in (model, fit.put_on(model), loaded)]
+    assert forces[1] == pytest.approx(2 * forces[0])
+    assert forces[2] == pytest.approx(2 * forces[0])
+    card = here / "owned" / "card.yaml"
+    card.write_text(card.read_text().replace("factor: 2.0", "factor: two"))
+    with pytest.raises(WeightsError, match=r"times.factor is 'two'"):
+        umlip_bench.potential("owned")
 
 
 def test_in_python(here):

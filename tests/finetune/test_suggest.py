@@ -322,7 +322,7 @@ def test_command_writes_frames_and_inputs(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "150")
     bulk("Cu", cubic=True).write("cu.cif")
     command = (
-        "suggest --structure cu.cif -n 2 --enough-atoms 4 --runs 1 --states 4 --equilibration 20"
+        "suggest --structure cu.cif -n 2 --enough-atoms 4 --runs 1 --states-per-run 4 --equilibration 20"
         f" --interval 20 --strain 0 --device cpu --model {EMT} --out suggested"
     ).split()
     assert main(command) == 0

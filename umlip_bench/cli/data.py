@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from json import dumps
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from umlip_bench.cli.data_cards import ALWAYS_HERE, all_cards, cards_of, entry_of, size_of
 from umlip_bench.cli.data_show import Show
 from umlip_bench.cli.data_user import Check, Export
 from umlip_bench.cli.declare import Argument, Command, metavar
 
 if TYPE_CHECKING:
     from umlip_bench.datasets.catalogue import DatasetCard
-    from umlip_bench.datasets.store import LocatedData
 
 WRONG = 1
 """Exit status of ``verify`` where a file is missing or not the published one."""
@@ -43,6 +39,9 @@ class Data(Command):
     """print JSON instead of a table"""
 
     def run(self) -> int:
+        from umlip_bench.cli.console import output
+        from umlip_bench.datasets.card_tables import listing
+        from umlip_bench.datasets.cards import all_cards, entry_of
         from umlip_bench.datasets.store import DataStore
 
         store = DataStore()
@@ -50,7 +49,14 @@ class Data(Command):
         if self.json:
             print(dumps([entry_of(card, located) for card, located in states], indent=1))
             return 0
-        _print_table(states)
+        console = output()
+        console.print(listing(states))
+        console.print(
+            "Files that are not here: umlip-bench data fetch ID. Everything about one set: "
+            "umlip-bench data show ID.",
+            soft_wrap=True,
+            highlight=False,
+        )
         return 0
 
 
@@ -88,6 +94,7 @@ class Fetch(Command):
     """only this file of one set; repeatable"""
 
     def run(self) -> int:
+        from umlip_bench.datasets.cards import ALWAYS_HERE
         from umlip_bench.datasets.store import DataStore
         from umlip_bench.ground.errors import DataError
 
@@ -125,6 +132,7 @@ class Verify(Command):
     """sets of `umlip-bench data list`"""
 
     def run(self) -> int:
+        from umlip_bench.datasets.cards import ALWAYS_HERE, all_cards, cards_of
         from umlip_bench.datasets.store import CheckState, DataStore
 
         store = DataStore()
@@ -147,58 +155,8 @@ class Verify(Command):
         return status
 
 
-def _print_table(states: Sequence[tuple[DatasetCard, LocatedData | None]]) -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    from umlip_bench.cli.console import output
-
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("id", no_wrap=True)
-    table.add_column("tasks", no_wrap=True)
-    table.add_column("cells", justify="right", no_wrap=True)
-    table.add_column("functional", no_wrap=True)
-    table.add_column("licence")
-    table.add_column("citation", no_wrap=True)
-    table.add_column("size", justify="right", no_wrap=True)
-    table.add_column("files", no_wrap=True)
-    for card, located in states:
-        table.add_row(
-            card.id,
-            "\n".join(card.tasks),
-            f"{card.n_structures:,}",
-            str(card.level_of_theory),
-            card.licence.split(" (")[0].split(":")[0],
-            _first_author(card.citation),
-            size_of(card),
-            _whereabouts(card, located),
-        )
-    console = output()
-    console.print(table)
-    console.print(
-        "Files that are not here: umlip-bench data fetch ID. Everything about one set: umlip-bench "
-        "data show ID.",
-        soft_wrap=True,
-        highlight=False,
-    )
-
-
-def _first_author(citation: str) -> str:
-    """First author and year; `data show` has all of it."""
-    author = re.split(", | et al", citation)[0]
-    year = re.search(r"\((\d{4})\)", citation)
-    return f"{author} {year[1]}" if year else citation
-
-
-def _whereabouts(card: DatasetCard, located: LocatedData | None) -> str:
-    if not card.files or (located is not None and located.complete):
-        return "[green]here[/]"
-    if located is None:
-        return "[yellow]not here[/]"
-    return f"[yellow]{len(located.missing)} missing[/]"
-
-
 def _chosen(options: Fetch) -> list[DatasetCard]:
+    from umlip_bench.datasets.cards import all_cards, cards_of
     from umlip_bench.datasets.tasks import Task
     from umlip_bench.ground.errors import DataError
 

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from json import dumps
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 from umlip_bench.cli.declare import Argument, Command
-
-if TYPE_CHECKING:
-    from umlip_bench.ground.model_card import ModelCard
-    from umlip_bench.potentials.weights import WeightsStore
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,15 +27,25 @@ class Models(Command):
     """print JSON instead of a table"""
 
     def run(self) -> int:
+        from umlip_bench.cli.console import output
         from umlip_bench.potentials.catalogue import catalogue
+        from umlip_bench.potentials.model_tables import availability, entry_of, listing
         from umlip_bench.potentials.weights import WeightsStore
 
         store = WeightsStore()
         states = [(card, availability(card, store)) for card in catalogue().values()]
         if self.json:
-            print(dumps([_entry(card, state) for card, state in states], indent=1))
+            print(dumps([entry_of(card, state) for card, state in states], indent=1))
             return 0
-        _print_table(states)
+        console = output()
+        console.print(listing(states))
+        console.print(
+            "Weights that are not here: umlip-bench models fetch NAME. Everything about one model: "
+            "umlip-bench models show NAME.\nAny *.model file of mace, *.pth.tar file of chgnet or folder of "
+            "matgl works by its path, any ASE calculator as ase:module.path:ClassName.",
+            soft_wrap=True,
+            highlight=False,
+        )
         return 0
 
 
@@ -67,26 +72,13 @@ class Show(Command):
     """as `umlip-bench models` lists it"""
 
     def run(self) -> int:
-        from rich.table import Table
-
         from umlip_bench.cli.console import output
         from umlip_bench.potentials.catalogue import card as card_by_name
+        from umlip_bench.potentials.model_tables import availability, card_table
         from umlip_bench.potentials.weights import WeightsStore
 
         card = card_by_name(self.model)
-        state = availability(card, WeightsStore())
-        entry = _entry(card, state)
-        entry["elements"] = f"{len(card.elements)}: {' '.join(card.elements)}"
-        entry["note"] = card.note or ""
-        for file in card.files:
-            entry[f"file {file.name}"] = f"{file.url}\nsha256 {file.sha256 or 'not published'}"
-        table = Table(show_header=False, title=card.name, title_justify="left")
-        table.add_column()
-        table.add_column(overflow="fold")
-        for key, value in entry.items():
-            if value not in ("", None):
-                table.add_row(key.replace("_", " "), str(value))
-        output().print(table)
+        output().print(card_table(card, availability(card, WeightsStore())))
         return 0
 
 
@@ -111,90 +103,6 @@ class Fetch(Command):
             weights = store.fetch(card)
             print(f"{card.name}: {weights.origin}, {weights.paths[0].parent}")
         return 0
-
-
-@dataclass(frozen=True)
-class Availability:
-    """Whether a model can be used now.
-
-    Parameters
-    ----------
-    here
-        Whether its weights are on this machine and pass their check.
-    text
-        Where they are, or how to get them, or what is wrong with them.
-    """
-
-    here: bool
-    text: str
-
-
-def availability(card: ModelCard, store: WeightsStore) -> Availability:
-    """Look for a model's weights without touching the network."""
-    from umlip_bench.ground.errors import WeightsError
-
-    try:
-        weights = store.locate(card)
-    except WeightsError as error:
-        return Availability(False, str(error))
-    if weights is None:
-        return Availability(False, f"umlip-bench models fetch {card.name}")
-    return Availability(True, str(weights.origin))
-
-
-def _entry(card: ModelCard, state: Availability) -> dict[str, Any]:
-    return {
-        "name": card.name,
-        "family": card.family,
-        "architecture": card.architecture,
-        "level_of_theory": str(card.level_of_theory),
-        "training_set": card.training_set,
-        "n_parameters": card.n_parameters,
-        "licence": card.licence,
-        "citation": card.citation,
-        "elements": list(card.elements),
-        "weights_here": state.here,
-        "weights": state.text,
-    }
-
-
-def _print_table(states: Sequence[tuple[ModelCard, Availability]]) -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    from umlip_bench.cli.console import output
-
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("name", no_wrap=True)
-    table.add_column("family")
-    table.add_column("level of theory")
-    table.add_column("parameters", justify="right")
-    table.add_column("elements", justify="right")
-    table.add_column("licence")
-    table.add_column("weights", no_wrap=True)
-    for card, state in states:
-        table.add_row(
-            card.name,
-            card.family,
-            str(card.level_of_theory),
-            f"{card.n_parameters:,}" if card.n_parameters else "",
-            str(len(card.elements)),
-            _short_licence(card.licence),
-            f"[green]here[/]: {state.text}" if state.here else "[yellow]not here[/]",
-        )
-    console = output()
-    console.print(table)
-    console.print(
-        "Weights that are not here: umlip-bench models fetch NAME. Everything about one model: "
-        "umlip-bench models show NAME.\nAny *.model file of mace, *.pth.tar file of chgnet or folder of "
-        "matgl works by its path, any ASE calculator as ase:module.path:ClassName.",
-        soft_wrap=True,
-        highlight=False,
-    )
-
-
-def _short_licence(licence: str) -> str:
-    return licence.split(" (")[0].split(",")[0].replace("Academic Software License", "ASL")
 
 
 Models.actions = {"list": List, "show": Show, "fetch": Fetch}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 
-from cyclopts import App, CycloptsError, Parameter, UnknownOptionError
+from cyclopts import App, CycloptsError, Parameter, UnknownOptionError, UnusedCliTokensError
 
 from umlip_bench.cli.console import output
 from umlip_bench.ground.errors import UmlipBenchError
@@ -61,8 +62,8 @@ class Program:
             print(f"{self.name}: {said}", file=sys.stderr)
             return INTERRUPTED
         except BrokenPipeError:
-            # The reader of a pipe, `head` say, has seen enough.
-            sys.stderr.close()
+            # The reader of a pipe, `head` say, has seen enough; what is still to be flushed goes nowhere.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
 
     def app(self, given: str | None = None) -> App:
@@ -98,12 +99,25 @@ class Program:
         """What was wrong with the command line, and where to look."""
         error.verbose = False
         chain = [self.name, *(error.command_chain or ())]
+        if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
+            return self._said_of_more(error.unused_tokens[0], chain[1:] or tokens[:1])
         kind = getattr(error.target, "command", None)
         if isinstance(error, UnknownOptionError) and kind is not None:
             given = (error.token.keyword or error.token.value).split("=")[0]
             if new := kind.renamed.get(given):
                 return f"{given} is now {new}"
-        return f"{str(error).rstrip('.')}. See {' '.join(chain)} --help."
+        said = str(error).rstrip(".")
+        return f"{said}{'' if said.endswith('?') else '.'} See {' '.join(chain)} --help."
+
+    def _said_of_more(self, word: str, names: Sequence[str]) -> str:
+        """What to say of a word that is no option, and for which there is no place."""
+        command = import_module(f"{self.module}.{names[0]}").COMMAND
+        for name in names[1:]:
+            command = command.actions.get(name, command)
+        if command.actions:
+            there = ", ".join(command.actions)
+            return f"there is no command {word!r} of {command.name}; there are {there}"
+        return f"{word!r} is more than {command.name} takes. See {command.name} --help."
 
 
 def _without_verbose(arguments: Sequence[str]) -> tuple[list[str], bool]:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from umlip_bench.potentials.weights import Weights
-    from umlip_bench.running.runner import RunOutcome
     from umlip_bench.running.source import Source
 
 SUITES = "umlip_bench.suites"
@@ -28,8 +27,6 @@ DATA = "pbe-mini"
 """Run on where nothing is named."""
 MAX_INDEX = 1
 """Highest Miller index of the surfaces of a structure, where none is asked for."""
-FEW_CASES = 12
-"""So many are listed one by one below the table."""
 
 
 def _suites() -> str:
@@ -89,6 +86,7 @@ class Run(OnDevice):
         # Slow imports only after what a user can get wrong.
         from umlip_bench.potentials.devices import resolve_device, resolve_dtype
         from umlip_bench.potentials.weights import WeightsStore
+        from umlip_bench.running.run_report import others, print_outcome
         from umlip_bench.running.runner import run_suites
         from umlip_bench.running.source import locate_models
 
@@ -109,7 +107,8 @@ class Run(OnDevice):
                 new_model=self.new_model,
             )
         write_settings(resolved, self.out)
-        _report(console.output(), outcome, source, one_by_one=self.structure is not None)
+        one_by_one = self.structure is not None
+        print_outcome(outcome, source, console.output(), one_by_one=one_by_one)
         # Names and reasons are the user's, and may hold brackets that rich would take for markup.
         for name, reason in {**missing, **outcome.unusable}.items():
             text = f"[yellow]{escape(name)} was left out:[/] {escape(reason)}"
@@ -117,7 +116,7 @@ class Run(OnDevice):
         for said in outcome.told:
             errors.print(f"[yellow]Note:[/] {escape(said)}.", highlight=False, soft_wrap=True)
         if not self.model:
-            errors.print(_others(models, missing), markup=False, highlight=False, soft_wrap=True)
+            errors.print(others(models, missing), markup=False, highlight=False, soft_wrap=True)
         for record in outcome.failed:
             where = escape(f"{record.model}, {record.suite}, {record.case}: {record.reason}")
             errors.print(f"[red]failed:[/] {where}", highlight=False, soft_wrap=True)
@@ -171,49 +170,6 @@ class Run(OnDevice):
             model=self.model or tuple(weights.card.name for weights in models),
             data=self.data if self.structure else self.data or DATA,
         )
-
-
-def _others(models: list[Weights], missing: dict[str, str]) -> str:
-    """What could have been run as well."""
-    from umlip_bench.potentials.catalogue import catalogue
-
-    known = {weights.card.name for weights in models} | set(missing)
-    others = [name for name in catalogue() if name not in known]
-    return (
-        f"Not run: {', '.join(others)}. Fetch weights with `umlip-bench models fetch NAME`, run a model "
-        "with --model NAME."
-    )
-
-
-def _report(console: Console, outcome: RunOutcome, source: Source, *, one_by_one: bool) -> None:
-    from umlip_bench.analysis.tables import print_cases, print_table
-    from umlip_bench.ground.level_of_theory import differs, level_warning
-
-    data = source.data.level_of_theory
-    other = {name for name, level in outcome.levels.items() if differs(level, data)}
-    for part in outcome.suites:
-        if not one_by_one:
-            shown = part.suite.presentation
-            print_table([row for row in part.rows if row.model not in other], shown, console)
-            if any(row.model in other for row in part.rows):
-                console.print(
-                    "[yellow]Not comparable: trained on another functional than the data's[/]"
-                )
-                print_table([row for row in part.rows if row.model in other], shown, console)
-        for model, results in part.results.items():
-            table = part.suite.case_table(results)
-            few = table is not None and min(len(results), len(table.rows)) <= FEW_CASES
-            if table is not None and (one_by_one or few):
-                print_cases(replace(table, title=f"{model}: {table.title}"), console)
-    if not one_by_one:
-        reference = f"Reference: {source.data.id}, {data.in_full}."
-        console.print(reference, style="dim", markup=False, highlight=False)
-    for name in () if one_by_one else outcome.levels:
-        warning = level_warning(outcome.levels[name], data)
-        if warning:
-            console.print(f"{name}: {warning}.", style="yellow", markup=False, highlight=False)
-    for note in source.notes:
-        console.print(f"Note: {note}", style="dim", markup=False, highlight=False)
 
 
 class _Bars:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from json import dumps
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, get_args
+from typing import Annotated, ClassVar, Literal, get_args
 
 from annotated_types import Ge
 
 from umlip_bench.cli.declare import Name, OnDevice
 from umlip_bench.ground.limits import Count
-
-if TYPE_CHECKING:
-    from umlip_bench.engine.speed.comparison import Comparison
 
 Work = Literal["static", "relax", "relax-cell", "phonons", "neb", "md"]
 
@@ -59,8 +55,9 @@ class Speed(OnDevice):
     def run(self) -> int:
         import torch
 
-        from umlip_bench.cli.console import errors
+        from umlip_bench.cli.console import errors, output
         from umlip_bench.engine.speed.comparison import ALL_AT_ONCE, compare
+        from umlip_bench.engine.speed.table import print_speed
         from umlip_bench.engine.speed.workloads import make
         from umlip_bench.potentials.loading import potential as load_potential
 
@@ -87,47 +84,9 @@ class Speed(OnDevice):
             }
             print(dumps(content, indent=1))
         else:
-            _print(f"{potential.card.name}, {device}, {self.dtype}", found, self.repeats)
+            title = f"{potential.card.name}, {device}, {self.dtype}"
+            print_speed(title, found, self.repeats, output())
         return 0
-
-
-def _print(title: str, found: Sequence[Comparison], repeats: int) -> None:
-    from rich.table import Table
-
-    from umlip_bench.cli.console import output
-    from umlip_bench.engine.speed.comparison import ALL_AT_ONCE
-
-    table = Table(title=title, title_justify="left")
-    for name in ("work", "against", "unit"):
-        table.add_column(name)
-    for name in ("in flight", "theirs, 1/s", "ours, 1/s", "ratio", "range"):
-        table.add_column(name, justify="right")
-    for comparison in found:
-        for t in comparison.timings:
-            table.add_row(
-                comparison.work,
-                t.against,
-                comparison.unit,
-                "all" if t.in_flight == ALL_AT_ONCE else str(t.in_flight),
-                f"{t.theirs_per_s:.2f}",
-                f"{t.ours_per_s:.2f}",
-                f"{t.ratio:.2f}",
-                f"{t.ratio_low:.2f} to {t.ratio_high:.2f}",
-            )
-    console = output()
-    console.print(table)
-    console.print(
-        f"Ratios are medians of {repeats} paired repeats. Both sides came to the same end, but for:",
-        highlight=False,
-    )
-    for comparison in found:
-        worst, tolerated = comparison.difference, comparison.tolerance
-        console.print(
-            f"  {comparison.work}: {worst.energy:.0e} eV/atom, {worst.forces:.0e} eV/Å, "
-            f"{worst.positions:.0e} Å (tolerated {tolerated.energy:.0e}, {tolerated.forces:.0e}, "
-            f"{tolerated.positions:.0e}); {comparison.description}",
-            highlight=False,
-        )
 
 
 COMMAND = Speed
