@@ -9,7 +9,7 @@ OUT ?= runs/bench
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install bench figures check test test-gpu lint clean
+.PHONY: install bench figures check test coverage test-gpu lint clean
 
 install: $(STAMP)
 
@@ -40,6 +40,10 @@ check: lint
 
 test: install
 	$(BIN)/python -m pytest $(XDIST)
+
+# How often statistical intervals hold the truth, by simulation: two minutes of a core.
+coverage: install
+	$(BIN)/python -m pytest $(XDIST) -m coverage
 
 test-gpu: install
 	$(BIN)/python -m pytest -m gpu

@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from umlip_bench.analysis.chemistry import ClassScale, by_class
+from umlip_bench.analysis.chemistry import ClassScale, by_class, suite_of_forces
 from umlip_bench.analysis.compared_models import Side
-from umlip_bench.analysis.high_energy import SUITE, VARIANT
+from umlip_bench.analysis.registry import all_suites, suite_of
 from umlip_bench.analysis.runs import Run
-from umlip_bench.analysis.suites import ANALYSES, NO_RESULT, Headline, SuiteAnalysis, analysis_of
+from umlip_bench.analysis.suite import NO_RESULT, AnySuite, Headline
 from umlip_bench.analysis.summary import Row
 from umlip_bench.ground.elements import SYMBOLS
 from umlip_bench.ground.errors import UmlipBenchError
@@ -267,9 +267,9 @@ def card_content(side: Side) -> ModelCardContent:
         sha256=str(run.config.models[model]["sha256"]),
         suites={suite: len(cases) for suite, cases in known.items() if cases},
         elements=tuple(symbol for symbol in SYMBOLS if symbol in present),
-        unmeasured=tuple(suite for suite in ANALYSES if not known.get(suite)),
+        unmeasured=tuple(suite for suite in all_suites() if not known.get(suite)),
         scales=tuple(_scales(side)),
-        chemistry=tuple(by_class(run, SUITE, VARIANT, model)),
+        chemistry=tuple(_classes(side)),
         worst=tuple(_worst(side)),
         faults=(*_faults(side), *_false_alarms(side)),
         left_out=tuple(_counts(side, LEFT_OUT)),
@@ -289,12 +289,19 @@ def card_content(side: Side) -> ModelCardContent:
     )
 
 
-def _panels(run: Run, model: str) -> Iterator[tuple[SuiteAnalysis[Any], str, Headline]]:
+def _classes(side: Side) -> list[ClassScale]:
+    suite = suite_of_forces(side.run)
+    if suite is None:
+        return []
+    return by_class(side.run, suite.name, suite.variant_names[0], side.model)
+
+
+def _panels(run: Run, model: str) -> Iterator[tuple[AnySuite, str, Headline]]:
     """Suites, variants and headlines that the model has cases of."""
     for suite in run.suites:
         if run.of(suite, model):
-            analysis = analysis_of(suite)
-            for variant in analysis.variants:
+            analysis = suite_of(suite)
+            for variant in analysis.variant_names:
                 for headline in analysis.headlines:
                     yield analysis, variant, headline
 
@@ -338,7 +345,7 @@ def _worst(side: Side) -> Iterator[CardCase]:
         cases = [
             CardCase(analysis.name, variant, record.case, headline.label, scale)
             for record in run.of(analysis.name, model)
-            if math.isfinite(scale := analysis.scale(record.metrics, variant, headline))
+            if math.isfinite(scale := analysis.scale(run.result(record), variant, headline))
         ]
         yield from sorted(cases, key=_distance, reverse=True)[:WORST]
 
@@ -352,9 +359,9 @@ def _faults(side: Side) -> Iterator[CardCount]:
     """Cases that went wrong, from their results, so that a run without reference has them too."""
     run, model = side.run, side.model
     for suite in run.suites:
-        analysis = analysis_of(suite)
+        analysis = suite_of(suite)
         results = run.results(suite, model)
-        for variant in analysis.variants:
+        for variant in analysis.variant_names:
             found = [analysis.faults(result, variant) for result in results]
             without = sum(NO_RESULT in each for each in found)
             for what, n in Counter(fault for each in found for fault in each).items():
@@ -380,23 +387,34 @@ def _false_alarms(side: Side) -> list[CardCount]:
 
 
 def _factor(side: Side) -> CardFactor | None:
-    run, model = side.run, side.model
+    """What the first headline asks for that says which error a factor should lessen."""
+    suites = (suite_of(name) for name in side.run.suites)
+    headlines = ((suite, each) for suite in suites for each in suite.headlines if each.error)
+    return next((_factor_of(side, suite, headline) for suite, headline in headlines), None)
 
-    def found(metric: str) -> Row | None:
-        return run.find(SUITE, VARIANT, model, metric)
 
-    inverse, slope, stress = map(found, ("inverse_median", "slope_median", "stress_slope_median"))
+def _factor_of(side: Side, suite: AnySuite, headline: Headline[Any]) -> CardFactor | None:
+    run, model, variant = side.run, side.model, suite.variant_names[0]
+
+    def found(metric: str | None) -> Row | None:
+        return None if metric is None else run.find(suite.name, variant, model, metric)
+
+    stresses = (name for name, label in suite.beside_headlines.items() if label == "stresses")
+    slope, inverse = found(headline.metric), found(headline.inverse)
+    stress = found(next(stresses, None))
     if inverse is None or slope is None or math.isnan(inverse.value):
         return None
-    analysis = analysis_of(SUITE)
-    cases = [(record, run.result(record)) for record in run.of(SUITE, model)]
-    factors = [float(record.metrics["inverse"]) for record, _ in cases]
+    cases = [(record.case, run.result(record)) for record in run.of(suite.name, model)]
+    factors = [suite.value(result, variant, headline.inverse_of_case) for _, result in cases]
+
+    def error(result: Any) -> float:
+        return suite.number(result, variant, headline.error)
+
     # A negative factor would turn the surface over: there is no such correction.
     worse = [
-        record.case
-        for record, result in cases
-        if inverse.value > 0.0
-        and analysis.metrics(analysis.scaled(result, inverse.value))["mae"] > record.metrics["mae"]
+        case
+        for case, result in cases
+        if inverse.value > 0.0 and error(suite.scaled(result, inverse.value)) > error(result)
     ]
     return CardFactor(
         value=inverse.value,

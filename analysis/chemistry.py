@@ -17,13 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from umlip_bench.analysis.coordination import effective_coordination
-from umlip_bench.analysis.high_energy import SUITE, FrameComparison, MaterialComparison
+from umlip_bench.analysis.frames import FrameComparison, MaterialComparison
 from umlip_bench.analysis.intervals import (
     Estimate,
     clustered_median_estimate,
     median_estimate,
     pooled_estimate,
 )
+from umlip_bench.analysis.registry import suite_of
 from umlip_bench.analysis.run_files import CaseRecord
 from umlip_bench.analysis.runs import Run
 from umlip_bench.analysis.softening import (
@@ -35,7 +36,7 @@ from umlip_bench.analysis.softening import (
     mae_of,
     slope_of,
 )
-from umlip_bench.analysis.suites import analysis_of
+from umlip_bench.analysis.suite import AnySuite
 from umlip_bench.ground.elements import SYMBOLS
 from umlip_bench.ground.errors import DataError
 
@@ -183,15 +184,12 @@ def case_scales(run: Run, suite: str, variant: str, model: str) -> list[CaseScal
     UmlipBenchError
         If there is no such suite, or a file of its predictions cannot be read.
     """
-    analysis = analysis_of(suite)
+    analysis = suite_of(suite)
     headline = analysis.headlines[0]
     found = (
-        CaseScale(
-            record,
-            analysis.system(run.result(record)),
-            analysis.scale(record.metrics, variant, headline),
-        )
+        CaseScale(record, analysis.system(result), analysis.scale(result, variant, headline))
         for record in run.of(suite, model)
+        for result in [run.result(record)]
     )
     return [case for case in found if np.isfinite(case.scale)]
 
@@ -520,4 +518,11 @@ def _numbers(frame: FrameComparison) -> NDArray[np.int64]:
 
 
 def _materials(run: Run, model: str) -> Iterator[MaterialComparison]:
-    yield from run.results(SUITE, model)
+    suite = suite_of_forces(run)
+    yield from () if suite is None else run.results(suite.name, model)
+
+
+def suite_of_forces(run: Run) -> AnySuite | None:
+    """The first suite of a run whose results are forces on frames; ``None`` if there is none."""
+    found = (suite_of(name) for name in run.suites)
+    return next((suite for suite in found if suite.result is MaterialComparison), None)

@@ -10,9 +10,9 @@ import numpy as np
 
 from umlip_bench.analysis.compared_models import Side
 from umlip_bench.analysis.intervals import ORDER_STATISTICS
-from umlip_bench.analysis.paired import PairedCase
+from umlip_bench.analysis.registry import all_suites
 from umlip_bench.analysis.run_files import CaseRecord
-from umlip_bench.analysis.suites import ANALYSES, SuiteAnalysis
+from umlip_bench.analysis.suite import AnySuite
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -143,9 +143,10 @@ def compare(first: Side, second: Side) -> list[PairedRow]:
     """
     rows: list[PairedRow] = []
     for overlap in overlaps(first, second):
-        analysis = ANALYSES[overlap.suite]
-        cases = _paired_cases(analysis, overlap, first, second)
-        rows += _suite_rows(analysis, cases)
+        analysis = all_suites()[overlap.suite]
+        pairs = _pairs(overlap, first, second)
+        for variant in analysis.variant_names:
+            rows += _rows(analysis, pairs, variant, variant)
     return rows
 
 
@@ -170,13 +171,10 @@ def compare_variants(side: Side) -> list[PairedRow]:
         If a result cannot be read.
     """
     rows: list[PairedRow] = []
-    for suite, analysis in ANALYSES.items():
-        cases = [
-            PairedCase(analysis.system(side.run.result(record)), record.metrics, record.metrics)
-            for record in side.run.of(suite, side.model)
-        ]
-        for variant in analysis.variants[1:]:
-            rows += _variant_rows(analysis, cases, analysis.variants[0], variant)
+    for suite, analysis in all_suites().items():
+        pairs = [(result, result) for result in side.run.results(suite, side.model)]
+        for variant in analysis.variant_names[1:]:
+            rows += _rows(analysis, pairs, analysis.variant_names[0], variant)
     return rows
 
 
@@ -222,7 +220,7 @@ def to_frame(first: Side, second: Side, rows: Sequence[PairedRow]) -> pd.DataFra
 def overlaps(first: Side, second: Side) -> list[Overlap]:
     """Which cases two sides have in common, suite by suite, of suites that at least one of them has."""
     found = []
-    for suite in ANALYSES:
+    for suite in all_suites():
         left, right = _records(first, suite), _records(second, suite)
         if not left and not right:
             continue
@@ -254,15 +252,15 @@ def _same_reference(
     """Whether a case has the same DFT values on both sides."""
     if first.run.config.identity["data"] == second.run.config.identity["data"]:
         return True
-    analysis = ANALYSES[left[name].suite]
+    analysis = all_suites()[left[name].suite]
     one, other = first.run.result(left[name]), second.run.result(right[name])
     return all(
         _equal(_references(analysis, one, variant), _references(analysis, other, variant))
-        for variant in analysis.variants
+        for variant in analysis.variant_names
     )
 
 
-def _references(analysis: SuiteAnalysis[Any], result: Any, variant: str) -> list[np.ndarray]:
+def _references(analysis: AnySuite, result: Any, variant: str) -> list[np.ndarray]:
     return [parity.reference for parity in analysis.parities(result, variant)]
 
 
@@ -277,43 +275,32 @@ def _equal(one: Sequence[np.ndarray], other: Sequence[np.ndarray]) -> bool:
     )
 
 
-def _paired_cases(
-    analysis: SuiteAnalysis[Any], overlap: Overlap, first: Side, second: Side
-) -> list[PairedCase]:
-    left, right = _records(first, analysis.name), _records(second, analysis.name)
+def _pairs(overlap: Overlap, first: Side, second: Side) -> list[tuple[Any, Any]]:
+    """Results of the cases that both have."""
+    left, right = _records(first, overlap.suite), _records(second, overlap.suite)
     return [
-        PairedCase(
-            analysis.system(first.run.result(left[name])), left[name].metrics, right[name].metrics
-        )
-        for name in overlap.common
+        (first.run.result(left[name]), second.run.result(right[name])) for name in overlap.common
     ]
 
 
-def _suite_rows(analysis: SuiteAnalysis[Any], cases: Sequence[PairedCase]) -> Iterator[PairedRow]:
-    for variant in analysis.variants:
-        yield from _variant_rows(analysis, cases, variant, variant)
-
-
-def _variant_rows(
-    analysis: SuiteAnalysis[Any], cases: Sequence[PairedCase], first: str, second: str
+def _rows(
+    analysis: AnySuite, pairs: Sequence[tuple[Any, Any]], first: str, second: str
 ) -> Iterator[PairedRow]:
     """Rows of the first side in one variant and the second in another or the same."""
-    labels = dict(analysis.presentation.labels)
-    for metric in analysis.paired_metrics:
-        estimate = metric.compare(cases, first, second)
-        if estimate is not None:
-            yield PairedRow(
-                suite=analysis.name,
-                variant=str(second),
-                metric=metric.metric,
-                label=labels[metric.metric],
-                unit=metric.unit,
-                first=estimate.first,
-                second=estimate.second,
-                difference=estimate.difference,
-                ci_low=estimate.low,
-                ci_high=estimate.high,
-                n_cases=estimate.n_cases,
-                n_systems=estimate.n_systems,
-                method=estimate.method,
-            )
+    for found in analysis.paired(pairs, first, second):
+        estimate = found.estimate
+        yield PairedRow(
+            suite=analysis.name,
+            variant=second,
+            metric=found.metric,
+            label=found.label,
+            unit=found.unit,
+            first=estimate.first,
+            second=estimate.second,
+            difference=estimate.difference,
+            ci_low=estimate.low,
+            ci_high=estimate.high,
+            n_cases=estimate.n_cases,
+            n_systems=estimate.n_systems,
+            method=estimate.method,
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from umlip_bench.analysis.high_energy import Geometry
+from umlip_bench.analysis.frames import Geometry
 from umlip_bench.ground.structures import brought_near
 
 FloatArray = NDArray[np.float64]

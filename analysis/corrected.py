@@ -3,7 +3,7 @@
 A factor c on the energy surface multiplies energy differences, forces, stresses and force constants by
 c, and frequencies by its root. Geometries that were relaxed at zero pressure and minimum energy paths stay
 where they were. The corrected model's results so follow from its parent's, suite by suite
-(`SuiteAnalysis.scaled`). Against a run of the corrected model they differ by rounding at fixed geometries,
+(`AnySuite.scaled`). Against a run of the corrected model they differ by rounding at fixed geometries,
 and where the model relaxes by what a relaxation leaves: its criterion is a force, which the factor scales.
 
 Energies of the suites are differences between equal numbers of atoms of every element, so that the element
@@ -18,9 +18,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from umlip_bench.analysis.registry import all_suites, suite_of
 from umlip_bench.analysis.run_files import CaseRecord, RunConfig
 from umlip_bench.analysis.runs import Run
-from umlip_bench.analysis.suites import ANALYSES, analysis_of
 from umlip_bench.analysis.summary import Row
 from umlip_bench.ground.errors import RunFolderError
 from umlip_bench.ground.level_of_theory import LevelOfTheory
@@ -125,8 +125,8 @@ def corrected(run: Run, factor: Factor) -> Run:
     records: list[CaseRecord] = []
     results: dict[str, Any] = {}
     rows: list[Row] = []
-    for suite in (name for name in run.suites if name in ANALYSES):
-        analysis = analysis_of(suite)
+    for suite in (name for name in run.suites if name in all_suites()):
+        analysis = suite_of(suite)
         of_suite = [r for r in run.records if (r.suite, r.model) == (suite, parent)]
         if not of_suite:
             continue
@@ -137,7 +137,7 @@ def corrected(run: Run, factor: Factor) -> Run:
             if record.status == "done":
                 results[key] = analysis.scaled(run.result(record), factor.value)
                 scaled.append(results[key])
-                metrics = analysis.metrics(results[key])
+                metrics = analysis.numbers(results[key])
             records.append(
                 CaseRecord(
                     key=key,

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from umlip_bench.analysis.elasticity import is_stable, lowest_eigenvalue, moduli
-from umlip_bench.analysis.eos import GPA
 from umlip_bench.analysis.intervals import (
     CLOPPER_PEARSON,
     MEDIAN_FROM,
@@ -27,6 +26,7 @@ from umlip_bench.analysis.summary import Row, RowHead
 from umlip_bench.analysis.tables import CaseTable, Presentation, number, with_interval
 from umlip_bench.ground.errors import DataError
 from umlip_bench.ground.readonly import ReadOnlyArrays
+from umlip_bench.ground.units import GPA
 
 FloatArray = NDArray[np.float64]
 

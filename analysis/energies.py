@@ -14,11 +14,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
-from umlip_bench.analysis.high_energy import pooled_inverse, pooled_mae, pooled_r2, pooled_slope
+from umlip_bench.analysis import over
 from umlip_bench.analysis.intervals import (
     JACKKNIFE_FROM,
     NO_VALUE,
@@ -30,6 +31,7 @@ from umlip_bench.analysis.intervals import (
 from umlip_bench.analysis.softening import component_sums, slope_of
 from umlip_bench.analysis.summary import Row, RowHead
 from umlip_bench.analysis.tables import interval
+from umlip_bench.analysis.under_factor import Power
 from umlip_bench.ground.errors import DataError
 
 FloatArray = NDArray[np.float64]
@@ -100,7 +102,7 @@ class EnergyValue:
 
     variant: Variant
     reference: float
-    model: float
+    model: Annotated[float, Power(1.0)]
     standing: Standing
     reason: str = ""
     flags: tuple[str, ...] = ()
@@ -150,6 +152,29 @@ class EnergyComparison:
     def value(self, variant: Variant) -> EnergyValue | None:
         """The value of a variant; ``None`` if it was not measured."""
         return next((value for value in self.values if value.variant is variant), None)
+
+
+@dataclass(frozen=True, eq=False)
+class EnergyResult:
+    """A result that is one energy per variant, and what else a suite needs to know of it.
+
+    Parameters
+    ----------
+    comparison
+        The energies.
+    """
+
+    comparison: EnergyComparison
+
+    @property
+    def name(self) -> str:
+        """Of the case."""
+        return self.comparison.name
+
+    @property
+    def system(self) -> str:
+        """The material: cases of one system are not independent."""
+        return self.comparison.system
 
 
 # ---- summary
@@ -235,10 +260,22 @@ def _comparison_rows(
     below = len(vanished)
     too_small = sum(ratio < 1.0 for ratio in ratios) + below
     return [
-        head.row("energy_scale", "", over_cases(pooled_slope(sums)) if scaled else none),
-        head.row("inverse", "", over_cases(pooled_inverse(sums)) if scaled else none),
-        head.row("r2", "", over_cases(pooled_r2(sums)) if scaled else none),
-        head.row("mae", unit, over_cases(pooled_mae(sums)) if n else none),
+        head.row(
+            "energy_scale",
+            "",
+            over_cases(over.pooled_slope().estimate(names, list(sums))) if scaled else none,
+        ),
+        head.row(
+            "inverse",
+            "",
+            over_cases(over.pooled_inverse().estimate(names, list(sums))) if scaled else none,
+        ),
+        head.row(
+            "r2", "", over_cases(over.pooled_r2().estimate(names, list(sums))) if scaled else none
+        ),
+        head.row(
+            "mae", unit, over_cases(over.pooled_mae().estimate(names, list(sums))) if n else none
+        ),
         head.row("mean_signed_error", unit, over_cases(_mean_error(x, y, systems))),
         head.row(
             "share_underpredicted",
@@ -312,17 +349,6 @@ def in_unit(row: Row, suffix: str, unit: str, size: float) -> Row:
 
 ERRORS = ("mae", "mean_signed_error")
 """Metrics in the unit of the energies."""
-
-
-def system_scales(comparisons: Sequence[EnergyComparison], variant: Variant) -> dict[str, float]:
-    """Slope of the model on DFT through the origin over the comparable cases of each system."""
-    sums: dict[str, FloatArray] = {}
-    for comparison in comparisons:
-        value = comparison.value(variant)
-        if value is not None and value.comparable:
-            known = sums.get(comparison.system, np.zeros(5))
-            sums[comparison.system] = known + component_sums(value.reference, value.model)
-    return {name: float(slope_of(total)) for name, total in sums.items() if total[0] > 0.0}
 
 
 # ---- in words

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from umlip_bench.analysis.registry import suite_of
 from umlip_bench.analysis.runs import Run
-from umlip_bench.analysis.suites import analysis_of
 from umlip_bench.ground.errors import RunFolderError
 from umlip_bench.ground.outputs import TABLE_ATTRIBUTES, Output
 
@@ -83,8 +83,8 @@ def _parts(run: Run) -> Iterator[pd.DataFrame]:
     for record in run.records:
         if record.status != "done":
             continue
-        analysis, result = analysis_of(record.suite), run.result(record)
-        for variant in analysis.variants:
+        analysis, result = suite_of(record.suite), run.result(record)
+        for variant in analysis.variant_names:
             for parity in analysis.parities(result, variant):
                 yield pd.DataFrame(
                     {

@@ -25,7 +25,7 @@ from umlip_bench.ground.identity import identity
 from umlip_bench.ground.journal import Journal
 from umlip_bench.ground.plain import load_json
 
-SUMMARY_SCHEMA, CONFIG_SCHEMA, PLAN_SCHEMA = 4, 5, 1
+SUMMARY_SCHEMA, CONFIG_SCHEMA, PLAN_SCHEMA = 4, 6, 1
 CONFIG, PLAN, JOURNAL, PREDICTIONS, MODELS = (
     "run.yaml",
     "plan.json",

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from umlip_bench.analysis.registry import all_suites, suite_of
 from umlip_bench.analysis.run_files import (
     CONFIG,
     DONE,
@@ -25,7 +26,6 @@ from umlip_bench.analysis.run_files import (
     recorded,
     summary_identity,
 )
-from umlip_bench.analysis.suites import ANALYSES, analysis_of
 from umlip_bench.analysis.summary import Row
 from umlip_bench.ground.errors import JournalError, RunFolderError
 from umlip_bench.ground.journal import Journal
@@ -173,7 +173,7 @@ class Run:
             except JournalError as error:
                 raise RunFolderError(f"{record.suite}, {record.case}: {error}") from error
             try:
-                result = analysis_of(record.suite).from_arrays(record.case, arrays)
+                result = suite_of(record.suite).from_arrays(record.case, arrays)
             except KeyError as error:
                 raise RunFolderError(
                     f"{self._journal.path_of(record.key)}, of {record.suite}, {record.case}, was written by "
@@ -256,7 +256,7 @@ def read_run(path: str | Path) -> Run:
     config = read_config(folder / CONFIG)
     journal = open_journal(folder)
     found = recorded(journal, read_plan(folder))
-    records = tuple(r for r in found.records if r.suite in ANALYSES)
+    records = tuple(r for r in found.records if r.suite in all_suites())
     if not records:
         raise RunFolderError(
             f"{folder} has no finished case yet: the run was interrupted; give its command again, it goes on"
@@ -277,7 +277,7 @@ def _rows(run: Run, found: Recorded) -> tuple[Row, ...]:
             failed = run.failed(suite, model)
             results = run.results(suite, model)
             if results or failed:
-                rows += analysis_of(suite).rows(model, run.data, results, len(failed))
+                rows += suite_of(suite).rows(model, run.data, results, len(failed))
     return tuple(rows)
 
 

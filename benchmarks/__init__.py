@@ -1,34 +1,37 @@
-"""The benchmark suites by name."""
+"""The benchmark suites, each in a folder of its own, by name."""
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
 
+from umlip_bench.analysis.registry import all_suites, suite_of
+from umlip_bench.benchmarks.suite import AnyBenchmark, Suite
 from umlip_bench.ground.errors import UmlipBenchError
 
-SUITES = {
-    "high-energy": "umlip_bench.benchmarks.high_energy:HighEnergySuite",
-    "surfaces": "umlip_bench.benchmarks.surfaces:SurfacesSuite",
-    "defects": "umlip_bench.benchmarks.defects:DefectsSuite",
-    "solid-solutions": "umlip_bench.benchmarks.solid_solutions:SolidSolutionsSuite",
-    "eos": "umlip_bench.benchmarks.eos:EosSuite",
-    "migration": "umlip_bench.benchmarks.migration:MigrationSuite",
-    "phonons": "umlip_bench.benchmarks.phonons:PhononSuite",
-    "elastic": "umlip_bench.benchmarks.elastic:ElasticSuite",
-}
-"""Where each suite lives; imported when it is run."""
 
-
-def load_suite(name: str) -> Any:
-    """A suite by name.
+def load_suite(name: str) -> AnyBenchmark:
+    """A suite by name, ready to measure.
 
     Raises
     ------
     UmlipBenchError
-        If there is none of that name.
+        If there is none of that name, or it only reads results.
     """
-    if name not in SUITES:
-        raise UmlipBenchError(f"unknown suite {name!r}; there are {', '.join(SUITES)}")
-    module, _, attribute = SUITES[name].partition(":")
-    return getattr(import_module(module), attribute)()
+    if name in OLD:
+        module, _, attribute = OLD[name].partition(":")
+        return getattr(import_module(module), attribute)()
+    suite = suite_of(name)
+    if not isinstance(suite, Suite):
+        raise UmlipBenchError(f"the suite {name!r} declares no measurement")
+    return suite
+
+
+def load_suites() -> list[AnyBenchmark]:
+    """All suites, in their order."""
+    return [load_suite(name) for name in all_suites()]
+
+
+OLD = {
+    "migration": "umlip_bench.benchmarks.migration:MigrationSuite",
+    "elastic": "umlip_bench.benchmarks.elastic:ElasticSuite",
+}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -30,9 +31,9 @@ class AnalysedSuite(Generic[R]):
         cls.name = cls.analysis.name
         cls.presentation = cls.analysis.presentation
 
-    def metrics(self, result: R) -> Mapping[str, float | int]:
+    def numbers(self, result: R) -> Mapping[str, float | int]:
         """The numbers of one case."""
-        return self.analysis.metrics(result)
+        return self.analysis.numbers(result)
 
     def to_arrays(self, result: R) -> Mapping[str, np.ndarray]:
         """Everything the result consists of."""
@@ -46,6 +47,18 @@ class AnalysedSuite(Generic[R]):
     def rows(self, model: str, data: str, results: Sequence[R], n_failed: int) -> Sequence[Any]:
         """Summary over the cases that succeeded."""
         return self.analysis.rows(model, data, results, n_failed)
+
+    @property
+    def takes_structures(self) -> bool:
+        """As of `Suite`."""
+        return hasattr(self, "structure_cases")
+
+    @property
+    def constants(self) -> dict[str, object]:
+        """As of `Suite`."""
+        module = vars(sys.modules[type(self).__module__])
+        plain = (bool, int, float, str, tuple, np.ndarray)
+        return {k: v for k, v in module.items() if k.isupper() and isinstance(v, plain)}
 
     def case_table(self, results: Sequence[R]) -> CaseTable | None:
         """Cases of one model one by one, if they can be listed."""

@@ -113,7 +113,7 @@ class RelaxedStress(Procedure[np.ndarray]):
         assert isinstance(relaxed, Relaxed)
         if not relaxed.converged:
             raise StructureError(f"{describe(self.atoms)}, strained: {_left_over(relaxed)}")
-        prediction = yield Static(relaxed.atoms, stress=True)
+        prediction = yield Static(relaxed.atoms, stress=True, held=True)
         stress = getattr(prediction, "stress", None)
         if stress is None:
             raise StructureError(

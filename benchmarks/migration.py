@@ -126,7 +126,7 @@ class Migration:
 
 def measure(case: Migration) -> Task[MigrationComparison]:
     """All three variants; the single points stand even if a relaxation fails."""
-    statics = yield [Static(image) for image in case.images]
+    statics = yield [Static(image, held=True) for image in case.images]
     fixed = EnergyProfile(
         images=case.images,
         energies=np.array([each.energy for each in statics]),

@@ -1,22 +1,29 @@
-"""What a benchmark suite is to the runner and the command line.
+"""What a suite is to the runner and the command line: what it declares, its cases, and how one is measured.
 
-The suites themselves live in `umlip_bench.benchmarks`; nothing here knows their physics.
+The suites themselves live in folders beside this file, and in anyone's packages; nothing here knows their
+physics.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
+from functools import cached_property
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar, cast
 
 import numpy as np
 from ase import Atoms
 
-from umlip_bench.engine.requests import Task
+from umlip_bench.analysis.suite import DeclaredSuite, R, V
 
-C = TypeVar("C", bound="Case")
-R = TypeVar("R")
+if TYPE_CHECKING:
+    from umlip_bench.datasets import Dataset
+    from umlip_bench.engine.requests import Task
+
+R_co = TypeVar("R_co", covariant=True)
 
 
 class Mode(StrEnum):
@@ -69,64 +76,55 @@ class Case(Protocol):
         ...
 
 
-class SummaryRow(Protocol):
-    """One line of summary.json."""
+class Measuring(Protocol[R_co]):
+    """The module of a suite that finds cases and measures them.
 
-    def to_json(self) -> dict[str, Any]:
-        """The JSON object of the row."""
-        ...
-
-
-class Suite(Protocol[C, R]):
-    """A benchmark: which cases a data set holds, how one is measured, what follows from all.
-
-    Parameters
-    ----------
-    name
-        As given to ``umlip-bench run``.
-    version
-        Raised whenever a change would give other results, so that old cases are not reused.
+    It may also have ``structure_cases(request: StructureRequest) -> Sequence[Case]``: the cases that follow
+    from a structure without reference values, or an `UmlipBenchError` that says why there are none.
     """
 
-    name: ClassVar[str]
-    version: ClassVar[int]
-    presentation: ClassVar[Any]
-    """How its rows are shown, a `umlip_bench.analysis.tables.Presentation`."""
-
-    def cases(self, dataset: Any, mode: Mode) -> Sequence[C]:
+    def cases(self, dataset: Dataset, mode: Mode) -> Sequence[Case]:
         """The cases that a data set holds for this suite, or a few of them."""
         ...
 
-    def measure(self, case: C) -> Task[R]:
+    def measure(self, case: Case) -> Task[R_co]:
+        """Measure one case, one of its own."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Suite(DeclaredSuite[R, V], Generic[R, V]):
+    """A benchmark.
+
+    Parameters
+    ----------
+    version
+        Raised whenever a change would give other results, so that old cases are not reused.
+    measured_by
+        Import path of a `Measuring` module: models are needed there, and are slow to import.
+    """
+
+    version: int
+    measured_by: str
+
+    @cached_property
+    def _measuring(self) -> Measuring[R]:
+        return cast("Measuring[R]", import_module(self.measured_by))
+
+    def cases(self, dataset: Dataset, mode: Mode) -> Sequence[Case]:
+        """The cases that a data set holds for this suite, or a few of them."""
+        return self._measuring.cases(dataset, mode)
+
+    def measure(self, case: Case) -> Task[R]:
         """Measure one case."""
-        ...
+        return self._measuring.measure(case)
 
-    def metrics(self, result: R) -> Mapping[str, float | int]:
-        """The numbers of one case, for cases.jsonl."""
-        ...
+    @property
+    def takes_structures(self) -> bool:
+        """Whether it also measures structures for which there are no reference values."""
+        return hasattr(self._measuring, "structure_cases")
 
-    def to_arrays(self, result: R) -> Mapping[str, np.ndarray]:
-        """Everything the result consists of, for the run folder's predictions."""
-        ...
-
-    def from_arrays(self, name: str, arrays: Mapping[str, np.ndarray]) -> R:
-        """The result again."""
-        ...
-
-    def rows(self, model: str, data: str, results: Sequence[R], n_failed: int) -> Sequence[Any]:
-        """Summary over the cases that succeeded."""
-        ...
-
-    def case_table(self, results: Sequence[R]) -> Any:
-        """A `umlip_bench.analysis.tables.CaseTable` of one model's results; ``None`` if there is none."""
-        ...
-
-
-@runtime_checkable
-class StructureSuite(Suite[C, R], Protocol[C, R]):
-    """A suite that also measures structures for which there are no reference values."""
-
-    def structure_cases(self, request: StructureRequest) -> Sequence[C]:
+    def structure_cases(self, request: StructureRequest) -> Sequence[Case]:
         """The cases that follow from a structure.
 
         Raises
@@ -134,4 +132,22 @@ class StructureSuite(Suite[C, R], Protocol[C, R]):
         UmlipBenchError
             If there are none, with the reason.
         """
-        ...
+        found: Sequence[Case] = self._measuring.structure_cases(request)  # type: ignore[attr-defined]
+        return found
+
+    @property
+    def constants(self) -> dict[str, object]:
+        """Numbers and texts in capitals where it is measured: strains, displacements, criteria."""
+        plain = (bool, int, float, str, tuple, np.ndarray)
+        functions = (self._measuring.measure, self._measuring.cases)
+        modules = dict.fromkeys([self.measured_by, *(each.__module__ for each in functions)])
+        return {
+            name: value
+            for module in modules
+            for name, value in vars(sys.modules[module]).items()
+            if name.isupper() and isinstance(value, plain)
+        }
+
+
+AnyBenchmark: TypeAlias = Suite[Any, Any]
+"""A suite of whatever cases."""

@@ -250,10 +250,10 @@ def phonon_case(
         atoms = np.argsort(order)[atoms]
     notes: tuple[str, ...] = ()
     residual = at_rest(supercell, atoms, forces)
-    if np.isfinite(residual):
+    if np.isfinite(residual) and atoms is not None:
         notes = (
-            f"about {residual:.4f} eV/Å act on atoms at rest and are part of the reference, as phonopy takes "
-            "it, while the model's are subtracted: their frequencies may differ by that",
+            f"about {residual:.4f} eV/Å act on atoms at rest: what of it breaks the symmetry found within "
+            f"{symprec:g} Å is part of DFT's force constants, as phonopy takes it, and of the model's alike",
         )
     doubt = misfit(supercell, atoms, displacements, forces, symprec)
     if doubt:

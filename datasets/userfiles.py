@@ -24,7 +24,15 @@ from umlip_bench.datasets.labels import (
 )
 from umlip_bench.datasets.levels import common_level
 from umlip_bench.datasets.paths import PATH_FORMAT, PathFrame, is_image, migration_cases, path_frame
-from umlip_bench.datasets.readers import Code, RefusedResult, Result, code_of, read_labels
+from umlip_bench.datasets.readers import (
+    Code,
+    RefusedResult,
+    Result,
+    code_of,
+    of_bands,
+    read_labels,
+    told_elsewhere,
+)
 from umlip_bench.datasets.readers.xyz import labelled
 from umlip_bench.ground.errors import DataError
 from umlip_bench.ground.level_of_theory import LevelOfTheory
@@ -112,9 +120,7 @@ def _files(path: Path) -> tuple[list[Path], dict[str, Path]]:
 def _is_labels(path: Path) -> bool:
     """Whether a file of a folder is one to read; not what a calculation left beside its label."""
     code = code_of(path)
-    if code is None or any(part.endswith(".work") for part in path.parts):
-        return False
-    return code is not Code.GPAW or not path.with_name("label.xyz").exists()
+    return code is not None and not told_elsewhere(path, code)
 
 
 def _told(paths: Sequence[MigrationCase]) -> Iterator[str]:
@@ -156,7 +162,7 @@ def allowed() -> str:
     """What can be read, for messages."""
     return (
         f"{FORMAT}; or {PATH_FORMAT}; or an ASE database (*.db) or trajectory (*.traj), output of VASP "
-        "(vasprun.xml, vasprun.xml.gz), of Quantum ESPRESSO's pw.x or of GPAW, "
+        "(vasprun.xml, OUTCAR, both also .gz), of Quantum ESPRESSO's pw.x or of GPAW, "
         f"{phonopy_files.FORMAT}, or a folder of such files"
     )
 
@@ -211,6 +217,7 @@ def _told_of_labels(
         yield (
             f"{n} labels are steps of a {procedure}: neighbouring ones are alike, and not independent."
         )
+    yield from (f"{each}." for each in of_bands(results))
     for key in VIRIALS:
         n = sum(r.stress is None and key in r.atoms.info for r in results)
         if n:

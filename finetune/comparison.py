@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from umlip_bench.analysis.high_energy import FrameComparison, MaterialComparison
+from umlip_bench.analysis.frames import FrameComparison, MaterialComparison
 from umlip_bench.analysis.softening import component_sums, stress_softening
 from umlip_bench.datasets import Frame
 from umlip_bench.engine.prediction import predict

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from umlip_bench.analysis.high_energy import MaterialComparison
+from umlip_bench.analysis.frames import MaterialComparison
 from umlip_bench.datasets import Frame
 from umlip_bench.finetune.comparison import compare, fingerprint
 from umlip_bench.finetune.factors import Estimator

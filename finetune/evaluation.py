@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from umlip_bench.analysis.high_energy import FrameComparison, MaterialComparison
+from umlip_bench.analysis.frames import FrameComparison, MaterialComparison
 from umlip_bench.analysis.intervals import SEED, Estimate, median_estimate
 from umlip_bench.finetune.comparison import force_sums, stresses, with_forces
 from umlip_bench.finetune.factor_prior import UsualFactor

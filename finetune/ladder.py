@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from umlip_bench.analysis.high_energy import MaterialComparison
+from umlip_bench.analysis.frames import MaterialComparison
 from umlip_bench.datasets import Frame
 from umlip_bench.finetune.comparison import compare
 from umlip_bench.finetune.correctors import LADDER, NONE, Corrector

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from umlip_bench.analysis.high_energy import FrameComparison, MaterialComparison
+from umlip_bench.analysis.frames import FrameComparison, MaterialComparison
 from umlip_bench.analysis.softening import slope_of
 from umlip_bench.datasets import Frame
 from umlip_bench.finetune.comparison import energy_differences, fingerprint, force_sums, stresses

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from umlip_bench import datasets
-from umlip_bench.analysis.high_energy import FrameComparison, MaterialComparison
+from umlip_bench.analysis.frames import FrameComparison, MaterialComparison
 from umlip_bench.analysis.softening import SUM_XX, SUM_XY, SUM_YY, inverse_of, r2_of, slope_of
 from umlip_bench.datasets import Frame
 from umlip_bench.finetune.comparison import (

@@ -1,7 +1,10 @@
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import fields
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -10,6 +13,8 @@ from umlip_bench.ground.errors import UnknownModelError
 from umlip_bench.ground.model_card import ModelCard
 from umlip_bench.potentials.catalogue import card, catalogue, parse_catalogue
 from umlip_bench.potentials.weights import Origin, WeightsStore
+
+from .support.narrowing import some
 
 ENTRY = {
     "name": "toy-1",
@@ -24,11 +29,11 @@ ENTRY = {
 FILE = {"name": "toy.pt", "url": "http://example.org/toy.pt"}
 
 
-def parse(*entries):
+def parse(*entries: object) -> Mapping[str, ModelCard]:
     return parse_catalogue(yaml.safe_dump({"models": list(entries)}))
 
 
-def test_names_are_unique_lower_case_and_in_the_order_of_the_file():
+def test_names_are_unique_lower_case_and_in_the_order_of_the_file() -> None:
     names = list(catalogue())
     assert names[0] == "chgnet-0.3.0"
     assert all(re.fullmatch(r"[a-z0-9.-]+", name) for name in names)
@@ -37,7 +42,7 @@ def test_names_are_unique_lower_case_and_in_the_order_of_the_file():
 
 
 @pytest.mark.parametrize("name", list(catalogue()))
-def test_every_entry_is_usable(name):
+def test_every_entry_is_usable(name: str) -> None:
     each = catalogue()[name]
     assert each.elements[:2] == ("H", "He")
     assert each.elements[-1] == "Pu"
@@ -53,29 +58,32 @@ def test_every_entry_is_usable(name):
             assert isinstance(getattr(each, field.name), str | None), field.name
 
 
-def test_no_two_models_share_a_folder():
+def test_no_two_models_share_a_folder() -> None:
     folders = [each.folder for each in catalogue().values()]
     assert len(set(folders)) == len(folders)
 
 
-def test_catalogue_is_read_only():
+def test_catalogue_is_read_only() -> None:
+    cards: Any = catalogue()
     with pytest.raises(TypeError):
-        catalogue()["mine"] = card("chgnet-0.3.0")
+        cards["mine"] = card("chgnet-0.3.0")
 
 
 @pytest.mark.parametrize("name", ["chgnet-0.3.0", "chgnet-0.2.0", "chgnet-r2scan"])
-def test_chgnet_weights_in_the_package_are_those_of_the_catalogue(name, tmp_path, monkeypatch):
+def test_chgnet_weights_in_the_package_are_those_of_the_catalogue(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("UMLIP_BENCH_MODELS", raising=False)
-    weights = WeightsStore(tmp_path).locate(card(name))
+    weights = some(WeightsStore(tmp_path).locate(card(name)))
     assert weights.origin is Origin.PACKAGE
     assert weights.sha256 == card(name).files[0].sha256
 
 
-def test_names_are_accepted_in_any_case():
+def test_names_are_accepted_in_any_case() -> None:
     assert card("CHGNet-0.3.0") is card("chgnet-0.3.0")
 
 
-def test_unknown_name_gives_the_nearest():
+def test_unknown_name_gives_the_nearest() -> None:
     with pytest.raises(UnknownModelError) as caught:
         card("chgnet-0.4.0")
     message = str(caught.value)
@@ -87,7 +95,7 @@ def test_unknown_name_gives_the_nearest():
     assert "path of a weights file" in message
 
 
-def test_name_near_to_none():
+def test_name_near_to_none() -> None:
     with pytest.raises(UnknownModelError, match="no name is near") as caught:
         card("%%%")
     assert "umlip-bench models" in str(caught.value)
@@ -103,14 +111,14 @@ def test_name_near_to_none():
         ("matgl", ["m3gnet-mp-2021.2.8", "tensornet-matpes-pbe-2025.1"]),
     ],
 )
-def test_bare_name_lists_the_full_names(bare, full):
+def test_bare_name_lists_the_full_names(bare: str, full: list[str]) -> None:
     with pytest.raises(UnknownModelError, match="never a bare name: versions differ") as caught:
         card(bare)
     for name in full:
         assert name in str(caught.value)
 
 
-def test_a_good_entry_parses():
+def test_a_good_entry_parses() -> None:
     toy = parse({**ENTRY, "files": [FILE], "package_path": ["toy:toy.pt"]})["toy-1"]
     assert toy.elements == ("H", "He", "Li", "O")
     assert toy.files[0].name == "toy.pt"
@@ -119,7 +127,7 @@ def test_a_good_entry_parses():
     assert str(toy.level_of_theory) == "PBE"
 
 
-def test_elements_may_be_empty():
+def test_elements_may_be_empty() -> None:
     assert parse({**ENTRY, "elements": ""})["toy-1"].elements == ()
 
 
@@ -152,17 +160,17 @@ def test_elements_may_be_empty():
         ),
     ],
 )
-def test_a_faulty_entry_is_named(entry, message):
+def test_a_faulty_entry_is_named(entry: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         parse(entry)
 
 
-def test_a_name_given_twice_is_an_error():
+def test_a_name_given_twice_is_an_error() -> None:
     with pytest.raises(ValueError, match="entry toy-1: field 'name': used by an earlier entry"):
         parse(ENTRY, ENTRY)
 
 
-def test_slow_libraries_are_not_imported():
+def test_slow_libraries_are_not_imported() -> None:
     code = (
         "import sys; from umlip_bench.potentials.catalogue import card; card('chgnet-0.3.0'); "
         "print(*{'torch', 'ase', 'numpy', 'pymatgen'} & set(sys.modules))"

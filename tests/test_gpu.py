@@ -3,6 +3,8 @@
 Run with ``pytest -m gpu`` (or ``make test-gpu``).
 """
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -17,7 +19,7 @@ from umlip_bench.potentials.agreement import TOLERANCES, call_calculator, deviat
 from umlip_bench.potentials.memory import cost_of_call, peak_bytes
 from umlip_bench.testing.structures import mixed
 
-from .conftest import SMALL_MACE
+from .conftest import SMALL_MACE, LoadModel
 
 pytestmark = [
     pytest.mark.gpu,
@@ -29,7 +31,7 @@ MODELS = ["chgnet-0.3.0", "m3gnet-mp-2021.2.8", "tensornet-matpes-pbe-2025.1", S
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", MODELS)
-def test_gpu_agrees_with_cpu(load_model, name, dtype):
+def test_gpu_agrees_with_cpu(load_model: LoadModel, name: str, dtype: str) -> None:
     structures = mixed(64)
     gpu, cpu = (load_model(name, dtype=dtype, device=device) for device in ("cuda", "cpu"))
     for a, b in zip(predict(gpu, structures), predict(cpu, structures), strict=True):
@@ -37,7 +39,7 @@ def test_gpu_agrees_with_cpu(load_model, name, dtype):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_gpu_agrees_with_the_library(load_model, name):
+def test_gpu_agrees_with_the_library(load_model: LoadModel, name: str) -> None:
     model = load_model(name, device="cuda")
     calculator = model.reference_calculator()
     structures = mixed(8, largest=40)
@@ -46,7 +48,9 @@ def test_gpu_agrees_with_the_library(load_model, name):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_calls_stay_within_the_memory_budget(load_model, name, tmp_path, monkeypatch):
+def test_calls_stay_within_the_memory_budget(
+    load_model: LoadModel, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("UMLIP_BENCH_CACHE", str(tmp_path))  # not calibrated
     model = load_model(name, device="cuda")
     graphs = [model.prepare(atoms) for atoms in mixed(200)]
@@ -60,7 +64,9 @@ def test_calls_stay_within_the_memory_budget(load_model, name, tmp_path, monkeyp
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", MODELS)
-def test_calibrated_memory_is_what_calls_take(load_model, name, dtype, tmp_path, monkeypatch):
+def test_calibrated_memory_is_what_calls_take(
+    load_model: LoadModel, name: str, dtype: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("UMLIP_BENCH_CACHE", str(tmp_path))
     model = load_model(name, dtype=dtype, device="cuda")
     found = calibrate(model)
@@ -81,7 +87,7 @@ def test_calibrated_memory_is_what_calls_take(load_model, name, dtype, tmp_path,
     assert max(errors) < 0.30
 
 
-def test_running_out_of_memory_halves_and_gives_the_same(load_model):
+def test_running_out_of_memory_halves_and_gives_the_same(load_model: LoadModel) -> None:
     """Torch itself is kept from using more than a part of the memory."""
     model = load_model("chgnet-0.3.0", device="cuda")
     structures = mixed(200)
@@ -104,7 +110,9 @@ def test_running_out_of_memory_halves_and_gives_the_same(load_model):
 
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("workers", [0, 4])
-def test_relaxations_end_where_they_do_on_the_cpu(load_model, name, workers):
+def test_relaxations_end_where_they_do_on_the_cpu(
+    load_model: LoadModel, name: str, workers: int
+) -> None:
     requests = [
         Relax(atoms, cell=k % 2 == 0) for k, atoms in enumerate(small_cells(32, largest=12))
     ]

@@ -1,17 +1,23 @@
 """The high-energy suite end to end, against a script that shares no code with it."""
 
+import contextlib
+import io
 import json
-import subprocess
-import sys
 from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from ase import Atoms
+from ase.calculators.calculator import Calculator
 from ase.io import read, write
 from chgnet.model import CHGNet
 from chgnet.model.dynamics import CHGNetCalculator
 from scipy import stats
 
+from umlip_bench.cli import main
 from umlip_bench.datasets import embedded
 
 pytestmark = pytest.mark.model
@@ -19,35 +25,36 @@ pytestmark = pytest.mark.model
 PBE_MINI = files("umlip_bench.datasets") / "pbe_mini" / "pbe_mini.xyz"
 
 
-def run(*arguments, expect=0):
-    command = [sys.executable, "-W", "ignore", "-m", "umlip_bench", "run", "high-energy"]
-    done = subprocess.run([*command, *arguments], capture_output=True, text=True)
-    assert done.returncode == expect, done.stderr
-    return done
+def run(*arguments: str) -> str:
+    """What a run prints."""
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        assert main(["run", "high-energy", *arguments]) == 0
+    return said.getvalue()
 
 
-def read_cases(folder):
+def read_cases(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "cases.jsonl").read_text().splitlines()]
 
 
-def independent(path, calculator):
+def independent(path: Traversable, calculator: Calculator) -> dict[str, dict[str, Any]]:
     """Slope, inverse, r2, MAE, energy slope and stress slope of each material, one by one."""
-    materials = {}
+    materials: dict[str, list[Atoms]] = {}
     for atoms in read(path, ":"):
         materials.setdefault(atoms.info["system"], []).append(atoms)
     table = {}
     for name, frames in materials.items():
-        x, y, e, s = [], [], [], []
+        given, found, e, tensors = [], [], [], []
         for atoms in frames:
-            x.append(atoms.arrays["REF_forces"])
+            given.append(atoms.arrays["REF_forces"])
             e_dft, s_dft = atoms.info["REF_energy"], np.reshape(atoms.info["REF_stress"], (3, 3))
             atoms.calc = calculator
-            y.append(atoms.get_forces())
+            found.append(atoms.get_forces())
             e.append((e_dft / len(atoms), atoms.get_potential_energy() / len(atoms)))
             voigt = s_dft[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
-            s.append((voigt, atoms.get_stress()))
-        x, y = (np.concatenate(a).ravel() for a in (x, y))
-        s = np.swapaxes(np.array(s), 0, 1).reshape(2, -1)
+            tensors.append((voigt, atoms.get_stress()))
+        x, y = (np.concatenate(a).ravel() for a in (given, found))
+        s = np.swapaxes(np.array(tensors), 0, 1).reshape(2, -1)
         table[name] = {
             "slope": (x @ y) / (x @ x),
             "inverse": (x @ y) / (y @ y),
@@ -62,13 +69,13 @@ def independent(path, calculator):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("runs") / "chgnet"
     run("--model", "chgnet-0.3.0", "--out", str(out), "--device", "cpu")
     return out
 
 
-def test_an_independent_script_gives_the_same_numbers(folder):
+def test_an_independent_script_gives_the_same_numbers(folder: Path) -> None:
     expected = independent(PBE_MINI, CHGNetCalculator(CHGNet.load(verbose=False), use_device="cpu"))
     lines = read_cases(folder)
     assert {line["case"] for line in lines} == set(expected)
@@ -122,7 +129,7 @@ FIRST_FRAMES = {"Al": 1, "Mg": 1, "AlN": 4}
 
 
 @pytest.fixture(scope="module")
-def first_frames(tmp_path_factory):
+def first_frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run on those frames alone."""
     folder = tmp_path_factory.mktemp("first")
     frames = [
@@ -136,7 +143,7 @@ def first_frames(tmp_path_factory):
     return folder / "run"
 
 
-def test_figures_recorded_with_the_data(first_frames):
+def test_figures_recorded_with_the_data(first_frames: Path) -> None:
     found = {line["case"]: line["metrics"] for line in read_cases(first_frames)}
     for name, (slope, r2, mae) in MEASURED.items():
         numbers = found[name]
@@ -145,7 +152,7 @@ def test_figures_recorded_with_the_data(first_frames):
         assert numbers["mae"] == pytest.approx(mae, abs=6e-4)
 
 
-def test_any_extended_xyz_with_ref_keys(folder, tmp_path):
+def test_any_extended_xyz_with_ref_keys(folder: Path, tmp_path: Path) -> None:
     """A subset under another name, stress in Voigt order, gives the subset's numbers."""
     frames = [atoms for atoms in read(PBE_MINI, ":") if atoms.info["system"] in ("NaCl", "Si")]
     for atoms in frames:
@@ -154,8 +161,8 @@ def test_any_extended_xyz_with_ref_keys(folder, tmp_path):
     path = tmp_path / "mine.xyz"
     write(path, frames, format="extxyz")
     out = tmp_path / "run"
-    done = run("--model", "chgnet-0.3.0", "--data", str(path), "--out", str(out), "--device", "cpu")
-    assert "the data's functional is not known" in done.stdout
+    said = run("--model", "chgnet-0.3.0", "--data", str(path), "--out", str(out), "--device", "cpu")
+    assert "the data's functional is not known" in said
     rows = {r["metric"]: r for r in json.loads((out / "summary.json").read_text())["rows"]}
     full = {case["case"]: case["metrics"] for case in read_cases(folder)}
     slopes = [full["NaCl"]["slope"], full["Si"]["slope"]]
@@ -166,13 +173,13 @@ def test_any_extended_xyz_with_ref_keys(folder, tmp_path):
     assert mine["Si"]["stress_slope"] == pytest.approx(full["Si"]["stress_slope"], abs=1e-4)
 
 
-def test_another_functional_is_set_apart(tmp_path):
-    done = run("--model", "chgnet-r2scan", "--out", str(tmp_path / "run"), "--device", "cpu")
-    assert "Not comparable" in done.stdout
-    assert "trained on r2SCAN, the data is PBE" in done.stdout
+def test_another_functional_is_set_apart(tmp_path: Path) -> None:
+    said = run("--model", "chgnet-r2scan", "--out", str(tmp_path / "run"), "--device", "cpu")
+    assert "Not comparable" in said
+    assert "trained on r2SCAN, the data is PBE" in said
 
 
-def test_predictions_are_kept(folder):
+def test_predictions_are_kept(folder: Path) -> None:
     frames = embedded.read("pbe-mini").by_system()["AlN"]
     (line,) = [m for m in read_cases(folder) if m["case"] == "AlN"]
     with np.load(folder / "predictions" / f"{line['key']}.npz") as stored:

@@ -1,5 +1,7 @@
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from ase.mep import NEB
 from ase.optimize import FIRE
 
 import umlip_bench
+from umlip_bench.engine.calculator import PotentialCalculator
 from umlip_bench.engine.prediction import predict
 from umlip_bench.ground.errors import DeviceError, UnknownModelError, WeightsError
 from umlip_bench.potentials.loading import locate
@@ -25,7 +28,7 @@ LJ = "ase:ase.calculators.lj:LennardJones"
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _one_thread():
+def _one_thread() -> Iterator[None]:
     """Cells this small are slower on more, above all beside other work."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -34,7 +37,7 @@ def _one_thread():
 
 
 @pytest.fixture
-def store(tmp_path, monkeypatch):
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WeightsStore:
     """A store without weights, and a current folder without files."""
     monkeypatch.delenv("UMLIP_BENCH_MODELS", raising=False)
     monkeypatch.setenv("UMLIP_BENCH_CACHE", str(tmp_path / "cache"))
@@ -46,14 +49,14 @@ def store(tmp_path, monkeypatch):
 # ---- what a name stands for
 
 
-def test_a_catalogue_name(store):
+def test_a_catalogue_name(store: WeightsStore) -> None:
     weights = locate(CHGNET, store)
     assert weights.card.name == CHGNET
     assert weights.origin is Origin.PACKAGE
     assert locate("CHGNet-0.3.0", store) == weights
 
 
-def saved(path, content="weights"):
+def saved(path: Path, content: str = "weights") -> Path:
     """A file as torch.save writes it."""
     torch.save({"content": content}, path)
     return path
@@ -70,7 +73,7 @@ def saved(path, content="weights"):
         ("chgnet:mine.model", "chgnet", "mine"),
     ],
 )
-def test_a_file(store, tmp_path, name, family, label):
+def test_a_file(store: WeightsStore, tmp_path: Path, name: str, family: str, label: str) -> None:
     path = saved(tmp_path / name.split(":")[-1])
     name = name.replace(path.name, str(path))
     weights = locate(name, store)
@@ -83,7 +86,7 @@ def test_a_file(store, tmp_path, name, family, label):
     assert locate(name, store).sha256 != weights.sha256
 
 
-def test_a_matgl_folder_must_say_its_age(store, tmp_path):
+def test_a_matgl_folder_must_say_its_age(store: WeightsStore, tmp_path: Path) -> None:
     folder = tmp_path / "model"
     folder.mkdir()
     (folder / "model.json").write_text("{}")
@@ -97,12 +100,12 @@ def test_a_matgl_folder_must_say_its_age(store, tmp_path):
         locate(str(folder), store)
 
 
-def test_a_file_in_the_current_folder(store, tmp_path):
+def test_a_file_in_the_current_folder(store: WeightsStore, tmp_path: Path) -> None:
     saved(tmp_path / "here" / "x.model")
     assert locate("x.model", store).card.family == "mace"
 
 
-def test_a_copy_of_a_listed_model_is_that_model(store, tmp_path):
+def test_a_copy_of_a_listed_model_is_that_model(store: WeightsStore, tmp_path: Path) -> None:
     original = locate(CHGNET, store)
     copy = tmp_path / "renamed.model"
     copy.write_bytes(original.paths[0].read_bytes())
@@ -111,7 +114,7 @@ def test_a_copy_of_a_listed_model_is_that_model(store, tmp_path):
     assert weights.paths == (copy,)
 
 
-def test_an_ase_calculator(store):
+def test_an_ase_calculator(store: WeightsStore) -> None:
     weights = locate(LJ, store)
     assert (weights.card.name, weights.card.family) == (LJ, "ase")
     assert weights.sha256 != locate("ase:ase.calculators.emt:EMT", store).sha256
@@ -126,7 +129,7 @@ def test_an_ase_calculator(store):
         ("m3gnet", "m3gnet-mp-2021.2.8"),
     ],
 )
-def test_an_unknown_name_gets_the_nearest(store, name, nearest):
+def test_an_unknown_name_gets_the_nearest(store: WeightsStore, name: str, nearest: str) -> None:
     with pytest.raises(UnknownModelError) as caught:
         locate(name, store)
     assert name in str(caught.value)
@@ -134,7 +137,7 @@ def test_an_unknown_name_gets_the_nearest(store, name, nearest):
 
 
 @pytest.mark.parametrize("name", ["nowhere/x.model", "x.model", "x.pth.tar", "/absent/folder"])
-def test_a_path_that_is_not_there(store, name):
+def test_a_path_that_is_not_there(store: WeightsStore, name: str) -> None:
     with pytest.raises(UnknownModelError, match="nor an existing file or folder") as caught:
         locate(name, store)
     assert repr(name) in str(caught.value)
@@ -142,7 +145,7 @@ def test_a_path_that_is_not_there(store, name):
         locate(f"mace:{name}", store)
 
 
-def test_a_file_of_no_known_family_says_how_to_name_it(store, tmp_path):
+def test_a_file_of_no_known_family_says_how_to_name_it(store: WeightsStore, tmp_path: Path) -> None:
     for path in (tmp_path / "weights.bin", tmp_path / "folder"):
         path.mkdir() if path.name == "folder" else path.write_bytes(b"weights")
         with pytest.raises(WeightsError, match="cannot tell which family") as caught:
@@ -151,7 +154,7 @@ def test_a_file_of_no_known_family_says_how_to_name_it(store, tmp_path):
         assert f"FAMILY:{path} with one of {known}" in str(caught.value)
 
 
-def test_a_folder_without_files(store, tmp_path):
+def test_a_folder_without_files(store: WeightsStore, tmp_path: Path) -> None:
     with pytest.raises(WeightsError):
         umlip_bench.load(f"chgnet:{tmp_path / 'here'}", device="cpu")
 
@@ -169,26 +172,26 @@ def test_a_folder_without_files(store, tmp_path):
         ("ase:ase.calculators.fd:FiniteDifferenceCalculator", "calc"),
     ],
 )
-def test_what_is_no_ase_calculator(name, reason):
+def test_what_is_no_ase_calculator(name: str, reason: str) -> None:
     with pytest.raises(UnknownModelError) as caught:
         umlip_bench.load(name, device="cpu")
     assert repr(name) in str(caught.value)
     assert reason in str(caught.value)
 
 
-def test_devices_and_number_formats_that_do_not_exist():
+def test_devices_and_number_formats_that_do_not_exist() -> None:
     for options in ({"device": "tpu"}, {"device": "cuda:x"}, {"dtype": "float16"}):
         with pytest.raises(DeviceError, match="allowed are"):
             umlip_bench.load(CHGNET, **options)
 
 
-def test_the_package_imports_at_once():
+def test_the_package_imports_at_once() -> None:
     code = "import sys, umlip_bench; print({'torch', 'numpy', 'ase'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.stdout.strip(), done.stderr) == ("set()", "")
 
 
-def test_public_names_resolve():
+def test_public_names_resolve() -> None:
     for name in umlip_bench.__all__:
         assert getattr(umlip_bench, name) is not None
     with pytest.raises(AttributeError, match="nonsense"):
@@ -211,7 +214,9 @@ def load(weights, *, device, dtype):
 """
 
 
-def test_a_family_of_another_package(store, tmp_path, monkeypatch):
+def test_a_family_of_another_package(
+    store: WeightsStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     site = tmp_path / "site"
     info = site / "myfamily-1.0.dist-info"
     info.mkdir(parents=True)
@@ -242,22 +247,22 @@ def test_a_family_of_another_package(store, tmp_path, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def chgnet():
+def chgnet() -> PotentialCalculator:
     return umlip_bench.load(CHGNET, device="cpu")
 
 
 @pytest.fixture(scope="module")
-def double():
+def double() -> PotentialCalculator:
     return umlip_bench.load(CHGNET, device="cpu", dtype="float64")
 
 
-def salt(seed=0):
+def salt(seed: int = 0) -> Atoms:
     atoms = bulk("NaCl", "rocksalt", a=5.64)
     atoms.rattle(0.1, seed=seed)
     return atoms
 
 
-def test_what_the_calculator_gives(chgnet):
+def test_what_the_calculator_gives(chgnet: PotentialCalculator) -> None:
     atoms = salt()
     atoms.calc = chgnet
     n = len(atoms)
@@ -271,20 +276,20 @@ def test_what_the_calculator_gives(chgnet):
     assert atoms.get_magnetic_moments().shape == (n,)
 
 
-def test_magnetic_moments_of_iron(chgnet):
+def test_magnetic_moments_of_iron(chgnet: PotentialCalculator) -> None:
     atoms = bulk("Fe", "bcc", a=2.83)
     atoms.calc = chgnet
     assert atoms.get_magnetic_moments()[0] == pytest.approx(2.2, abs=0.4)
 
 
 @pytest.mark.model
-def test_forces_and_stress_are_derivatives_in_ase_s_units(double):
+def test_forces_and_stress_are_derivatives_in_ase_s_units(double: PotentialCalculator) -> None:
     atoms = salt()
     atoms.calc = double
     forces, stress = atoms.get_forces(), atoms.get_stress(voigt=False)
     h = 1e-4
 
-    def energy(positions, cell):
+    def energy(positions: np.ndarray, cell: np.ndarray) -> float:
         return double.get_potential_energy(Atoms(atoms.symbols, positions, cell=cell, pbc=True))
 
     for axis in range(3):
@@ -306,7 +311,7 @@ def test_forces_and_stress_are_derivatives_in_ase_s_units(double):
         assert derivative == pytest.approx(stress[i, j], abs=1e-6)
 
 
-def test_results_follow_the_structure(chgnet):
+def test_results_follow_the_structure(chgnet: PotentialCalculator) -> None:
     atoms = salt()
     atoms.calc = chgnet
     before = atoms.get_potential_energy()
@@ -320,7 +325,7 @@ def test_results_follow_the_structure(chgnet):
     assert np.abs(atoms.get_forces() - forces).min() > 0.9
 
 
-def test_what_a_model_does_not_have():
+def test_what_a_model_does_not_have() -> None:
     atoms = bulk("Ar", "fcc", a=1.7)
     atoms.calc = umlip_bench.load(LJ, device="cpu")
     with pytest.raises(PropertyNotImplementedError, match="magmoms"):
@@ -333,7 +338,7 @@ def test_what_a_model_does_not_have():
 # ---- what ASE and phonopy do with it
 
 
-def test_relaxation(chgnet):
+def test_relaxation(chgnet: PotentialCalculator) -> None:
     atoms = salt()
     atoms.set_cell(atoms.cell * 1.05, scale_atoms=True)
     atoms.calc = chgnet
@@ -347,7 +352,7 @@ def test_relaxation(chgnet):
     assert (4 * atoms.get_volume()) ** (1 / 3) == pytest.approx(5.70, abs=0.1)
 
 
-def test_molecular_dynamics(chgnet):
+def test_molecular_dynamics(chgnet: PotentialCalculator) -> None:
     atoms = salt()
     atoms.calc = chgnet
     with Langevin(
@@ -368,7 +373,7 @@ def test_molecular_dynamics(chgnet):
     assert atoms.get_total_energy() == pytest.approx(before, abs=2e-3)
 
 
-def test_nudged_elastic_band(chgnet):
+def test_nudged_elastic_band(chgnet: PotentialCalculator) -> None:
     cell = bulk("Al", cubic=True)
     first = cell[[1, 2, 3]]  # a vacancy at the origin
     last = first.copy()
@@ -390,7 +395,7 @@ def test_nudged_elastic_band(chgnet):
     assert energies[1] == pytest.approx(energies[3], abs=1e-2)
 
 
-def test_phonons_by_finite_displacements(chgnet):
+def test_phonons_by_finite_displacements(chgnet: PotentialCalculator) -> None:
     phonopy = pytest.importorskip("phonopy")
     from phonopy.structure.atoms import PhonopyAtoms
 

@@ -51,7 +51,7 @@ def commands(run: str, folder: Path) -> dict[str, tuple[list[str], Path]]:
             ["export", run, "--format", "parquet", "--out"],
             folder / "tables" / "cases-eos.parquet",
         ),
-        "picture": (["pictures", run, "--out"], folder / "tables" / "material_10-relaxed.png"),
+        "picture": (["pictures", run, "--out"], folder / "tables" / "phonons-material-10.png"),
     }
 
 
@@ -102,7 +102,9 @@ def test_figures_overwrite_their_own_alone(page, tmp_path, ending):
     path = tmp_path / f"scales.{ending}"
 
     def draw(**options):
-        return list(figures.write(page, tmp_path, ["scales"], [ending], 72, **options))
+        return list(
+            figures.write(figures.figures(page), tmp_path, ["scales"], [ending], 72, **options)
+        )
 
     path.write_text(FOREIGN[path.suffix])
     with pytest.raises(OutputError, match=f"scales.{ending} exists"):

@@ -15,7 +15,7 @@ from ase.build import bulk
 
 from umlip_bench import datasets
 from umlip_bench.analysis.run_files import DONE, open_journal
-from umlip_bench.benchmarks import SUITES, load_suite
+from umlip_bench.benchmarks import load_suites
 from umlip_bench.benchmarks.suite import Mode, StructureRequest
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 from umlip_bench.ground.structures import read_structure
@@ -23,6 +23,8 @@ from umlip_bench.potentials.loading import locate
 from umlip_bench.potentials.weights import WeightsStore
 from umlip_bench.running.plan import DataIdentity, SuitePlan
 from umlip_bench.running.runner import run_suites
+
+from .conftest import LoadModel
 
 PINNED = json.loads((Path(__file__).parent / "data" / "pinned_numbers.json").read_text())["metrics"]
 MODELS = ("chgnet-0.3.0", "m3gnet-mp-2021.2.8")
@@ -50,8 +52,8 @@ def pinned_cases(suite: str) -> set[str]:
 def plans(folder: Path) -> list[SuitePlan]:
     dataset = datasets.load("pbe-mini")
     found = []
-    for name in SUITES:
-        suite = load_suite(name)
+    for suite in load_suites():
+        name = suite.name
         if name == ELASTIC:
             made = [
                 suite.structure_cases(request(crystal, through_cif(make(), folder)))[0]
@@ -77,7 +79,7 @@ def request(name: str, atoms: Atoms) -> StructureRequest:
 
 @pytest.mark.model
 @pytest.mark.parametrize("model", MODELS)
-def test_every_metric_of_every_case(model, load_model, tmp_path):
+def test_every_metric_of_every_case(model: str, load_model: LoadModel, tmp_path: Path) -> None:
     load_model(model)
     weights = locate(model, WeightsStore())
     data = DataIdentity("pinned", "0", LevelOfTheory("PBE"))

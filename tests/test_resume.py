@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import ase.io
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 from ase.build import bulk
 from ase.calculators.lj import LennardJones
 
+from umlip_bench.cli import main
 from umlip_bench.running.model_fingerprint import N_STRUCTURES
 
 pytestmark = pytest.mark.seconds
@@ -34,7 +36,7 @@ class SlowLJ(LennardJones):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the calculator and with labels that it is too soft for."""
     folder = tmp_path_factory.mktemp("resume")
     (folder / "slow_lj.py").write_text(SLOW_LJ)
@@ -57,22 +59,34 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(folder):
+def uninterrupted(folder: Path) -> bytes:
     """The summary of a run that nothing disturbed."""
     out = folder / "uninterrupted"
-    assert start(folder, out).wait(60) == 0
+    assert run(folder, out) == 0
     assert calculations(folder) == N_SYSTEMS * N_FRAMES + N_STRUCTURES
     return (out / "summary.json").read_bytes()
 
 
-def start(folder, out, seconds=0.0):
-    log = folder / "log"
-    log.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "umlip_bench", "run", "high-energy", "--model", MODEL]
-    command += ["--data", str(folder / "data.xyz"), "--out", str(out), "--device", "cpu"]
-    variables = {"PYTHONPATH": folder, "SLOW_LJ_LOG": log, "SLOW_LJ_SECONDS": seconds}
+def command(folder: Path, out: Path) -> list[str]:
+    (folder / "log").unlink(missing_ok=True)
+    data = ["--data", str(folder / "data.xyz"), "--out", str(out), "--device", "cpu"]
+    return ["run", "high-energy", "--model", MODEL, *data]
+
+
+def run(folder: Path, out: Path) -> int:
+    """In this process, to its end."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        patch.setenv("SLOW_LJ_LOG", str(folder / "log"))
+        return main(command(folder, out))
+
+
+def start(folder: Path, out: Path) -> subprocess.Popen[str]:
+    """In a process of its own, slowly."""
+    path = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
+    variables = {"PYTHONPATH": path, "SLOW_LJ_LOG": folder / "log", "SLOW_LJ_SECONDS": 0.05}
     return subprocess.Popen(
-        command,
+        [sys.executable, "-m", "umlip_bench", *command(folder, out)],
         env=os.environ | {name: str(value) for name, value in variables.items()},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -80,20 +94,20 @@ def start(folder, out, seconds=0.0):
     )
 
 
-def calculations(folder):
+def calculations(folder: Path) -> int:
     return len((folder / "log").read_text().splitlines())
 
 
-def journals(out):
+def journals(out: Path) -> list[Path]:
     return sorted((out / "journal").glob("*.jsonl"))
 
 
-def cases(out):
+def cases(out: Path) -> list[bytes]:
     """Whole lines of all files of the journal."""
     return [line for path in journals(out) for line in path.read_bytes().split(b"\n")[:-1]]
 
 
-def stop_midway(process, out, kind):
+def stop_midway(process: subprocess.Popen[str], out: Path, kind: signal.Signals) -> str:
     deadline = time.monotonic() + 60
     while len(cases(out)) < 2:
         assert process.poll() is None
@@ -103,10 +117,12 @@ def stop_midway(process, out, kind):
     return process.communicate(timeout=60)[1]
 
 
-def check_that_the_rest_is_done(folder, out, finished, summary):
+def check_that_the_rest_is_done(
+    folder: Path, out: Path, finished: list[bytes], summary: bytes
+) -> None:
     """Go on, and find the same summary with nothing computed twice."""
     assert 2 <= len(finished) < N_SYSTEMS
-    assert start(folder, out).wait(60) == 0
+    assert run(folder, out) == 0
     # The calculator is held against what it gave before, and the rest is computed.
     assert calculations(folder) == (N_SYSTEMS - len(finished)) * N_FRAMES + N_STRUCTURES
     lines = cases(out)
@@ -115,9 +131,9 @@ def check_that_the_rest_is_done(folder, out, finished, summary):
     assert (out / "summary.json").read_bytes() == summary
 
 
-def test_a_killed_run_goes_on(folder, uninterrupted):
+def test_a_killed_run_goes_on(folder: Path, uninterrupted: bytes) -> None:
     out = folder / "killed"
-    process = start(folder, out, seconds=0.05)
+    process = start(folder, out)
     stop_midway(process, out, signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL
     assert not (out / "summary.json").exists()
@@ -128,9 +144,9 @@ def test_a_killed_run_goes_on(folder, uninterrupted):
     check_that_the_rest_is_done(folder, out, finished, uninterrupted)
 
 
-def test_an_interrupted_run_says_so_and_goes_on(folder, uninterrupted):
+def test_an_interrupted_run_says_so_and_goes_on(folder: Path, uninterrupted: bytes) -> None:
     out = folder / "interrupted"
-    process = start(folder, out, seconds=0.05)
+    process = start(folder, out)
     stderr = stop_midway(process, out, signal.SIGINT)
     assert process.returncode == 130
     assert "interrupted; the same command goes on from here" in stderr
@@ -138,10 +154,10 @@ def test_an_interrupted_run_says_so_and_goes_on(folder, uninterrupted):
     check_that_the_rest_is_done(folder, out, cases(out), uninterrupted)
 
 
-def test_a_finished_run_computes_nothing(folder, uninterrupted):
+def test_a_finished_run_computes_nothing(folder: Path, uninterrupted: bytes) -> None:
     out = folder / "uninterrupted"
     before = cases(out)
-    assert start(folder, out).wait(60) == 0
+    assert run(folder, out) == 0
     assert calculations(folder) == N_STRUCTURES  # that it is still the same calculator
     assert cases(out) == before
     assert (out / "summary.json").read_bytes() == uninterrupted

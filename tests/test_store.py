@@ -8,7 +8,10 @@ import sys
 import threading
 import time
 import zipfile
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,10 +20,12 @@ from umlip_bench.ground.level_of_theory import LevelOfTheory
 from umlip_bench.ground.model_card import ModelCard, WeightsFile
 from umlip_bench.potentials.weights import Origin, Weights, WeightsStore, weights_at
 
+from .support.narrowing import some
+
 HTML = b"<!DOCTYPE html>\n<html><body>Please log in</body></html>\n"
 
 
-def torch_file(content):
+def torch_file(content: bytes) -> bytes:
     """Return bytes of the form that torch.save writes, larger than one chunk of a download."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
@@ -30,7 +35,7 @@ def torch_file(content):
     return buffer.getvalue()
 
 
-def sha256(content):
+def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
@@ -43,14 +48,14 @@ class Server(http.server.ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.answers = {}
-        self.requests = []
+        self.answers: dict[str, Callable[[http.server.BaseHTTPRequestHandler], None]] = {}
+        self.requests: list[str] = []
         self.release = threading.Event()
 
-    def serve(self, name, body, content_type="application/octet-stream"):
-        def answer(handler):
+    def serve(self, name: str, body: bytes, content_type: str = "application/octet-stream") -> None:
+        def answer(handler: http.server.BaseHTTPRequestHandler) -> None:
             handler.send_response(200)
             handler.send_header("Content-Type", content_type)
             handler.send_header("Content-Length", str(len(body)))
@@ -59,10 +64,10 @@ class Server(http.server.ThreadingHTTPServer):
 
         self.answers[f"/{name}"] = answer
 
-    def serve_part(self, name, body, n_bytes):
+    def serve_part(self, name: str, body: bytes, n_bytes: int) -> None:
         """Announce the whole body and send its start, then wait for the release and hang up."""
 
-        def answer(handler):
+        def answer(handler: http.server.BaseHTTPRequestHandler) -> None:
             handler.send_response(200)
             handler.send_header("Content-Length", str(len(body)))
             handler.end_headers()
@@ -73,14 +78,15 @@ class Server(http.server.ThreadingHTTPServer):
 
         self.answers[f"/{name}"] = answer
 
-    def url(self, name):
+    def url(self, name: str) -> str:
         return f"http://127.0.0.1:{self.server_port}/{name}"
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    server: Server
 
-    def do_GET(self):
+    def do_GET(self) -> None:
         self.server.requests.append(self.path)
         answer = self.server.answers.get(self.path)
         if answer is None:
@@ -88,12 +94,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         else:
             answer(self)
 
-    def log_message(self, *_):
+    def log_message(self, *_: object) -> None:
         pass
 
 
 @pytest.fixture
-def server():
+def server() -> Iterator[Server]:
     with Server() as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
@@ -104,18 +110,18 @@ def server():
 
 
 @pytest.fixture(autouse=True)
-def _environment(monkeypatch):
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("UMLIP_BENCH_MODELS", "UMLIP_BENCH_CACHE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
 
 @pytest.fixture
-def store(tmp_path):
+def store(tmp_path: Path) -> WeightsStore:
     return WeightsStore(tmp_path / "cache")
 
 
-def card_of(*files):
+def card_of(*files: WeightsFile) -> ModelCard:
     return ModelCard(
         name="toy-1",
         family="toy",
@@ -131,30 +137,30 @@ def card_of(*files):
 
 
 @pytest.fixture
-def known(server):
+def known(server: Server) -> ModelCard:
     """Return the card of a model whose hash is published."""
     file = WeightsFile("toy.pt", server.url("toy.pt"), sha256(BODY), len(BODY))
     return card_of(file)
 
 
 @pytest.fixture
-def unknown(server):
+def unknown(server: Server) -> ModelCard:
     """Return the card of a model whose hash is not published."""
     return card_of(WeightsFile("toy.model", server.url("toy.model")))
 
 
-def put(folder, **contents):
+def put(folder: Path, **contents: bytes) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in contents.items():
         (folder / name.replace("_", ".")).write_bytes(content)
 
 
-def listing(store):
+def listing(store: WeightsStore) -> list[str]:
     folder = store.root / "toy"
     return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
 
-def refusal(store, card):
+def refusal(store: WeightsStore, card: ModelCard) -> str:
     """Return the message of a failing fetch, which must not leave anything behind."""
     before = listing(store)
     with pytest.raises(WeightsError) as caught:
@@ -166,7 +172,7 @@ def refusal(store, card):
 # ---- downloads that succeed
 
 
-def test_fetch_downloads_once(server, store, known):
+def test_fetch_downloads_once(server: Server, store: WeightsStore, known: ModelCard) -> None:
     server.serve("toy.pt", BODY)
     assert store.locate(known) is None
     weights = store.fetch(known)
@@ -178,7 +184,7 @@ def test_fetch_downloads_once(server, store, known):
     assert server.requests == ["/toy.pt"]
 
 
-def test_several_files_have_one_digest(server, store):
+def test_several_files_have_one_digest(server: Server, store: WeightsStore) -> None:
     bodies = {"model.json": b'{"a": 1}', "model.pt": BODY, "state.pt": OTHER}
     for name, body in bodies.items():
         server.serve(name, body)
@@ -193,7 +199,7 @@ def test_several_files_have_one_digest(server, store):
     assert listing(store) == sorted(bodies)
 
 
-def test_only_the_missing_file_is_downloaded(server, store):
+def test_only_the_missing_file_is_downloaded(server: Server, store: WeightsStore) -> None:
     server.serve("b.pt", OTHER)
     put(store.root / "toy", a_pt=BODY)
     card = card_of(
@@ -206,7 +212,7 @@ def test_only_the_missing_file_is_downloaded(server, store):
     assert listing(store) == ["a.pt", "b.pt"]
 
 
-def test_one_bad_file_of_several_keeps_none(server, store):
+def test_one_bad_file_of_several_keeps_none(server: Server, store: WeightsStore) -> None:
     server.serve("a.pt", BODY)
     server.serve("b.pt", HTML)
     card = card_of(
@@ -217,19 +223,24 @@ def test_one_bad_file_of_several_keeps_none(server, store):
     assert listing(store) == []
 
 
-def test_a_terminal_gets_a_progress_bar(server, store, known, monkeypatch):
+def test_a_terminal_gets_a_progress_bar(
+    server: Server, store: WeightsStore, known: ModelCard, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Terminal(io.StringIO):
-        def isatty(self):
+        def isatty(self) -> bool:
             return True
 
     monkeypatch.setenv("TERM", "xterm")
     server.serve("toy.pt", BODY)
-    monkeypatch.setattr(sys, "stderr", Terminal())
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
     store.fetch(known)
-    assert "toy.pt" in sys.stderr.getvalue()
+    assert "toy.pt" in terminal.getvalue()
 
 
-def test_without_a_terminal_nothing_is_printed(server, store, known, capfd):
+def test_without_a_terminal_nothing_is_printed(
+    server: Server, store: WeightsStore, known: ModelCard, capfd: pytest.CaptureFixture[str]
+) -> None:
     server.serve("toy.pt", BODY)
     store.fetch(known)
     assert capfd.readouterr() == ("", "")
@@ -238,7 +249,7 @@ def test_without_a_terminal_nothing_is_printed(server, store, known, capfd):
 # ---- downloads that fail
 
 
-def test_server_gone(store, known, server):
+def test_server_gone(store: WeightsStore, known: ModelCard, server: Server) -> None:
     gone = WeightsStore(store.root)
     with Server() as closed:
         url = closed.url("toy.pt")
@@ -255,7 +266,9 @@ def test_server_gone(store, known, server):
     assert "$UMLIP_BENCH_MODELS/toy/" in message
 
 
-def test_reason_is_not_taken_from_an_error_handled_before(store, unknown):
+def test_reason_is_not_taken_from_an_error_handled_before(
+    store: WeightsStore, unknown: ModelCard
+) -> None:
     with Server() as closed:
         url = closed.url("toy.model")
     card = replace(unknown, files=(WeightsFile("toy.model", url),))
@@ -267,11 +280,11 @@ def test_reason_is_not_taken_from_an_error_handled_before(store, unknown):
     assert "sha256: not published" in message
 
 
-def test_not_found(store, known):
+def test_not_found(store: WeightsStore, known: ModelCard) -> None:
     assert "404" in refusal(store, known).splitlines()[0]
 
 
-def test_html_with_known_hash(server, store, known):
+def test_html_with_known_hash(server: Server, store: WeightsStore, known: ModelCard) -> None:
     server.serve("toy.pt", HTML, "text/html")
     message = refusal(store, known)
     assert "web page" in message
@@ -279,7 +292,7 @@ def test_html_with_known_hash(server, store, known):
     assert listing(store) == []
 
 
-def test_html_with_unknown_hash(server, store, unknown):
+def test_html_with_unknown_hash(server: Server, store: WeightsStore, unknown: ModelCard) -> None:
     server.serve("toy.model", HTML, "text/html")
     message = refusal(store, unknown)
     assert "web page" in message
@@ -291,14 +304,18 @@ def test_html_with_unknown_hash(server, store, unknown):
     [b'{"message": "Not Found"}', b"", BODY[: len(BODY) // 2], b"\0" * 4096, b"PK\x03\x04" * 99],
     ids=["json", "empty", "half", "zeros", "garbage"],
 )
-def test_what_is_no_torch_file_with_unknown_hash(server, store, unknown, body):
+def test_what_is_no_torch_file_with_unknown_hash(
+    server: Server, store: WeightsStore, unknown: ModelCard, body: bytes
+) -> None:
     server.serve("toy.model", body)
     message = refusal(store, unknown)
     assert "not a whole file as written by torch.save" in message or "it is empty" in message
     assert listing(store) == []
 
 
-def test_zip_that_torch_did_not_write_with_unknown_hash(server, store, unknown):
+def test_zip_that_torch_did_not_write_with_unknown_hash(
+    server: Server, store: WeightsStore, unknown: ModelCard
+) -> None:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("readme.txt", "hello")
@@ -306,7 +323,7 @@ def test_zip_that_torch_did_not_write_with_unknown_hash(server, store, unknown):
     assert "torch.save" in refusal(store, unknown)
 
 
-def test_json_with_unknown_hash(server, store):
+def test_json_with_unknown_hash(server: Server, store: WeightsStore) -> None:
     card = card_of(WeightsFile("model.json", server.url("model.json")))
     server.serve("model.json", b'{"a": ')
     assert "not readable as JSON" in refusal(store, card)
@@ -314,7 +331,7 @@ def test_json_with_unknown_hash(server, store):
     assert store.fetch(card).sha256 == sha256(b'{"a": 1}')
 
 
-def test_wrong_hash(server, store, known):
+def test_wrong_hash(server: Server, store: WeightsStore, known: ModelCard) -> None:
     server.serve("toy.pt", OTHER)
     message = refusal(store, known)
     assert sha256(OTHER) in message
@@ -323,7 +340,9 @@ def test_wrong_hash(server, store, known):
 
 
 @pytest.mark.parametrize("kind", ["known", "unknown"])
-def test_truncated_body(server, store, kind, request):
+def test_truncated_body(
+    server: Server, store: WeightsStore, kind: str, request: pytest.FixtureRequest
+) -> None:
     card = request.getfixturevalue(kind)
     server.release.set()
     server.serve_part(card.files[0].name, BODY, len(BODY) // 2)
@@ -332,8 +351,10 @@ def test_truncated_body(server, store, kind, request):
     assert listing(store) == []
 
 
-def test_truncation_shows_where_urllib3_lets_it_pass(store, known, monkeypatch):
-    def lax(self, url, output_file, pooch):
+def test_truncation_shows_where_urllib3_lets_it_pass(
+    store: WeightsStore, known: ModelCard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lax(self: Any, url: str, output_file: str, pooch: object) -> None:
         with open(output_file, "wb") as stream:
             stream.write(BODY[:1000])
         self.progressbar.total = len(BODY)
@@ -342,20 +363,22 @@ def test_truncation_shows_where_urllib3_lets_it_pass(store, known, monkeypatch):
     assert f"broke off after 1000 of {len(BODY)} bytes" in refusal(store, known)
 
 
-def test_silent_server(server, store, known, monkeypatch):
+def test_silent_server(
+    server: Server, store: WeightsStore, known: ModelCard, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("umlip_bench.ground.store.download.READ_TIMEOUT", 0.3)
     server.serve_part("toy.pt", BODY, 1000)
     assert "timed out" in refusal(store, known).splitlines()[0]
 
 
-def test_cache_that_cannot_be_written(tmp_path, known):
+def test_cache_that_cannot_be_written(tmp_path: Path, known: ModelCard) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(WeightsError, match="toy-1") as caught:
         WeightsStore(tmp_path / "file").fetch(known)
     assert str(tmp_path / "file") in str(caught.value)
 
 
-def test_model_without_files(store):
+def test_model_without_files(store: WeightsStore) -> None:
     assert store.locate(card_of()) is None
     with pytest.raises(WeightsError, match="toy-1 has no weights to fetch"):
         store.fetch(card_of())
@@ -364,17 +387,19 @@ def test_model_without_files(store):
 # ---- pins
 
 
-def test_first_download_is_pinned(server, store, unknown):
+def test_first_download_is_pinned(server: Server, store: WeightsStore, unknown: ModelCard) -> None:
     server.serve("toy.model", BODY)
     weights = store.fetch(unknown)
     assert weights.sha256 == sha256(BODY)
     assert listing(store) == ["toy.model", "toy.model.sha256"]
     pin = store.root / "toy" / "toy.model.sha256"
     assert pin.read_text() == f"{sha256(BODY)}  toy.model\n"
-    assert store.locate(unknown).origin is Origin.CACHE
+    assert some(store.locate(unknown)).origin is Origin.CACHE
 
 
-def test_cached_file_differs_from_its_pin(server, store, unknown):
+def test_cached_file_differs_from_its_pin(
+    server: Server, store: WeightsStore, unknown: ModelCard
+) -> None:
     server.serve("toy.model", BODY)
     path = store.fetch(unknown).paths[0]
     path.write_bytes(OTHER)
@@ -387,7 +412,9 @@ def test_cached_file_differs_from_its_pin(server, store, unknown):
     assert f"delete the pin {path}.sha256" in message
 
 
-def test_renewed_download_differs_from_the_pin(server, store, unknown):
+def test_renewed_download_differs_from_the_pin(
+    server: Server, store: WeightsStore, unknown: ModelCard
+) -> None:
     server.serve("toy.model", BODY)
     path = store.fetch(unknown).paths[0]
     path.unlink()
@@ -397,7 +424,7 @@ def test_renewed_download_differs_from_the_pin(server, store, unknown):
     assert store.fetch(unknown).sha256 == sha256(OTHER)
 
 
-def test_file_put_by_hand_needs_no_pin(store, unknown):
+def test_file_put_by_hand_needs_no_pin(store: WeightsStore, unknown: ModelCard) -> None:
     put(store.root / "toy", toy_model=BODY)
     assert store.fetch(unknown).sha256 == sha256(BODY)
     put(store.root / "toy", toy_model=HTML)
@@ -409,7 +436,7 @@ def test_file_put_by_hand_needs_no_pin(store, unknown):
 
 
 @pytest.fixture
-def models(tmp_path, monkeypatch):
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "models"
     folder.mkdir()
     monkeypatch.setenv("UMLIP_BENCH_MODELS", str(folder))
@@ -417,7 +444,7 @@ def models(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def packaged(tmp_path, monkeypatch, known):
+def packaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: ModelCard) -> ModelCard:
     """Return the card of a model that an importable package ships; importing it would fail."""
     package = tmp_path / "site" / "toypackage"
     put(package, toy_pt=BODY)
@@ -426,7 +453,9 @@ def packaged(tmp_path, monkeypatch, known):
     return replace(known, package_path=("toypackage:toy.pt",))
 
 
-def test_order_of_places(store, models, packaged, tmp_path):
+def test_order_of_places(
+    store: WeightsStore, models: Path, packaged: ModelCard, tmp_path: Path
+) -> None:
     put(models / "toy", toy_pt=BODY)
     put(store.root / "toy", toy_pt=BODY)
     assert store.fetch(packaged).origin is Origin.MODELS
@@ -439,11 +468,13 @@ def test_order_of_places(store, models, packaged, tmp_path):
     assert store.locate(packaged) is None
 
 
-def test_package_that_is_not_installed(store, known):
+def test_package_that_is_not_installed(store: WeightsStore, known: ModelCard) -> None:
     assert store.locate(replace(known, package_path=("no_such_package:toy.pt",))) is None
 
 
-def test_damaged_file_in_a_package(store, packaged, tmp_path):
+def test_damaged_file_in_a_package(
+    store: WeightsStore, packaged: ModelCard, tmp_path: Path
+) -> None:
     put(tmp_path / "site" / "toypackage", toy_pt=OTHER)
     with pytest.raises(WeightsError, match="installed package") as caught:
         store.locate(packaged)
@@ -451,7 +482,9 @@ def test_damaged_file_in_a_package(store, packaged, tmp_path):
 
 
 @pytest.mark.parametrize("place", ["models", "cache"])
-def test_damaged_file_is_not_passed_over(place, server, store, models, known):
+def test_damaged_file_is_not_passed_over(
+    place: str, server: Server, store: WeightsStore, models: Path, known: ModelCard
+) -> None:
     server.serve("toy.pt", BODY)
     folder = models if place == "models" else store.root
     put(folder / "toy", toy_pt=BODY[:-1] + b"x")
@@ -466,13 +499,15 @@ def test_damaged_file_is_not_passed_over(place, server, store, models, known):
     assert server.requests == []
 
 
-def test_models_variable_names_no_folder(store, known, monkeypatch, tmp_path):
+def test_models_variable_names_no_folder(
+    store: WeightsStore, known: ModelCard, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("UMLIP_BENCH_MODELS", str(tmp_path / "nowhere"))
     with pytest.raises(WeightsError, match=r"UMLIP_BENCH_MODELS is '.*nowhere', which is not a"):
         store.locate(known)
 
 
-def test_models_folder_with_some_of_the_files(store, models):
+def test_models_folder_with_some_of_the_files(store: WeightsStore, models: Path) -> None:
     card = card_of(
         WeightsFile("a.pt", "http://x/a.pt", sha256(BODY)),
         WeightsFile("b.pt", "http://x/b.pt", sha256(OTHER)),
@@ -482,7 +517,7 @@ def test_models_folder_with_some_of_the_files(store, models):
         store.locate(card)
 
 
-def test_default_root(monkeypatch, tmp_path):
+def test_default_root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("UMLIP_BENCH_CACHE", str(tmp_path))
     assert WeightsStore().root == tmp_path / "models"
     monkeypatch.delenv("UMLIP_BENCH_CACHE")
@@ -492,7 +527,7 @@ def test_default_root(monkeypatch, tmp_path):
 # ---- given paths
 
 
-def test_given_file_and_folder(tmp_path, known):
+def test_given_file_and_folder(tmp_path: Path, known: ModelCard) -> None:
     put(tmp_path, toy_pt=BODY, renamed_bin=BODY)
     for path in (tmp_path, tmp_path / "toy.pt"):
         assert weights_at(known, path) == Weights(
@@ -501,7 +536,7 @@ def test_given_file_and_folder(tmp_path, known):
     assert weights_at(known, tmp_path / "renamed.bin").paths == (tmp_path / "renamed.bin",)
 
 
-def test_given_file_of_a_card_without_files(tmp_path):
+def test_given_file_of_a_card_without_files(tmp_path: Path) -> None:
     put(tmp_path, mine_model=BODY, page_model=HTML)
     assert weights_at(card_of(), tmp_path / "mine.model").sha256 == sha256(BODY)
     with pytest.raises(WeightsError, match="web page"):
@@ -510,7 +545,7 @@ def test_given_file_of_a_card_without_files(tmp_path):
         weights_at(card_of(), tmp_path)
 
 
-def test_given_path_that_will_not_do(tmp_path, known):
+def test_given_path_that_will_not_do(tmp_path: Path, known: ModelCard) -> None:
     with pytest.raises(WeightsError, match=r"No file .*absent\.pt\. Give the weights file"):
         weights_at(known, tmp_path / "absent.pt")
     with pytest.raises(WeightsError, match=r"No file .*toy\.pt\."):
@@ -541,17 +576,17 @@ print(WeightsStore(Path(root)).fetch(card).origin)
 """
 
 
-def start_fetch(store, card):
+def start_fetch(store: WeightsStore, card: ModelCard) -> subprocess.Popen[str]:
     file = {key: getattr(card.files[0], key) for key in ("name", "url", "sha256", "size")}
     argument = json.dumps([str(store.root), file])
     process = subprocess.Popen(
         [sys.executable, "-c", FETCH, argument], stdout=subprocess.PIPE, text=True
     )
-    assert process.stdout.readline() == "ready\n"
+    assert some(process.stdout).readline() == "ready\n"
     return process
 
 
-def wait_until(condition):
+def wait_until(condition: Callable[[], object]) -> None:
     deadline = time.monotonic() + 30
     while not condition():
         assert time.monotonic() < deadline
@@ -559,12 +594,14 @@ def wait_until(condition):
 
 
 @pytest.mark.parametrize("kind", ["known", "unknown"])
-def test_two_processes_at_once(server, store, kind, request):
+def test_two_processes_at_once(
+    server: Server, store: WeightsStore, kind: str, request: pytest.FixtureRequest
+) -> None:
     card = request.getfixturevalue(kind)
     server.serve(card.files[0].name, BODY)
     answer = server.answers[f"/{card.files[0].name}"]
 
-    def late_answer(handler):
+    def late_answer(handler: http.server.BaseHTTPRequestHandler) -> None:
         server.release.wait(60)
         answer(handler)
 
@@ -578,11 +615,13 @@ def test_two_processes_at_once(server, store, kind, request):
     assert [process.returncode for process in processes] == [0, 0]
     assert outputs == {"download", "user cache"}
     assert len(server.requests) == 1
-    assert store.locate(card).paths[0].read_bytes() == BODY
+    assert some(store.locate(card)).paths[0].read_bytes() == BODY
 
 
 @pytest.mark.parametrize("kind", ["known", "unknown"])
-def test_killed_download_leaves_no_weights(server, store, kind, request):
+def test_killed_download_leaves_no_weights(
+    server: Server, store: WeightsStore, kind: str, request: pytest.FixtureRequest
+) -> None:
     card = request.getfixturevalue(kind)
     name = card.files[0].name
     server.serve_part(name, BODY, len(BODY) - 10_000)

@@ -1,5 +1,7 @@
 """What the commands say to structures that nothing should be measured on."""
 
+from pathlib import Path
+
 import ase.io
 import numpy as np
 import pytest
@@ -31,32 +33,32 @@ O1 O 0.5 0.5 0.5 1.0
 """
 
 
-def partial(path):
+def partial(path: Path) -> None:
     path.write_text(PARTIAL)
 
 
-def with_nan(path):
+def with_nan(path: Path) -> None:
     bulk("Cu", cubic=True).write(path)
     path.write_text(path.read_text().replace("3.61", "nan", 1))
 
 
-def a_molecule(path):
+def a_molecule(path: Path) -> None:
     ase.io.write(path, molecule("H2O"), format="xyz")
 
 
-def near(path):
+def near(path: Path) -> None:
     Atoms("Cu2", [[0, 0, 0], [0, 0, 0.4]], cell=[4] * 3, pbc=True).write(path)
 
 
-def two(path):
+def two(path: Path) -> None:
     ase.io.write(path, [bulk("Cu"), bulk("Ni")], format="extxyz")
 
 
-def noise(path):
+def noise(path: Path) -> None:
     path.write_bytes(np.random.default_rng(0).bytes(500))
 
 
-def huge(path):
+def huge(path: Path) -> None:
     atoms = bulk("Cu", cubic=True)
     atoms.positions[1] = 1e308
     ase.io.write(path, atoms, format="extxyz")
@@ -77,7 +79,9 @@ REFUSED = {
 
 @pytest.mark.parametrize("name", REFUSED)
 @pytest.mark.parametrize("command", ["run", "relax", "suggest"])
-def test_every_command_refuses_the_same(tmp_path, capsys, name, command):
+def test_every_command_refuses_the_same(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, command: str
+) -> None:
     make, words = REFUSED[name]
     path = tmp_path / name
     make(path)
@@ -97,7 +101,9 @@ def test_every_command_refuses_the_same(tmp_path, capsys, name, command):
     assert not (tmp_path / "out.xyz").exists()
 
 
-def test_a_frame_of_several_can_be_chosen(tmp_path, capsys):
+def test_a_frame_of_several_can_be_chosen(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     two(tmp_path / "two.xyz")
     for k, symbol in enumerate(("Cu", "Ni")):
         arguments = ["--structure", f"{tmp_path}/two.xyz@{k}", "--model", MODEL]

@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from ase import Atoms
@@ -9,23 +11,25 @@ from umlip_bench.engine.prediction import predict
 from umlip_bench.ground.errors import StructureError
 from umlip_bench.ground.structures import check_structure
 
+from .support.narrowing import some
+
 ELEMENTS = ("Na", "Cl", "Si")
 
 
-def refusal(atoms, elements=ELEMENTS):
+def refusal(atoms: Atoms, elements: Sequence[str] = ELEMENTS) -> str:
     with pytest.raises(StructureError) as caught:
         check_structure(atoms, elements)
     return str(caught.value)
 
 
-def salt():
+def salt() -> Atoms:
     return bulk("NaCl", "rocksalt", a=5.64, cubic=True)
 
 
 # ---- what is refused
 
 
-def test_good_structures_pass():
+def test_good_structures_pass() -> None:
     check_structure(salt(), ELEMENTS)
     check_structure(salt(), ())
     check_structure(bulk("Si"), ELEMENTS)
@@ -35,12 +39,12 @@ def test_good_structures_pass():
     check_structure(Atoms("Si", cell=[1e3] * 3, pbc=True), ELEMENTS)
 
 
-def test_no_atoms():
+def test_no_atoms() -> None:
     assert "no atoms" in refusal(Atoms(cell=[1, 1, 1], pbc=True))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_positions_that_are_not_finite(value):
+def test_positions_that_are_not_finite(value: float) -> None:
     atoms = salt()
     atoms.positions[[3, 5], 1] = value
     message = refusal(atoms)
@@ -48,14 +52,14 @@ def test_positions_that_are_not_finite(value):
     assert "2 of 8 atoms" in message
 
 
-def test_a_cell_that_is_not_finite():
+def test_a_cell_that_is_not_finite() -> None:
     atoms = salt()
     atoms.cell[1, 1] = np.nan
     assert "cell is not finite" in refusal(atoms)
 
 
 @pytest.mark.parametrize("pbc", [(True, True, False), (False, False, True), (False,) * 3])
-def test_partial_periodicity_names_the_remedy(pbc):
+def test_partial_periodicity_names_the_remedy(pbc: tuple[bool, bool, bool]) -> None:
     atoms = salt()
     atoms.pbc = pbc
     message = refusal(atoms)
@@ -64,13 +68,13 @@ def test_partial_periodicity_names_the_remedy(pbc):
 
 
 @pytest.mark.parametrize("cell", [[0, 0, 0], [5, 5, 0], [[5, 0, 0], [0, 5, 0], [5, 5, 0]]])
-def test_a_cell_without_volume(cell):
+def test_a_cell_without_volume(cell: list[int] | list[list[int]]) -> None:
     message = refusal(Atoms("Si", cell=cell, pbc=True))
     assert "no volume" in message
     assert "make_periodic(atoms, vacuum=" in message
 
 
-def test_an_unknown_element_is_located():
+def test_an_unknown_element_is_located() -> None:
     atoms = salt()
     atoms.symbols[[2, 6]] = "Po"
     message = refusal(atoms)
@@ -78,7 +82,7 @@ def test_an_unknown_element_is_located():
     assert "3 elements" in message
 
 
-def test_the_message_says_which_structure():
+def test_the_message_says_which_structure() -> None:
     atoms = salt()
     atoms.info["system"] = "sample 7"
     atoms.pbc = False
@@ -88,14 +92,14 @@ def test_the_message_says_which_structure():
 # ---- make_periodic
 
 
-def sheared():
+def sheared() -> Atoms:
     """A slab whose lattice vector in the open direction is tilted."""
     atoms = fcc111("Al", (2, 2, 4), vacuum=3.0)
     atoms.cell[2] = [1.0, 2.0, 30.0]
     return atoms
 
 
-def chain_along_x():
+def chain_along_x() -> Atoms:
     return Atoms("C3", [[0, 0, 0], [1.3, 0.2, 0.1], [2.6, 0, 0]], cell=[3.9, 0, 0], pbc=[1, 0, 0])
 
 
@@ -117,7 +121,7 @@ OPEN = {
 
 @pytest.mark.parametrize("vacuum", [4.0, 12.5])
 @pytest.mark.parametrize("name", OPEN)
-def test_open_structures_become_periodic(name, vacuum):
+def test_open_structures_become_periodic(name: str, vacuum: float) -> None:
     atoms = OPEN[name]()
     before = atoms.copy()
     result = make_periodic(atoms, vacuum=vacuum)
@@ -142,7 +146,7 @@ def test_open_structures_become_periodic(name, vacuum):
 
 
 @pytest.mark.parametrize("name", OPEN)
-def test_distances_within_the_structure_are_the_same(name):
+def test_distances_within_the_structure_are_the_same(name: str) -> None:
     atoms = OPEN[name]()
     result = make_periodic(atoms, vacuum=100.0)
     np.testing.assert_allclose(
@@ -151,7 +155,7 @@ def test_distances_within_the_structure_are_the_same(name):
 
 
 @pytest.mark.parametrize("name", OPEN)
-def test_the_result_has_the_energy_of_the_open_structure(name):
+def test_the_result_has_the_energy_of_the_open_structure(name: str) -> None:
     # LennardJones knows open directions, and its range ends at 3 sigma.
     from ase.calculators.lj import LennardJones
 
@@ -163,10 +167,10 @@ def test_the_result_has_the_energy_of_the_open_structure(name):
     atoms.calc = LennardJones()
     assert prediction.energy == pytest.approx(atoms.get_potential_energy(), rel=1e-9, abs=1e-9)
     np.testing.assert_allclose(prediction.forces, atoms.get_forces(), rtol=1e-9, atol=1e-7)
-    assert np.isfinite(prediction.stress).all()
+    assert np.isfinite(some(prediction.stress)).all()
 
 
-def test_periodic_structures_stay_as_they_are():
+def test_periodic_structures_stay_as_they_are() -> None:
     atoms = salt()
     atoms.rattle(0.1)
     atoms.info["system"] = "salt"
@@ -178,22 +182,22 @@ def test_periodic_structures_stay_as_they_are():
     np.testing.assert_array_equal(result.get_initial_magnetic_moments(), [1, -1] * 4)
 
 
-def test_making_periodic_twice_is_making_it_once():
+def test_making_periodic_twice_is_making_it_once() -> None:
     once = make_periodic(fcc111("Al", (2, 2, 3)), vacuum=8.0)
     assert make_periodic(once, vacuum=20.0) == once
 
 
 @pytest.mark.parametrize("vacuum", [0, -1.0, np.nan, np.inf])
-def test_a_vacuum_that_is_none(vacuum):
+def test_a_vacuum_that_is_none(vacuum: float) -> None:
     with pytest.raises(StructureError, match="vacuum is"):
         make_periodic(molecule("H2O"), vacuum=vacuum)
 
 
-def test_a_periodic_direction_without_a_lattice_vector():
+def test_a_periodic_direction_without_a_lattice_vector() -> None:
     with pytest.raises(StructureError, match="direction 2 is periodic"):
         make_periodic(Atoms("Si", pbc=(False, False, True)), vacuum=10.0)
 
 
-def test_nothing_to_make_periodic():
+def test_nothing_to_make_periodic() -> None:
     with pytest.raises(StructureError, match="no atoms"):
         make_periodic(Atoms(), vacuum=10.0)

@@ -15,13 +15,15 @@ from umlip_bench.finetune.labelling.gpaw_label import digest_of, job_of, label_w
 from umlip_bench.finetune.labelling.settings import GpawSettings
 from umlip_bench.ground.errors import RunFolderError
 
+from .conftest import LoadModel
+
 OLD = Path(__file__).parent / "data" / "version_0_1"
 VALUES = json.loads((OLD / "values.json").read_text())
 
 
 @pytest.mark.model
 @pytest.mark.parametrize("name", VALUES)
-def test_corrected_models_give_what_they_gave(name, load_model):
+def test_corrected_models_give_what_they_gave(name: str, load_model: LoadModel) -> None:
     if name.startswith("m3gnet"):
         load_model("m3gnet-mp-2021.2.8")
     atoms = bulk("Si", a=5.47, cubic=True)
@@ -31,7 +33,9 @@ def test_corrected_models_give_what_they_gave(name, load_model):
     np.testing.assert_allclose(atoms.get_forces()[0], VALUES[name]["forces"], atol=1e-9)
 
 
-def test_a_run_folder_is_refused_with_the_command_that_converts_it(tmp_path, capsys):
+def test_a_run_folder_is_refused_with_the_command_that_converts_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(RunFolderError, match=r"has schema 4.*`umlip-bench convert .* --out NEW`"):
         read_run(OLD / "run")
     assert main(["convert", str(OLD / "run"), "--out", str(tmp_path / "new")]) == 0
@@ -49,14 +53,18 @@ def test_a_run_folder_is_refused_with_the_command_that_converts_it(tmp_path, cap
     assert main(["card", str(tmp_path / "new"), "--out", str(tmp_path / "card.md")]) == 0
 
 
-def test_what_cannot_be_converted_is_named(tmp_path, capsys):
+def test_what_cannot_be_converted_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["convert", str(tmp_path), "--out", str(tmp_path / "new")]) == 2
     assert "no run.yaml that can be converted" in capsys.readouterr().err
     assert main(["convert", str(OLD / "run"), "--out", str(OLD / "run")]) == 2
     assert "is the old folder itself" in capsys.readouterr().err
 
 
-def test_labels_of_an_old_work_folder_are_taken_in(tmp_path, monkeypatch):
+def test_labels_of_an_old_work_folder_are_taken_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """They cost hours of DFT: results of version 0.1 lie in files named by their digests."""
     (tmp_path / "gpaw.py").write_text("__version__ = 'none'\n")  # nothing is to be computed
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from umlip_bench.analysis.chemistry import by_class, by_element, element_forces, predictors
+from umlip_bench.analysis.chemistry import (
+    by_class,
+    by_element,
+    element_forces,
+    predictors,
+    suite_of_forces,
+)
 from umlip_bench.analysis.compared_models import Side
+from umlip_bench.analysis.registry import all_suites
 from umlip_bench.analysis.report.content import ChemistrySection, ElementMap, ElementValue
-from umlip_bench.analysis.suites import ANALYSES
 
 MAP_FROM = 5
 """Cases of a suite; of fewer a map of the elements says nothing."""
@@ -15,18 +21,16 @@ MAP_FROM = 5
 
 def chemistry_of(everyone: Sequence[Side]) -> ChemistrySection:
     """By element for every suite with enough cases; the rest for forces."""
-    high_energy = ANALYSES["high-energy"]
-    present = [side for side in everyone if side.run.of(high_energy.name, side.model)]
-    variant = high_energy.variants[0]
+    forces = [(side, suite) for side in everyone if (suite := suite_of_forces(side.run))]
     return ChemistrySection(
         elements=tuple(_element_maps(everyone)),
         classes=tuple(
             (side.label, scale)
-            for side in present
-            for scale in by_class(side.run, high_energy.name, variant, side.model)
+            for side, suite in forces
+            for scale in by_class(side.run, suite.name, suite.variant_names[0], side.model)
         ),
         predictors=tuple(
-            (side.label, found) for side in present for found in predictors(side.run, side.model)
+            (side.label, found) for side, _ in forces for found in predictors(side.run, side.model)
         ),
     )
 
@@ -48,8 +52,8 @@ def _element_maps(everyone: Sequence[Side]) -> Iterator[ElementMap]:
             "forces on the element's own atoms",
             tuple(each for each in forces if each[1]),
         )
-    for analysis in ANALYSES.values():
-        variant = analysis.variants[0]
+    for analysis in all_suites().values():
+        variant = analysis.variant_names[0]
         if all(len(side.run.of(analysis.name, side.model)) < MAP_FROM for side in everyone):
             continue
         found = tuple(

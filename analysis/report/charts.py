@@ -219,13 +219,18 @@ def error_figure(plot: ErrorPlot, style: Style) -> Figure:
     )
 
 
+def spread_figures(plots: Iterable[SpreadPlot], style: Style) -> Iterator[Figure]:
+    """A figure for each quantity, all variants beside each other."""
+    by_name: dict[str, list[SpreadPlot]] = {}
+    for plot in plots:
+        by_name.setdefault(plot.name, []).append(plot)
+    for each in by_name.values():
+        yield spread_figure(each, style)
+
+
 def section_figures(section: SuiteSection, style: Style) -> Iterator[Figure]:
     """All figures of a suite but those of single cases."""
-    by_name: dict[str, list[SpreadPlot]] = {}
-    for plot in section.spreads:
-        by_name.setdefault(plot.name, []).append(plot)
-    for plots in by_name.values():
-        yield spread_figure(plots, style)
+    yield from spread_figures(section.spreads, style)
     for error in section.errors:
         yield error_figure(error, style)
     by_quantity: dict[str, list[ParityPlot]] = {}

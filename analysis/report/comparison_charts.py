@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from umlip_bench.analysis.comparison import PairedRow
+from umlip_bench.analysis.registry import suite_of
 from umlip_bench.analysis.report.chart_parts import (
     ChartPanel,
     Figure,
@@ -17,7 +18,6 @@ from umlip_bench.analysis.report.content import CorrectionNote, Pair, Relaxation
 from umlip_bench.analysis.report.style import Style
 from umlip_bench.analysis.report.verdicts import scale_label
 from umlip_bench.analysis.report.wording import slug, upper
-from umlip_bench.analysis.suites import analysis_of
 from umlip_bench.analysis.summary import Row
 
 SMALL = 0.05
@@ -84,7 +84,7 @@ def _difference_figure(
 
 def _headline(row: PairedRow, suites: Sequence[str]) -> str | None:
     """What the row is a scale of."""
-    analysis = analysis_of(row.suite)
+    analysis = suite_of(row.suite)
     for headline in analysis.headlines:
         if headline.metric == row.metric:
             return scale_label(analysis, headline.label, row.variant, suites)

@@ -9,18 +9,13 @@ from itertools import combinations
 from umlip_bench.analysis.compared_models import Side, baseline_first, corrects, sides
 from umlip_bench.analysis.comparison import compare, compare_variants
 from umlip_bench.analysis.corrected import Factor, corrected, notes, parent_in
+from umlip_bench.analysis.registry import all_suites
 from umlip_bench.analysis.report.content import CorrectionNote, CorrectionRow, Pair, Relaxation
 from umlip_bench.analysis.report.tables import pair_table, relaxation_table
 from umlip_bench.analysis.report.verdicts import scale_label
 from umlip_bench.analysis.runs import Run
-from umlip_bench.analysis.suites import ANALYSES
 from umlip_bench.ground.errors import DataError
 
-BESIDE_HEADLINES = {
-    ("high-energy", "energy_slope_median"): "energy differences",
-    ("high-energy", "stress_slope_median"): "stresses",
-}
-"""What a factor changes too, by suite and metric: 1 is right."""
 PAIRS_UP_TO = 3
 """Models of which each is compared with each; of more, each with one."""
 
@@ -140,16 +135,16 @@ def correction_note(
         for row in (compare(before, after) if paired is None else paired)
     }
     rows = []
-    for analysis in ANALYSES.values():
+    for analysis in all_suites().values():
         scales = {headline.metric: headline.label for headline in analysis.headlines}
-        for variant in analysis.variants:
+        for variant in analysis.variant_names:
             for metric, label in analysis.presentation.labels:
                 old, new = (
                     side.run.find(analysis.name, variant, side.model, metric)
                     for side in (before, after)
                 )
                 if old is not None and new is not None and old.n_cases:
-                    scale = BESIDE_HEADLINES.get((analysis.name, metric), "")
+                    scale = analysis.beside_headlines.get(metric, "")
                     if metric in scales:
                         scale = scale_label(analysis, scales[metric], variant, suites)
                     rows.append(

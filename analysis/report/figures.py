@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from io import BytesIO
 from pathlib import Path
@@ -35,7 +35,7 @@ PER_ROW = 3
 
 
 def write(
-    report: Report,
+    drawn: Iterable[Figure],
     folder: Path,
     only: Sequence[str] = ("*",),
     endings: Sequence[str] = ("png", "pdf"),
@@ -43,12 +43,12 @@ def write(
     *,
     force: bool = False,
 ) -> Iterator[Path]:
-    """Write charts of the page as files.
+    """Write figures as files.
 
     Parameters
     ----------
-    report
-        The page's content.
+    drawn
+        As `figures` gives them, or `case_figures.case_figures`.
     folder
         Made if it is not there; figures of an earlier call are replaced.
     only
@@ -72,7 +72,7 @@ def write(
     OutputError
         If a file cannot be written, or is there and not ours; no figure is written then.
     """
-    named = _named(report)
+    named = _named(drawn)
     missing = [each for each in only if not any(fnmatchcase(name, each) for name in named)]
     if missing:
         raise DataError(
@@ -92,11 +92,11 @@ def write(
         yield output.path
 
 
-def _named(report: Report) -> dict[str, Figure]:
+def _named(drawn: Iterable[Figure]) -> dict[str, Figure]:
     """Figures by a name that no other has, on any file system."""
     named: dict[str, Figure] = {}
     taken: set[str] = set()
-    for figure in figures(report):
+    for figure in drawn:
         name = figure.name
         # Names of cases that differ in signs alone.
         while name.lower() in taken:

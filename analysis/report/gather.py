@@ -11,6 +11,7 @@ from umlip_bench.analysis.card_text import model_card
 from umlip_bench.analysis.card_text import sections as card_sections
 from umlip_bench.analysis.compared_models import Side
 from umlip_bench.analysis.corrected import Factor
+from umlip_bench.analysis.registry import all_suites
 from umlip_bench.analysis.report.by_chemistry import chemistry_of
 from umlip_bench.analysis.report.comparisons import (
     all_sides,
@@ -32,7 +33,6 @@ from umlip_bench.analysis.report.members import member_of
 from umlip_bench.analysis.report.sections import section_of
 from umlip_bench.analysis.run_differences import changes
 from umlip_bench.analysis.runs import Run
-from umlip_bench.analysis.suites import ANALYSES
 from umlip_bench.ground.errors import DataError
 from umlip_bench.ground.version import __version__
 
@@ -71,7 +71,7 @@ def gather(
         names = ", ".join(str(run.path) for run in runs)
         raise DataError(f"{names}: no finished case; give the command of the run again")
     described = {run.data: data.get(run.data, DataNote(run.data, run.level)) for run in runs}
-    suites = [s for s in ANALYSES if any(side.run.of(s, side.model) for side in everyone)]
+    suites = [s for s in all_suites() if any(side.run.of(s, side.model) for side in everyone)]
     members = tuple(member_of(side, k, suites) for k, side in enumerate(everyone))
     pairs = pairs_of(everyone)
     return Report(
@@ -82,7 +82,7 @@ def gather(
         runs=tuple(_run_note(run) for run in runs),
         members=members,
         scales=tuple(s for m in members if m.comparable for s in m.scales),
-        sections=tuple(section_of(ANALYSES[suite], everyone) for suite in suites),
+        sections=tuple(section_of(all_suites()[suite], everyone) for suite in suites),
         pairs=pairs,
         run_pairs=tuple(
             RunPair(first.name, second.name, tuple(changes(first, second)))

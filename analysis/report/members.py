@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 
 from umlip_bench.analysis.compared_models import Side
+from umlip_bench.analysis.registry import all_suites
 from umlip_bench.analysis.report.content import HeadlineScale, JudgedScales, Member, Verdict
 from umlip_bench.analysis.report.verdicts import scales_of, verdicts_of
-from umlip_bench.analysis.suites import ANALYSES
 from umlip_bench.ground.level_of_theory import differs, level_warning
 
 SOFTEST = 3
@@ -51,13 +51,15 @@ def member_of(side: Side, style: int, suites: Sequence[str]) -> Member:
 def _softest(side: Side, suites: Sequence[str]) -> tuple[str, tuple[tuple[str, float], ...]]:
     """What of, and the softest cases of the first suite that has enough of them."""
     for suite in suites:
-        analysis = ANALYSES[suite]
+        analysis = all_suites()[suite]
         headline = analysis.headlines[0]
         scales = [
             (record.case, scale)
             for record in side.run.of(suite, side.model)
             if math.isfinite(
-                scale := analysis.scale(record.metrics, analysis.variants[0], headline)
+                scale := analysis.scale(
+                    side.run.result(record), analysis.variant_names[0], headline
+                )
             )
         ]
         if len(scales) > 2 * SOFTEST:
@@ -70,8 +72,8 @@ def _judged(side: Side, suites: Sequence[str]) -> list[tuple[Verdict, tuple[Head
     return [
         (verdict, tuple(scales))
         for suite in suites
-        for verdict in verdicts_of(ANALYSES[suite], [side])
-        if (scales := scales_of(ANALYSES[suite], side, verdict.variant, suites))
+        for verdict in verdicts_of(all_suites()[suite], [side])
+        if (scales := scales_of(all_suites()[suite], side, verdict.variant, suites))
     ]
 
 

@@ -22,6 +22,9 @@ from umlip_bench.analysis.report.wording import slug
 
 HEIGHT = 260
 DRAWING, NARROW = 310, 160
+IS_DFT = f"datum.side == '{DFT}'"
+DOTS = [2, 3]
+"""Of a DFT that the models are not to be compared with."""
 
 
 def picture_figure(suite: str, picture: Picture, style: Style) -> Figure:
@@ -68,14 +71,16 @@ def _drawing(drawing: Drawing, style: Style) -> Chart:
     if drawing.y_range is not None:
         y = y.scale(domain=list(drawing.y_range), nice=False)
     base = alt.Chart(inline(values)).transform_flatten(["x", "y"])
+    dash = alt.StrokeDash("side:N").scale(
+        domain=present, range=[style.dash(side) for side in present]
+    )
     encoding = {
         "x": x,
         "y": y,
         "color": colour_of(style, present),
-        "strokeDash": alt.StrokeDash("side:N").scale(
-            domain=present, range=[style.dash(side) for side in present]
-        ),
-        "strokeWidth": alt.condition("datum.side == 'DFT'", alt.value(1.8), alt.value(1.3)),
+        # Not by the scale, which panels beside each other share.
+        "strokeDash": dash if drawing.comparable else alt.condition(IS_DFT, alt.value(DOTS), dash),
+        "strokeWidth": alt.condition(IS_DFT, alt.value(1.8), alt.value(1.3)),
         "detail": "line:N",
     }
     marked = any(line.points for line in drawing.lines)

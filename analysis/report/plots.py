@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.stats import gaussian_kde
 
 from umlip_bench.analysis.compared_models import Side
-from umlip_bench.analysis.suites import Quantity, SuiteAnalysis
+from umlip_bench.analysis.suite import AnySuite, Quantity
 from umlip_bench.analysis.summary import Row
 
 FloatArray = NDArray[np.float64]
@@ -181,9 +181,7 @@ class SpreadPlot:
         return max(len(side.values) for side in self.sides)
 
 
-def parity_plots(
-    analysis: SuiteAnalysis, variant: str, sides: Sequence[Side]
-) -> tuple[ParityPlot, ...]:
+def parity_plots(analysis: AnySuite, variant: str, sides: Sequence[Side]) -> tuple[ParityPlot, ...]:
     """One plot for each quantity that a suite compares in a variant."""
     found: dict[Quantity, dict[str, list[tuple[str, FloatArray, FloatArray]]]] = {}
     for side in sides:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from umlip_bench.analysis.compared_models import Side
 from umlip_bench.analysis.report.content import ErrorPlot, SideRow, SuiteOverview, SuiteSection
@@ -12,7 +11,7 @@ from umlip_bench.analysis.report.pictures import picture_set
 from umlip_bench.analysis.report.plots import SpreadPlot, parity_plots, spread_plot
 from umlip_bench.analysis.report.tables import case_table, summary_table
 from umlip_bench.analysis.report.verdicts import rows_of, verdicts_of
-from umlip_bench.analysis.suites import SuiteAnalysis
+from umlip_bench.analysis.suite import AnySuite
 
 TITLES = {
     "high-energy": "High-energy states",
@@ -26,17 +25,14 @@ TITLES = {
 }
 
 
-def section_of(analysis: SuiteAnalysis[Any], everyone: Sequence[Side]) -> SuiteSection:
+def section_of(analysis: AnySuite, everyone: Sequence[Side]) -> SuiteSection:
     """All that the page has of a suite."""
     present = [side for side in everyone if side.run.of(analysis.name, side.model)]
     variants = [
-        str(v) for v in analysis.variants if any(rows_of(analysis.name, v, s) for s in present)
+        str(v) for v in analysis.variant_names if any(rows_of(analysis.name, v, s) for s in present)
     ]
     spreads = (
-        plot
-        for of in (_headline_spreads, _further_spreads)
-        for variant in variants
-        for plot in of(analysis, variant, present)
+        plot for variant in variants for plot in _headline_spreads(analysis, variant, present)
     )
     return SuiteSection(
         suite=analysis.name,
@@ -48,7 +44,10 @@ def section_of(analysis: SuiteAnalysis[Any], everyone: Sequence[Side]) -> SuiteS
             if (rows := [row for side in present for row in rows_of(analysis.name, variant, side)])
         ),
         overview=_overview(analysis, variants, present),
-        spreads=tuple(plot for plot in spreads if plot is not None),
+        spreads=(
+            *(plot for plot in spreads if plot is not None),
+            *further_spreads(analysis, present),
+        ),
         parities=tuple(
             plot for variant in variants for plot in parity_plots(analysis, variant, present)
         ),
@@ -61,7 +60,7 @@ def section_of(analysis: SuiteAnalysis[Any], everyone: Sequence[Side]) -> SuiteS
 
 
 def _overview(
-    analysis: SuiteAnalysis[Any], variants: Sequence[str], present: Sequence[Side]
+    analysis: AnySuite, variants: Sequence[str], present: Sequence[Side]
 ) -> SuiteOverview:
     """As in the terminal, but variants and models all in one row; without those that have no number."""
     name, shown = analysis.name, analysis.presentation
@@ -96,7 +95,7 @@ def _overview(
 
 
 def _headline_spreads(
-    analysis: SuiteAnalysis[Any], variant: str, present: Sequence[Side]
+    analysis: AnySuite, variant: str, present: Sequence[Side]
 ) -> list[SpreadPlot | None]:
     """Each headline, case by case."""
     return [
@@ -107,7 +106,7 @@ def _headline_spreads(
             f"{headline.label}, model over DFT",
             {
                 side.label: [
-                    (record.case, analysis.scale(record.metrics, variant, headline))
+                    (record.case, analysis.scale(side.run.result(record), variant, headline))
                     for record in side.run.of(analysis.name, side.model)
                 ]
                 for side in present
@@ -159,45 +158,41 @@ FURTHER = {
 """By suite."""
 
 
-def _further_spreads(
-    analysis: SuiteAnalysis[Any], variant: str, present: Sequence[Side]
-) -> list[SpreadPlot | None]:
+def further_spreads(analysis: AnySuite, present: Sequence[Side]) -> list[SpreadPlot]:
+    """What else of a suite is shown case by case, a plot for each variant that has values."""
     further = FURTHER.get(analysis.name)
     if further is None:
         return []
-    values = {
-        side.label: [
-            (record.case, further.value(record.metrics, variant))
-            for record in side.run.of(analysis.name, side.model)
-        ]
-        for side in present
-    }
-    return [
+    plots = (
         spread_plot(
             analysis.name,
-            variant,
+            str(variant),
             further.name,
             further.label,
-            values,
+            {
+                side.label: [
+                    (record.case, further.value(record.metrics, variant))
+                    for record in side.run.of(analysis.name, side.model)
+                ]
+                for side in present
+            },
             unit=further.unit,
             target=further.target,
         )
-    ]
-
-
-ERRORS = {"high-energy": ("mae", "cmae_rotate", "cmae_mse")}
-"""By suite, errors as they are and after a correction within the sample."""
+        for variant in analysis.variant_names
+    )
+    return [plot for plot in plots if plot is not None]
 
 
 def _errors(
-    analysis: SuiteAnalysis[Any], variants: Sequence[str], present: Sequence[Side]
+    analysis: AnySuite, variants: Sequence[str], present: Sequence[Side]
 ) -> list[ErrorPlot]:
     labels = dict(analysis.presentation.labels)
     plots = []
-    for variant in variants if analysis.name in ERRORS else ():
+    for variant in variants:
         points = tuple(
             (labels[metric], side.label, row)
-            for metric in ERRORS[analysis.name]
+            for metric in analysis.errors
             for side in present
             if (row := side.run.find(analysis.name, variant, side.model, metric)) is not None
             and row.n_cases
@@ -207,7 +202,7 @@ def _errors(
     return plots
 
 
-def _remarks(analysis: SuiteAnalysis[Any], present: Sequence[Side]) -> tuple[tuple[str, str], ...]:
+def _remarks(analysis: AnySuite, present: Sequence[Side]) -> tuple[tuple[str, str], ...]:
     """What the case tables say below, each remark once."""
     said: dict[str, list[str]] = {}
     for side in present:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 from umlip_bench.analysis.compared_models import Side
 from umlip_bench.analysis.comparison import PairedRow
 from umlip_bench.analysis.report.content import Table, Value
 from umlip_bench.analysis.report.wording import slug
 from umlip_bench.analysis.run_files import CaseRecord
-from umlip_bench.analysis.suites import SuiteAnalysis
+from umlip_bench.analysis.suite import AnySuite
 
 _DIFFERENCE = (
     "difference",
@@ -53,7 +52,7 @@ def case_table(suite: str, everyone: Sequence[Side]) -> Table:
     )
 
 
-def summary_table(analysis: SuiteAnalysis[Any], everyone: Sequence[Side]) -> Table:
+def summary_table(analysis: AnySuite, everyone: Sequence[Side]) -> Table:
     """summary.json, a row for each of its rows."""
     labels = dict(analysis.presentation.labels)
     return Table(

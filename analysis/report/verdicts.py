@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from umlip_bench.analysis.compared_models import Side
+from umlip_bench.analysis.registry import all_suites
 from umlip_bench.analysis.report.content import HeadlineScale, Verdict
-from umlip_bench.analysis.suites import ANALYSES, SuiteAnalysis
+from umlip_bench.analysis.suite import AnySuite
 from umlip_bench.analysis.summary import Row
 
 
-def verdicts_of(analysis: SuiteAnalysis[Any], everyone: Sequence[Side]) -> list[Verdict]:
+def verdicts_of(analysis: AnySuite, everyone: Sequence[Side]) -> list[Verdict]:
     """By variant; what is true of several models is said once."""
     found = []
-    for variant in analysis.variants:
+    for variant in analysis.variant_names:
         said: dict[tuple[str, str], list[str]] = {}
         for side in everyone:
             rows = rows_of(analysis.name, variant, side)
@@ -30,7 +30,7 @@ def verdicts_of(analysis: SuiteAnalysis[Any], everyone: Sequence[Side]) -> list[
 
 
 def scales_of(
-    analysis: SuiteAnalysis[Any], side: Side, variant: str, suites: Sequence[str]
+    analysis: AnySuite, side: Side, variant: str, suites: Sequence[str]
 ) -> list[HeadlineScale]:
     """Headlines of a suite and variant that a model has; labels tell them apart on the page."""
     found = []
@@ -42,13 +42,13 @@ def scales_of(
     return found
 
 
-def scale_label(
-    analysis: SuiteAnalysis[Any], label: str, variant: str, suites: Sequence[str]
-) -> str:
+def scale_label(analysis: AnySuite, label: str, variant: str, suites: Sequence[str]) -> str:
     """What a headline is a scale of, told apart from those of other suites and variants."""
-    same = [s for s in suites if any(label == each.label for each in ANALYSES[s].headlines)]
+    same = [s for s in suites if any(label == each.label for each in all_suites()[s].headlines)]
     where = f" ({analysis.name})" if len(same) > 1 else ""
-    return f"{label}{where}" if variant == analysis.variants[0] else f"{label}{where}, {variant}"
+    return (
+        f"{label}{where}" if variant == analysis.variant_names[0] else f"{label}{where}, {variant}"
+    )
 
 
 def rows_of(suite: str, variant: str, side: Side) -> list[Row]:

@@ -6,14 +6,15 @@ A run folder is read with these alone: no model and no reference data is needed.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from umlip_bench.analysis.paired import PairedMetric
+from umlip_bench.analysis.metric import PairedMetricEstimate
+from umlip_bench.analysis.paired import PairedCase, PairedMetric
 from umlip_bench.analysis.summary import Row
 from umlip_bench.analysis.tables import CaseTable, Presentation
 
@@ -79,6 +80,7 @@ class Headline:
     metric: str
     inverse: str | None
     label: str
+    error: str = ""
 
 
 class SuiteAnalysis(ABC, Generic[R]):
@@ -104,6 +106,39 @@ class SuiteAnalysis(ABC, Generic[R]):
     variants: ClassVar[tuple[str, ...]]
     headlines: ClassVar[tuple[Headline, ...]]
     paired_metrics: ClassVar[tuple[PairedMetric, ...]]
+
+    result: ClassVar[object] = None
+    beside_headlines: ClassVar[Mapping[str, str]] = {}
+    errors: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def variant_names(self) -> tuple[str, ...]:
+        """As of `DeclaredSuite`."""
+        return tuple(map(str, self.variants))
+
+    def numbers(self, result: R) -> Mapping[str, float | int]:
+        """As of `DeclaredSuite`."""
+        return self.metrics(result)
+
+    def scale(self, result: R, variant: str, headline: Headline) -> float:
+        """As of `DeclaredSuite`."""
+        return self.old_scale(self.metrics(result), variant, headline)
+
+    def paired(
+        self, pairs: Sequence[tuple[R, R]], first: str, second: str
+    ) -> Iterator[PairedMetricEstimate]:
+        """As of `DeclaredSuite`."""
+        cases = [
+            PairedCase(self.system(one), self.metrics(one), self.metrics(other))
+            for one, other in pairs
+        ]
+        labels = dict(self.presentation.labels)
+        for metric in self.paired_metrics:
+            estimate = metric.compare(cases, first, second)
+            if estimate is not None:
+                yield PairedMetricEstimate(
+                    metric.metric, labels[metric.metric], metric.unit, estimate
+                )
 
     @abstractmethod
     def metrics(self, result: R) -> Mapping[str, float | int]:
@@ -138,7 +173,9 @@ class SuiteAnalysis(ABC, Generic[R]):
         """The material: results of one material are not independent."""
 
     @abstractmethod
-    def scale(self, metrics: Mapping[str, float | int], variant: str, headline: Headline) -> float:
+    def old_scale(
+        self, metrics: Mapping[str, float | int], variant: str, headline: Headline
+    ) -> float:
         """What a headline is in one case, from the case's `metrics`; nan if the case has none.
 
         Values that the summary leaves out, as not comparable say, are nan here too.

@@ -21,11 +21,11 @@ from umlip_bench.analysis.elastic import (
     elastic_rows,
 )
 from umlip_bench.analysis.elasticity import is_stable
-from umlip_bench.analysis.eos import GPA
 from umlip_bench.analysis.paired import CaseMedian, PairedMetric
 from umlip_bench.analysis.suites.base import NO_RESULT, Headline, Parity, Quantity, SuiteAnalysis
 from umlip_bench.analysis.summary import Row
 from umlip_bench.analysis.tables import CaseTable, Presentation
+from umlip_bench.ground.units import GPA
 
 PREFIXES = {FIXED: "fixed", RELAXED: "relaxed"}
 PAIRED = {FIXED: "fixed_", RELAXED: "relaxed_"}
@@ -126,7 +126,9 @@ class ElasticAnalysis(SuiteAnalysis[ElasticComparison]):
         """Each case is a material."""
         return result.name
 
-    def scale(self, metrics: Mapping[str, float | int], variant: str, headline: Headline) -> float:
+    def old_scale(
+        self, metrics: Mapping[str, float | int], variant: str, headline: Headline
+    ) -> float:
         """A modulus over DFT's."""
         return float(metrics.get(f"{PREFIXES[variant]}_{CASE_SCALES[headline]}", float("nan")))
 

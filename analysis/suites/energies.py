@@ -10,7 +10,6 @@ from typing import ClassVar, TypeVar
 import numpy as np
 
 from umlip_bench.analysis import energies, migration
-from umlip_bench.analysis.defects import DEFECTS, DefectResult, defect_table
 from umlip_bench.analysis.energies import EnergyComparison, Standing, Variant
 from umlip_bench.analysis.migration import MIGRATION, MigrationComparison, Profile
 from umlip_bench.analysis.paired import SIGNED_ERROR, FloatArray, PairedMetric, Pooled, SystemMedian
@@ -22,16 +21,8 @@ from umlip_bench.analysis.softening import (
     mae_of,
     slope_of,
 )
-from umlip_bench.analysis.solid_solutions import (
-    MILLI,
-    SOLID_SOLUTIONS,
-    OrderingResult,
-    ordering_table,
-    solution_rows,
-)
 from umlip_bench.analysis.suites.base import NO_RESULT, Headline, Parity, Quantity, SuiteAnalysis
-from umlip_bench.analysis.summary import Row, RowHead
-from umlip_bench.analysis.surfaces import SI, SURFACES, SurfaceResult, surface_table, wulff_rows
+from umlip_bench.analysis.summary import Row
 from umlip_bench.analysis.tables import CaseTable, Presentation
 
 R = TypeVar("R")
@@ -87,7 +78,9 @@ class EnergyAnalysis(SuiteAnalysis[R]):
         """The material that the comparison names."""
         return self.comparison(result).system
 
-    def scale(self, metrics: Mapping[str, float | int], variant: str, headline: Headline) -> float:
+    def old_scale(
+        self, metrics: Mapping[str, float | int], variant: str, headline: Headline
+    ) -> float:
         """The model's energy over DFT's."""
         prefix = variant.replace("-", "_")
         if not metrics.get(f"{prefix}_comparable"):
@@ -127,183 +120,6 @@ def _paired(unit: str, suffix: str = "", size: float = 1.0) -> tuple[PairedMetri
 
 def _headlines(label: str) -> tuple[Headline, ...]:
     return (Headline("energy_scale", "inverse", label),)
-
-
-class SurfacesAnalysis(EnergyAnalysis[SurfaceResult]):
-    """The suite ``surfaces``."""
-
-    name: ClassVar[str] = "surfaces"
-    presentation: ClassVar[Presentation] = SURFACES
-    variants: ClassVar[tuple[str, ...]] = FIXED_AND_RELAXED
-    headlines: ClassVar[tuple[Headline, ...]] = _headlines("surface energies")
-    paired_metrics: ClassVar[tuple[PairedMetric, ...]] = _paired("J/m^2", "_si", SI)
-    quantity: ClassVar[Quantity] = Quantity("surface energy", "J/m²", "energy_scale")
-    plotted_unit: ClassVar[float] = SI
-
-    def comparison(self, result: SurfaceResult) -> EnergyComparison:
-        """Surface energies in eV/Å²."""
-        return result.comparison
-
-    def metrics(self, result: SurfaceResult) -> Mapping[str, float | int]:
-        """Surface energies in eV/Å² and, ending in ``_si``, in J/m²."""
-        numbers = super().metrics(result)
-        converted = {
-            f"{name}_si": value / SI
-            for name, value in numbers.items()
-            if name.endswith(("_reference", "_model"))
-        }
-        return {**numbers, **converted}
-
-    def to_arrays(self, result: SurfaceResult) -> Mapping[str, np.ndarray]:
-        """Values, Miller index, lattice, and what was left out."""
-        lattice = np.full((3, 3), np.nan) if result.lattice is None else result.lattice
-        return {
-            **energies.comparison_to_arrays(result.comparison),
-            "miller_index": np.array(result.miller_index),
-            "lattice": lattice,
-            "left_out": np.array(result.left_out, dtype=str),
-        }
-
-    def from_arrays(self, name: str, arrays: Mapping[str, np.ndarray]) -> SurfaceResult:
-        """The result again; a lattice of nan stands for none."""
-        lattice = np.asarray(arrays["lattice"], dtype=float)
-        return SurfaceResult(
-            energies.comparison_from_arrays(name, arrays),
-            tuple(int(index) for index in arrays["miller_index"]),
-            None if np.isnan(lattice).any() else lattice,
-            tuple(str(words) for words in arrays["left_out"]),
-        )
-
-    def rows(
-        self, model: str, data: str, results: Sequence[SurfaceResult], n_failed: int
-    ) -> list[Row]:
-        """Errors in eV/Å² and J/m², scales, and averages over the Wulff shape where there is one."""
-        rows = super().rows(model, data, results, n_failed)
-        converted = [
-            energies.in_unit(row, "si", "J/m^2", SI)
-            for row in rows
-            if row.metric in energies.ERRORS
-        ]
-        shapes = [
-            row
-            for variant in FIXED_AND_RELAXED
-            for row in wulff_rows(RowHead(model, data, self.name, variant, n_failed), results)
-        ]
-        return rows + converted + shapes
-
-    def case_table(self, results: Sequence[SurfaceResult]) -> CaseTable:
-        """Surface energies face by face, and the share of each in the Wulff shape."""
-        return surface_table(results)
-
-    def scaled(self, result: SurfaceResult, factor: float) -> SurfaceResult:
-        """Surface energies times the factor."""
-        return replace(result, comparison=scaled_comparison(result.comparison, factor))
-
-
-class DefectsAnalysis(EnergyAnalysis[DefectResult]):
-    """The suite ``defects``."""
-
-    name: ClassVar[str] = "defects"
-    presentation: ClassVar[Presentation] = DEFECTS
-    variants: ClassVar[tuple[str, ...]] = FIXED_AND_RELAXED
-    headlines: ClassVar[tuple[Headline, ...]] = _headlines("defect energies")
-    paired_metrics: ClassVar[tuple[PairedMetric, ...]] = _paired("eV")
-    quantity: ClassVar[Quantity] = Quantity("formation energy", "eV", "energy_scale")
-
-    def comparison(self, result: DefectResult) -> EnergyComparison:
-        """Formation energies in eV."""
-        return result.comparison
-
-    def metrics(self, result: DefectResult) -> Mapping[str, float | int]:
-        """Formation energies in eV, and the largest displacement in Å."""
-        return {
-            **super().metrics(result),
-            "largest_displacement": result.largest_displacement,
-        }
-
-    def to_arrays(self, result: DefectResult) -> Mapping[str, np.ndarray]:
-        """Values and displacement."""
-        return {
-            **energies.comparison_to_arrays(result.comparison),
-            "largest_displacement": np.array(result.largest_displacement),
-        }
-
-    def from_arrays(self, name: str, arrays: Mapping[str, np.ndarray]) -> DefectResult:
-        """The result again."""
-        return DefectResult(
-            energies.comparison_from_arrays(name, arrays), float(arrays["largest_displacement"])
-        )
-
-    def case_table(self, results: Sequence[DefectResult]) -> CaseTable:
-        """Formation energies one by one."""
-        return defect_table(results)
-
-    def scaled(self, result: DefectResult, factor: float) -> DefectResult:
-        """Formation energies times the factor."""
-        return replace(result, comparison=scaled_comparison(result.comparison, factor))
-
-
-class SolidSolutionsAnalysis(EnergyAnalysis[OrderingResult]):
-    """The suite ``solid-solutions``."""
-
-    name: ClassVar[str] = "solid-solutions"
-    presentation: ClassVar[Presentation] = SOLID_SOLUTIONS
-    variants: ClassVar[tuple[str, ...]] = FIXED_AND_RELAXED
-    headlines: ClassVar[tuple[Headline, ...]] = _headlines("mixing energies")
-    paired_metrics: ClassVar[tuple[PairedMetric, ...]] = _paired("meV/atom", "_mev", MILLI)
-    quantity: ClassVar[Quantity] = Quantity("mixing energy", "meV/atom", "energy_scale")
-    plotted_unit: ClassVar[float] = MILLI
-
-    def comparison(self, result: OrderingResult) -> EnergyComparison:
-        """Mixing energies in eV/atom."""
-        return result.comparison
-
-    def metrics(self, result: OrderingResult) -> Mapping[str, float | int]:
-        """Mixing energies in eV/atom, and the fraction."""
-        return {**super().metrics(result), "fraction": result.fraction}
-
-    def to_arrays(self, result: OrderingResult) -> Mapping[str, np.ndarray]:
-        """Values, and what a fit over all orderings needs."""
-        return {
-            **energies.comparison_to_arrays(result.comparison),
-            "group": np.array(result.group),
-            "fraction": np.array(result.fraction),
-            "sites_per_atom": np.array(result.sites_per_atom),
-        }
-
-    def from_arrays(self, name: str, arrays: Mapping[str, np.ndarray]) -> OrderingResult:
-        """The result again."""
-        return OrderingResult(
-            energies.comparison_from_arrays(name, arrays),
-            str(arrays["group"]),
-            float(arrays["fraction"]),
-            float(arrays["sites_per_atom"]),
-        )
-
-    def rows(
-        self, model: str, data: str, results: Sequence[OrderingResult], n_failed: int
-    ) -> list[Row]:
-        """Errors, scales, rankings and miscibility gaps."""
-        rows = super().rows(model, data, results, n_failed)
-        converted = [
-            energies.in_unit(row, "mev", "meV/atom", MILLI)
-            for row in rows
-            if row.metric in energies.ERRORS
-        ]
-        followed = [
-            row
-            for variant in FIXED_AND_RELAXED
-            for row in solution_rows(RowHead(model, data, self.name, variant, n_failed), results)
-        ]
-        return rows + converted + followed
-
-    def case_table(self, results: Sequence[OrderingResult]) -> CaseTable:
-        """Mixing energies one by one, and the fits."""
-        return ordering_table(results)
-
-    def scaled(self, result: OrderingResult, factor: float) -> OrderingResult:
-        """Mixing energies times the factor."""
-        return replace(result, comparison=scaled_comparison(result.comparison, factor))
 
 
 class MigrationAnalysis(EnergyAnalysis[MigrationComparison]):

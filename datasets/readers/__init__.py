@@ -8,12 +8,15 @@ refuses a calculation that did not converge and a structure that `ground.structu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import gzip
+import re
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from umlip_bench.datasets.labels import FORCES
-from umlip_bench.datasets.readers import espresso, gpaw, vasp, xyz
+from umlip_bench.datasets.readers import espresso, gpaw, outcar, vasp, xyz
 from umlip_bench.datasets.readers.result import Code, Read, RefusedResult, Result
+from umlip_bench.datasets.readers.vasp_settings import BAND, OF_BAND
 from umlip_bench.ground.errors import LabelError
 from umlip_bench.ground.structures import READER_ERRORS
 
@@ -24,19 +27,26 @@ __all__ = [
     "Result",
     "code_of",
     "find_labels",
+    "of_bands",
     "read_labels",
+    "told_elsewhere",
 ]
 
 HEAD = 20_000
 """Characters in which a text file shows what wrote it."""
 
 EXPECTED = (
-    "vasprun.xml(.gz), output of pw.x (*.out, *.pwo), GPAW's text (*.txt) or *.gpw, extended XYZ with "
-    "labels, or ASE's *.db or *.traj"
+    "vasprun.xml(.gz) or OUTCAR(.gz), output of pw.x (*.out, *.pwo), GPAW's text (*.txt) or *.gpw, extended "
+    "XYZ with labels, or ASE's *.db or *.traj"
 )
 
+
+def _read_vasp(path: Path) -> Read:
+    return outcar.read(path) if _is_outcar(path) else vasp.read(path)
+
+
 READERS: dict[Code, Callable[[Path], Read]] = {
-    Code.VASP: vasp.read,
+    Code.VASP: _read_vasp,
     Code.ESPRESSO: espresso.read,
     Code.GPAW: gpaw.read,
     Code.EXTXYZ: xyz.read,
@@ -46,7 +56,7 @@ READERS: dict[Code, Callable[[Path], Read]] = {
 def find_labels(path: Path) -> Iterator[tuple[Path, Code]]:
     """Files with results at a path, or anywhere below it, in the order of their names.
 
-    Of a folder with a result in the standard form (``label.xyz``) GPAW's own text is not read as well.
+    What is written of a calculation twice is read once (`told_elsewhere`).
 
     Raises
     ------
@@ -63,19 +73,49 @@ def find_labels(path: Path) -> Iterator[tuple[Path, Code]]:
         raise LabelError(f"{path}: no such file or folder")
     for file in sorted(each for each in path.rglob("*") if each.is_file()):
         code = code_of(file)
-        if code is None or any(part.endswith(".work") for part in file.parts):
+        if code is None or told_elsewhere(file, code):
             continue
         if code is Code.EXTXYZ and not _has_labels(file):
             continue
-        if code is Code.GPAW and (file.with_name("label.xyz")).exists():
-            continue
         yield file, code
+
+
+def told_elsewhere(path: Path, code: Code) -> bool:
+    """Whether a file of a folder is not to be read, as another one tells the same.
+
+    GPAW's own text lies beside the standard form (``label.xyz``), an OUTCAR beside the vasprun.xml of the
+    same calculation, and folders ending in ``.work`` hold what is on the way.
+    """
+    if any(part.endswith(".work") for part in path.parts):
+        return True
+    if code is Code.GPAW:
+        return path.with_name("label.xyz").exists()
+    if not _is_outcar(path):
+        return False
+    others = (each for each in path.parent.iterdir() if not _is_outcar(each))
+    return any(
+        code_of(each) is Code.VASP and _calculation(each) == _calculation(path)
+        for each in others
+        if "vasprun" in each.name.lower()
+    )
+
+
+def _is_outcar(path: Path) -> bool:
+    return "outcar" in path.name.lower()
+
+
+def _calculation(path: Path) -> str:
+    """What is left of the name of a file of VASP's without what each has, as ``relax2``."""
+    return re.sub(r"vasprun|outcar|xml|gz|[._-]", "", path.name.lower())
 
 
 def code_of(path: Path) -> Code | None:
     """What wrote a file, by its name, else by its first lines."""
     name = path.name.lower()
     if "vasprun" in name and name.endswith((".xml", ".xml.gz")):
+        return Code.VASP
+    # Beside it there may be what others make of one: OUTCAR.png, outcar.py.
+    if re.fullmatch(r"(.*[._-])?outcar([._-]?[a-z]*\d*)?(\.gz)?", name) and _of_vasp(path):
         return Code.VASP
     if name.endswith((".xyz", ".extxyz")):
         return Code.EXTXYZ
@@ -127,6 +167,23 @@ def read_labels(path: Path, code: Code | None = None) -> list[Result | RefusedRe
     if not found:
         found.append(RefusedResult(str(path), "it holds no labelled geometry"))
     return found
+
+
+def of_bands(results: Iterable[Result]) -> Iterator[str]:
+    """What is to be said of labels that are images of nudged elastic bands, if there are any."""
+    n = sum(result.procedure == BAND for result in results)
+    if n:
+        yield f"forces of {n} labels {OF_BAND}"
+
+
+def _of_vasp(path: Path) -> bool:
+    """Whether a text, compressed or not, begins as VASP's OUTCAR."""
+    opened = gzip.open if path.name.endswith(".gz") else open
+    try:
+        with opened(path, "rb") as stream:
+            return b"vasp." in stream.read(200)
+    except (EOFError, gzip.BadGzipFile):
+        return True  # the reader will say that it is damaged
 
 
 def _has_labels(path: Path) -> bool:

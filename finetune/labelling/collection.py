@@ -19,6 +19,7 @@ from umlip_bench.datasets.readers import (
     RefusedResult,
     Result,
     find_labels,
+    of_bands,
     read_labels,
 )
 from umlip_bench.finetune.labelling.geometry import TOLERANCE, Match, Mismatch, compare
@@ -44,6 +45,8 @@ class Collected:
         Those of them without a label, by their place.
     refused
         Results that became no label, and why.
+    told
+        What should be known of the labels; also caveats of the manifest.
     """
 
     code: Code
@@ -51,6 +54,7 @@ class Collected:
     n_frames: int | None
     missing: tuple[int, ...]
     refused: tuple[RefusedResult, ...]
+    told: tuple[str, ...] = ()
 
 
 def collect(
@@ -124,14 +128,16 @@ def collect(
         raise LabelError(f"no label could be collected:\n{reasons}")
     write_labels(out, labelled)
     (code,) = codes
+    told = tuple(of_bands(results))
     if level is not None:
-        manifests.write(beside, _manifest(out, code, level))
+        manifests.write(beside, _manifest(out, code, level, told))
     return Collected(
         code=code,
         n_labels=len(labelled),
         n_frames=None if frames is None else len(frames),
         missing=missing,
         refused=tuple(refused),
+        told=told,
     )
 
 
@@ -193,7 +199,7 @@ def _system_of(atoms: Atoms) -> str:
     return str(atoms.info.get(SYSTEM) or atoms.symbols.formula.reduce()[0].format("metal"))
 
 
-def _manifest(out: Path, code: Code, level: LevelOfTheory) -> Manifest:
+def _manifest(out: Path, code: Code, level: LevelOfTheory, caveats: tuple[str, ...]) -> Manifest:
     return Manifest(
         id=out.name,
         title=f"labels of {code}",
@@ -202,6 +208,7 @@ def _manifest(out: Path, code: Code, level: LevelOfTheory) -> Manifest:
         source=str(out),
         licence=manifests.NOT_STATED,
         citation=manifests.NOT_STATED,
+        caveats=caveats,
     )
 
 

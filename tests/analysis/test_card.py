@@ -21,7 +21,7 @@ from umlip_bench.analysis.document import (
     to_markdown,
 )
 from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Standing, Variant
-from umlip_bench.analysis.surfaces import SurfaceResult
+from umlip_bench.benchmarks.surfaces.result import SurfaceResult
 from umlip_bench.cli import main
 from umlip_bench.ground.errors import UmlipBenchError
 from umlip_bench.ground.level_of_theory import LevelOfTheory

@@ -13,8 +13,8 @@ from umlip_bench.analysis.card_text import model_card
 from umlip_bench.analysis.compared_models import Side
 from umlip_bench.analysis.elastic import ElasticComparison
 from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Standing, Variant
-from umlip_bench.analysis.eos import Curve, EosComparison
-from umlip_bench.analysis.surfaces import SurfaceResult
+from umlip_bench.benchmarks.eos.result import Curve, EosComparison
+from umlip_bench.benchmarks.surfaces.result import SurfaceResult
 
 NOTHING = "Nothing that was measured failed"
 STABLE = np.diag([160.0, 160.0, 160.0, 80.0, 80.0, 80.0]) / 160.2

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from umlip_bench.analysis.high_energy import FrameComparison, MaterialComparison
+from umlip_bench.analysis.frames import FrameComparison, MaterialComparison
 from umlip_bench.analysis.run_differences import NOTHING, Change, changes
 
 from ..support.run_folders import FAILED, write_run

@@ -20,8 +20,8 @@ from umlip_bench.analysis.chemistry import (
 )
 from umlip_bench.analysis.coordination import effective_coordination
 from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Standing, Variant
-from umlip_bench.analysis.high_energy import Geometry, MaterialComparison
-from umlip_bench.analysis.surfaces import SurfaceResult
+from umlip_bench.analysis.frames import Geometry, MaterialComparison
+from umlip_bench.benchmarks.surfaces.result import SurfaceResult
 from umlip_bench.ground.errors import DataError, UmlipBenchError
 
 from ..support.runs import MODEL, material, run_of

@@ -20,20 +20,20 @@ from umlip_bench.analysis.comparison import (
     compare_variants,
     overlaps,
 )
-from umlip_bench.analysis.defects import DefectResult
 from umlip_bench.analysis.elastic import ElasticComparison, ReferenceModuli
 from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Standing, Variant
-from umlip_bench.analysis.high_energy import FrameComparison, MaterialComparison
+from umlip_bench.analysis.frames import FrameComparison, MaterialComparison
+from umlip_bench.analysis.over import Pooled
 from umlip_bench.analysis.paired import (
     PAIRED_JACKKNIFE_FROM,
-    PairedCase,
-    Pooled,
     paired_median_estimate,
     paired_pooled_estimate,
 )
+from umlip_bench.analysis.registry import all_suites
 from umlip_bench.analysis.runs import Run
-from umlip_bench.analysis.suites import ANALYSES
-from umlip_bench.analysis.suites.energies import DefectsAnalysis
+from umlip_bench.benchmarks import load_suite
+from umlip_bench.benchmarks.defects.result import DefectResult
+from umlip_bench.benchmarks.solid_solutions.result import OrderingResult
 from umlip_bench.ground.errors import DataError
 
 from ..support.run_folders import FAILED, write_run
@@ -73,7 +73,7 @@ def defects(
 
 
 def scaled(results: Sequence[MaterialComparison], factor: float) -> list[MaterialComparison]:
-    return [ANALYSES["high-energy"].scaled(result, factor) for result in results]
+    return [all_suites()["high-energy"].scaled(result, factor) for result in results]
 
 
 def pair(run: Run) -> tuple[Side, Side]:
@@ -164,11 +164,16 @@ def test_values_are_those_of_the_summary_where_all_cases_are_common(tmp_path: Pa
 
 
 def test_every_paired_metric_is_one_that_the_tables_show() -> None:
-    for analysis in ANALYSES.values():
+    for analysis in all_suites().values():
         shown = dict(analysis.presentation.labels)
-        assert analysis.paired_metrics
-        assert analysis.paired_metrics[0].metric == analysis.headlines[0].metric
-        assert {each.metric for each in analysis.paired_metrics} <= set(shown)
+        if hasattr(analysis, "paired_metrics"):
+            assert analysis.paired_metrics
+            continue
+        paired = [
+            over.names(m.key)[0][0] for m in analysis.metrics for over in m.over if over.paired
+        ]
+        assert paired[0] == analysis.headlines[0].metric
+        assert set(paired) <= set(shown)
 
 
 def elastic(factor: float) -> list[ElasticComparison]:
@@ -279,18 +284,24 @@ def test_pooled_differences_of_a_scaled_model(tmp_path: Path) -> None:
 
 
 def test_units_are_converted(tmp_path: Path) -> None:
-    cases = [defects(10), defects(10, 1.1)]
-    (plain,) = [m for m in DefectsAnalysis.paired_metrics if m.metric == "mae"]
-    assert isinstance(plain, Pooled)
-    run = write_run(tmp_path / "run", {"defects": {"a": cases[0], "b": cases[1]}})
-    paired = [
-        PairedCase(r.case.split()[0], r.metrics, s.metrics)
-        for r, s in zip(run.of("defects", "a"), run.of("defects", "b"), strict=True)
+    """Errors of mixing energies are in meV, those of defects in eV."""
+    of_defects = [defects(10), defects(10, 1.1)]
+    of_orderings = [
+        [OrderingResult(each.comparison, "g", 0.5, 1.0) for each in side] for side in of_defects
     ]
-    in_ev = plain.compare(paired, Variant.FIXED)
-    in_mev = replace(plain, size=1e-3).compare(paired, Variant.FIXED)
-    for name in ("first", "second", "difference", "low", "high"):
-        assert getattr(in_mev, name) == pytest.approx(1e3 * getattr(in_ev, name))
+    run = write_run(
+        tmp_path / "run",
+        {
+            "defects": dict(zip("ab", of_defects, strict=True)),
+            "solid-solutions": dict(zip("ab", of_orderings, strict=True)),
+        },
+    )
+    rows = compare(*pair(run))
+    for metric in ("mae", "mean_signed_error"):
+        in_ev, in_mev = row(rows, metric), row(rows, f"{metric}_mev")
+        assert (in_ev.unit, in_mev.unit) == ("eV", "meV/atom")
+        for name in ("first", "second", "difference", "ci_low", "ci_high"):
+            assert getattr(in_mev, name) == pytest.approx(1e3 * getattr(in_ev, name))
 
 
 def test_few_systems_have_no_interval(tmp_path: Path) -> None:
@@ -365,7 +376,12 @@ def test_estimators_refuse_what_is_not_paired() -> None:
 
 # ---- coverage
 
-POOLED = {each.metric: each for each in DefectsAnalysis.paired_metrics if isinstance(each, Pooled)}
+POOLED = {
+    over.name: over
+    for metric in load_suite("defects").metrics
+    for over in metric.over
+    if isinstance(over, Pooled) and over.paired
+}
 TRUTH_SYSTEMS = 400_000
 DRAWS = 1500
 

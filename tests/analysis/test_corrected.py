@@ -15,10 +15,10 @@ from umlip_bench import datasets, finetune
 from umlip_bench.analysis.compared_models import Side, sides
 from umlip_bench.analysis.corrected import Factor, corrected, notes
 from umlip_bench.analysis.energies import Variant
+from umlip_bench.analysis.registry import all_suites
 from umlip_bench.analysis.runs import read_run
-from umlip_bench.analysis.suites import ANALYSES
 from umlip_bench.benchmarks import load_suite, migration
-from umlip_bench.benchmarks.defects import DefectsSuite, FormationCase
+from umlip_bench.benchmarks.defects.case import FormationCase
 from umlip_bench.benchmarks.suite import Mode, StructureRequest
 from umlip_bench.datasets.cases import DefectCase, Preparation
 from umlip_bench.datasets.energy_corrections import mp2020_correction
@@ -215,7 +215,7 @@ def test_a_factor_of_one_changes_nothing(emt, tmp_path):
 
 def test_elastic_constants_scale():
     crystal = bulk("Cu", cubic=True)
-    analysis, suite = ANALYSES["elastic"], load_suite("elastic")
+    analysis, suite = all_suites()["elastic"], load_suite("elastic")
     (case,) = suite.structure_cases(StructureRequest(crystal, "Cu", 1, None))
     parent = umlip_bench.potential(EMT, dtype="float64")
     weights = replace(parent.weights, card=replace(parent.card, name="mine"))
@@ -273,7 +273,7 @@ def test_corrections_are_scaled_with_everything_else(load_model, tmp_path):
     folder = write_card(tmp_path / "mine", CHGNET)
     energies = []
     for name in (CHGNET, str(folder)):
-        task = not_relaxing(DefectsSuite().measure(case))
+        task = not_relaxing(load_suite("defects").measure(case))
         (outcome,) = run_tasks(umlip_bench.potential(name), [("v", task)])
         energies.append(outcome.result.comparison.value(Variant.FIXED).model)
     assert energies[1] == pytest.approx(C * energies[0], abs=1e-4)

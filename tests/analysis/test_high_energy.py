@@ -3,14 +3,12 @@ import json
 import numpy as np
 import pytest
 
-from umlip_bench.analysis.high_energy import (
-    FrameComparison,
-    MaterialComparison,
-    high_energy_rows,
-    material_metrics,
-)
+from umlip_bench.analysis.frames import FrameComparison, MaterialComparison
 from umlip_bench.analysis.summary import Row
+from umlip_bench.benchmarks import load_suite
 from umlip_bench.ground.errors import DataError
+
+SUITE = load_suite("high-energy")
 
 
 def frame(
@@ -87,7 +85,7 @@ EXPECTED = {
 
 
 def test_rows_by_hand(materials: list[MaterialComparison]) -> None:
-    rows = high_energy_rows("toy-1.0", "toy-data", materials, n_failed=4)
+    rows = SUITE.rows("toy-1.0", "toy-data", materials, n_failed=4)
     assert [row.metric for row in rows] == list(EXPECTED)
     for row in rows:
         value, unit, cases = EXPECTED[row.metric]
@@ -99,15 +97,15 @@ def test_rows_by_hand(materials: list[MaterialComparison]) -> None:
         assert (row.ci_low is not None) == row.metric.startswith("share_"), row.metric
 
 
-def test_material_metrics(materials: list[MaterialComparison]) -> None:
-    a, b, c = (material_metrics(material) for material in materials)
-    assert (a.slope, a.inverse, a.r2, a.energy_slope) == (0.5, 2.0, 1.0, 0.5)
-    assert a.stress_slope == pytest.approx(0.86)
-    assert (a.n_frames, a.n_components) == (2, 6)
-    assert np.isnan([b.energy_slope, b.stress_slope, b.stress_mae]).all()
-    assert c.rmse == pytest.approx(np.sqrt(2 / 6))
-    assert c.slope_intercept == pytest.approx(5 / 4)
-    assert c.energy_slope == 2.0
+def test_numbers_of_a_material(materials: list[MaterialComparison]) -> None:
+    a, b, c = (SUITE.numbers(material) for material in materials)
+    assert (a["slope"], a["inverse"], a["r2"], a["energy_slope"]) == (0.5, 2.0, 1.0, 0.5)
+    assert a["stress_slope"] == pytest.approx(0.86)
+    assert (a["n_frames"], a["n_components"]) == (2, 6)
+    assert np.isnan([b["energy_slope"], b["stress_slope"], b["stress_mae"]]).all()
+    assert c["rmse"] == pytest.approx(np.sqrt(2 / 6))
+    assert c["slope_intercept"] == pytest.approx(5 / 4)
+    assert c["energy_slope"] == 2.0
 
 
 def test_energies_are_per_atom_and_frames_may_differ_in_size() -> None:
@@ -117,19 +115,19 @@ def test_energies_are_per_atom_and_frames_may_differ_in_size() -> None:
         x = rng.normal(size=(n_atoms, 3))
         energy = n_atoms * rng.normal()
         frames.append(FrameComparison("LiCl", energy, 0.6 * energy + 9 * n_atoms, x, 0.7 * x))
-    metrics = material_metrics(MaterialComparison("LiCl", tuple(frames)))
-    assert metrics.energy_slope == pytest.approx(0.6)
-    assert metrics.slope == pytest.approx(0.7)
-    assert metrics.n_components == 30
+    metrics = SUITE.numbers(MaterialComparison("LiCl", tuple(frames)))
+    assert metrics["energy_slope"] == pytest.approx(0.6)
+    assert metrics["slope"] == pytest.approx(0.7)
+    assert metrics["n_components"] == 30
 
 
 def test_shear_stress_is_counted_once_and_symmetrised() -> None:
     reference = np.zeros((3, 3))
     reference[0, 1] = 0.2
     frames = (frame([1, 0, 0], [1, 0, 0], stresses=(reference, np.zeros((3, 3)))),)
-    metrics = material_metrics(MaterialComparison("A", frames))
-    assert metrics.stress_mae == pytest.approx(0.1 / 6)
-    assert metrics.stress_slope == 0.0
+    metrics = SUITE.numbers(MaterialComparison("A", frames))
+    assert metrics["stress_mae"] == pytest.approx(0.1 / 6)
+    assert metrics["stress_slope"] == 0.0
 
 
 @pytest.mark.parametrize("n", [15, 40])
@@ -146,8 +144,8 @@ def test_intervals_hold_their_values(n: int) -> None:
             stress = np.diag(rng.normal(size=3))
             frames.append(FrameComparison("Si", energy, 0.9 * energy, x, y, stress, 0.9 * stress))
         many.append(MaterialComparison(str(index), tuple(frames)))
-    rows = high_energy_rows("toy", "toy", many, 0)
-    assert rows == high_energy_rows("toy", "toy", many, 0)
+    rows = SUITE.rows("toy", "toy", many, 0)
+    assert rows == SUITE.rows("toy", "toy", many, 0)
     for row in rows:
         assert row.ci_low is not None
         assert row.ci_high is not None
@@ -158,7 +156,7 @@ def test_intervals_hold_their_values(n: int) -> None:
 
 
 def test_no_materials_left() -> None:
-    rows = high_energy_rows("toy", "toy", [], n_failed=3)
+    rows = SUITE.rows("toy", "toy", [], n_failed=3)
     assert [row.metric for row in rows] == list(EXPECTED)
     for row in rows:
         assert np.isnan(row.value)
@@ -168,10 +166,10 @@ def test_no_materials_left() -> None:
 
 def test_errors(materials: list[MaterialComparison]) -> None:
     with pytest.raises(DataError, match="more than once: A"):
-        high_energy_rows("toy", "toy", [materials[0], materials[0]], 0)
+        SUITE.rows("toy", "toy", [materials[0], materials[0]], 0)
     still = MaterialComparison("still", (frame([0, 0, 0], [0, 0, 1]),))
     with pytest.raises(DataError, match="'still': the reference is zero"):
-        material_metrics(still)
+        SUITE.numbers(still)
     with pytest.raises(DataError, match="has no frame"):
         MaterialComparison("empty", ())
     with pytest.raises(DataError, match=r"\(n_atoms, 3\)"):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from umlip_bench.analysis import high_energy, intervals
+from umlip_bench.analysis import intervals
 from umlip_bench.analysis.energies import (
     EnergyComparison,
     EnergyValue,
@@ -26,16 +26,20 @@ from umlip_bench.analysis.intervals import (
     pooled_estimate,
     share_estimate,
 )
+from umlip_bench.analysis.over import pooled_inverse, pooled_mae, pooled_r2, pooled_slope
 from umlip_bench.analysis.softening import inverse_of, mae_of, r2_of, slope_of
 from umlip_bench.ground.errors import DataError
 
 STATISTICS = {"slope": slope_of, "inverse": inverse_of, "r2": r2_of, "mae": mae_of}
-POOLED: dict[str, Callable[[np.ndarray], Estimate]] = {
-    "slope": high_energy.pooled_slope,
-    "inverse": high_energy.pooled_inverse,
-    "r2": high_energy.pooled_r2,
-    "mae": high_energy.pooled_mae,
-}
+OVER = {"slope": pooled_slope, "inverse": pooled_inverse, "r2": pooled_r2, "mae": pooled_mae}
+
+
+def pooled(name: str) -> Callable[[np.ndarray], Estimate]:
+    """From totals of materials, as the summary has it."""
+    return lambda totals: OVER[name]().estimate(list(map(str, range(len(totals)))), list(totals))
+
+
+POOLED = {name: pooled(name) for name in OVER}
 
 
 def simulate(
@@ -165,21 +169,21 @@ def test_pooled_jackknife_by_hand() -> None:
 def test_pooled_without_interval() -> None:
     rng = np.random.default_rng(0)
     totals = totals_of(simulate(rng, 8))
-    assert high_energy.pooled_slope(totals[:5]).low is None
+    assert POOLED["slope"](totals[:5]).low is None
     dominated = totals.copy()
     dominated[0] *= 1e4
-    assert high_energy.pooled_slope(dominated).low is None
+    assert POOLED["slope"](dominated).low is None
     proportional = totals.copy()
     proportional[:, 1] = 0.5 * totals[:, 0]
     proportional[:, 2] = 0.25 * totals[:, 0]
-    assert high_energy.pooled_r2(proportional).value == pytest.approx(1.0)
-    assert high_energy.pooled_slope(proportional).low == pytest.approx(0.5)
+    assert POOLED["r2"](proportional).value == pytest.approx(1.0)
+    assert POOLED["slope"](proportional).low == pytest.approx(0.5)
 
 
 def test_pooled_r2_interval_stays_below_one() -> None:
     rng = np.random.default_rng(1)
     for _ in range(50):
-        result = high_energy.pooled_r2(totals_of(simulate(rng, 10, 0.3)))
+        result = POOLED["r2"](totals_of(simulate(rng, 10, 0.3)))
         assert result.low is not None
         assert result.high is not None
         assert result.low <= result.value <= result.high < 1.0
@@ -288,8 +292,8 @@ def test_coverage_of_pooled_slope_where_it_fails() -> None:
     rng = np.random.default_rng(60)
     samples = [totals_of(simulate(rng, 15, correlation=0.6)) for _ in range(1000)]
     truth = float(slope_of(population.sum(axis=0)))
-    pooled = [high_energy.pooled_slope(totals) for totals in samples]
-    hits = [covers(result, truth) for result in pooled if result.low is not None]
+    found = [POOLED["slope"](totals) for totals in samples]
+    hits = [covers(result, truth) for result in found if result.low is not None]
     assert 0.85 < np.mean(hits) < 0.92
     median = float(np.median(slope_of(population)))
     assert np.mean([covers(median_estimate(slope_of(t)), median) for t in samples]) >= 0.95

@@ -8,18 +8,14 @@ from ase import units
 from tests.datasets.test_consistency import frames
 from umlip_bench.analysis.card_text import model_card
 from umlip_bench.analysis.compared_models import Side
-from umlip_bench.analysis.high_energy import (
-    FrameComparison,
-    MaterialComparison,
-    high_energy_rows,
-)
-from umlip_bench.analysis.high_energy_table import suspicious_table, verdict
+from umlip_bench.analysis.frames import FrameComparison, MaterialComparison
 from umlip_bench.analysis.label_suspicion import label_suspicion
 from umlip_bench.analysis.runs import read_run
-from umlip_bench.analysis.suites.high_energy import HighEnergyAnalysis
+from umlip_bench.benchmarks import load_suite
 from umlip_bench.cli import main
 
 HARTREE_PER_BOHR = units.Hartree / units.Bohr
+SUITE = load_suite("high-energy")
 UNITS = {
     -1.0: "gradients",
     -0.85: "gradients",
@@ -59,26 +55,26 @@ def material(name, factor, seed=0):
 
 def test_a_negative_slope_is_not_softened():
     materials = [material("a", 0.8), material("b", -1.0, 1), material("c", 1.1, 2)]
-    rows = {row.metric: row for row in high_energy_rows("m", "d", materials, 0)}
+    rows = {row.metric: row for row in SUITE.rows("m", "d", materials, 0)}
     assert rows["share_softened"].value == pytest.approx(1 / 3)
     assert rows["share_suspicious"].value == pytest.approx(1 / 3)
-    said = verdict(list(rows.values()), "m")
+    said = SUITE.verdict(list(rows.values()), "m")
     assert "1/3 softened" in said
     assert "1/3 probably not softness but mistakes in the labels" in said
 
 
 def test_sound_materials_have_no_such_row():
     materials = [material(str(k), 0.7 + 0.1 * k, k) for k in range(6)]
-    rows = high_energy_rows("m", "d", materials, 0)
+    rows = SUITE.rows("m", "d", materials, 0)
     assert len(rows) == 15
-    assert HighEnergyAnalysis().case_table(materials) is None
-    assert suspicious_table([]) is None
+    assert SUITE.case_table(materials) is None
+    assert SUITE.case_table([]) is None
 
 
 @pytest.mark.parametrize("factor", [-1.0, HARTREE_PER_BOHR, 1 / HARTREE_PER_BOHR])
 def test_a_verdict_over_wrong_labels_is_not_one_on_softness(factor):
     materials = [material(str(k), factor, k) for k in range(7)]
-    said = verdict(high_energy_rows("m", "d", materials, 0), "m")
+    said = SUITE.verdict(SUITE.rows("m", "d", materials, 0), "m")
     assert said.startswith("m: probably not softness: ")
     assert "; 7/7 probably not softness" in said
 

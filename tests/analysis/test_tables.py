@@ -3,10 +3,13 @@ import io
 import pytest
 from rich.console import Console
 
-from umlip_bench.analysis.high_energy_table import HIGH_ENERGY, caption, verdict
 from umlip_bench.analysis.summary import Row
 from umlip_bench.analysis.tables import CaseTable, print_cases, print_table
+from umlip_bench.benchmarks import load_suite
+from umlip_bench.benchmarks.high_energy.words import caption, verdict
 from umlip_bench.ground.errors import DataError
+
+HIGH_ENERGY = load_suite("high-energy").presentation
 
 
 def rows(

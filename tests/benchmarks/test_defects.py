@@ -11,10 +11,11 @@ from ase.geometry import find_mic
 from numpy.testing import assert_allclose
 
 from umlip_bench.analysis.energies import Standing, Variant
-from umlip_bench.benchmarks import defects
-from umlip_bench.benchmarks.defects import DefectsSuite, FormationCase, formation_cases
-from umlip_bench.benchmarks.point_defects import point_defects
-from umlip_bench.benchmarks.suite import Mode, StructureRequest, StructureSuite
+from umlip_bench.benchmarks import load_suite
+from umlip_bench.benchmarks.defects import measure as defects
+from umlip_bench.benchmarks.defects.case import FormationCase, formation_cases
+from umlip_bench.benchmarks.defects.point_defects import point_defects
+from umlip_bench.benchmarks.suite import Mode, StructureRequest
 from umlip_bench.datasets import load
 from umlip_bench.datasets.cases import DefectCase, Preparation
 from umlip_bench.datasets.energy_corrections import mp2020_correction
@@ -26,7 +27,7 @@ from umlip_bench.ground.level_of_theory import LevelOfTheory
 from ..support.measuring import published, results
 from ..support.potentials import CountedBonds
 
-SUITE = DefectsSuite()
+SUITE = load_suite("defects")
 NAN = float("nan")
 A = 3.6
 BOND = A / np.sqrt(2)
@@ -270,7 +271,7 @@ def test_changed_defects_are_not_averaged_in(monkeypatch):
 
 
 def test_vacancies_of_a_crystal():
-    assert isinstance(SUITE, StructureSuite)
+    assert SUITE.takes_structures
     cases = SUITE.structure_cases(StructureRequest(bulk("Cu", a=A), "Cu", 1, None))
     (case,) = cases
     distances = case.defects[0].host.cell.lengths()
@@ -355,4 +356,4 @@ def test_the_embedded_set(load_model):
     assert fixed.comparable
     assert 0.2 < fixed.ratio < 0.5
     assert relaxed.standing is Standing.NOT_COMPARABLE
-    assert SUITE.metrics(result)["largest_displacement"] == result.largest_displacement
+    assert SUITE.numbers(result)["largest_displacement"] == result.largest_displacement

@@ -13,7 +13,7 @@ from ase.optimize import FIRE
 
 from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Standing, Variant
 from umlip_bench.analysis.migration import MigrationComparison, distances_to_polyline
-from umlip_bench.analysis.migration_pictures import pictures
+from umlip_bench.analysis.report.pictures import DFT, DRAWERS
 from umlip_bench.benchmarks import migration
 from umlip_bench.benchmarks.hops import BLOCKED, N_IMAGES, vacancy_hops
 from umlip_bench.benchmarks.migration import Migration, MigrationSuite, between
@@ -358,7 +358,7 @@ def test_the_way_of_the_ion_is_compared_with_that_in_dft():
     images = tuple(hop(7))
     energies = np.array([0, 0.2, 0.4, 0.5, 0.4, 0.3, 0.3])
     case = two_wells(images=images, energies=energies, prepared=Variant.NEB)
-    numbers = MigrationSuite().metrics(measured(TwoWells(), case)["hop"])
+    numbers = MigrationSuite().numbers(measured(TwoWells(), case)["hop"])
     left, top, right = TwoWells.stationary()
     ends = TwoWells.bend * (1 - (np.array([left, right]) / WELL) ** 2)
     at_top = TwoWells.bend * (1 - (top / WELL) ** 2)
@@ -372,7 +372,7 @@ def test_the_way_of_the_ion_is_compared_with_that_in_dft():
     # None of this depends on which periodic images of the atoms the file holds.
     for image in images[2:]:
         image.wrap()
-    again = MigrationSuite().metrics(measured(TwoWells(), case)["hop"])
+    again = MigrationSuite().numbers(measured(TwoWells(), case)["hop"])
     assert again == pytest.approx(numbers, abs=1e-6)
 
 
@@ -410,17 +410,15 @@ def test_profiles_are_drawn():
     """DFT in every panel, dotted where it was prepared otherwise, and each model's variants."""
     energies = np.array([0, 0.3, 0.6, 0.3, 0.2])
     result = measured(TwoWells(), two_wells(images=on_the_path(), energies=energies))["hop"]
-    ((name, figure),) = pictures({"soft": result, "hard": result})
-    assert name == "profile"
-    assert len(figure.axes) == 3
-    for axes, style in zip(figure.axes, ("-", ":", ":"), strict=True):
-        dft, *models = [line for line in axes.lines if len(line.get_xdata()) == 5]
-        np.testing.assert_allclose(dft.get_ydata(), energies)
-        np.testing.assert_allclose(dft.get_xdata()[[0, -1]], [0, 1])
-        assert dft.get_linestyle() == style
-        assert [line.get_label() for line in models] == ["soft", "hard"]
-    labels = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
-    assert labels == ["DFT", "soft", "hard"]
+    _, draw = DRAWERS["migration"]
+    drawings = draw({"soft": result, "hard": result})
+    assert [drawing.comparable for drawing in drawings] == [True, False, False]
+    assert len({drawing.y_range for drawing in drawings}) == 1
+    for drawing in drawings:
+        dft, *models = drawing.lines
+        np.testing.assert_allclose(dft.y, energies)
+        np.testing.assert_allclose(dft.x[[0, -1]], [0, 1])
+        assert [dft.side, *(line.side for line in models)] == [DFT, "soft", "hard"]
 
 
 def test_ends_that_have_moved_take_the_path_along():
@@ -440,7 +438,7 @@ def test_round_trip():
     again = suite.from_arrays("hop", suite.to_arrays(result))
     assert isinstance(again, MigrationComparison)
     assert again.energies == result.energies
-    assert suite.metrics(again) == suite.metrics(result)
+    assert suite.numbers(again) == suite.numbers(result)
     assert suite.case_table([again]) == suite.case_table([result])
     rows = {(r.variant, r.metric): r for r in suite.rows("m", "d", [again], 0)}
     assert rows["approx-neb", "energy_scale"].n_cases == 1
@@ -534,8 +532,9 @@ def test_a_path_file_and_its_pictures(tmp_path, capsys):
     assert values["fixed-geometry", "energy_scale"] == pytest.approx(0.8)
     assert values["fixed-geometry", "n_flagged"] == 1
     assert main(["pictures", str(folder)]) == 0
-    (picture,) = (folder / "pictures").iterdir()
-    assert picture.name == "hop_1-profile.png"
+    names = {path.name for path in (folder / "pictures").iterdir()}
+    assert names == {"migration-hop-1.png", "migration-difference.png"}
+    picture = folder / "pictures" / "migration-hop-1.png"
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 

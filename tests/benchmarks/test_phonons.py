@@ -9,33 +9,30 @@ from ase.build import bulk
 from ase.data import atomic_masses
 from phonopy import Phonopy
 from phonopy.structure.atoms import PhonopyAtoms
+from scipy.integrate import trapezoid
 
 from umlip_bench import datasets
-from umlip_bench.analysis.harmonic import density_of_states, overlap, thermodynamics
-from umlip_bench.analysis.phonon_pictures import draw, draw_ratios, overviews, write
-from umlip_bench.analysis.phonons import (
+from umlip_bench.analysis.drawing import DFT
+from umlip_bench.benchmarks import load_suite
+from umlip_bench.benchmarks.phonons.crystal import Crystal
+from umlip_bench.benchmarks.phonons.harmonic import density_of_states, overlap, thermodynamics
+from umlip_bench.benchmarks.phonons.measure import PhononMeasurement
+from umlip_bench.benchmarks.phonons.result import (
     FIXED,
-    PHONONS,
     RELAXED,
     BandPath,
     FrequencySampling,
     PhononComparison,
     Phonons,
-    case_table,
-    phonon_metrics,
-    phonon_rows,
     signed_squares,
 )
-from umlip_bench.benchmarks import load_suite
-from umlip_bench.benchmarks.crystal import Crystal
-from umlip_bench.benchmarks.phonons import PhononMeasurement
 from umlip_bench.benchmarks.suite import Mode, StructureRequest
 from umlip_bench.cli import main
 from umlip_bench.engine.prediction import predict
 from umlip_bench.engine.scheduler import Done, Failed, run_tasks
 from umlip_bench.ground.identity import identity
 
-from ..support.measuring import measured
+from ..support.measuring import by_variant, measured
 from ..support.potentials import HarmonicLattice, Springs
 from ..support.structures import cubic
 
@@ -95,7 +92,7 @@ def test_a_scaled_model_has_the_scale():
     case = dft_case(HarmonicLattice(A, 3.0, 0.7))
     for c in (0.8, 1.3):
         model = HarmonicLattice(A, 3.0, 0.7, factor=c)
-        metrics = phonon_metrics(measured(SUITE, model, [case])["lattice"])
+        metrics = by_variant(SUITE, measured(SUITE, model, [case])["lattice"])
         for variant in (FIXED, RELAXED):
             m = metrics[variant]
             assert m.curvature_scale == pytest.approx(c, rel=1e-9)
@@ -108,7 +105,7 @@ def test_a_scaled_model_has_the_scale():
 
 def test_the_right_model_has_no_error():
     truth = HarmonicLattice(A, 3.0, 0.7)
-    metrics = phonon_metrics(measured(SUITE, truth, [dft_case(truth)])["lattice"])[FIXED]
+    metrics = by_variant(SUITE, measured(SUITE, truth, [dft_case(truth)])["lattice"])[FIXED]
     assert metrics.band_mae == pytest.approx(0, abs=1e-9)
     assert metrics.dos_overlap == pytest.approx(1, abs=1e-4)
     assert metrics.heat_capacity_error == pytest.approx(0, abs=1e-9)
@@ -121,7 +118,7 @@ def test_imaginary_modes_never_disappear():
     stable, unstable = HarmonicLattice(A, 3.0, 0.7), HarmonicLattice(A, 3.0, -0.2)
     cases = [dft_case(stable, "stable"), dft_case(unstable, "unstable")]
     results = list(measured(SUITE, unstable, cases).values())
-    metrics = {r.name: phonon_metrics(r)[FIXED] for r in results}
+    metrics = {r.name: by_variant(SUITE, r)[FIXED] for r in results}
     false, right = metrics["stable"], metrics["unstable"]
     assert (false.is_stable, false.reference_is_stable, false.stability_right) == (0, 1, 0)
     assert (right.is_stable, right.reference_is_stable, right.stability_right) == (0, 0, 1)
@@ -132,7 +129,7 @@ def test_imaginary_modes_never_disappear():
     assert right.curvature_scale == pytest.approx(1)
     # A model that misses the instability.
     missed = measured(SUITE, stable, [dft_case(unstable, "missed")])["missed"]
-    rows = {(r.variant, r.metric): r for r in phonon_rows("toy", "data", [*results, missed], 0)}
+    rows = {(r.variant, r.metric): r for r in SUITE.rows("toy", "data", [*results, missed], 0)}
     expected = {
         "share_imaginary": (2 / 3, 3),
         "share_imaginary_reference": (2 / 3, 3),
@@ -143,9 +140,9 @@ def test_imaginary_modes_never_disappear():
     for metric, (value, n) in expected.items():
         assert rows[FIXED, metric].value == pytest.approx(value)
         assert rows[FIXED, metric].n_cases == n
-    table = case_table(results)
+    table = SUITE.case_table(results)
     assert all(row[6] != "none" for row in table.rows)
-    assert "imaginary modes in 2/3 (DFT 2/3)" in PHONONS.verdict(
+    assert "imaginary modes in 2/3 (DFT 2/3)" in SUITE.verdict(
         [row for row in rows.values() if row.variant == FIXED], "toy"
     )
 
@@ -158,9 +155,9 @@ def test_thermodynamics_of_imaginary_modes_keep_their_rank():
     results = [
         measured(SUITE, model, [dft_case(truth, str(k))])[str(k)] for k, model in enumerate(models)
     ]
-    metrics = [phonon_metrics(each)[FIXED] for each in results]
-    assert [m.too_soft for m in metrics] == [0] * 6 + [1] * 2
-    rows = {(r.variant, r.metric): r for r in phonon_rows("toy", "data", results, 0)}
+    metrics = [by_variant(SUITE, each)[FIXED] for each in results]
+    assert [m.is_stable for m in metrics] == [1] * 6 + [0] * 2
+    rows = {(r.variant, r.metric): r for r in SUITE.rows("toy", "data", results, 0)}
     for key, far in (("heat_capacity", 1e6), ("entropy", 1e6), ("free_energy", -1e6)):
         errors = [getattr(m, f"{key}_error") for m in metrics[:6]] + 2 * [far]
         signed, size = rows[FIXED, f"{key}_error_median"], rows[FIXED, f"{key}_mae"]
@@ -171,8 +168,7 @@ def test_thermodynamics_of_imaginary_modes_keep_their_rank():
         )
     # DFT's own imaginary modes leave nothing to compare with.
     unstable = measured(SUITE, truth, [dft_case(HarmonicLattice(A, 3.0, -0.2), "x")])["x"]
-    assert phonon_metrics(unstable)[FIXED].too_soft == 0
-    rows = {(r.variant, r.metric): r for r in phonon_rows("toy", "data", [*results, unstable], 0)}
+    rows = {(r.variant, r.metric): r for r in SUITE.rows("toy", "data", [*results, unstable], 0)}
     assert rows[FIXED, "entropy_mae"].n_cases == 8
 
 
@@ -181,9 +177,9 @@ def test_what_is_not_comparable_is_not_a_failure():
     case = dft_case(truth, fixed_only="the reference is as built")
     result = measured(SUITE, truth, [case])["lattice"]
     assert result.relaxed is None
-    rows = phonon_rows("toy", "data", [result], 0)
+    rows = SUITE.rows("toy", "data", [result], 0)
     assert {row.variant for row in rows} == {FIXED}
-    assert "not comparable" in case_table([result]).notes[0]
+    assert "not comparable" in SUITE.case_table([result]).notes[0]
 
 
 def test_a_failing_material_leaves_the_others_standing():
@@ -192,9 +188,9 @@ def test_a_failing_material_leaves_the_others_standing():
     outcomes = list(run_tasks(model, ((c.name, SUITE.measure(c)) for c in cases)))
     assert [o.key for o in outcomes if isinstance(o, Done)] == ["good"]
     assert [o.key for o in outcomes if isinstance(o, Failed)] == ["bad"]
-    rows = phonon_rows("toy", "data", [], 1)
+    rows = SUITE.rows("toy", "data", [], 1)
     assert {row.n_failed for row in rows} == {1}
-    assert "no verdict" in PHONONS.verdict(rows, "toy")
+    assert "no verdict" in SUITE.verdict(rows, "toy")
 
 
 def test_results_come_back_from_arrays():
@@ -202,56 +198,34 @@ def test_results_come_back_from_arrays():
     for case in (dft_case(truth), lattice_case(heat_capacity=24.0, fixed_only="as built")):
         result = measured(SUITE, truth, [case])["lattice"]
         again = SUITE.from_arrays("lattice", SUITE.to_arrays(result))
-        assert SUITE.metrics(again) == pytest.approx(SUITE.metrics(result), nan_ok=True)
+        assert SUITE.numbers(again) == pytest.approx(SUITE.numbers(result), nan_ok=True)
         assert again.sampling.path.labels == result.sampling.path.labels
         assert again.not_comparable == result.not_comparable
-        json.dumps(SUITE.metrics(again))
+        json.dumps(SUITE.numbers(again))
 
 
-def test_pictures(tmp_path):
-    """DFT and two models in one plot: bands on every segment, imaginary ones below zero."""
+def test_pictures():
+    """DFT and two models in one picture: bands on every segment, imaginary ones below zero."""
     truth, unstable = HarmonicLattice(A, 3.0, 0.7), HarmonicLattice(A, 3.0, -0.2)
     both = {
         name: measured(SUITE, model, [dft_case(truth)])["lattice"]
         for name, model in (("soft", unstable), ("right", truth))
     }
-    figure = draw(both, FIXED, "DFT (PBE)")
-    bands, states = figure.axes
+    draw = SUITE.drawings
+    bands, states, *_ = draw(both)
     segments = len(both["right"].sampling.path.labels)
-    assert len(bands.lines) - len(bands.get_xticks()) - 1 == 3 * 3 * segments
-    assert len(states.lines) == 3 + 1
-    assert min(line.get_ydata().min() for line in bands.lines if len(line.get_ydata()) > 2) < -1
-    labels = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
-    assert labels == ["DFT (PBE)", "soft", "right"]
-    write(both, RELAXED, tmp_path / "lattice.png")
-    assert (tmp_path / "lattice.png").read_bytes().startswith(b"\x89PNG")
-
-
-def test_the_distribution_of_highest_frequencies():
-    """As in Fig. 4 of Deng et al.: every material is in one bin, and 1 divides the soft from the stiff."""
-    truth = HarmonicLattice(A, 3.0, 0.7)
-    cases = {
-        f"{c}": {
-            "toy": measured(SUITE, HarmonicLattice(A, 3.0, 0.7, factor=c), [dft_case(truth)])[
-                "lattice"
-            ]
-        }
-        for c in (0.49, 0.64, 1.21)
+    assert len(bands.lines) == 3 * 3 * segments
+    assert list(dict.fromkeys(line.side for line in bands.lines)) == [DFT, "soft", "right"]
+    lowest = {
+        side: min(line.y.min() for line in bands.lines if line.side == side)
+        for side in (DFT, "soft", "right")
     }
-    ((name, figure),) = overviews(cases, "DFT (PBE)")
-    assert figure.axes[-1].get_xlabel() == "highest frequency, model over DFT (PBE)"
-    assert name == "highest-frequencies"
-    for axes, variant in zip(figure.axes, (FIXED, RELAXED), strict=True):
-        assert variant in axes.get_ylabel()
-        bars = {round(bar.get_x(), 2): bar.get_height() for bar in axes.patches if bar.get_height()}
-        assert sum(bars.values()) == 3
-        assert sum(height for left, height in bars.items() if left < 1 - 1e-9) == 2
-        assert axes.get_title(loc="left") == "toy\nn = 3, median 0.80, softened 2/3"
-    without = {"x": {"toy": measured(SUITE, truth, [lattice_case("x")])["x"]}}
-    assert not list(overviews(without))
-    # A model that a variant has nothing of keeps its column.
-    both = draw_ratios({FIXED: {"a": [0.9], "b": [0.8]}, RELAXED: {"b": [0.95]}})
-    assert [axes.get_title(loc="left").split("\n")[1] for axes in both.axes][2] == "n = 0"
+    assert lowest["soft"] < -1 < lowest["right"]
+    assert bands.y_range == states.y_range
+    assert bands.y_range[0] < lowest["soft"]
+    # Each density holds the three branches of a cell of one atom.
+    for line in states.lines:
+        assert trapezoid(line.x, line.y) == pytest.approx(3, abs=0.02)
 
 
 def test_thermodynamics_of_one_oscillator():
@@ -297,7 +271,7 @@ def test_weights_of_q_points_count():
     def of(mesh_dft, mesh_model, weights):
         sampling = FrequencySampling(np.array(weights, dtype=float), path)
         both = PhononComparison("x", sampling, side(mesh_dft), None, side(mesh_model), None)
-        return phonon_metrics(both)[FIXED]
+        return by_variant(SUITE, both)[FIXED]
 
     thrice = of(reference, model, [1, 3])
     rows = [0, 1, 1, 1]
@@ -349,7 +323,7 @@ def test_structures_get_a_supercell_that_is_large_enough():
     assert result.reference is None
     expected = HarmonicLattice(A, 3.0, 0.7).frequencies(result.sampling.path.qpoints, MASS)
     np.testing.assert_allclose(result.relaxed.bands, expected, atol=1e-6)
-    assert phonon_metrics(result)[RELAXED].heat_capacity < 25
+    assert by_variant(SUITE, result)[RELAXED].heat_capacity < 25
 
 
 def independent_frequencies(atoms, supercell, calculator, qpoints):
@@ -419,7 +393,7 @@ def test_chgnet_on_the_embedded_phonons(load_model):
     results = measured(SUITE, load_model("chgnet-0.3.0"), cases)
     assert results
     for result in results.values():
-        metrics = phonon_metrics(result)[FIXED]
+        metrics = by_variant(SUITE, result)[FIXED]
         assert 0.1 < metrics.curvature_scale < 1.5
         assert metrics.curvature_r2 > 0.8
 
@@ -438,8 +412,8 @@ def test_the_commands(tmp_path, capsys):
     assert "Elastic moduli" in shown
     assert main(["pictures", str(folder)]) == 0
     assert {path.name for path in (folder / "pictures").iterdir()} == {
-        "Si-fixed-geometry.png",
-        "Si-relaxed.png",
+        "phonons-Si.png",
+        "eos-Si.png",
     }
     lines = [json.loads(line) for line in (folder / "cases.jsonl").read_text().splitlines()]
     metrics = next(line["metrics"] for line in lines if line["suite"] == "phonons")

@@ -7,20 +7,20 @@ from ase.units import kB
 from numpy.testing import assert_allclose
 
 from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Standing, Variant
-from umlip_bench.analysis.solid_solutions import (
+from umlip_bench.benchmarks import load_suite
+from umlip_bench.benchmarks.solid_solutions import orderings
+from umlip_bench.benchmarks.solid_solutions.measure import (
+    OrderingCase,
+    generated_cases,
+    ordering_cases,
+)
+from umlip_bench.benchmarks.solid_solutions.result import (
     OrderingResult,
     gap_temperature,
     interaction,
     kendall_tau,
     ordering_slope,
     solutions,
-)
-from umlip_bench.benchmarks import orderings
-from umlip_bench.benchmarks.solid_solutions import (
-    OrderingCase,
-    SolidSolutionsSuite,
-    generated_cases,
-    ordering_cases,
 )
 from umlip_bench.benchmarks.suite import Mode
 from umlip_bench.datasets import load
@@ -29,7 +29,7 @@ from umlip_bench.datasets.cases import Preparation
 from ..support.measuring import published, results
 from ..support.potentials import CountedBonds
 
-SUITE = SolidSolutionsSuite()
+SUITE = load_suite("solid-solutions")
 NAN = float("nan")
 A = 3.6
 BOND = A / np.sqrt(2)
@@ -219,7 +219,7 @@ def test_the_embedded_set(load_model):
     assert_allclose([fixed.reference, fixed.model], [0.1629, 0.1427], atol=1e-3)
     assert relaxed.standing is Standing.NOT_COMPARABLE
     assert relaxed.model < fixed.model
-    assert SUITE.metrics(result)["fraction"] == 0.5
+    assert SUITE.numbers(result)["fraction"] == 0.5
 
 
 def test_alloys_of_monbtaw():

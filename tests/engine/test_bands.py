@@ -1,9 +1,13 @@
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
+from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk
+from ase.calculators.calculator import Calculator
 from ase.calculators.emt import EMT
 from ase.constraints import FixAtoms, FixBondLength, FixCartesian
 from ase.mep import NEB
@@ -11,21 +15,27 @@ from ase.optimize import FIRE
 
 from umlip_bench.engine.bands import ApproxBand, ApproxBandResult, Band, BandResult
 from umlip_bench.engine.calculator import PotentialCalculator
-from umlip_bench.engine.dynamics import Langevin
+from umlip_bench.engine.dynamics import Langevin, Trajectory
 from umlip_bench.engine.prediction import predict
-from umlip_bench.engine.relaxation import Relax
-from umlip_bench.engine.requests import Static
+from umlip_bench.engine.relaxation import Relax, Relaxed
+from umlip_bench.engine.requests import Request, Static, Task
 from umlip_bench.engine.scheduler import Done, Failed, run_requests, run_tasks
 from umlip_bench.ground.errors import StructureError
-from umlip_bench.potentials.graph import Footprint, Prediction
+from umlip_bench.potentials.adapters.chgnet import ChgnetPotential
+from umlip_bench.potentials.graph import Footprint, Graph, Prediction
 from umlip_bench.potentials.loading import potential
+from umlip_bench.potentials.protocol import Potential
 
-from ..support.measuring import run
+from ..conftest import LoadModel
+from ..support.measuring import result_of, run
 from ..support.potentials import Fussy, Wells
 from ..support.structures import chain
 
 SAME = 1e-8
 """Å, eV, eV/Å: float64 results that differ by no more are the same steps."""
+
+Answer = BandResult | ApproxBandResult | Relaxed | Trajectory | Prediction
+"""To a request of the pools."""
 
 EDGE = 12.0
 """Å, of the cubic cell of `TwoWells`."""
@@ -46,17 +56,24 @@ class TwoWells(Wells):
     way = 0.5  # Å that the second atom goes aside while the first is half-way
 
     @classmethod
-    def along_x(cls):
+    @cache
+    def along_x(cls) -> np.polynomial.Polynomial:
         """V as a polynomial."""
         h, a = cls.height, WELL
         return np.polynomial.Polynomial([h, cls.slope, -2 * h / a**2, 0, h / a**4])
 
     @classmethod
-    def stationary(cls):
-        """x of the first minimum, the saddle point and the second minimum."""
-        return np.sort(cls.along_x().deriv().roots().real)
+    @cache
+    def slope_along_x(cls) -> np.polynomial.Polynomial:
+        """Its derivative."""
+        return cls.along_x().deriv()
 
-    def _one(self, graph, stress):
+    @classmethod
+    def stationary(cls) -> np.ndarray:
+        """x of the first minimum, the saddle point and the second minimum."""
+        return np.sort(cls.slope_along_x().roots().real)
+
+    def _one(self, graph: Graph, stress: bool) -> Prediction:
         away = graph.positions - HOMES
         away -= EDGE * np.round(away / EDGE)
         x = away[0, 0]
@@ -66,15 +83,19 @@ class TwoWells(Wells):
         from_valley[1] -= [0, self.way * valley, 0.2 * x]
         k = self.stiffness
         forces = -k * from_valley
-        v = self.along_x()
         turn = -2 * x / WELL**2
         pull = self.bend * turn * from_valley[0, 1] + self.way * turn * from_valley[1, 1]
-        forces[0, 0] = -v.deriv()(x) + k * (pull + 0.2 * from_valley[1, 2])
-        energy = v(x) + 0.5 * k * (from_valley**2).sum()
+        forces[0, 0] = -self.slope_along_x()(x) + k * (pull + 0.2 * from_valley[1, 2])
+        energy = self.along_x()(x) + 0.5 * k * (from_valley**2).sum()
         return Prediction(float(energy), forces, np.zeros((3, 3)) if stress else None, None)
 
 
-def hop(n=7, seed=None, wrap=False, x=None):
+def hop(
+    n: int = 7,
+    seed: int | None = None,
+    wrap: bool = False,
+    x: Sequence[float] | np.ndarray | None = None,
+) -> list[Atoms]:
     """A straight path between the minima of `TwoWells`, or through the given places of the hopping atom."""
     if x is None:
         left, _, right = TwoWells.stationary()
@@ -95,22 +116,24 @@ def hop(n=7, seed=None, wrap=False, x=None):
     return images
 
 
-def barriers():
+def barriers() -> tuple[float, float]:
     left, top, right = TwoWells.along_x()(TwoWells.stationary())
     return top - left, top - right
 
 
 @pytest.fixture(scope="module")
-def chgnet(load_model):
-    return load_model("chgnet-0.3.0", dtype="float64")
+def chgnet(load_model: LoadModel) -> ChgnetPotential:
+    model = load_model("chgnet-0.3.0", dtype="float64")
+    assert isinstance(model, ChgnetPotential)
+    return model
 
 
 @pytest.fixture(scope="module")
-def emt():
+def emt() -> Potential:
     return potential("ase:ase.calculators.emt:EMT", device="cpu")
 
 
-def vacancy_hop(host, n, seed=1):
+def vacancy_hop(host: Atoms, n: int, seed: int = 1) -> tuple[list[Atoms], int]:
     """An atom moves into a vacancy next to it; not a straight line, one image wrapped."""
     first = host.copy()
     lengths = first.get_distances(0, range(1, len(first)), mic=True)
@@ -127,17 +150,17 @@ def vacancy_hop(host, n, seed=1):
     return images, mover
 
 
-def lithium_hop():
+def lithium_hop() -> list[Atoms]:
     # The cell is so small that shortest ways need more than one guess.
     return vacancy_hop(bulk("Li", "bcc", a=3.44, cubic=True).repeat((2, 2, 1)), 5)[0]
 
 
-def path_of(model, request):
+def path_of(model: Potential, request: Band) -> tuple[list[np.ndarray], BandResult]:
     """Positions of all images at every step of a band, and its result."""
-    path = []
+    path: list[np.ndarray] = []
 
-    def spy():
-        task = request.task()
+    def spy() -> Task[BandResult]:
+        task: Generator[list[Static], Any, BandResult] = request.task()
         answer = None
         while True:
             try:
@@ -153,11 +176,17 @@ def path_of(model, request):
             answer = yield asked
 
     (outcome,) = run_tasks(model, [("a", spy())])
-    assert isinstance(outcome, Done), outcome
-    return path, outcome.result
+    return path, result_of(outcome)
 
 
-def band_of_ase(calculator, images, *, climb, fmax, steps=500):
+def band_of_ase(
+    calculator: Callable[[], Calculator],
+    images: list[Atoms],
+    *,
+    climb: bool,
+    fmax: float,
+    steps: int = 500,
+) -> tuple[list[np.ndarray], list[Atoms], bool]:
     images = [image.copy() for image in images]
     for image in images:
         image.calc = calculator()
@@ -171,7 +200,12 @@ def band_of_ase(calculator, images, *, climb, fmax, steps=500):
     return path, images, converged
 
 
-def assert_same_band(model_path, result, ase_path, ase_images):
+def assert_same_band(
+    model_path: list[np.ndarray],
+    result: BandResult,
+    ase_path: list[np.ndarray],
+    ase_images: list[Atoms],
+) -> None:
     assert len(model_path) == len(ase_path) == result.steps + 1
     for ours, theirs in zip(model_path, ase_path, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=SAME)
@@ -180,7 +214,7 @@ def assert_same_band(model_path, result, ase_path, ase_images):
 
 
 @pytest.mark.parametrize("climb", [False, True])
-def test_bands_take_the_steps_of_ase(chgnet, climb):
+def test_bands_take_the_steps_of_ase(chgnet: ChgnetPotential, climb: bool) -> None:
     images = lithium_hop()
     ours, result = path_of(chgnet, Band(images, climb=climb, fmax=0.01, steps=8))
     theirs, final, _ = band_of_ase(
@@ -191,7 +225,7 @@ def test_bands_take_the_steps_of_ase(chgnet, climb):
 
 
 @pytest.mark.seconds
-def test_bands_converge_with_ase_and_have_its_barrier(emt):
+def test_bands_converge_with_ase_and_have_its_barrier(emt: Potential) -> None:
     host = bulk("Cu", cubic=True).repeat((2, 2, 2))
     images, _ = vacancy_hop(host, 5)
     ours, result = path_of(emt, Band(images, fmax=0.05))
@@ -207,7 +241,7 @@ def test_bands_converge_with_ase_and_have_its_barrier(emt):
     assert 0.6 < result.forward_barrier < 1.2
 
 
-def test_fixed_atoms_and_components_stay_as_in_ase(emt):
+def test_fixed_atoms_and_components_stay_as_in_ase(emt: Potential) -> None:
     images, _ = vacancy_hop(bulk("Al", cubic=True).repeat((2, 2, 1)), 4)
     for image in images:
         image.positions[[9, 11]] = images[0].positions[[9, 11]]
@@ -227,7 +261,7 @@ def test_fixed_atoms_and_components_stay_as_in_ase(emt):
             np.testing.assert_array_equal(image.positions[9], images[0].positions[9])
 
 
-def test_fixed_atoms_that_differ_by_rounding_stay_where_they_are():
+def test_fixed_atoms_that_differ_by_rounding_stay_where_they_are() -> None:
     images = hop(5)
     for k, image in enumerate(images):
         image.positions[2] += 2e-4 * k
@@ -237,7 +271,7 @@ def test_fixed_atoms_that_differ_by_rounding_stay_where_they_are():
         np.testing.assert_array_equal(image.positions[2], given.positions[2])
 
 
-def test_forces_on_fixed_atoms_are_the_models():
+def test_forces_on_fixed_atoms_are_the_models() -> None:
     fixed = np.array([False, False, True])
     images = hop(seed=2)
     for image in images:
@@ -250,7 +284,7 @@ def test_forces_on_fixed_atoms_are_the_models():
 
 @pytest.mark.parametrize("wrap", [False, True])
 @pytest.mark.parametrize("n", [5, 8])
-def test_a_climbing_band_finds_a_known_saddle_point(n, wrap):
+def test_a_climbing_band_finds_a_known_saddle_point(n: int, wrap: bool) -> None:
     (result,) = run(TwoWells(), [Band(hop(n, seed=3, wrap=wrap), fmax=0.01, steps=2000)])
     assert result.converged
     forward, backward = barriers()
@@ -267,7 +301,7 @@ def test_a_climbing_band_finds_a_known_saddle_point(n, wrap):
     assert -work == pytest.approx(result.energies[-1] - result.energies[0], abs=0.1)
 
 
-def test_wrapping_changes_nothing():
+def test_wrapping_changes_nothing() -> None:
     plain, wrapped = run(TwoWells(), [Band(hop(seed=3)), Band(hop(seed=3, wrap=True))])
     assert plain.steps == wrapped.steps
     np.testing.assert_allclose(plain.energies, wrapped.energies, atol=SAME)
@@ -278,7 +312,7 @@ def test_wrapping_changes_nothing():
     assert np.abs(cells).max() > 0.5
 
 
-def test_without_climbing_the_band_stays_below_the_saddle_point():
+def test_without_climbing_the_band_stays_below_the_saddle_point() -> None:
     (result,) = run(TwoWells(), [Band(hop(6), climb=False, fmax=0.002, steps=2000)])
     assert result.converged
     assert barriers()[0] - 0.2 < result.forward_barrier < barriers()[0] - 1e-3
@@ -286,17 +320,17 @@ def test_without_climbing_the_band_stays_below_the_saddle_point():
     assert np.ptp(np.diff(result.distances)) < 0.05
 
 
-def test_settling_before_climbing():
-    def measure(images):
+def test_settling_before_climbing() -> None:
+    def measure(images: list[Atoms]) -> Task[float]:
         settled = yield Band(images, climb=False, fmax=0.1)
         result = yield Band(settled.images, fmax=0.01, steps=1000)
         return result.forward_barrier
 
     (outcome,) = run_tasks(TwoWells(), [("a", measure(hop(seed=9)))])
-    assert outcome.result == pytest.approx(barriers()[0], abs=1e-4)
+    assert result_of(outcome) == pytest.approx(barriers()[0], abs=1e-4)
 
 
-def test_a_barrierless_path():
+def test_a_barrierless_path() -> None:
     class Downhill(TwoWells):
         slope = -1.5
 
@@ -307,8 +341,8 @@ def test_a_barrierless_path():
     assert result.backward_barrier > 0
 
 
-def toy_pool():
-    requests = [Band(hop(n, seed=n), fmax=0.03) for n in (3, 5, 7, 9)]
+def toy_pool() -> list[Request]:
+    requests: list[Request] = [Band(hop(n, seed=n), fmax=0.03) for n in (3, 5, 7, 9)]
     requests += [Band(hop(6, seed=1), climb=False), Band(hop(5), steps=3)]
     requests += [ApproxBand(hop(n, seed=n), moving=0) for n in (3, 5)]
     requests += [Relax(hop(seed=2)[k], fmax=0.01) for k in (1, 3)]
@@ -316,19 +350,23 @@ def toy_pool():
     return requests
 
 
-def numbers(result):
+def numbers(result: Answer) -> np.ndarray:
     """All that a request of the pools answered, as one array."""
     if isinstance(result, Prediction):
         return np.append(result.forces, result.energy)
-    atoms = getattr(result, "images", None) or getattr(result, "frames", None) or [result.atoms]
-    energies = result.energies if hasattr(result, "energies") else result.energy
+    energies: float | np.ndarray
+    if isinstance(result, Relaxed):
+        atoms, energies = (result.atoms,), result.energy
+    else:
+        atoms = result.frames if isinstance(result, Trajectory) else result.images
+        energies = result.energies
     places = np.array([a.positions for a in atoms])
-    steps = getattr(result, "steps", 0)
+    steps = 0 if isinstance(result, Trajectory) else result.steps
     return np.concatenate([np.ravel(x) for x in (places, energies, result.forces, steps)])
 
 
 @pytest.fixture(scope="module")
-def toy_alone():
+def toy_alone() -> list[np.ndarray]:
     return [numbers(run(TwoWells(), [request])[0]) for request in toy_pool()]
 
 
@@ -343,7 +381,9 @@ def toy_alone():
         (64, 64, 1024),
     ],
 )
-def test_results_do_not_depend_on_the_batch(toy_alone, structures, capacity, in_flight):
+def test_results_do_not_depend_on_the_batch(
+    toy_alone: list[np.ndarray], structures: int, capacity: int, in_flight: int
+) -> None:
     model = TwoWells(3 * structures, capacity)
     found = [numbers(r) for r in run(model, toy_pool()[::-1], in_flight=in_flight)][::-1]
     for a, b in zip(found, toy_alone, strict=True):
@@ -354,7 +394,7 @@ def test_results_do_not_depend_on_the_batch(toy_alone, structures, capacity, in_
         assert 3 * max(model.calls) > capacity >= 3 * model.calls[-1]
 
 
-def pool():
+def pool() -> list[Request]:
     images = lithium_hop()
     salt = bulk("NaCl", "rocksalt", a=5.6)
     salt.rattle(0.05, seed=0)
@@ -367,14 +407,16 @@ def pool():
     ]
 
 
-def moving_of(images):
+def moving_of(images: list[Atoms]) -> int:
     moved = images[-1].positions - images[0].positions
     moved -= images[0].cell.cartesian_positions(np.round(images[0].cell.scaled_positions(moved)))
     return int(np.argmax(np.linalg.norm(moved, axis=1)))
 
 
 @pytest.mark.parametrize(("in_flight", "capacity"), [(1, 64), (7, 64), (64, 64), (64, 3)])
-def test_results_do_not_depend_on_the_batch_chgnet(chgnet, alone, in_flight, capacity):
+def test_results_do_not_depend_on_the_batch_chgnet(
+    chgnet: ChgnetPotential, alone: list[Answer], in_flight: int, capacity: int
+) -> None:
     model = Fussy.of(chgnet, capacity, 10**9)
     found = run(model, pool()[::-1], in_flight=in_flight)[::-1]
     for a, b in zip(found, alone, strict=True):
@@ -383,11 +425,13 @@ def test_results_do_not_depend_on_the_batch_chgnet(chgnet, alone, in_flight, cap
 
 
 @pytest.fixture(scope="module")
-def alone(chgnet):
+def alone(chgnet: ChgnetPotential) -> list[Answer]:
     return [run(chgnet, [request])[0] for request in pool()]
 
 
-def test_energies_and_forces_belong_to_the_images(chgnet, alone):
+def test_energies_and_forces_belong_to_the_images(
+    chgnet: ChgnetPotential, alone: list[Answer]
+) -> None:
     for result in alone[:3]:
         assert isinstance(result, BandResult | ApproxBandResult)
         for k, fresh in enumerate(predict(chgnet, list(result.images))):
@@ -395,7 +439,7 @@ def test_energies_and_forces_belong_to_the_images(chgnet, alone):
             np.testing.assert_allclose(fresh.forces, result.forces[k], atol=SAME)
 
 
-def test_all_images_of_all_paths_share_calls():
+def test_all_images_of_all_paths_share_calls() -> None:
     model = TwoWells()
     run(model, [Band(hop(7), steps=4, fmax=1e-6) for _ in range(3)])
     assert model.calls == [21, 15, 15, 15, 15]
@@ -404,7 +448,7 @@ def test_all_images_of_all_paths_share_calls():
     assert model.calls == [21, 15, 15]  # the end points are minima already
 
 
-def test_the_structures_given_are_left_alone():
+def test_the_structures_given_are_left_alone() -> None:
     images = hop(5, seed=1)
     before = [image.copy() for image in images]
     band, approx = run(TwoWells(), [Band(images), ApproxBand(images, moving=0)])
@@ -415,7 +459,7 @@ def test_the_structures_given_are_left_alone():
         np.testing.assert_array_equal(band.images[k].positions, before[k].positions)
 
 
-def approx_images():
+def approx_images() -> list[Atoms]:
     """Images at places that include the saddle point; only the hopping atom has moved."""
     left, top, right = TwoWells.stationary()
     images = hop(x=[left, 0.5 * (left + top), top, 0.5 * (top + right), right])
@@ -425,7 +469,7 @@ def approx_images():
 
 
 @pytest.mark.parametrize("wrap", [False, True])
-def test_an_approximate_band_has_the_known_barrier(wrap):
+def test_an_approximate_band_has_the_known_barrier(wrap: bool) -> None:
     images = approx_images()
     if wrap:
         for image in images:
@@ -443,7 +487,7 @@ def test_an_approximate_band_has_the_known_barrier(wrap):
         assert np.abs(image.positions[1] - given.positions[1]).max() > 0.05
 
 
-def test_fixed_geometry_energies_are_a_band_of_no_steps():
+def test_fixed_geometry_energies_are_a_band_of_no_steps() -> None:
     images = approx_images()
     unrelaxed, ends_kept, relaxed = run(
         TwoWells(),
@@ -462,7 +506,7 @@ def test_fixed_geometry_energies_are_a_band_of_no_steps():
     np.testing.assert_array_equal(ends_kept.energies[1:-1], relaxed.energies[1:-1])
 
 
-def test_end_points_that_are_no_minima_are_relaxed_or_flagged():
+def test_end_points_that_are_no_minima_are_relaxed_or_flagged() -> None:
     images = hop(x=[-1.2, 0.0, 1.2])
     relaxed, kept = run(
         TwoWells(),
@@ -479,7 +523,7 @@ def test_end_points_that_are_no_minima_are_relaxed_or_flagged():
     assert not kept.converged[[0, -1]].any()
 
 
-def test_approximate_bands_relax_as_ase_with_the_atoms_fixed(emt):
+def test_approximate_bands_relax_as_ase_with_the_atoms_fixed(emt: Potential) -> None:
     images, mover = vacancy_hop(bulk("Cu", cubic=True).repeat((2, 2, 1)), 4)
     (result,) = run(emt, [ApproxBand(images, moving=mover, fmax=0.03)])
     assert result.reference != mover
@@ -496,7 +540,7 @@ def test_approximate_bands_relax_as_ase_with_the_atoms_fixed(emt):
         assert result.energies[k] == pytest.approx(atoms.get_potential_energy(), abs=SAME)
 
 
-def test_the_reference_may_be_chosen_and_more_be_fixed():
+def test_the_reference_may_be_chosen_and_more_be_fixed() -> None:
     images = approx_images()
     fixed = np.array([False, False, True])
     (result,) = run(TwoWells(), [ApproxBand(images, moving=0, reference=1, fixed=fixed)])
@@ -505,7 +549,7 @@ def test_the_reference_may_be_chosen_and_more_be_fixed():
         np.testing.assert_array_equal(image.positions, given.positions)
 
 
-def test_the_reference_is_the_atom_farthest_from_the_whole_path():
+def test_the_reference_is_the_atom_farthest_from_the_whole_path() -> None:
     # Atom 2 is the farthest from the start, but the ion comes near it; atom 3 stays the farthest.
     images = []
     for x in (0.0, 3.0, 6.0):
@@ -515,51 +559,51 @@ def test_the_reference_is_the_atom_farthest_from_the_whole_path():
     assert result.reference == 3
 
 
-def permuted():
+def permuted() -> list[Atoms]:
     images = hop()
     images[2] = images[2][[1, 0, 2]]
     return images
 
 
-def other_cell():
+def other_cell() -> list[Atoms]:
     images = hop()
     images[3].cell[0, 0] += 0.01
     return images
 
 
-def coincident():
+def coincident() -> list[Atoms]:
     images = hop()
     images[4] = images[3].copy()
     images[4].positions[0, 0] += EDGE
     return images
 
 
-def not_finite():
+def not_finite() -> list[Atoms]:
     images = hop()
     images[2].positions[1, 1] = np.nan
     return images
 
 
-def not_periodic():
+def not_periodic() -> list[Atoms]:
     images = hop()
     images[1].pbc = False
     return images
 
 
-def unlike_constraints():
+def unlike_constraints() -> list[Atoms]:
     images = hop()
     images[3].set_constraint(FixAtoms([2]))
     return images
 
 
-def moving_constraint():
+def moving_constraint() -> list[Atoms]:
     images = hop()
     for image in images:
         image.set_constraint(FixAtoms([0]))
     return images
 
 
-def unknown_constraint():
+def unknown_constraint() -> list[Atoms]:
     images = hop()
     for image in images:
         image.set_constraint(FixBondLength(0, 1))
@@ -581,7 +625,7 @@ def unknown_constraint():
         (unknown_constraint, "FixBondLengths? cannot be kept"),
     ],
 )
-def test_images_that_make_no_path(images, reason):
+def test_images_that_make_no_path(images: Callable[[], list[Atoms]], reason: str) -> None:
     good, bad = run_requests(TwoWells(), [Band(hop(3)), Band(images())])
     good, bad = sorted((good, bad), key=lambda outcome: outcome.key)
     assert isinstance(good, Done)
@@ -600,16 +644,18 @@ def test_images_that_make_no_path(images, reason):
         (lambda: [chain(1, x) for x in (0.0, 1.0, 2.0)], 0, "the moving ion alone"),
     ],
 )
-def test_images_that_make_no_path_of_the_ion(images, moving, reason):
+def test_images_that_make_no_path_of_the_ion(
+    images: Callable[[], list[Atoms]], moving: int, reason: str
+) -> None:
     (outcome,) = run_requests(TwoWells(), [ApproxBand(images(), moving=moving)])
     assert isinstance(outcome, Failed)
     with pytest.raises(StructureError, match=reason):
         raise outcome.error
 
 
-def test_failures_on_the_way_say_when():
+def test_failures_on_the_way_say_when() -> None:
     class Blinded(TwoWells):
-        def _one(self, graph, stress):
+        def _one(self, graph: Graph, stress: bool) -> Prediction:
             prediction = super()._one(graph, stress)
             if graph.positions[1, 1] > 2.6 and abs(graph.positions[0, 0]) < 0.5:
                 return replace(prediction, forces=np.full_like(prediction.forces, np.nan))
@@ -630,7 +676,7 @@ def test_failures_on_the_way_say_when():
         ({"fixed": np.zeros(2, dtype=bool)}, "fixed has shape"),
     ],
 )
-def test_arguments_of_a_band(options, reason):
+def test_arguments_of_a_band(options: dict[str, Any], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         Band(hop(), **options)
 
@@ -645,6 +691,6 @@ def test_arguments_of_a_band(options, reason):
         ({"moving": 0, "fixed": np.zeros(2, dtype=bool)}, "fixed has shape"),
     ],
 )
-def test_arguments_of_an_approximate_band(options, reason):
+def test_arguments_of_an_approximate_band(options: dict[str, Any], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         ApproxBand(hop(), **options)

@@ -1,4 +1,6 @@
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,21 +10,27 @@ from ase.constraints import FixAtoms, FixBondLength, FixCartesian
 from ase.md.langevin import Langevin as LangevinOfASE
 
 from umlip_bench.engine.calculator import PotentialCalculator
-from umlip_bench.engine.dynamics import Langevin
+from umlip_bench.engine.dynamics import Langevin, Trajectory
 from umlip_bench.engine.prediction import predict
-from umlip_bench.engine.relaxation import Relax
-from umlip_bench.engine.requests import Static
+from umlip_bench.engine.relaxation import Relax, Relaxed
+from umlip_bench.engine.requests import Request, Static
 from umlip_bench.engine.scheduler import Failed, run_requests
 from umlip_bench.ground.errors import StructureError
-from umlip_bench.potentials.graph import Footprint, Prediction
+from umlip_bench.potentials.adapters.chgnet import ChgnetPotential
+from umlip_bench.potentials.graph import Footprint, Graph, Prediction
 from umlip_bench.potentials.loading import potential
+from umlip_bench.potentials.protocol import Potential
 
+from ..conftest import LoadModel
 from ..support.measuring import run
 from ..support.potentials import Fussy, Wells
 from ..support.structures import chain
 
 SAME = 1e-8
 """Å, eV, eV/Å: float64 results that differ by no more are the same steps."""
+
+Answer = Trajectory | Relaxed | Prediction
+"""To a request of the pool."""
 
 STANDARD_ERRORS = 4
 """Deviations from the mean that chance is granted; the seeds are fixed."""
@@ -37,38 +45,40 @@ class Springs(Wells):
 class IdealGas(Springs):
     """No forces at all."""
 
-    def _one(self, graph, stress):
+    def _one(self, graph: Graph, stress: bool) -> Prediction:
         return Prediction(0.0, np.zeros_like(graph.positions), None, None)
 
 
 @pytest.fixture(scope="module")
-def chgnet(load_model):
-    return load_model("chgnet-0.3.0", dtype="float64")
+def chgnet(load_model: LoadModel) -> ChgnetPotential:
+    model = load_model("chgnet-0.3.0", dtype="float64")
+    assert isinstance(model, ChgnetPotential)
+    return model
 
 
 @pytest.fixture(scope="module")
-def argon():
+def argon() -> Potential:
     return potential("ase:ase.calculators.lj:LennardJones", device="cpu")
 
 
-def at_origin(n, symbol="Al"):
+def at_origin(n: int, symbol: str = "Al") -> Atoms:
     """Atoms that do not interact, all in one place."""
     return Atoms([symbol] * n, np.zeros((n, 3)), cell=[20.0] * 3, pbc=True)
 
 
-def salt(seed=0):
+def salt(seed: int = 0) -> Atoms:
     atoms = bulk("NaCl", "rocksalt", a=5.6)
     atoms.rattle(0.05, seed=seed)
     return atoms
 
 
-def crystal(seed=0):
+def crystal(seed: int = 0) -> Atoms:
     atoms = bulk("Ar", "fcc", a=1.6, cubic=True)  # of Lennard-Jones units: 1 eV and 1 Å
     atoms.rattle(0.03, seed=seed)
     return atoms
 
 
-def path_of_ase(model, request):
+def path_of_ase(model: Potential, request: Langevin) -> list[tuple[Atoms, float, float]]:
     """Atoms at every step, with their energies and temperatures."""
     atoms = request.atoms.copy()
     atoms.calc = PotentialCalculator(model)
@@ -96,12 +106,12 @@ def path_of_ase(model, request):
     return path
 
 
-def with_momenta(atoms):
+def with_momenta(atoms: Atoms) -> Atoms:
     atoms.set_momenta(np.random.default_rng(7).standard_normal((len(atoms), 3)))
     return atoms
 
 
-def partly_fixed(atoms):
+def partly_fixed(atoms: Atoms) -> Atoms:
     atoms.set_constraint([FixAtoms([0]), FixCartesian([2], (True, False, False))])
     return atoms
 
@@ -110,16 +120,16 @@ def partly_fixed(atoms):
     ("atoms", "steps"),
     [(crystal(), 150), (with_momenta(crystal()), 60), (partly_fixed(crystal()), 60)],
 )
-def test_trajectories_take_the_steps_of_ase(argon, atoms, steps):
+def test_trajectories_take_the_steps_of_ase(argon: Potential, atoms: Atoms, steps: int) -> None:
     request = Langevin(atoms, 400.0, steps, seed=3, every=1, timestep=2.0, friction=0.02)
     assert_same_trajectory(argon, request)
 
 
-def test_trajectories_take_the_steps_of_ase_chgnet(chgnet):
+def test_trajectories_take_the_steps_of_ase_chgnet(chgnet: ChgnetPotential) -> None:
     assert_same_trajectory(chgnet, Langevin(salt(), 600.0, 25, seed=5, every=1))
 
 
-def assert_same_trajectory(model, request):
+def assert_same_trajectory(model: Potential, request: Langevin) -> None:
     (result,) = run(model, [request])
     path = path_of_ase(model, request)
     assert len(result.frames) == len(path) == request.steps + 1
@@ -134,10 +144,10 @@ def assert_same_trajectory(model, request):
     assert np.abs(moved).max() > 0.05
 
 
-def test_fixed_atoms_and_components_stay(argon):
+def test_fixed_atoms_and_components_stay(argon: Potential) -> None:
     fixed = np.zeros((4, 3), dtype=bool)
     fixed[0], fixed[2, 0] = True, True
-    options = {"temperature": 400.0, "steps": 20, "seed": 3, "every": 1}
+    options: dict[str, Any] = {"temperature": 400.0, "steps": 20, "seed": 3, "every": 1}
     by_constraint, by_mask = run(
         argon,
         [
@@ -156,7 +166,7 @@ def test_fixed_atoms_and_components_stay(argon):
     assert by_mask.temperatures[-1] == pytest.approx(2 * kinetic / (8 * units.kB))
 
 
-def test_the_start_is_thermal_with_the_centre_of_mass_at_rest():
+def test_the_start_is_thermal_with_the_centre_of_mass_at_rest() -> None:
     n = 5000
     atoms = at_origin(n)
     atoms.symbols[: n // 2] = "H"
@@ -178,7 +188,7 @@ def test_the_start_is_thermal_with_the_centre_of_mass_at_rest():
     )
 
 
-def standard_error(n_components, n_steps, correlated_steps):
+def standard_error(n_components: int, n_steps: int, correlated_steps: float) -> float:
     """Relative, of the mean of a sum of squares of normal variables along a trajectory.
 
     A χ² distribution of n degrees of freedom has the relative variance 2/n; successive values count
@@ -188,9 +198,15 @@ def standard_error(n_components, n_steps, correlated_steps):
 
 
 @pytest.mark.parametrize("fixed", [None, np.array([True] * 40 + [False] * 60)])
-def test_an_ideal_gas_has_the_temperature_of_the_thermostat(fixed):
+def test_an_ideal_gas_has_the_temperature_of_the_thermostat(fixed: np.ndarray | None) -> None:
     # Kinetic energies decorrelate as exp(-2 γ t): twice 1/(2 γ) is 10 steps of 2 fs.
-    options = {"timestep": 2.0, "friction": 0.05, "every": 1, "discard": 100, "fixed": fixed}
+    options: dict[str, Any] = {
+        "timestep": 2.0,
+        "friction": 0.05,
+        "every": 1,
+        "discard": 100,
+        "fixed": fixed,
+    }
     results = run(
         IdealGas(), [Langevin(at_origin(100), 300.0, 1500, seed=k, **options) for k in range(3)]
     )
@@ -204,10 +220,10 @@ def test_an_ideal_gas_has_the_temperature_of_the_thermostat(fixed):
 
 
 @pytest.mark.seconds
-def test_harmonic_wells_share_the_energy_equally():
+def test_harmonic_wells_share_the_energy_equally() -> None:
     # Energies decorrelate as exp(-γ t) at this friction: twice 1/γ is 20 steps of 5 fs.
     n, temperature = 80, 500.0
-    options = {"timestep": 5.0, "friction": 0.02, "every": 1, "discard": 300}
+    options: dict[str, Any] = {"timestep": 5.0, "friction": 0.02, "every": 1, "discard": 300}
     results = run(
         Springs(), [Langevin(at_origin(n), temperature, 2300, seed=k, **options) for k in range(4)]
     )
@@ -222,9 +238,9 @@ def test_harmonic_wells_share_the_energy_equally():
     assert energies.std() == pytest.approx(expected * np.sqrt(2 / (3 * n)), rel=0.14)
 
 
-def test_without_friction_the_energy_is_conserved(argon):
-    def fluctuation(timestep, steps):
-        options = {"timestep": timestep, "friction": 0.0, "every": 1}
+def test_without_friction_the_energy_is_conserved(argon: Potential) -> None:
+    def fluctuation(timestep: float, steps: int) -> float:
+        options: dict[str, Any] = {"timestep": timestep, "friction": 0.0, "every": 1}
         (result,) = run(argon, [Langevin(crystal(), 300.0, steps, seed=1, **options)])
         kinetic = [frame.get_kinetic_energy() for frame in result.frames]
         return np.ptp(result.energies + kinetic) / np.ptp(kinetic)
@@ -234,27 +250,28 @@ def test_without_friction_the_energy_is_conserved(argon):
     assert fluctuation(0.25, 200) == pytest.approx(fluctuation(0.5, 100) / 4, rel=0.2)
 
 
-def test_at_zero_temperature_a_structure_comes_to_rest():
+def test_at_zero_temperature_a_structure_comes_to_rest() -> None:
     (result,) = run(Springs(), [Langevin(chain(2, 0.2), 0.0, 3000, seed=1, friction=0.05)])
     assert result.temperatures[-1] < 1e-3
     np.testing.assert_allclose(result.frames[-1].positions, 0, atol=1e-3)
 
 
-def pool():
-    requests = [Langevin(salt(k), 500.0, 6, seed=k, every=2) for k in range(3)]
+def pool() -> list[Request]:
+    requests: list[Request] = [Langevin(salt(k), 500.0, 6, seed=k, every=2) for k in range(3)]
     requests += [Langevin(bulk("Al"), 300.0, 4, seed=9), Langevin(bulk("Si"), 900.0, 5, seed=9)]
     requests += [Relax(salt(4), cell=True, steps=3), Static(salt(5))]
     return requests
 
 
 @pytest.fixture(scope="module")
-def alone(chgnet):
+def alone(chgnet: ChgnetPotential) -> list[Answer]:
     return [run(chgnet, [request])[0] for request in pool()]
 
 
-def assert_same(found, expected):
+def assert_same(found: Answer, expected: Answer) -> None:
     np.testing.assert_allclose(found.forces, expected.forces, atol=SAME)
-    if hasattr(expected, "frames"):
+    if isinstance(expected, Trajectory):
+        assert isinstance(found, Trajectory)
         np.testing.assert_allclose(found.energies, expected.energies, atol=SAME)
         for a, b in zip(found.frames, expected.frames, strict=True):
             np.testing.assert_allclose(a.positions, b.positions, atol=SAME)
@@ -265,7 +282,9 @@ def assert_same(found, expected):
     ("in_flight", "capacity", "order"),
     [(1, 64, 1), (7, 64, 1), (64, 64, -1), (64, 3, -1)],
 )
-def test_trajectories_do_not_depend_on_the_batch(chgnet, alone, in_flight, capacity, order):
+def test_trajectories_do_not_depend_on_the_batch(
+    chgnet: ChgnetPotential, alone: list[Answer], in_flight: int, capacity: int, order: int
+) -> None:
     model = Fussy.of(chgnet, capacity, 10**9)
     found = run(model, pool()[::order], in_flight=in_flight)
     for a, b in zip(found, alone[::order], strict=True):
@@ -275,8 +294,8 @@ def test_trajectories_do_not_depend_on_the_batch(chgnet, alone, in_flight, capac
 
 
 @pytest.mark.parametrize("structures", [1, 7, 64])
-def test_trajectories_do_not_depend_on_the_batch_exactly(structures):
-    def requests():
+def test_trajectories_do_not_depend_on_the_batch_exactly(structures: int) -> None:
+    def requests() -> list[Langevin]:
         return [Langevin(chain(2, 0.1 * k), 300.0, 10 + k, seed=k % 3, every=3) for k in range(9)]
 
     expected = [run(Springs(), [request])[0] for request in requests()]
@@ -288,15 +307,18 @@ def test_trajectories_do_not_depend_on_the_batch_exactly(structures):
                 np.testing.assert_array_equal(x.get_momenta(), y.get_momenta())
 
 
-def test_energies_and_forces_belong_to_the_frames(chgnet, alone):
+def test_energies_and_forces_belong_to_the_frames(
+    chgnet: ChgnetPotential, alone: list[Answer]
+) -> None:
     for result in alone[:5]:
+        assert isinstance(result, Trajectory)
         for k, fresh in enumerate(predict(chgnet, list(result.frames))):
             assert abs(fresh.energy - result.energies[k]) < SAME
             np.testing.assert_allclose(fresh.forces, result.forces[k], atol=SAME)
             assert result.frames[k].get_temperature() == pytest.approx(result.temperatures[k])
 
 
-def test_seeds_decide():
+def test_seeds_decide() -> None:
     a, b, c = run(Springs(), [Langevin(chain(2), 300.0, 5, seed=k) for k in (1, 1, 2)])
     np.testing.assert_array_equal(a.energies, b.energies)
     assert a.frames[0].get_momenta().tolist() != c.frames[0].get_momenta().tolist()
@@ -306,9 +328,11 @@ def test_seeds_decide():
     ("steps", "discard", "every", "at"),
     [(10, 0, 5, [0, 5, 10]), (10, 3, 3, [3, 6, 9]), (10, 10, 4, [10]), (0, 0, 10, [0])],
 )
-def test_frames_are_kept_at_the_steps_asked_for(steps, discard, every, at):
+def test_frames_are_kept_at_the_steps_asked_for(
+    steps: int, discard: int, every: int, at: list[int]
+) -> None:
     start = chain(2, 0.3)
-    options = {"timestep": 0.5, "seed": 1}
+    options: dict[str, Any] = {"timestep": 0.5, "seed": 1}
     model = Springs()
     (result,) = run(model, [Langevin(start, 300.0, steps, discard=discard, every=every, **options)])
     assert len(model.calls) == steps + 1
@@ -322,21 +346,21 @@ def test_frames_are_kept_at_the_steps_asked_for(steps, discard, every, at):
     assert not start.has("momenta")
 
 
-def failure(model, request):
+def failure(model: Potential, request: Langevin) -> str:
     (outcome,) = run_requests(model, [request])
     assert isinstance(outcome, Failed)
     assert isinstance(outcome.error, StructureError)
     return str(outcome.error)
 
 
-def test_a_time_step_that_is_too_long_is_noticed(argon):
+def test_a_time_step_that_is_too_long_is_noticed(argon: Potential) -> None:
     message = failure(argon, Langevin(crystal(), 300.0, 500, seed=1, timestep=60.0))
     assert "steps of dynamics atom" in message
     assert "Shorten the time step of 60 fs" in message
     assert "after 500 steps" not in message
 
 
-def test_atoms_almost_in_one_place_are_noticed(argon):
+def test_atoms_almost_in_one_place_are_noticed(argon: Potential) -> None:
     atoms = crystal()
     atoms.positions[1] = atoms.positions[0] + [0.3, 0, 0]
     assert "after 0 steps of dynamics atom" in failure(argon, Langevin(atoms, 300.0, 50, seed=1))
@@ -344,9 +368,9 @@ def test_atoms_almost_in_one_place_are_noticed(argon):
     assert "after 0 steps of dynamics: Ar4" in failure(argon, Langevin(atoms, 300.0, 50, seed=1))
 
 
-def test_forces_that_are_not_finite_are_noticed():
+def test_forces_that_are_not_finite_are_noticed() -> None:
     class Blinded(Springs):
-        def _one(self, graph, stress):
+        def _one(self, graph: Graph, stress: bool) -> Prediction:
             prediction = super()._one(graph, stress)
             if graph.positions[0, 0] < 0.1:
                 return replace(prediction, forces=np.full_like(prediction.forces, np.nan))
@@ -365,7 +389,7 @@ def test_forces_that_are_not_finite_are_noticed():
         (lambda a: a.set_masses([1.0, 0.0]), r"mass of atom 1 \(Al\) is 0.0"),
     ],
 )
-def test_structures_that_cannot_be_moved(spoil, reason):
+def test_structures_that_cannot_be_moved(spoil: Callable[[Atoms], object], reason: str) -> None:
     atoms = chain(2)
     spoil(atoms)
     with pytest.raises(StructureError, match=reason):
@@ -387,6 +411,6 @@ def test_structures_that_cannot_be_moved(spoil, reason):
         ({"fixed": np.zeros(3, dtype=bool)}, "fixed has shape"),
     ],
 )
-def test_arguments(options, reason):
+def test_arguments(options: dict[str, Any], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         Langevin(chain(2), **{"temperature": 300.0, "steps": 10, "seed": 1} | options)

@@ -1,4 +1,5 @@
 import random
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -9,22 +10,24 @@ from umlip_bench.engine import packing
 from umlip_bench.engine.packing import Packer
 from umlip_bench.engine.prediction import predict
 from umlip_bench.ground.errors import DeviceError, StructureError
-from umlip_bench.potentials.graph import Footprint
+from umlip_bench.potentials.graph import Footprint, Graph, Prediction
 from umlip_bench.potentials.memory import memory_ran_out
+from umlip_bench.potentials.protocol import Potential
 from umlip_bench.testing.structures import mixed
 
-from ..conftest import SMALL_MACE
+from ..conftest import SMALL_MACE, LoadModel
+from ..support.narrowing import some
 from ..support.potentials import Wells
 from ..support.structures import chain
 
 
-def graphs_of(model, sizes):
+def graphs_of(model: Potential, sizes: Iterable[int]) -> list[Graph]:
     return [model.prepare(chain(n)) for n in sizes]
 
 
 @pytest.mark.parametrize("budget", [1, 2, 5, 12, 1000])
 @pytest.mark.parametrize("seed", range(5))
-def test_partition_covers_all_in_order_within_the_budget(budget, seed):
+def test_partition_covers_all_in_order_within_the_budget(budget: int, seed: int) -> None:
     sizes = random.Random(seed).choices(range(1, 9), k=40)
     model = Wells(edges_per_cpu_batch=budget)
     calls = list(Packer(model).partition(graphs_of(model, sizes)))
@@ -36,12 +39,12 @@ def test_partition_covers_all_in_order_within_the_budget(budget, seed):
         assert sum(sizes[k] for k in [*call, following[0]]) > budget
 
 
-def test_partition_of_nothing():
+def test_partition_of_nothing() -> None:
     assert list(Packer(Wells()).partition([])) == []
     assert predict(Wells(), []) == []
 
 
-def test_structures_without_edges_do_not_fill_a_call_without_end():
+def test_structures_without_edges_do_not_fill_a_call_without_end() -> None:
     model = Wells(edges_per_cpu_batch=10)
     graph = model.prepare(chain(1))
     lonely = type(graph)(**{**vars(graph), "edges": graph.edges[:, :0], "images": graph.images[:0]})
@@ -49,34 +52,36 @@ def test_structures_without_edges_do_not_fill_a_call_without_end():
 
 
 @pytest.mark.parametrize("budget", [1, 4, 10**6])
-def test_predict_does_not_depend_on_the_budget(budget):
+def test_predict_does_not_depend_on_the_budget(budget: int) -> None:
     structures = [chain(n, 0.1 * n) for n in (3, 1, 4, 1, 5)]
     found = predict(Wells(budget), structures)
     assert [p.energy for p in found] == [predict(Wells(), a)[0].energy for a in structures]
     assert [len(p.forces) for p in found] == [3, 1, 4, 1, 5]
 
 
-def test_predict_refuses_before_it_computes():
+def test_predict_refuses_before_it_computes() -> None:
     model = Wells(1)
     with pytest.raises(StructureError):
         predict(model, [chain(1), chain(2, float("nan"))])
     assert model.calls == []
 
 
-def test_out_of_memory_halves_the_call_and_gives_the_same():
+def test_out_of_memory_halves_the_call_and_gives_the_same() -> None:
     structures = [chain(n, 0.1 * n) for n in (2, 3, 1, 2, 4, 1, 2, 3)]
     model = Wells(capacity=5)
     found = predict(model, structures)
     assert [p.energy for p in found] == [predict(Wells(), a)[0].energy for a in structures]
 
 
-def test_halves_of_a_real_model_s_call_are_the_whole(load_model, monkeypatch):
+def test_halves_of_a_real_model_s_call_are_the_whole(
+    load_model: LoadModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model = load_model(SMALL_MACE, dtype="float64")
     structures = mixed(10, largest=10)
     whole = predict(model, structures)
     evaluate = model.evaluate
 
-    def evaluate_few(graphs, *, stress=True):
+    def evaluate_few(graphs: Sequence[Graph], *, stress: bool = True) -> list[Prediction]:
         if sum(len(graph.numbers) for graph in graphs) > 12:
             raise torch.cuda.OutOfMemoryError("CUDA out of memory (injected)")
         return evaluate(graphs, stress=stress)
@@ -89,10 +94,10 @@ def test_halves_of_a_real_model_s_call_are_the_whole(load_model, monkeypatch):
     for a, b in zip(whole, halved, strict=True):
         assert a.energy == pytest.approx(b.energy, abs=1e-9)
         np.testing.assert_allclose(a.forces, b.forces, atol=1e-9)
-        np.testing.assert_allclose(a.stress, b.stress, atol=1e-11)
+        np.testing.assert_allclose(some(a.stress), some(b.stress), atol=1e-11)
 
 
-def test_the_halved_budget_is_remembered():
+def test_the_halved_budget_is_remembered() -> None:
     model = Wells(capacity=10)
     packer = Packer(model)
     graphs = graphs_of(model, [2] * 20)
@@ -106,7 +111,7 @@ def test_the_halved_budget_is_remembered():
     assert sum(model.calls) == 20, "it ran out of memory again"
 
 
-def test_the_budget_is_not_halved_where_memory_suffices():
+def test_the_budget_is_not_halved_where_memory_suffices() -> None:
     model = Wells(capacity=40)
     packer = Packer(model)
     before = packer.budget
@@ -121,7 +126,7 @@ class Large(Wells):
     peak_over_saved = 1.5
 
 
-def test_a_single_structure_too_large_says_what_it_needs(monkeypatch):
+def test_a_single_structure_too_large_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packing, "free_memory", lambda device: 50e9)
     model = Large()
     with pytest.raises(DeviceError) as caught:
@@ -135,7 +140,7 @@ def test_a_single_structure_too_large_says_what_it_needs(monkeypatch):
     assert model.calls == [1]
 
 
-def test_a_structure_too_large_for_the_device_alone_is_refused_after_the_attempt():
+def test_a_structure_too_large_for_the_device_alone_is_refused_after_the_attempt() -> None:
     model = Wells(capacity=10)
     with pytest.raises(DeviceError, match="64 atoms and 64 edges does not fit") as caught:
         predict(model, [chain(1), chain(64), chain(1)])
@@ -145,7 +150,9 @@ def test_a_structure_too_large_for_the_device_alone_is_refused_after_the_attempt
     assert cause.__traceback__ is None
 
 
-def test_a_call_that_would_not_fit_is_halved_before_it_is_made(monkeypatch):
+def test_a_call_that_would_not_fit_is_halved_before_it_is_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(packing, "free_memory", lambda device: 8e9)
     model = Large()
     found = predict(model, [chain(1, 0.1 * k) for k in range(9)])
@@ -156,7 +163,7 @@ def test_a_call_that_would_not_fit_is_halved_before_it_is_made(monkeypatch):
     assert max(model.calls) == 2
 
 
-def test_what_was_learned_lasts_for_the_process(monkeypatch):
+def test_what_was_learned_lasts_for_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     model = Wells(capacity=10)
     structures = [chain(2)] * 20
     predict(model, structures)
@@ -182,20 +189,20 @@ def test_what_was_learned_lasts_for_the_process(monkeypatch):
         (ValueError("not enough memory"), False),
     ],
 )
-def test_how_libraries_say_that_memory_ran_out(error, expected):
+def test_how_libraries_say_that_memory_ran_out(error: Exception, expected: bool) -> None:
     assert memory_ran_out(error) is expected
 
 
-def test_a_cpu_that_refuses_memory_is_understood():
+def test_a_cpu_that_refuses_memory_is_understood() -> None:
     size = 2**62
     with pytest.raises(RuntimeError) as caught:
         torch.empty(size, dtype=torch.uint8)
     assert memory_ran_out(caught.value)
 
 
-def test_other_errors_are_not_taken_for_lack_of_memory():
+def test_other_errors_are_not_taken_for_lack_of_memory() -> None:
     class Broken(Wells):
-        def evaluate(self, graphs, *, stress=True):
+        def evaluate(self, graphs: Sequence[Graph], *, stress: bool = True) -> list[Prediction]:
             self.calls.append(len(graphs))
             raise RuntimeError("shapes do not match")
 
@@ -206,7 +213,7 @@ def test_other_errors_are_not_taken_for_lack_of_memory():
 
 
 @pytest.mark.gpu
-def test_on_a_gpu_the_budget_is_bytes_of_free_memory():
+def test_on_a_gpu_the_budget_is_bytes_of_free_memory() -> None:
     class OnGpu(Wells):
         device = torch.device("cuda")
 

@@ -1,16 +1,22 @@
 import multiprocessing
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
+from ase import Atoms
 from ase.build import bulk
 
 from umlip_bench.engine.prediction import predict
-from umlip_bench.engine.requests import Static
+from umlip_bench.engine.requests import Static, Task
 from umlip_bench.engine.scheduler import Done, Failed, run_tasks
 from umlip_bench.ground.errors import DeviceError, StructureError
+from umlip_bench.potentials.graph import Graph, Prediction
 from umlip_bench.potentials.loading import potential
+from umlip_bench.potentials.protocol import Potential
 
+from ..support.measuring import error_of, result_of
 from ..support.potentials import Wells
 from ..support.structures import chain, unpreparable
 
@@ -18,11 +24,11 @@ BUDGETS = (1, 3, 7, 4000)
 IN_FLIGHT = (1, 2, 5, 1024)
 
 
-def energy(atoms):
+def energy(atoms: Atoms) -> float:
     return predict(Wells(), atoms)[0].energy
 
 
-def walk(start, n_steps):
+def walk(start: Atoms, n_steps: int) -> Task[list[float]]:
     """Follow the forces downhill: what is asked next depends on the last answer."""
     atoms = start.copy()
     path = []
@@ -35,22 +41,26 @@ def walk(start, n_steps):
     return [*path, *(p.energy for p in pair)]
 
 
-def outcomes(model, tasks, **options):
+def outcomes(
+    model: Potential, tasks: Iterable[tuple[Any, Task[Any]]], **options: int
+) -> dict[Any, Done[Any, Any] | Failed[Any]]:
     return {outcome.key: outcome for outcome in run_tasks(model, tasks, **options)}
 
 
-def walks():
+def walks() -> list[tuple[int, Task[list[float]]]]:
     return [(k, walk(chain(1 + k % 4, 0.1 * k), k % 5)) for k in range(17)]
 
 
-def results(model, tasks, **options):
-    return {key: outcome.result for key, outcome in outcomes(model, tasks, **options).items()}
+def results(
+    model: Potential, tasks: Iterable[tuple[Any, Task[Any]]], **options: int
+) -> dict[Any, Any]:
+    return {key: result_of(outcome) for key, outcome in outcomes(model, tasks, **options).items()}
 
 
 @pytest.mark.parametrize("in_flight", IN_FLIGHT)
 @pytest.mark.parametrize("budget", BUDGETS)
-def test_results_do_not_depend_on_how_calls_are_filled(budget, in_flight):
-    expected = {}
+def test_results_do_not_depend_on_how_calls_are_filled(budget: int, in_flight: int) -> None:
+    expected: dict[int, list[float]] = {}
     for key, task in walks():
         expected |= results(Wells(), [(key, task)])
     found = results(Wells(budget), walks(), in_flight=in_flight)
@@ -58,23 +68,23 @@ def test_results_do_not_depend_on_how_calls_are_filled(budget, in_flight):
     assert results(Wells(budget), walks()[::-1], in_flight=in_flight) == expected
 
 
-def test_results_do_not_depend_on_how_calls_are_filled_lennard_jones():
+def test_results_do_not_depend_on_how_calls_are_filled_lennard_jones() -> None:
     model = potential("ase:ase.calculators.lj:LennardJones", device="cpu")
 
-    def structures():
+    def structures() -> Iterator[tuple[int, Atoms]]:
         for k in range(6):
             atoms = bulk("Ar", "fcc", a=1.6 + 0.02 * k, cubic=True)
             atoms.rattle(0.05, seed=k)
             yield k, atoms
 
-    def measure(atoms):
+    def measure(atoms: Atoms) -> Task[np.ndarray]:
         first = yield Static(atoms, stress=True)
         moved = atoms.copy()
         moved.positions += 0.01 * first.forces
         second, again = yield [Static(moved), Static(atoms)]
         return np.vstack([first.stress, second.forces, again.forces])
 
-    def run(in_flight, reverse):
+    def run(in_flight: int, reverse: bool) -> dict[Any, Any]:
         tasks = [(k, measure(atoms)) for k, atoms in structures()]
         return results(model, tasks[::-1] if reverse else tasks, in_flight=in_flight)
 
@@ -87,24 +97,26 @@ def test_results_do_not_depend_on_how_calls_are_filled_lennard_jones():
             np.testing.assert_allclose(found[key], value, rtol=1e-12, atol=1e-12)
 
 
-def test_calls_are_shared():
+def test_calls_are_shared() -> None:
     model = Wells()
     results(model, [(k, walk(chain(2), 4)) for k in range(10)])
     assert model.calls == [10, 10, 10, 10, 20]
 
 
-def refused():
+def refused() -> Atoms:
     return chain(2, symbol="Po")
 
 
-def not_finite():
+def not_finite() -> Atoms:
     return chain(2, symbol="Rn")
 
 
 @pytest.mark.parametrize("bad", [unpreparable, refused, not_finite])
 @pytest.mark.parametrize("budget", BUDGETS)
-def test_a_failing_request_is_thrown_into_its_measurement(bad, budget):
-    def careful(k):
+def test_a_failing_request_is_thrown_into_its_measurement(
+    bad: Callable[[], Atoms], budget: int
+) -> None:
+    def careful(k: float) -> Task[tuple[str, float]]:
         try:
             yield Static(bad())
         except StructureError as error:
@@ -128,30 +140,31 @@ def test_a_failing_request_is_thrown_into_its_measurement(bad, budget):
     ],
 )
 @pytest.mark.parametrize("budget", BUDGETS)
-def test_an_unhandled_failure_ends_one_measurement_only(bad, reason, budget):
-    def measure(atoms):
+def test_an_unhandled_failure_ends_one_measurement_only(
+    bad: Callable[[], Atoms], reason: str, budget: int
+) -> None:
+    def measure(atoms: Atoms) -> Task[float]:
         return (yield Static(atoms)).energy
 
     structures = [chain(1, 1.0), bad(), chain(2, 2.0), bad(), chain(3, 3.0)]
     found = outcomes(Wells(budget), [(k, measure(a)) for k, a in enumerate(structures)])
     assert set(found) == set(range(5))
     for k in (1, 3):
-        assert isinstance(found[k], Failed)
-        assert reason in str(found[k].error)
+        assert reason in str(error_of(found[k]))
     for k in (0, 2, 4):
         assert found[k] == Done(k, energy(structures[k]))
 
 
 @pytest.mark.parametrize("name", ["forces", "stress"])
-def test_not_a_number_anywhere_in_a_prediction_is_a_failure(name):
+def test_not_a_number_anywhere_in_a_prediction_is_a_failure(name: str) -> None:
     class Faulty(Wells):
-        def _one(self, graph, stress):
+        def _one(self, graph: Graph, stress: bool) -> Prediction:
             prediction = super()._one(graph, stress)
             spoilt = getattr(prediction, name).copy()
             spoilt[0, 1] = np.inf
             return replace(prediction, **{name: spoilt})
 
-    def measure():
+    def measure() -> Task[Prediction]:
         return (yield Static(chain(2), stress=True))
 
     (outcome,) = run_tasks(Faulty(), [("a", measure())])
@@ -162,19 +175,22 @@ def test_not_a_number_anywhere_in_a_prediction_is_a_failure(name):
 @pytest.mark.parametrize("bad", [unpreparable, refused, not_finite])
 @pytest.mark.parametrize("budget", range(1, 12))
 @pytest.mark.parametrize("place", range(4))
-def test_answers_of_a_failed_list_do_not_leak_into_the_next(bad, budget, place):
+def test_answers_of_a_failed_list_do_not_leak_into_the_next(
+    bad: Callable[[], Atoms], budget: int, place: int
+) -> None:
     # The rest of the list is still queued when the failure is handed back, whatever the budget.
     first = [chain(1, 10.0 + k) for k in range(4)]
     first[place] = bad()
     second = [chain(1, 20.0 + k) for k in range(4)]
 
-    def measure():
+    def measure() -> Task[list[float]]:
         try:
             yield [Static(atoms) for atoms in first]
         except StructureError:
             predictions = yield [Static(atoms) for atoms in second]
             last = yield Static(first[(place + 1) % 4])
             return [p.energy for p in (*predictions, last)]
+        raise AssertionError("nothing was thrown")
 
     tasks = [(k, measure()) for k in range(3)]
     found = results(Wells(budget), tasks)
@@ -182,10 +198,10 @@ def test_answers_of_a_failed_list_do_not_leak_into_the_next(bad, budget, place):
     assert found == dict.fromkeys(range(3), expected)
 
 
-def test_the_failure_of_a_list_is_thrown_once():
+def test_the_failure_of_a_list_is_thrown_once() -> None:
     thrown = []
 
-    def measure():
+    def measure() -> Task[str]:
         try:
             yield [Static(refused()), Static(unpreparable()), Static(refused())]
         except StructureError as error:
@@ -200,22 +216,22 @@ def test_the_failure_of_a_list_is_thrown_once():
     assert len(thrown) == 1
 
 
-def test_a_measurement_may_fail_by_itself():
-    def measure():
+def test_a_measurement_may_fail_by_itself() -> None:
+    def measure() -> Task[None]:
         yield Static(chain(1))
         raise DeviceError("by itself")
 
     found = outcomes(Wells(), [("a", measure()), ("b", walk(chain(1), 2))])
-    assert str(found["a"].error) == "by itself"
+    assert str(error_of(found["a"])) == "by itself"
     assert isinstance(found["b"], Done)
 
 
-def test_a_bug_propagates():
-    def buggy():
+def test_a_bug_propagates() -> None:
+    def buggy() -> Task[float]:
         prediction = yield Static(chain(1))
         return prediction.energy / 0
 
-    def buggy_at_once():
+    def buggy_at_once() -> Task[float]:
         raise ZeroDivisionError
         yield
 
@@ -224,17 +240,17 @@ def test_a_bug_propagates():
             list(run_tasks(Wells(), [("a", walk(chain(1), 2)), ("b", task())]))
 
 
-def test_a_bug_of_the_potential_propagates():
+def test_a_bug_of_the_potential_propagates() -> None:
     class Broken(Wells):
-        def evaluate(self, graphs, *, stress=True):
+        def evaluate(self, graphs: Sequence[Graph], *, stress: bool = True) -> list[Prediction]:
             raise RuntimeError("shapes do not match")
 
     with pytest.raises(RuntimeError, match="shapes"):
         list(run_tasks(Broken(), [("a", walk(chain(1), 2))]))
 
 
-def test_an_empty_list_is_answered_by_an_empty_list():
-    def measure():
+def test_an_empty_list_is_answered_by_an_empty_list() -> None:
+    def measure() -> Task[tuple[Any, ...]]:
         nothing = yield []
         also_nothing = yield ()
         prediction = yield Static(chain(1, 2.0))
@@ -244,16 +260,16 @@ def test_an_empty_list_is_answered_by_an_empty_list():
     assert results(Wells(), [("a", measure())]) == {"a": ([], [], 2.0, [])}
 
 
-def test_a_list_of_one_is_answered_by_a_list():
-    def measure():
+def test_a_list_of_one_is_answered_by_a_list() -> None:
+    def measure() -> Task[float]:
         (prediction,) = yield [Static(chain(1, 2.0))]
         return prediction.energy
 
     assert results(Wells(), [("a", measure())]) == {"a": 2.0}
 
 
-def test_measurements_that_ask_nothing():
-    def silent(k):
+def test_measurements_that_ask_nothing() -> None:
+    def silent(k: int) -> Task[int]:
         return k
         yield
 
@@ -266,10 +282,10 @@ def test_measurements_that_ask_nothing():
 
 
 @pytest.mark.parametrize("in_flight", [1, 3, 8])
-def test_measurements_are_taken_from_the_source_as_there_is_room(in_flight):
+def test_measurements_are_taken_from_the_source_as_there_is_room(in_flight: int) -> None:
     taken = ended = 0
 
-    def source():
+    def source() -> Iterator[tuple[int, Task[list[float]]]]:
         nonlocal taken
         for k in range(30):
             taken += 1
@@ -284,8 +300,8 @@ def test_measurements_are_taken_from_the_source_as_there_is_room(in_flight):
     assert max(model.calls) <= 2 * in_flight
 
 
-def test_graphs_are_made_when_they_are_needed():
-    def measure():
+def test_graphs_are_made_when_they_are_needed() -> None:
+    def measure() -> Task[None]:
         yield [Static(chain(1)) for _ in range(100)]
 
     model = Wells(edges_per_cpu_batch=10)
@@ -294,8 +310,8 @@ def test_graphs_are_made_when_they_are_needed():
     assert model.prepared <= 11
 
 
-def test_nothing_is_computed_for_a_list_that_has_failed():
-    def measure():
+def test_nothing_is_computed_for_a_list_that_has_failed() -> None:
+    def measure() -> Task[None]:
         yield [Static(unpreparable()), *(Static(chain(1)) for _ in range(50))]
 
     model = Wells(edges_per_cpu_batch=10)
@@ -304,39 +320,39 @@ def test_nothing_is_computed_for_a_list_that_has_failed():
     assert (model.calls, model.prepared) == ([], 1)
 
 
-def test_outcomes_come_in_the_order_in_which_measurements_end():
+def test_outcomes_come_in_the_order_in_which_measurements_end() -> None:
     lengths = {"long": 4, "short": 1, "middle": 2}
     tasks = [(key, walk(chain(1), n)) for key, n in lengths.items()]
     assert [o.key for o in run_tasks(Wells(), tasks)] == ["short", "middle", "long"]
 
 
 @pytest.mark.parametrize("in_flight", [0, -1])
-def test_no_measurement_is_dropped_silently(in_flight):
+def test_no_measurement_is_dropped_silently(in_flight: int) -> None:
     with pytest.raises(ValueError, match="in_flight"):
         list(run_tasks(Wells(), walks(), in_flight=in_flight))
 
 
 @pytest.mark.parametrize("capacity", [4, 5, 9, 33])
-def test_results_after_running_out_of_memory(capacity):
+def test_results_after_running_out_of_memory(capacity: int) -> None:
     model = Wells(capacity=capacity)
     assert results(model, walks()) == results(Wells(), walks())
     assert max(model.calls) > 1
 
 
-def test_one_structure_too_large_for_the_device():
-    def measure(atoms):
+def test_one_structure_too_large_for_the_device() -> None:
+    def measure(atoms: Atoms) -> Task[float]:
         return (yield Static(atoms)).energy
 
     sizes = [3, 4, 50, 5, 6]
     found = outcomes(Wells(capacity=10), [(n, measure(chain(n))) for n in sizes])
-    assert isinstance(found[50].error, DeviceError)
-    assert "50 atoms" in str(found[50].error)
+    assert isinstance(error_of(found[50]), DeviceError)
+    assert "50 atoms" in str(error_of(found[50]))
     for n in (3, 4, 5, 6):
         assert found[n] == Done(n, energy(chain(n)))
 
 
-def test_workers_make_the_same_graphs():
-    def tasks():
+def test_workers_make_the_same_graphs() -> None:
+    def tasks() -> Iterator[tuple[Any, Task[list[float]]]]:
         yield from walks()
         yield "bad", walk(unpreparable(), 2)
 
@@ -347,12 +363,12 @@ def test_workers_make_the_same_graphs():
         assert found == {key: value for key, value in expected.items() if key != "bad"}
 
 
-def test_workers_run_ahead_of_the_model():
+def test_workers_run_ahead_of_the_model() -> None:
     """While a call is computed, the graphs of the next are in the making, and no more than those."""
     model = Wells(edges_per_cpu_batch=200)
     taken = 0
 
-    def tasks():
+    def tasks() -> Iterator[tuple[Any, Task[list[float]]]]:
         nonlocal taken
         for k in range(2000):
             taken += 1
@@ -364,11 +380,12 @@ def test_workers_run_ahead_of_the_model():
         next(run)
     assert model.calls[-1] == 200
     assert 100 < taken - 500 <= 100 + 100 + 100 + 16
+    assert isinstance(run, Generator)
     run.close()
     assert not multiprocessing.active_children()
 
 
-def test_nothing_is_taken_up_without_a_budget():
+def test_nothing_is_taken_up_without_a_budget() -> None:
     model = Wells(edges_per_cpu_batch=0)
     found = results(model, [(k, walk(chain(2, float(k)), 2)) for k in range(3)])
     assert len(found) == 3

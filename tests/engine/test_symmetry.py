@@ -1,5 +1,7 @@
 """Symmetry of a structure: what is averaged over it, and relaxations that keep it."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import spglib
@@ -11,7 +13,7 @@ from umlip_bench.engine.relaxation import Relax
 from umlip_bench.engine.scheduler import Failed, run_requests
 from umlip_bench.engine.symmetry import Symmetry
 from umlip_bench.ground.errors import StructureError
-from umlip_bench.potentials.graph import Prediction
+from umlip_bench.potentials.graph import Graph, Prediction
 from umlip_bench.potentials.loading import potential
 
 from ..support.measuring import run
@@ -21,7 +23,7 @@ from .test_relaxation import path_of, rattled
 SYMPREC = 1e-3
 
 
-def structures():
+def structures() -> list[Atoms]:
     return [
         bulk("NaCl", "rocksalt", a=5.6, cubic=True),  # 192 operations, centring among them
         bulk("ZnO", "wurtzite", a=3.25, c=5.2),
@@ -31,7 +33,7 @@ def structures():
 
 
 @pytest.mark.parametrize("k", range(4))
-def test_what_is_averaged_has_the_symmetry(k):
+def test_what_is_averaged_has_the_symmetry(k: int) -> None:
     """Every operation of spglib maps the averages to themselves, and averaging again changes nothing."""
     atoms = structures()[k]
     rng = np.random.default_rng(k)
@@ -53,7 +55,7 @@ def test_what_is_averaged_has_the_symmetry(k):
             np.testing.assert_allclose(found[image], cartesian @ found[atom], atol=1e-10)
 
 
-def test_what_has_the_symmetry_is_left_alone():
+def test_what_has_the_symmetry_is_left_alone() -> None:
     """The force between zinc and oxygen along c, and a strain along c."""
     zinc_oxide = structures()[1]
     symmetry = Symmetry.of(zinc_oxide, SYMPREC)
@@ -67,19 +69,19 @@ def test_what_has_the_symmetry_is_left_alone():
 class Saddle(Wells):
     """An atom on a crest between two valleys, E = d⁴ - d², and as little beside it as rounding gives."""
 
-    def _one(self, graph, stress):
+    def _one(self, graph: Graph, stress: bool) -> Prediction:
         d = float(graph.positions[1, 0] - graph.cell[0, 0] / 2)
         forces = np.zeros_like(graph.positions)
         forces[1, 0] = 2 * d - 4 * d**3 + 1e-7
         forces[1, 1] = -(graph.positions[1, 1] - graph.cell[1, 1] / 2)
-        stress = np.diag(graph.cell.diagonal() - 4.1) / 50 + np.diag([1e-7, -1e-7, 0])
-        return Prediction(d**4 - d**2, forces, stress, None)
+        tensor = np.diag(graph.cell.diagonal() - 4.1) / 50 + np.diag([1e-7, -1e-7, 0])
+        return Prediction(d**4 - d**2, forces, tensor, None)
 
 
 @pytest.mark.parametrize("cell", [False, True])
-def test_rounding_does_not_lead_off_a_saddle_point(cell):
+def test_rounding_does_not_lead_off_a_saddle_point(cell: bool) -> None:
     atoms = Atoms("CsCl", [[0, 0, 0], [2, 2, 2]], cell=[4, 4, 4], pbc=True)
-    options = {"cell": cell, "fmax": 1e-8, "steps": 300}
+    options: dict[str, Any] = {"cell": cell, "fmax": 1e-8, "steps": 300}
     left, kept = run(Saddle(), [Relax(atoms, **options), Relax(atoms, symprec=SYMPREC, **options)])
     apart = [abs(each.atoms.positions[1, 0] - each.atoms.cell[0, 0] / 2) for each in (left, kept)]
     assert apart[0] > 0.5
@@ -90,7 +92,7 @@ def test_rounding_does_not_lead_off_a_saddle_point(cell):
 
 
 @pytest.mark.model
-def test_without_rounding_it_changes_nothing():
+def test_without_rounding_it_changes_nothing() -> None:
     """In float64 a symmetric start stays symmetric: the same steps with and without averages."""
     model = potential("chgnet-0.3.0", device="cpu", dtype="float64")
     atoms = bulk("ZnO", "wurtzite", a=3.3, c=5.1, u=0.37)
@@ -104,14 +106,14 @@ def test_without_rounding_it_changes_nothing():
 
 
 @pytest.mark.model
-def test_a_structure_without_symmetry_relaxes_as_before():
+def test_a_structure_without_symmetry_relaxes_as_before() -> None:
     atoms = rattled(bulk("NaCl", "rocksalt", a=5.5, cubic=True))
     model = potential("chgnet-0.3.0", device="cpu", dtype="float64")
     plain, averaged = run(model, [Relax(atoms), Relax(atoms, symprec=SYMPREC)])
     np.testing.assert_allclose(averaged.atoms.positions, plain.atoms.positions, atol=1e-9)
 
 
-def test_what_symmetry_cannot_be_kept_with_is_refused():
+def test_what_symmetry_cannot_be_kept_with_is_refused() -> None:
     atoms = bulk("NaCl", "rocksalt", a=5.6)
     with pytest.raises(ValueError, match="leave one of them out"):
         Relax(atoms, fixed=np.array([True, False]), symprec=SYMPREC)
@@ -126,7 +128,9 @@ def test_what_symmetry_cannot_be_kept_with_is_refused():
 
 
 @pytest.mark.parametrize("phonopy_was_imported", [False, True])
-def test_atoms_entered_twice_are_refused(monkeypatch, phonopy_was_imported):
+def test_atoms_entered_twice_are_refused(
+    monkeypatch: pytest.MonkeyPatch, phonopy_was_imported: bool
+) -> None:
     monkeypatch.setattr(spglib.error, "OLD_ERROR_HANDLING", not phonopy_was_imported)
     twice = Atoms("Al2", [[0, 0, 0], [0, 0, 0]], cell=[4, 4, 4], pbc=True)
     with pytest.raises(StructureError, match="check for atoms entered twice"):

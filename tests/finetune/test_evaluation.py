@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from umlip_bench.analysis.high_energy import FrameComparison, MaterialComparison
+from umlip_bench.analysis.frames import FrameComparison, MaterialComparison
 from umlip_bench.finetune import correctors
 from umlip_bench.finetune.comparison import compare
 from umlip_bench.finetune.evaluation import (

@@ -118,6 +118,79 @@ def test_a_frame_that_fails_is_named_and_the_others_go_on(tmp_path, stand_in, ca
     assert sorted(stand_in()) == ["1", "2", "3", "3"]
 
 
+def with_nan(atoms):
+    atoms.positions[0, 0] = np.nan
+
+
+def twice(atoms):
+    atoms.positions[1] = atoms.positions[0] + [0, 0, 1e-4]
+
+
+def without_cell(atoms):
+    atoms.cell, atoms.pbc = None, False
+
+
+def open_at_the_top(atoms):
+    atoms.pbc = [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "word"),
+    [
+        (with_nan, "finite"),
+        (twice, "nearer than any bond"),
+        (without_cell, "no cell"),
+        (open_at_the_top, "TTF"),
+    ],
+)
+def test_a_bad_frame_is_left_out_and_the_others_are_labelled(
+    tmp_path, stand_in, capsys, spoil, word
+):
+    frames = [copper(4), copper(2), copper(3), copper(5)]
+    spoil(frames[1])
+    ase.io.write(tmp_path / "frames.xyz", frames, format="extxyz")
+    command = [
+        "label",
+        "--engine",
+        "gpaw",
+        str(tmp_path / "frames.xyz"),
+        "--out",
+        str(tmp_path / "labels.xyz"),
+    ]
+    assert main(command) == 0
+    said = capsys.readouterr().err
+    assert "left out: " in said
+    assert "structure 1: " in said
+    assert word in said
+    assert "failed: frame 2: " in said
+    assert "2 of 4 frames" in said
+    assert "1 failed, 1 left out" in said
+    assert len(datasets.load(str(tmp_path / "labels.xyz")).frames) == 2
+    assert sorted(stand_in()) == ["3", "4", "5"]
+
+
+def test_bad_frames_alone_are_refused(tmp_path, stand_in, capsys):
+    frames = [copper(4), copper(2)]
+    for atoms in frames:
+        twice(atoms)
+    ase.io.write(tmp_path / "frames.xyz", frames, format="extxyz")
+    assert (
+        main(
+            [
+                "label",
+                "--engine",
+                "gpaw",
+                str(tmp_path / "frames.xyz"),
+                "--out",
+                str(tmp_path / "l.xyz"),
+            ]
+        )
+        == 2
+    )
+    assert capsys.readouterr().err.count("nearer than any bond") == 2
+    assert not (tmp_path / "l.xyz").exists()
+
+
 def test_a_killed_run_goes_on_and_leaves_no_worker_behind(tmp_path, stand_in, monkeypatch):
     monkeypatch.setenv("STAND_IN_SECONDS", "1")
     frames, out = tmp_path / "frames.xyz", tmp_path / "out.xyz"

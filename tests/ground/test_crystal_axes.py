@@ -65,13 +65,13 @@ CRYSTALS = {
 }
 
 
-def constants_of(atoms):
+def constants_of(atoms: Atoms) -> np.ndarray:
     """Constants that have the crystal's symmetry, all of it different, as in the crystal's axes."""
     basis = invariant_constants(crystal_axes(atoms, SYMPREC).rotations)
     return np.tensordot(np.random.default_rng(3).normal(size=len(basis)), basis, axes=1)
 
 
-def in_file(atoms, constants):
+def in_file(atoms: Atoms, constants: np.ndarray) -> ElasticTensor:
     axes = crystal_axes(atoms, SYMPREC).axes
     return ElasticTensor.from_voigt(constants).rotate(axes.T, tol=1e-6)
 
@@ -80,7 +80,7 @@ def in_file(atoms, constants):
 @pytest.mark.parametrize(
     "name", ["copper", "zincblende", "magnesium", "anatase", "corundum", "perovskite", "monoclinic"]
 )
-def test_constants_as_pymatgen_lays_them(name, seed):
+def test_constants_as_pymatgen_lays_them(name: str, seed: int) -> None:
     atoms = oriented(CRYSTALS[name], seed)
     expected = constants_of(atoms)
     structure = AseAtomsAdaptor.get_structure(atoms)
@@ -89,7 +89,7 @@ def test_constants_as_pymatgen_lays_them(name, seed):
     np.testing.assert_allclose(np.abs(found), np.abs(expected), atol=1e-6)
 
 
-def oriented(atoms, seed):
+def oriented(atoms: Atoms, seed: int) -> Atoms:
     """The same crystal, turned, in another cell, its axes exchanged."""
     rng = np.random.default_rng(seed)
     change = [np.eye(3), [[0, 1, 0], [0, 0, 1], [1, 0, 0]], [[1, 1, 0], [0, 1, 0], [0, 1, 1]]][seed]
@@ -101,7 +101,7 @@ def oriented(atoms, seed):
 
 
 @pytest.mark.parametrize("name", CRYSTALS)
-def test_axes_are_tied_to_the_atoms(name):
+def test_axes_are_tied_to_the_atoms(name: str) -> None:
     """Turned back, each cell has the axes of the first, but for operations of the crystal's own."""
     atoms = CRYSTALS[name]
     first = crystal_axes(atoms, SYMPREC)
@@ -118,7 +118,7 @@ def test_axes_are_tied_to_the_atoms(name):
         np.testing.assert_allclose(again, constants, atol=1e-5)
 
 
-def test_the_standard_orders_axes():
+def test_the_standard_orders_axes() -> None:
     """Tetragonal x3 along c, also where it is the shorter (pymatgen's is then along a); orthorhombic
     c < a < b, but c along a polar axis; monoclinic b unique, c < a, β obtuse; triclinic x3 along c."""
     rutile = crystal_axes(CRYSTALS["rutile"], SYMPREC)
@@ -147,6 +147,6 @@ def test_the_standard_orders_axes():
     assert abs(crystal_axes(triclinic, SYMPREC).axes[2] @ shortest) == pytest.approx(3)
 
 
-def test_atoms_on_each_other_have_no_axes():
+def test_atoms_on_each_other_have_no_axes() -> None:
     with pytest.raises(StructureError, match="no symmetry found"):
         crystal_axes(Atoms("Al2", positions=np.zeros((2, 3)), cell=[3, 3, 3], pbc=True), SYMPREC)

@@ -8,7 +8,9 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -50,7 +52,7 @@ def kill_while_writing(path: Path) -> None:
 
 
 @pytest.mark.parametrize(("umask", "expected"), [(0o022, 0o644), (0o027, 0o640), (0o002, 0o664)])
-def test_a_new_file_has_what_the_umask_leaves(tmp_path, umask, expected):
+def test_a_new_file_has_what_the_umask_leaves(tmp_path: Path, umask: int, expected: int) -> None:
     before = os.umask(umask)
     try:
         put(tmp_path / "new")
@@ -61,7 +63,7 @@ def test_a_new_file_has_what_the_umask_leaves(tmp_path, umask, expected):
 
 
 @pytest.mark.parametrize("kept", [0o600, 0o640, 0o666])
-def test_a_file_that_is_replaced_keeps_its_mode(tmp_path, kept):
+def test_a_file_that_is_replaced_keeps_its_mode(tmp_path: Path, kept: int) -> None:
     path = tmp_path / "file"
     path.write_bytes(OLD)
     path.chmod(kept)
@@ -70,7 +72,7 @@ def test_a_file_that_is_replaced_keeps_its_mode(tmp_path, kept):
 
 
 @pytest.mark.parametrize("kind", ["absolute", "relative", "chain", "dangling"])
-def test_a_link_stays_and_its_file_is_written(tmp_path, kind):
+def test_a_link_stays_and_its_file_is_written(tmp_path: Path, kind: str) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     target, link = elsewhere / "target", tmp_path / "link"
@@ -90,7 +92,9 @@ def test_a_link_stays_and_its_file_is_written(tmp_path, kind):
     assert target.read_bytes() == NEW
 
 
-def test_links_at_temporary_names_are_not_followed(tmp_path, monkeypatch):
+def test_links_at_temporary_names_are_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # Somebody who knew the random part could lay a link there; creation must fail, not follow.
     victim = tmp_path / "victim"
     victim.write_bytes(OLD)
@@ -107,7 +111,7 @@ def test_links_at_temporary_names_are_not_followed(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("there", [True, False])
-def test_a_killed_write_leaves_the_old_and_the_next_cleans_up(tmp_path, there):
+def test_a_killed_write_leaves_the_old_and_the_next_cleans_up(tmp_path: Path, there: bool) -> None:
     path = tmp_path / "out.json"
     if there:
         path.write_bytes(OLD)
@@ -122,7 +126,7 @@ def test_a_killed_write_leaves_the_old_and_the_next_cleans_up(tmp_path, there):
     assert not left.exists()
 
 
-def test_only_what_is_left_over_is_removed(tmp_path):
+def test_only_what_is_left_over_is_removed(tmp_path: Path) -> None:
     host, dead = files._host(), _dead_process()
     hour = time.time() - 1.1 * files.LEFT_AFTER
     kept = [
@@ -153,11 +157,11 @@ def _dead_process() -> int:
 
 
 @pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt(), SystemExit(1)])
-def test_a_write_that_fails_changes_nothing(tmp_path, error):
+def test_a_write_that_fails_changes_nothing(tmp_path: Path, error: BaseException) -> None:
     path = tmp_path / "file"
     path.write_bytes(OLD)
 
-    def write(file):
+    def write(file: IO[bytes]) -> None:
         file.write(b"half")
         raise error
 
@@ -167,13 +171,13 @@ def test_a_write_that_fails_changes_nothing(tmp_path, error):
     assert os.listdir(tmp_path) == ["file"]
 
 
-def test_no_reader_sees_half(tmp_path):
+def test_no_reader_sees_half(tmp_path: Path) -> None:
     path = tmp_path / "file"
     versions = [bytes([65 + k]) * 200_000 for k in range(2)]
     put(path, versions[0])
     seen, stop = set(), threading.Event()
 
-    def read():
+    def read() -> None:
         while not stop.is_set():
             seen.add(path.read_bytes())
 
@@ -200,7 +204,9 @@ def test_no_reader_sees_half(tmp_path):
         ("/sys/kernel/umlip", "cannot be written"),
     ],
 )
-def test_what_cannot_be_written_is_named_with_the_reason(tmp_path, act, name, reason):
+def test_what_cannot_be_written_is_named_with_the_reason(
+    tmp_path: Path, act: Callable[[Path], object], name: str, reason: str
+) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "taken").write_bytes(OLD)
     (tmp_path / "circle").symlink_to("circle")
@@ -241,7 +247,7 @@ except OutputError as error:
         ("read-only folder", "Permission denied"),
     ],
 )
-def test_of_a_full_disk_and_of_what_is_read_only(kind, reason):
+def test_of_a_full_disk_and_of_what_is_read_only(kind: str, reason: str) -> None:
     # Not pytest's folder, which another user cannot enter.
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -258,7 +264,7 @@ def test_of_a_full_disk_and_of_what_is_read_only(kind, reason):
         folder.chmod(0o777)
 
 
-def test_asking_whether_it_can_be_written_writes_nothing(tmp_path):
+def test_asking_whether_it_can_be_written_writes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "file"
     check_writable(path)
     assert not path.exists()
@@ -288,7 +294,9 @@ def fill(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(("umask", "expected"), [(0o022, 0o755), (0o077, 0o700), (0o002, 0o775)])
-def test_a_folder_appears_with_what_the_umask_leaves(tmp_path, umask, expected):
+def test_a_folder_appears_with_what_the_umask_leaves(
+    tmp_path: Path, umask: int, expected: int
+) -> None:
     out = tmp_path / "a" / "b"
     before = os.umask(umask)
     try:
@@ -301,7 +309,7 @@ def test_a_folder_appears_with_what_the_umask_leaves(tmp_path, umask, expected):
     assert os.listdir(tmp_path / "a") == ["b"]
 
 
-def test_of_a_folder_that_was_killed_nothing_stays(tmp_path):
+def test_of_a_folder_that_was_killed_nothing_stays(tmp_path: Path) -> None:
     out = tmp_path / "out"
     done = subprocess.run([sys.executable, "-c", HALF_A_FOLDER, str(out)], check=False)
     assert done.returncode == -signal.SIGKILL
@@ -312,8 +320,8 @@ def test_of_a_folder_that_was_killed_nothing_stays(tmp_path):
 
 
 @pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt(), SystemExit(1)])
-def test_of_a_folder_that_fails_nothing_stays(tmp_path, error):
-    def build(folder):
+def test_of_a_folder_that_fails_nothing_stays(tmp_path: Path, error: BaseException) -> None:
+    def build(folder: Path) -> None:
         fill(folder)
         raise error
 
@@ -326,7 +334,9 @@ def test_of_a_folder_that_fails_nothing_stays(tmp_path, error):
     "act", [check_new_folder, lambda path: write_folder_atomically(path, fill)]
 )
 @pytest.mark.parametrize("name", ["folder", "taken", "link", "taken/out", "/proc/sys/umlip/out"])
-def test_a_folder_that_cannot_be_made_is_named(tmp_path, act, name):
+def test_a_folder_that_cannot_be_made_is_named(
+    tmp_path: Path, act: Callable[[Path], object], name: str
+) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "taken").write_bytes(OLD)
     (tmp_path / "link").symlink_to("nothing")

@@ -22,7 +22,7 @@ class Kind(StrEnum):
     FIRE = "fire"
 
 
-def test_known_digest():
+def test_known_digest() -> None:
     """On another machine, in another year: the same."""
     things = ("run", 1, 0.1, None, True, {"b": (1, 2), "a": [math.inf]}, np.arange(3) / 7)
     assert identity(*things) == "1c6e178724543c07b959f76108b5d921"
@@ -51,7 +51,7 @@ def test_known_digest():
         (Settings(0.1, 5), Settings(0.2, 5)),
     ],
 )
-def test_different_things_differ(one, other):
+def test_different_things_differ(one: object, other: object) -> None:
     assert (identity(one) == identity(other)) == (repr(one) == repr(other) and one is other)
 
 
@@ -71,11 +71,11 @@ def test_different_things_differ(one, other):
         ({1, 2}, {2, 1}),
     ],
 )
-def test_equal_things_agree(one, other):
+def test_equal_things_agree(one: object, other: object) -> None:
     assert identity(one) == identity(other)
 
 
-def test_all_of_a_structure_that_decides_on_a_result():
+def test_all_of_a_structure_that_decides_on_a_result() -> None:
     atoms = bulk("NaCl", "rocksalt", a=5.64)
     same = atoms.copy()
     same.info["name"] = "salt"
@@ -91,13 +91,13 @@ def test_all_of_a_structure_that_decides_on_a_result():
     assert len({identity(each) for each in everything}) == len(everything)
 
 
-def test_what_cannot_be_told_apart_is_refused():
+def test_what_cannot_be_told_apart_is_refused() -> None:
     for thing in (object(), lambda: 0, np.array([object()]), Settings):
         with pytest.raises(TypeError, match="has no identity"):
             identity({"a": thing})
 
 
-def test_every_field_of_a_dataclass_counts():
+def test_every_field_of_a_dataclass_counts() -> None:
     base = Settings(0.1, 5)
     changed = [replace(base, fmax=0.2), replace(base, steps=6), replace(base, name="lbfgs")]
     assert len({identity(each) for each in [base, *changed]}) == 4

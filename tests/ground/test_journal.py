@@ -16,6 +16,8 @@ import pytest
 from umlip_bench.ground.errors import JournalError
 from umlip_bench.ground.journal import Journal, _check_sum, pack, unpack
 
+from ..support.narrowing import some
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -45,19 +47,19 @@ def lines_of(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.jsonl"))
 
 
-def test_entries_come_back(tmp_path):
+def test_entries_come_back(tmp_path: Path) -> None:
     metrics = {"n": 3, "nan": math.nan, "inf": -math.inf, "x": 0.1 + 0.2}
     journal = Journal(tmp_path, Entry)
     entry = Entry(1 / 3, ("Fe₂O₃ (α)", "a\u2028b\x85\r"), metrics)
     journal.append("one", entry, ARRAYS)
     journal.append("two", Entry(math.nan))
     for found in (journal, Journal(tmp_path, Entry)):
-        again = found.get("one")
+        again = some(found.get("one"))
         assert again.value == entry.value
         assert again.names == entry.names
         assert repr(again.metrics) == repr(metrics)
-        assert isinstance(again.metrics["n"], int)
-        assert math.isnan(found.get("two").value)
+        assert isinstance(some(again.metrics)["n"], int)
+        assert math.isnan(some(found.get("two")).value)
         assert found.keys() == ("one", "two")
         assert found.get("three") is None
         assert "three" not in found
@@ -69,18 +71,18 @@ def test_entries_come_back(tmp_path):
             assert arrays[name].dtype == array.dtype
             with pytest.raises(ValueError, match="read-only"):
                 arrays[name][0] = array[0]
-    line = found.line("one")
+    line = some(found.line("one"))
     assert line.version
     assert line.at.endswith("+00:00")
 
 
-def test_an_entry_is_on_disk_when_append_returns(tmp_path):
+def test_an_entry_is_on_disk_when_append_returns(tmp_path: Path) -> None:
     journal = Journal(tmp_path, Entry)
     journal.append("one", Entry(1.0), ARRAYS)
     assert Journal(tmp_path, Entry).get("one") == Entry(1.0)
 
 
-def test_cut_at_every_byte_it_holds_the_entries_before(tmp_path):
+def test_cut_at_every_byte_it_holds_the_entries_before(tmp_path: Path) -> None:
     """A kill can leave any part of the last line; what was whole stays, the rest is done again."""
     whole = tmp_path / "whole"
     filled(whole, "a", "b", "c")
@@ -101,7 +103,7 @@ def test_cut_at_every_byte_it_holds_the_entries_before(tmp_path):
 
 
 @pytest.mark.parametrize("offset", range(0, 400, 23))
-def test_a_flipped_bit_costs_at_most_its_entry(tmp_path, offset):
+def test_a_flipped_bit_costs_at_most_its_entry(tmp_path: Path, offset: int) -> None:
     filled(tmp_path, "a", "b", "c")
     (path,) = lines_of(tmp_path)
     content = bytearray(path.read_bytes())
@@ -127,7 +129,9 @@ def test_a_flipped_bit_costs_at_most_its_entry(tmp_path, offset):
         b"[" * 100_000 + b"\n",
     ],
 )
-def test_a_line_that_cannot_be_read_is_told_once_and_done_again(tmp_path, damage):
+def test_a_line_that_cannot_be_read_is_told_once_and_done_again(
+    tmp_path: Path, damage: bytes
+) -> None:
     filled(tmp_path, "b", "c")
     (path,) = lines_of(tmp_path)
     first, second = path.read_bytes().splitlines(keepends=True)
@@ -138,7 +142,7 @@ def test_a_line_that_cannot_be_read_is_told_once_and_done_again(tmp_path, damage
     assert f"{path}, line 2" in said
 
 
-def test_arrays_of_another_entry_do_not_count(tmp_path):
+def test_arrays_of_another_entry_do_not_count(tmp_path: Path) -> None:
     journal = filled(tmp_path, "a", "b", "c")
     shutil.copy(journal.path_of("a"), journal.path_of("b"))
     found = Journal(tmp_path, Entry)
@@ -152,7 +156,7 @@ def test_arrays_of_another_entry_do_not_count(tmp_path):
 
 
 @pytest.mark.parametrize("harm", ["remove", "truncate", "flip", "empty", "folder"])
-def test_damaged_arrays_do_not_count(tmp_path, harm):
+def test_damaged_arrays_do_not_count(tmp_path: Path, harm: str) -> None:
     path = filled(tmp_path, "a", "b").path_of("a")
     content = bytearray(path.read_bytes())
     path.unlink()
@@ -170,7 +174,7 @@ def test_damaged_arrays_do_not_count(tmp_path, harm):
     assert len(journal.damaged) == 1
 
 
-def test_forty_damaged_array_files_none_used(tmp_path):
+def test_forty_damaged_array_files_none_used(tmp_path: Path) -> None:
     """Bits flipped and blocks zeroed anywhere in the file."""
     journal = filled(tmp_path, "a")
     path = journal.path_of("a")
@@ -195,7 +199,7 @@ def write_many(folder: Path, who: int) -> None:
         journal.append(f"both-{k}", Entry(k), {"k": np.array(k)})
 
 
-def test_several_processes_write_at_the_same_time(tmp_path):
+def test_several_processes_write_at_the_same_time(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     processes = [context.Process(target=write_many, args=(tmp_path, k)) for k in range(3)]
     for process in processes:
@@ -210,13 +214,13 @@ def test_several_processes_write_at_the_same_time(tmp_path):
     assert all(journal.arrays(f"{who}-24")["who"] == who for who in range(3))
 
 
-def test_of_two_entries_the_later_counts(tmp_path):
+def test_of_two_entries_the_later_counts(tmp_path: Path) -> None:
     filled(tmp_path, "a")
     Journal(tmp_path, Entry).append("a", Entry(9.0))
     assert Journal(tmp_path, Entry).get("a") == Entry(9.0)
 
 
-def test_what_cannot_be_written_is_said_with_its_path(tmp_path):
+def test_what_cannot_be_written_is_said_with_its_path(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     with pytest.raises(JournalError, match="file is a file"):
         Journal(tmp_path / "file", Entry)
@@ -227,31 +231,31 @@ def test_what_cannot_be_written_is_said_with_its_path(tmp_path):
     assert Journal(tmp_path / "j", Entry).keys() == ()
 
 
-def test_a_folder_that_may_not_be_written():
+def test_a_folder_that_may_not_be_written() -> None:
     """Nobody, root included, can make a folder there."""
     with pytest.raises(JournalError, match="/proc/self/journal cannot be written"):
         Journal(Path("/proc/self/journal"), Entry).append("a", Entry(1.0))
 
 
-def test_a_full_disk(tmp_path):
+def test_a_full_disk(tmp_path: Path) -> None:
     """/dev/full refuses every write, as a full disk does."""
     journal = Journal(tmp_path, Entry)
     journal.append("a", Entry(1.0))
-    journal._file.close()
+    some(journal._file).close()
     journal._file = open("/dev/full", "wb")  # noqa: SIM115
     with pytest.raises(JournalError, match="No space left"):
         journal.append("b", Entry(2.0))
     assert Journal(tmp_path, Entry).keys() == ("a",)
 
 
-def test_arrays_pack_to_the_same_bytes():
+def test_arrays_pack_to_the_same_bytes() -> None:
     assert pack(ARRAYS) == pack(dict(ARRAYS))
     assert unpack(pack(ARRAYS))["formula"].tolist() == ["Si", "SiO₂"]
     with pytest.raises(JournalError, match="arrays cannot be read"):
         unpack(b"no zip")
 
 
-def test_lines_are_json_that_others_can_read(tmp_path):
+def test_lines_are_json_that_others_can_read(tmp_path: Path) -> None:
     filled(tmp_path, "a")
     (path,) = lines_of(tmp_path)
     content = json.loads(path.read_text(), parse_constant=pytest.fail)
@@ -259,7 +263,7 @@ def test_lines_are_json_that_others_can_read(tmp_path):
     assert content["entry"] == {"value": 0.0, "names": ["a"], "metrics": None}
 
 
-def test_deep_nesting_is_refused_whatever_the_limit_of_recursion():
+def test_deep_nesting_is_refused_whatever_the_limit_of_recursion() -> None:
     """In a process of its own: where the limit was raised, Python's reader would end it."""
     code = (
         "import sys; sys.setrecursionlimit(10**6)\n"

@@ -4,7 +4,6 @@ import logging
 import os
 import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +19,7 @@ from umlip_bench.potentials.adapters.matgl import _built, read_potential
 from umlip_bench.potentials.adapters.matgl_convention import Score
 from umlip_bench.potentials.loading import locate
 from umlip_bench.potentials.trainable import TrainablePotential
-from umlip_bench.potentials.weights import WeightsStore
+from umlip_bench.potentials.weights import Weights, WeightsStore
 from umlip_bench.testing.structures import rattled
 
 pytestmark = pytest.mark.model
@@ -40,14 +39,14 @@ ATOMS = [
 
 
 @pytest.fixture
-def unlisted() -> Any:
+def unlisted() -> Path:
     folder = Path(os.environ.get("UMLIP_BENCH_MODELS", "none")) / UNLISTED
     if not folder.is_dir():
         pytest.skip(f"{UNLISTED} is not in $UMLIP_BENCH_MODELS")
     return folder
 
 
-def unknown(folder: Path, weights: Any) -> Any:
+def unknown(folder: Path, weights: Weights) -> Path:
     """Copy weights so that they are no longer the listed ones: a line break more in the metadata."""
     folder.mkdir()
     for path in weights.paths:
@@ -75,7 +74,7 @@ def test_every_published_model_is_of_the_older_convention(
             np.testing.assert_array_equal(a.forces, b.forces)
 
 
-def test_another_functional_does_not_mislead(unlisted: Any) -> None:
+def test_another_functional_does_not_mislead(unlisted: Path) -> None:
     """r2SCAN's lattice constants are up to 2.6 % smaller than PBE's, its moduli larger."""
     weights = locate(str(unlisted), WeightsStore())
     assert weights.card.family == "matgl2"
@@ -86,7 +85,7 @@ def test_another_functional_does_not_mislead(unlisted: Any) -> None:
 
 
 @pytest.fixture
-def newer(load_model: LoadModel, tmp_path: Path) -> Any:
+def newer(load_model: LoadModel, tmp_path: Path) -> Path:
     """A TensorNet of the newer convention that is the published one in everything else.
 
     Summing onto the other atom of an edge exchanges both atoms' species in the message and turns its
@@ -103,7 +102,7 @@ def newer(load_model: LoadModel, tmp_path: Path) -> Any:
     return tmp_path / "newer"
 
 
-def test_a_model_of_the_newer_convention(load_model: LoadModel, newer: Any) -> None:
+def test_a_model_of_the_newer_convention(load_model: LoadModel, newer: Path) -> None:
     assert locate(str(newer), WeightsStore()).card.family == "matgl"
     with pytest.raises(
         WeightsError, match=r"trained the other way, write matgl:PATH \(matgl2: gets"
@@ -117,7 +116,7 @@ def test_a_model_of_the_newer_convention(load_model: LoadModel, newer: Any) -> N
 
 
 @pytest.fixture
-def untrained(load_model: LoadModel, tmp_path: Path) -> Any:
+def untrained(load_model: LoadModel, tmp_path: Path) -> Path:
     """Random weights, which are wrong about crystals both ways."""
     trained = load_model(TENSORNET)
     assert isinstance(trained, TrainablePotential)
@@ -129,7 +128,7 @@ def untrained(load_model: LoadModel, tmp_path: Path) -> Any:
 
 
 def test_what_crystals_do_not_tell_is_refused_without_a_prefix(
-    untrained: Any, caplog: pytest.LogCaptureFixture
+    untrained: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(WeightsError, match="which does not tell how it was trained") as caught:
         locate(str(untrained), WeightsStore())
@@ -142,7 +141,7 @@ def test_what_crystals_do_not_tell_is_refused_without_a_prefix(
 @pytest.mark.parametrize("n", [2, 3, 8])
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_few_crystals_are_enough_from_three_on(
-    load_model: LoadModel, name: str, n: Any, monkeypatch: pytest.MonkeyPatch
+    load_model: LoadModel, name: str, n: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A model that knows few elements is tried on what it knows."""
     weights = load_model(name).weights

@@ -2,8 +2,8 @@
 
 import random
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +16,7 @@ from umlip_bench.engine.prediction import predict
 from umlip_bench.finetune.training.checkpoint import Checkpoint
 from umlip_bench.ground.archives import DamagedArchive, check_archive
 from umlip_bench.ground.errors import CorrectionError, WeightsError
+from umlip_bench.potentials.graph import Prediction
 from umlip_bench.potentials.loading import locate
 from umlip_bench.potentials.weights import WeightsStore
 from umlip_bench.testing.structures import rattled
@@ -48,13 +49,13 @@ def damaged(content: bytes, seed: int) -> bytes:
     return bytes(result)
 
 
-def identical(one: Any, other: Any) -> None:
+def identical(one: list[Prediction], other: list[Prediction]) -> None:
     for a, b in zip(one, other, strict=True):
         assert a.energy == b.energy
         np.testing.assert_array_equal(a.forces, b.forces)
 
 
-def try_weights(name: str, path: Path, files: Any, error: Any = WeightsError) -> Any:
+def try_weights(name: str, path: Path, files: list[Path]) -> dict[str, int]:
     """Damage each file in turn; return how many were refused and how many changed nothing."""
     original = predict(umlip_bench.potential(name, device="cpu"), ATOMS)
     counts = {"refused": 0, "same": 0}
@@ -64,7 +65,7 @@ def try_weights(name: str, path: Path, files: Any, error: Any = WeightsError) ->
         file.write_bytes(damaged(content, seed))
         try:
             found = predict(umlip_bench.potential(name, device="cpu"), ATOMS)
-        except error:
+        except WeightsError:
             counts["refused"] += 1
         else:
             identical(found, original)
@@ -92,7 +93,7 @@ def test_mace(small_mace: Path, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def own_matgl(load_model: LoadModel, tmp_path: Path) -> Any:
+def own_matgl(load_model: LoadModel, tmp_path: Path) -> Path:
     """A folder that is the listed model's but for a space, so that it is no longer looked up."""
     listed = load_model("m3gnet-mp-2021.2.8").weights
     folder = tmp_path / "own"
@@ -104,7 +105,7 @@ def own_matgl(load_model: LoadModel, tmp_path: Path) -> Any:
     return folder
 
 
-def test_matgl(own_matgl: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_matgl(own_matgl: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # What crystals say is another test's; here it would only take time.
     monkeypatch.setattr(
         "umlip_bench.potentials.adapters.matgl._check_convention", lambda *_, old: None
@@ -122,7 +123,7 @@ def test_matgl(own_matgl: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         ('"Potential"', '"Potentiam"'),
     ],
 )
-def test_arguments_that_are_not_those_of_the_weights(own_matgl: Any, old: Any, new: Any) -> None:
+def test_arguments_that_are_not_those_of_the_weights(own_matgl: Path, old: str, new: str) -> None:
     file = own_matgl / "model.json"
     text = file.read_text()
     assert old in text
@@ -153,7 +154,7 @@ def test_training_checkpoints(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
-def test_npz(save: Any, tmp_path: Path) -> None:
+def test_npz(save: Callable[..., None], tmp_path: Path) -> None:
     path = tmp_path / "arrays.npz"
     rng = np.random.default_rng(0)
     arrays = {"forces": rng.normal(size=(40, 3)), "energies": rng.normal(size=40)}
@@ -195,7 +196,9 @@ def test_a_whole_archive_passes(tmp_path: Path) -> None:
         (lambda b: b"", "empty"),
     ],
 )
-def test_more_or_less_than_an_archive(tmp_path: Path, spoil: Any, message: str) -> None:
+def test_more_or_less_than_an_archive(
+    tmp_path: Path, spoil: Callable[[bytes], bytes], message: str
+) -> None:
     torch.save({"a": torch.randn(3)}, tmp_path / "a.pt")
     path = tmp_path / "b.pt"
     path.write_bytes(spoil((tmp_path / "a.pt").read_bytes()))

@@ -4,7 +4,6 @@ import logging
 import os
 import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -38,7 +37,7 @@ MGO = [rattled(bulk("MgO", "rocksalt", a=4.2), seed=k) for k in range(3)]
 
 
 @pytest.fixture(scope="module")
-def corrected(load_model: LoadModel, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def corrected(load_model: LoadModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A corrected CHGNet, to copy."""
     model = load_model(CHGNET)
     fit = finetune.fit_scalar(model, labelled(model, distorted(1)), estimator=Estimator.MSE)
@@ -46,7 +45,7 @@ def corrected(load_model: LoadModel, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "here"
     folder.mkdir()
     monkeypatch.chdir(folder)
@@ -94,7 +93,7 @@ def test_nothing_is_said_where_nothing_is_in_the_way(
     assert caplog.text == ""
 
 
-def spoil_parent(folder: Path, **changes: Any) -> None:
+def spoil_parent(folder: Path, **changes: str) -> None:
     content = yaml.safe_load((folder / CARD).read_text())
     content["parent"] |= changes
     (folder / CARD).write_text(yaml.safe_dump(content))
@@ -112,7 +111,7 @@ def spoil_parent(folder: Path, **changes: Any) -> None:
     ],
 )
 def test_a_corrected_model_does_not_correct_itself(
-    here: Path, corrected: Path, changes: Any, message: str
+    here: Path, corrected: Path, changes: dict[str, str], message: str
 ) -> None:
     folder = here / "mine"
     shutil.copytree(corrected, folder)
@@ -132,7 +131,7 @@ def test_a_corrected_model_does_not_correct_itself(
 # ---- heads of MACE files
 
 
-def mace_with(heads: Any, path: Path) -> Any:
+def mace_with(heads: list[str], path: Path) -> Path:
     """An untrained MACE of magnesium and oxygen whose heads differ in element references and readouts."""
     with contained_mace_import():
         from e3nn import o3
@@ -164,11 +163,11 @@ def mace_with(heads: Any, path: Path) -> Any:
 
 
 @pytest.fixture
-def two_heads(here: Path) -> Any:
+def two_heads(here: Path) -> Path:
     return mace_with(["pt_head", "Default"], here / "two.model")
 
 
-def by_mace(path: Path, head: str) -> Any:
+def by_mace(path: Path, head: str) -> list[float]:
     with contained_mace_import():
         from mace.calculators import MACECalculator
     calculator = MACECalculator(

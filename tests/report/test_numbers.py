@@ -21,10 +21,10 @@ from umlip_bench.analysis.card_text import model_card
 from umlip_bench.analysis.compared_models import sides
 from umlip_bench.analysis.comparison import compare
 from umlip_bench.analysis.corrected import corrected
+from umlip_bench.analysis.registry import all_suites, suite_of
 from umlip_bench.analysis.report.gather import gather
 from umlip_bench.analysis.report.page import render
 from umlip_bench.analysis.runs import Run, read_run
-from umlip_bench.analysis.suites import ANALYSES, analysis_of
 from umlip_bench.finetune.factor_record import read_factor
 
 from ..support.report_runs import SOFT, STIFF, write, write_correction
@@ -99,7 +99,7 @@ def nothing(value: float | None) -> bool:
 
 def metric_of(suite: str, label: str, rows: Iterable[dict]) -> str | None:
     """The metric that a label with its unit stands for."""
-    for metric, name in analysis_of(suite).presentation.labels:
+    for metric, name in suite_of(suite).presentation.labels:
         units = {row["unit"] for row in rows if row["metric"] == metric}
         pretty = {unit.replace("^2", "²").replace("^3", "³") for unit in units}
         if label in {f"{name} ({unit})" if unit else name for unit in pretty}:
@@ -203,7 +203,7 @@ def test_models_side_by_side(shown: Shown) -> None:
             metric = metric_of(suite, label, [r for k, r in shown.rows.items() if k[0] == suite])
             for variant, model, text in zip(variants, models, cells, strict=True):
                 if metric is None:
-                    assert label == "failed" or label == analysis_of(suite).presentation.cases
+                    assert label == "failed" or label == suite_of(suite).presentation.cases
                     known = [r for k, r in shown.rows.items() if k[:3] == (suite, variant, model)]
                     key = "n_failed" if label == "failed" else "n_cases"
                     assert int(text) in {row[key] for row in known}
@@ -273,7 +273,7 @@ def test_first_chart(shown: Shown) -> None:
     }
     headlines = {
         (suite, headline.metric)
-        for suite, analysis in ANALYSES.items()
+        for suite, analysis in all_suites().items()
         for headline in analysis.headlines
     }
     expected = {
@@ -328,7 +328,7 @@ def test_first_chart(shown: Shown) -> None:
     ],
 )
 def test_values_by_case(shown: Shown, chart: str, value) -> None:
-    suite = next(s for s in ANALYSES if chart.startswith(s))
+    suite = next(s for s in all_suites() if chart.startswith(s))
     expected = {key: case["metrics"] for key, case in shown.cases.items() if key[0] == suite}
     seen = set()
     for point in labels(shown.page, f"#chart-{chart}"):
@@ -377,7 +377,7 @@ def test_parities_are_the_predictions(shown: Shown, suite: str, chart: str, quan
         for result in shown.run.results(suite, model):
             (parity,) = (
                 p
-                for p in analysis_of(suite).parities(result, "fixed-geometry")
+                for p in suite_of(suite).parities(result, "fixed-geometry")
                 if p.quantity.name == quantity
             )
             case = result.name if suite == "high-energy" else result.comparison.name

@@ -153,7 +153,7 @@ def test_figures_for_print(report: Report, tmp_path: Path) -> None:
     assert all(re.fullmatch(r"[A-Za-z0-9.+-]+", name) for name in names)
     assert specification(next(figures(report)))["config"]["legend"]["disable"] is False
     written = []
-    for path in write_figures(report, tmp_path / "figures"):
+    for path in write_figures(figures(report), tmp_path / "figures"):
         written.append(path)
         if len(written) == 4:
             break

@@ -4,6 +4,7 @@ import importlib
 import json
 import os
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import ase.io
@@ -70,12 +71,12 @@ MUTATIONS = [(kind, value) for kind in KINDS for value in FACTORS] + [("cutoff",
 
 
 @pytest.fixture
-def calculator(tmp_path, monkeypatch):
+def calculator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
     """Write the calculator with some of its parameters changed, and forget what was imported of it."""
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.chdir(tmp_path)
 
-    def write(**changes):
+    def write(**changes: object) -> None:
         values = {**PLAIN, **changes}
         (tmp_path / "my_base.py").write_text(BASE.format(**values))
         (tmp_path / "my_helper.py").write_text(HELPER.format(**values))
@@ -103,18 +104,20 @@ def calculator(tmp_path, monkeypatch):
         sys.modules.pop(module, None)
 
 
-def run(*more):
+def run(*more: str) -> int:
     command = ["run", "high-energy", "--model", NAME, "--data", "frames.xyz", "--out", "run"]
     return main([*command, "--device", "cpu", "--dtype", "float64", *more])
 
 
-def slope():
+def slope() -> float:
     (line,) = Path("run/cases.jsonl").read_text().splitlines()
     return json.loads(line)["metrics"]["slope"]
 
 
 @pytest.mark.seconds
-def test_fifty_changed_calculators_and_no_stale_result(calculator, capsys):
+def test_fifty_changed_calculators_and_no_stale_result(
+    calculator: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert len(MUTATIONS) == 50
     calculator()
     assert run() == 0
@@ -141,7 +144,9 @@ def test_fifty_changed_calculators_and_no_stale_result(calculator, capsys):
 
 @pytest.mark.seconds
 @pytest.mark.parametrize("kind", ["factor", "stiffness", "data", "environment"])
-def test_a_new_model_is_measured_anew_when_asked_to(calculator, kind):
+def test_a_new_model_is_measured_anew_when_asked_to(
+    calculator: Callable[..., None], kind: str
+) -> None:
     calculator()
     assert run() == 0
     calculator(**{kind: 0.5})
@@ -156,7 +161,7 @@ def test_a_new_model_is_measured_anew_when_asked_to(calculator, kind):
 
 
 @pytest.mark.seconds
-def test_a_comment_elsewhere_is_no_other_model(calculator):
+def test_a_comment_elsewhere_is_no_other_model(calculator: Callable[..., None]) -> None:
     calculator()
     assert run() == 0
     before = slope()

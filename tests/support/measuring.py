@@ -1,44 +1,74 @@
 """Running requests and suites on a potential, where every one must come to its end."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, TypeVar
 
 import pytest
 
-from umlip_bench.benchmarks.suite import Suite
+from umlip_bench.analysis.suite import AnySuite
+from umlip_bench.benchmarks.suite import AnyBenchmark
 from umlip_bench.datasets import Dataset, catalogue, load
 from umlip_bench.datasets.store import DataStore
-from umlip_bench.engine import Done, Request, Task, run_requests, run_tasks
-from umlip_bench.ground.errors import StructureError
+from umlip_bench.engine import Done, Failed, Request, Task, run_requests, run_tasks
+from umlip_bench.ground.errors import StructureError, UmlipBenchError
 from umlip_bench.potentials.protocol import Potential
+
+K = TypeVar("K")
+R = TypeVar("R")
+
+
+def result_of(outcome: Done[K, R] | Failed[K]) -> R:
+    """The result of a measurement that must have come to its end."""
+    assert isinstance(outcome, Done), outcome
+    return outcome.result
+
+
+def error_of(outcome: Done[K, R] | Failed[K]) -> UmlipBenchError:
+    """The error of a measurement that must have failed."""
+    assert isinstance(outcome, Failed), outcome
+    return outcome.error
 
 
 def run(model: Potential, requests: Iterable[Request], **options: Any) -> list[Any]:
     """Answers to requests, in their order."""
     found = {}
     for outcome in run_requests(model, requests, **options):
-        assert isinstance(outcome, Done), outcome
-        found[outcome.key] = outcome.result
+        found[outcome.key] = result_of(outcome)
     return [found[k] for k in range(len(found))]
 
 
-def measured(suite: Suite, model: Potential, cases: Sequence[Any]) -> dict[str, Any]:
+def measured(suite: AnyBenchmark, model: Potential, cases: Sequence[Any]) -> dict[str, Any]:
     """Results by name; every case must have one."""
     outcomes = list(run_tasks(model, ((case.name, suite.measure(case)) for case in cases)))
     found = {}
     for outcome in outcomes:
-        assert isinstance(outcome, Done), outcome
-        found[outcome.key] = outcome.result
+        found[outcome.key] = result_of(outcome)
     return found
 
 
-def results(model: Potential, suite: Suite, cases: Sequence[Any]) -> list[Any]:
+def results(model: Potential, suite: AnyBenchmark, cases: Sequence[Any]) -> list[Any]:
     """Results of cases, in their order, through files and back."""
     found = measured(suite, model, cases)
     for name, result in found.items():
-        suite.metrics(result)
+        suite.numbers(result)
         found[name] = suite.from_arrays(name, suite.to_arrays(result))
     return [found[case.name] for case in cases]
+
+
+def by_variant(suite: AnySuite, result: Any) -> dict[str, SimpleNamespace]:
+    """Numbers of a result by variant, without its prefix; of the variants that it has."""
+    numbers = suite.numbers(result)
+    found = {}
+    for variant in suite.variants:
+        own = {
+            key.removeprefix(variant.prefix): value
+            for key, value in numbers.items()
+            if key.startswith(variant.prefix)
+        }
+        if own:
+            found[variant.name] = SimpleNamespace(**own)
+    return found
 
 
 def single_points(task: Task[Any]) -> Any:

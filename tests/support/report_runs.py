@@ -9,12 +9,17 @@ import numpy as np
 import yaml
 
 from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Standing, Variant
-from umlip_bench.analysis.eos import Curve, EosComparison
-from umlip_bench.analysis.high_energy import FrameComparison, Geometry, MaterialComparison
+from umlip_bench.analysis.frames import FrameComparison, Geometry, MaterialComparison
 from umlip_bench.analysis.migration import MigrationComparison, Profile
-from umlip_bench.analysis.phonons import BandPath, FrequencySampling, PhononComparison, Phonons
 from umlip_bench.analysis.runs import Run
-from umlip_bench.analysis.surfaces import SurfaceResult
+from umlip_bench.benchmarks.eos.result import Curve, EosComparison
+from umlip_bench.benchmarks.phonons.result import (
+    BandPath,
+    FrequencySampling,
+    PhononComparison,
+    Phonons,
+)
+from umlip_bench.benchmarks.surfaces.result import SurfaceResult
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 from umlip_bench.ground.model_card import ModelCard
 from umlip_bench.potentials.corrections.folder import CARD, SCHEMA, Correction, ParentModel

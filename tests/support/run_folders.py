@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from umlip_bench.analysis.registry import suite_of
 from umlip_bench.analysis.run_files import CaseRecord, RunConfig
 from umlip_bench.analysis.runs import Run, read_run
-from umlip_bench.analysis.suites import analysis_of
 from umlip_bench.analysis.summary import Row
 from umlip_bench.ground.identity import identity
 from umlip_bench.running.folder import RunFolder
@@ -66,7 +66,7 @@ def write_run(
     rows: dict[str, list[Row]] = {}
     with RunFolder(path, config) as folder:
         for suite, by_model in results.items():
-            analysis = analysis_of(suite)
+            analysis = suite_of(suite)
             rows[suite] = []
             keys: dict[str, dict[str, str]] = {}
             for model, members in by_model.items():
@@ -79,7 +79,7 @@ def write_run(
                     if isinstance(result, tuple):
                         folder.add(CaseRecord(*head, "failed", "would not", {}))
                     else:
-                        numbers = analysis.metrics(result)
+                        numbers = analysis.numbers(result)
                         record = CaseRecord(*head, "done", None, numbers)
                         folder.add(record, analysis.to_arrays(result))
                         done.append(result)

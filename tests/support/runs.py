@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
-from umlip_bench.analysis.high_energy import FrameComparison, Geometry, MaterialComparison
+from umlip_bench.analysis.frames import FrameComparison, Geometry, MaterialComparison
+from umlip_bench.analysis.registry import suite_of
 from umlip_bench.analysis.run_files import CaseRecord, RunConfig
 from umlip_bench.analysis.runs import Run
-from umlip_bench.analysis.suites import analysis_of
 from umlip_bench.analysis.summary import Row
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 from umlip_bench.ground.model_card import ModelCard
@@ -51,7 +51,7 @@ def record(
         elements=tuple(sorted(elements)),
         status="failed" if result is None else "done",
         reason=reason,
-        metrics={} if result is None else analysis_of(suite).metrics(result),
+        metrics={} if result is None else suite_of(suite).numbers(result),
     )
 
 
@@ -85,7 +85,7 @@ def run_of(
             for _, name, elements, reason in wrong
         ]
         measured = [result for _, result in own]
-        rows += analysis_of(suite).rows(model.name, "by-hand", measured, len(wrong))
+        rows += suite_of(suite).rows(model.name, "by-hand", measured, len(wrong))
     identity = {
         "data": {"id": "by-hand", "sha256": "d" * 64, "level_of_theory": {"functional": "PBE"}},
         "settings": {"dtype": "float64"},

@@ -133,6 +133,7 @@ def _run(options: argparse.Namespace) -> int:
             steps=options.steps,
             pressure=options.pressure * GPa,
             minimiser=minimiser,
+            held=True,
         )
         return relaxed
 

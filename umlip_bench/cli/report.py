@@ -94,7 +94,7 @@ def _run(options: argparse.Namespace) -> int:
     print(output.path)
     if options.figures is not None:
         for path in figures.write(
-            report,
+            figures.figures(report),
             options.figures,
             options.only or ["*"],
             options.format or ["png", "pdf"],

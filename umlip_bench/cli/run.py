@@ -43,7 +43,7 @@ FEW_CASES = 12
 
 def add_parser(commands: Subparsers) -> None:
     """Add the command."""
-    from umlip_bench.benchmarks import SUITES
+    from umlip_bench.analysis.registry import suite_names
 
     parser = add_command(
         commands,
@@ -60,7 +60,7 @@ def add_parser(commands: Subparsers) -> None:
         "suites",
         metavar="SUITE",
         nargs="*",
-        help=f"{', '.join(SUITES)} (default: all that there is data for)",
+        help=f"{', '.join(suite_names())} (default: all that there is data for)",
     )
     parser.add_argument(
         "--model",
@@ -174,7 +174,7 @@ class _Source:
 def _dataset(options: argparse.Namespace) -> _Source:
     """The cases of a data set, for the suites asked for or all that have any."""
     from umlip_bench import datasets
-    from umlip_bench.benchmarks import SUITES, load_suite
+    from umlip_bench.benchmarks import load_suite, load_suites
     from umlip_bench.benchmarks.suite import Mode
     from umlip_bench.ground.errors import UmlipBenchError
     from umlip_bench.running.plan import DataIdentity, SuitePlan
@@ -192,7 +192,7 @@ def _dataset(options: argparse.Namespace) -> _Source:
     dataset = datasets.load(options.data, trust_order=options.trust_order)
     plans = []
     notes = []
-    for suite in wanted or map(load_suite, SUITES):
+    for suite in wanted or load_suites():
         cases = suite.cases(dataset, Mode(options.mode))
         if cases:
             plans.append(SuitePlan(suite, cases))
@@ -217,18 +217,18 @@ def _structure(options: argparse.Namespace) -> _Source:
     """The cases that follow from a structure, for the suites asked for or all that can."""
     import hashlib
 
-    from umlip_bench.benchmarks import SUITES, load_suite
-    from umlip_bench.benchmarks.suite import Mode, StructureRequest, StructureSuite
+    from umlip_bench.benchmarks import load_suite, load_suites
+    from umlip_bench.benchmarks.suite import Mode, StructureRequest
     from umlip_bench.ground.errors import UmlipBenchError
     from umlip_bench.ground.level_of_theory import LevelOfTheory
     from umlip_bench.ground.structures import read_structure, split_frames
     from umlip_bench.running.plan import DataIdentity, SuitePlan
 
     path: Path = options.structure
-    able = [s for s in map(load_suite, SUITES) if isinstance(s, StructureSuite)]
+    able = [suite for suite in load_suites() if suite.takes_structures]
     wanted = [load_suite(name) for name in dict.fromkeys(options.suites)]
     for suite in wanted:
-        if not isinstance(suite, StructureSuite):
+        if not suite.takes_structures:
             raise UmlipBenchError(
                 f"the suite {suite.name} needs reference data; without them there are "
                 f"{', '.join(s.name for s in able)}"
@@ -236,14 +236,14 @@ def _structure(options: argparse.Namespace) -> _Source:
     atoms = read_structure(path)
     file, frame = split_frames(path)
     named = {suite.name for suite in wanted or able}
-    for option, value, suite in (
+    for option, value, of in (
         ("--max-index", options.max_index, "surfaces"),
         ("--ion", options.ion, "migration"),
     ):
-        if value is not None and suite not in named:
+        if value is not None and of not in named:
             raise UmlipBenchError(
-                f"{option} {value} is of the suite {suite}, which is not among those to run; leave it "
-                f"away, or add {suite}"
+                f"{option} {value} is of the suite {of}, which is not among those to run; leave it "
+                f"away, or add {of}"
             )
     mode = Mode(options.mode)
     max_index = MAX_INDEX if options.max_index is None else options.max_index

@@ -11,6 +11,7 @@ from ase import Atoms
 
 from umlip_bench.engine.constraints import check_fixed, free_components
 from umlip_bench.engine.fire import Fire
+from umlip_bench.engine.free_atoms import check_held
 from umlip_bench.engine.requests import Procedure, Static
 from umlip_bench.engine.symmetry import Symmetry
 from umlip_bench.ground.errors import StructureError
@@ -93,6 +94,8 @@ class Relax(Procedure[Relaxed]):
         Å: the symmetry that the start has within this distance is kept, forces and stress being averaged
         over it; `Relaxed.fmax` is of those averages. What the start lacks of it stays lacking. ``None``
         leaves rounding to break it, which leads away from a start that is a saddle point.
+    held
+        As of `umlip_bench.engine.requests.Static`, where it ends.
 
     Raises
     ------
@@ -108,6 +111,7 @@ class Relax(Procedure[Relaxed]):
     pressure: float = 0.0
     minimiser: Callable[[], Minimiser] = Fire
     symprec: float | None = None
+    held: bool = False
 
     def __post_init__(self) -> None:
         if not self.fmax > 0:
@@ -143,8 +147,8 @@ class Relax(Procedure[Relaxed]):
         ------
         StructureError
             If the start has constraints of another kind, or any where symmetry is to be kept, or no
-            symmetry can be found; if a geometry on the way cannot be evaluated, or the cell leaves a factor
-            of two.
+            symmetry can be found; if a geometry on the way cannot be evaluated, the cell leaves a factor
+            of two, or nothing holds an atom in the end and `held` is asked for.
         """
         free = free_components(self.atoms, self.fixed)
         symmetry = None if self.symprec is None else self._symmetry(self.symprec, free)
@@ -169,6 +173,8 @@ class Relax(Procedure[Relaxed]):
             forces = coordinates.forces(averaged)
             fmax = float(np.sqrt((forces**2).sum(axis=1).max()))
             if fmax < self.fmax or step == self.steps:
+                if self.held:
+                    yield from check_held(atoms, prediction)
                 return Relaxed(
                     atoms=atoms,
                     energy=prediction.energy,

@@ -31,10 +31,21 @@ class Static:
     """Energy and forces, and stress if asked for, at a fixed geometry; answered by a `Prediction`.
 
     The structure must not be changed before the answer has come.
+
+    Parameters
+    ----------
+    atoms
+        The structure.
+    stress
+        Whether its stress is wanted.
+    held
+        Whether a structure is refused in which nothing holds an atom (`umlip_bench.engine.free_atoms`):
+        there it has no curvature, and no property of a solid.
     """
 
     atoms: Atoms
     stress: bool = False
+    held: bool = False
 
 
 @dataclass(frozen=True)

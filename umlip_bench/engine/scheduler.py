@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from umlip_bench.engine.free_atoms import check_held, suspects
 from umlip_bench.engine.packing import Packer
 from umlip_bench.engine.preparation import GraphPreparation, Made, preparation
 from umlip_bench.engine.requests import About, Procedure, Request, Static, Task
@@ -256,8 +257,16 @@ class _Engine:
         for (waiting, _), answer in zip(call, self._evaluate(call), strict=True):
             if isinstance(answer, UmlipBenchError):
                 self._fail(waiting.round, answer)
+            elif waiting.request.held and len(suspects(waiting.request.atoms, answer)):
+                task = check_held(waiting.request.atoms, answer)
+                self._take_up(waiting.round, waiting.slot, task)
             else:
                 self._answer(waiting.round, waiting.slot, answer)
+
+    def _take_up(self, round_: _Round, slot: int, task: Task[Any]) -> None:
+        """Begin what one of a round's requests is made of."""
+        part = _Running(task, round_.owner.order, asked_in=round_, slot=slot)
+        self._advance(part, lambda: next(task))
 
     def _fetch(self) -> None:
         """Take over the graphs that have been in the making for longest."""
@@ -336,9 +345,7 @@ class _Engine:
             return
         order = round_.owner.order
         if isinstance(request, Procedure):
-            task = request.task()
-            part = _Running(task, order, asked_in=round_, slot=slot)
-            self._advance(part, lambda: next(task))
+            self._take_up(round_, slot, request.task())
         elif isinstance(request, About):
             self._answer(round_, slot, self.packer.potential.card)
         else:

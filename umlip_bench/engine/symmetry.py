@@ -27,10 +27,13 @@ class Symmetry:
         Shape (R, 3, 3), integers, on fractional coordinates as column vectors.
     sources
         Shape (R, N): the atom that each operation brings to the place of each atom.
+    misses
+        Shape (R, N, 3), Å: by how much it misses that place.
     """
 
     rotations: np.ndarray
     sources: np.ndarray
+    misses: np.ndarray
 
     @classmethod
     def of(cls, atoms: Atoms, symprec: float) -> Symmetry:
@@ -58,11 +61,31 @@ class Symmetry:
             )
         images = np.einsum("rij,nj->rni", found.rotations, scaled) + found.translations[:, None]
         sources = np.empty(images.shape[:2], dtype=int)
+        misses = np.empty(images.shape)
+        every = np.arange(len(atoms))
         for operation, image in enumerate(images):
-            apart = scaled[:, None] - image
+            apart = image - scaled[:, None]
             apart -= np.round(apart)
-            sources[operation] = np.linalg.norm(apart @ atoms.cell.array, axis=2).argmin(axis=1)
-        return cls(np.array(found.rotations), sources)
+            apart = apart @ atoms.cell.array
+            sources[operation] = np.linalg.norm(apart, axis=2).argmin(axis=1)
+            misses[operation] = apart[every, sources[operation]]
+        return cls(np.array(found.rotations), sources, misses)
+
+    def of_supercell(self, matrix: np.ndarray) -> Symmetry:
+        """The operations that a supercell has too.
+
+        Parameters
+        ----------
+        matrix
+            Shape (3, 3), integers: the supercell's vectors, as columns, in those of the cell.
+        """
+        in_supercell = np.linalg.inv(matrix) @ self.rotations @ matrix
+        kept = np.isclose(in_supercell, np.rint(in_supercell), atol=1e-6).all(axis=(1, 2))
+        return Symmetry(self.rotations[kept], self.sources[kept], self.misses[kept])
+
+    def offsets(self) -> np.ndarray:
+        """By how much atoms are off the places that have the symmetry, shape (N, 3), Å."""
+        return np.asarray(-self.misses.mean(axis=0))
 
     def vectors(self, lattice: np.ndarray, vectors: np.ndarray) -> np.ndarray:
         """The part of vectors on the atoms that has the symmetry.

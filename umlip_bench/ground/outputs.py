@@ -29,7 +29,7 @@ COMMENT = f"<!-- written by {GENERATOR} -->\n"
 PDF_COMMENT = f"%written by {GENERATOR}\n".encode()
 """After the end of a PDF, where readers look for nothing."""
 PNG_METADATA = {"Software": GENERATOR}
-"""For matplotlib and Pillow."""
+"""For Pillow."""
 TABLE_ATTRIBUTES = {"written_by": GENERATOR}
 """For ``DataFrame.attrs``, which pandas keeps in Parquet's metadata."""
 

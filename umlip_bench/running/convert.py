@@ -1,22 +1,41 @@
-"""Run folders as they were before cases were kept in a journal (schema 4), in today's form."""
+"""Run folders of older versions in today's form.
+
+Schema 4 is of version 0.1, which kept cases in ``cases.jsonl``; in it and in schema 5 each suite laid out the
+arrays of its results in its own way (`umlip_bench.running.old_layouts`).
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from umlip_bench.analysis.run_files import CASES, CONFIG, PREDICTIONS, CaseRecord, RunConfig
-from umlip_bench.analysis.suites import ANALYSES, analysis_of
+import numpy as np
+
+from umlip_bench.analysis.registry import all_suites, suite_of
+from umlip_bench.analysis.run_files import (
+    CASES,
+    CONFIG,
+    DONE,
+    PREDICTIONS,
+    CaseRecord,
+    RunConfig,
+    open_journal,
+    read_plan,
+    recorded,
+)
+from umlip_bench.analysis.summary import Row
 from umlip_bench.ground.codec import read_yaml
 from umlip_bench.ground.errors import ContentError, RunFolderError, UmlipBenchError
 from umlip_bench.ground.journal import unpack
 from umlip_bench.ground.plain import from_plain, load_json
 from umlip_bench.running.folder import RunFolder
+from umlip_bench.running.old_layouts import read_old
 
-OLD_SCHEMA = 4
+BEFORE_JOURNAL, OLD_SCHEMAS = 4, (4, 5)
 
 
 @dataclass(frozen=True)
@@ -52,23 +71,20 @@ def convert(old: Path, new: Path) -> Converted:
     """
     if new.resolve() == old.resolve():
         raise RunFolderError(f"{new} is the old folder itself; name a new one with --out")
-    config = _config(old / CONFIG)
-    lines = _lines(old / CASES)
+    schema, config = _config(old / CONFIG)
     left_out = []
-    rows: dict[str, list[Any]] = {}
+    rows: dict[str, list[Row]] = {}
     n_cases = 0
     plan: dict[str, dict[str, dict[str, str]]] = {}
     with RunFolder(new, config) as folder:
         results: dict[tuple[str, str], list[Any]] = {}
         failed: dict[tuple[str, str], int] = {}
-        for line in lines:
-            where = f"{line.get('model')}, {line.get('suite')}, {line.get('case')}"
+        for where, read in _lines(old) if schema == BEFORE_JOURNAL else _entries(old):
             try:
-                record = _record(line)
-                if record.status == "done":
-                    arrays = unpack((old / PREDICTIONS / f"{record.key}.npz").read_bytes())
-                    result = analysis_of(record.suite).from_arrays(record.case, arrays)
-                    folder.add(record, arrays)
+                record, arrays = read()
+                if record.status == DONE:
+                    result = read_old(record.suite, record.case, arrays)
+                    folder.add(record, suite_of(record.suite).to_arrays(result))
                     results.setdefault((record.suite, record.model), []).append(result)
                 else:
                     folder.add(record)
@@ -85,7 +101,7 @@ def convert(old: Path, new: Path) -> Converted:
             rows[suite] = [
                 row
                 for model in by_model
-                for row in analysis_of(suite).rows(
+                for row in suite_of(suite).rows(
                     model, data, results.get((suite, model), []), failed.get((suite, model), 0)
                 )
             ]
@@ -93,33 +109,52 @@ def convert(old: Path, new: Path) -> Converted:
     return Converted(n_cases, tuple(left_out))
 
 
-def _config(path: Path) -> RunConfig:
+_Read = Callable[[], tuple[CaseRecord, Mapping[str, np.ndarray]]]
+"""Gives a case and its arrays, or raises what is wrong with them."""
+
+
+def _config(path: Path) -> tuple[int, RunConfig]:
     try:
         content = read_yaml(path)
-        if content["schema"] != OLD_SCHEMA:
+        schema = content["schema"]
+        if schema not in OLD_SCHEMAS:
             raise RunFolderError(
-                f"{path} has schema {content['schema']!r}; only folders of schema {OLD_SCHEMA} are converted"
+                f"{path} has schema {schema!r}; only folders of schemas "
+                f"{' and '.join(map(str, OLD_SCHEMAS))} are converted"
             )
-        return RunConfig(
+        return schema, RunConfig(
             content["identity"], content["provenance"], dict(content["models"]), content["suites"]
         )
     except (ContentError, KeyError, TypeError) as error:
         raise RunFolderError(f"{path} is no run.yaml that can be converted ({error})") from error
 
 
-def _lines(path: Path) -> list[Mapping[str, Any]]:
+def _lines(old: Path) -> Iterator[tuple[str, _Read]]:
     """Lines of cases.jsonl, the last of each case; torn ones are left out."""
+    path = old / CASES
     found: dict[tuple[Any, Any, Any], Mapping[str, Any]] = {}
     for line in path.read_bytes().split(b"\n")[:-1] if path.exists() else []:
         try:
             entry = load_json(line)
-            if entry["suite"] in ANALYSES:
+            if entry["suite"] in all_suites():
                 found[entry["suite"], entry["model"], entry["case"]] = entry
         except (ValueError, KeyError, TypeError):
             continue
-    return list(found.values())
+    for (suite, model, case), entry in found.items():
+        yield f"{model}, {suite}, {case}", partial(_of_line, old, entry)
 
 
-def _record(line: Mapping[str, Any]) -> CaseRecord:
+def _of_line(old: Path, line: Mapping[str, Any]) -> tuple[CaseRecord, Mapping[str, np.ndarray]]:
     metrics = {k: math.nan if v is None else v for k, v in line["metrics"].items()}
-    return from_plain(CaseRecord, {**line, "metrics": metrics})
+    record = from_plain(CaseRecord, {**line, "metrics": metrics})
+    if record.status != DONE:
+        return record, {}
+    return record, unpack((old / PREDICTIONS / f"{record.key}.npz").read_bytes())
+
+
+def _entries(old: Path) -> Iterator[tuple[str, _Read]]:
+    """Planned cases that are in the journal."""
+    journal = open_journal(old)
+    for record in recorded(journal, read_plan(old)).records:
+        where = f"{record.model}, {record.suite}, {record.case}"
+        yield where, partial(lambda one: (one, journal.arrays(one.key)), record)

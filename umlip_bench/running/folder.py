@@ -29,7 +29,7 @@ from umlip_bench.analysis.run_files import (
     recorded,
     summary_identity,
 )
-from umlip_bench.benchmarks.suite import SummaryRow
+from umlip_bench.analysis.summary import Row
 from umlip_bench.ground.errors import RunFolderError
 from umlip_bench.ground.files import write_atomically
 from umlip_bench.ground.plain import load_json
@@ -137,7 +137,7 @@ class RunFolder:
         """What was stored with a case that is done."""
         return self._journal.arrays(record.key)
 
-    def write_summary(self, rows: Mapping[str, Sequence[SummaryRow]]) -> None:
+    def write_summary(self, rows: Mapping[str, Sequence[Row]]) -> None:
         """Write cases.jsonl, and the rows of some suites to summary.json; those of other suites stay.
 
         Parameters

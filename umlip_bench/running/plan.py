@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from umlip_bench.benchmarks.suite import Case, Suite
+from umlip_bench.benchmarks.suite import AnyBenchmark, Case
 from umlip_bench.ground.identity import identity
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 
@@ -36,12 +33,12 @@ class DataIdentity:
 class SuitePlan:
     """A suite and the cases of it that are to be run; at least one."""
 
-    suite: Suite
+    suite: AnyBenchmark
     cases: Sequence[Case]
 
 
 def case_key(
-    suite: Suite,
+    suite: AnyBenchmark,
     settings: Mapping[str, str],
     case: str,
     content: str,
@@ -63,14 +60,6 @@ def case_key(
     level
         Level of theory of the labels.
     """
-    constants = suite_constants(suite)
-    return identity(suite.name, suite.version, constants, settings, case, content, model, level)
-
-
-def suite_constants(suite: Suite) -> dict[str, object]:
-    """Numbers and texts in capitals in a suite's module: strains, displacements, convergence criteria."""
-    module = vars(sys.modules[type(suite).__module__])
-    plain = (bool, int, float, str, tuple, np.ndarray)
-    return {
-        name: value for name, value in module.items() if name.isupper() and isinstance(value, plain)
-    }
+    return identity(
+        suite.name, suite.version, suite.constants, settings, case, content, model, level
+    )

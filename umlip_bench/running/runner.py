@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import torch
 
 from umlip_bench.analysis.run_files import DONE, FAILED, CaseRecord, RunConfig
-from umlip_bench.benchmarks.suite import Case, Suite
+from umlip_bench.benchmarks.suite import AnyBenchmark, Case
 from umlip_bench.engine.scheduler import Done, run_tasks
 from umlip_bench.ground.errors import UmlipBenchError
 from umlip_bench.ground.identity import identity
@@ -71,7 +71,7 @@ class SuiteOutcome:
         Cases of the models asked for that have a result.
     """
 
-    suite: Suite
+    suite: AnyBenchmark
     rows: Sequence[Any]
     results: Mapping[str, Sequence[Any]]
     failed: Sequence[CaseRecord]
@@ -209,7 +209,7 @@ def run_suites(
 class _Left:
     """A case that is still to be measured."""
 
-    suite: Suite
+    suite: AnyBenchmark
     case: Case
     key: str
 
@@ -261,7 +261,7 @@ def _measure(
         arrays = None
         if isinstance(outcome, Done):
             try:
-                metrics = one.suite.metrics(outcome.result)
+                metrics = one.suite.numbers(outcome.result)
                 arrays = one.suite.to_arrays(outcome.result)
             except UmlipBenchError as caught:
                 error = caught

@@ -61,6 +61,8 @@ def _run(options: argparse.Namespace) -> int:
     done = collect(options.paths, options.out, frames=frames, tolerance=options.tolerance)
     for each in done.refused:
         print(f"refused: {each.where}: {each.reason}", file=sys.stderr)
+    for said in done.told:
+        print(said, file=sys.stderr)
     if done.n_frames is None:
         print(
             f"{done.n_labels} labels of {done.code} in {options.out}, not compared with any input (--frames)",

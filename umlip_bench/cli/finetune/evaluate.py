@@ -19,7 +19,7 @@ from umlip_bench.cli.options import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from umlip_bench.analysis.high_energy import MaterialComparison
+    from umlip_bench.analysis.frames import MaterialComparison
     from umlip_bench.datasets import Frame
     from umlip_bench.finetune.evaluation import ChoicesOutcome
     from umlip_bench.potentials.protocol import Potential

@@ -64,9 +64,18 @@ def _run(options: argparse.Namespace) -> int:
     from umlip_bench.cli.progress import progress_bar
     from umlip_bench.finetune.labelling.gpaw_label import Labelled, label_with_gpaw
     from umlip_bench.finetune.labelling.settings import GpawSettings, Spin, is_metal
-    from umlip_bench.ground.structures import read_structures
+    from umlip_bench.ground.errors import StructureError
+    from umlip_bench.ground.structures import RefusedStructure, scan_structures
 
-    frames = read_structures(options.frames)
+    found = list(scan_structures(options.frames))
+    refused = [each for each in found if isinstance(each, RefusedStructure)]
+    # Frames are named by their place in the file.
+    places = [k for k, each in enumerate(found) if not isinstance(each, RefusedStructure)]
+    frames = [each for each in found if not isinstance(each, RefusedStructure)]
+    if not frames:
+        raise StructureError("\n".join(f"{each.where}: {each.reason}" for each in refused))
+    for each in refused:
+        print(f"left out: {each.where}: {each.reason}", file=sys.stderr)
     settings = GpawSettings(
         cutoff=options.cutoff,
         kpoint_density=options.kpoint_density,
@@ -105,10 +114,12 @@ def _run(options: argparse.Namespace) -> int:
         )
         return INTERRUPTED
     for failure in done.failed:
-        print(f"failed: frame {failure.index}: {failure.reason}", file=sys.stderr)
+        print(f"failed: frame {places[failure.index]}: {failure.reason}", file=sys.stderr)
     known = f", {done.n_known} of them known before" if done.n_known else ""
+    left_out = f", {len(refused)} left out" if refused else ""
     print(
-        f"{done.n_labels} of {done.n_frames} frames in {options.out}{known}; {len(done.failed)} failed",
+        f"{done.n_labels} of {len(found)} frames in {options.out}{known}; {len(done.failed)} failed"
+        f"{left_out}",
         file=sys.stderr,
     )
     return 0 if done.n_labels else 1

@@ -1,0 +1,389 @@
+"""A suite, seen from its results: what it declares, and what follows from that.
+
+A run folder is read with this alone: no model and no reference data is needed. How cases are found and
+measured a suite says on top (`umlip_bench.benchmarks.suite.Suite`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from umlip_bench.analysis.metric import (
+    Headline,
+    Metric,
+    PairedMetricEstimate,
+    Together,
+    numbers,
+)
+from umlip_bench.analysis.over import Over
+from umlip_bench.analysis.summary import Row, RowHead
+from umlip_bench.analysis.tables import CaseTable, Presentation
+from umlip_bench.analysis.under_factor import scaled
+from umlip_bench.ground.arrays import from_arrays, to_arrays
+from umlip_bench.ground.errors import DataError
+
+if TYPE_CHECKING:
+    from umlip_bench.analysis.drawing import Drawing
+
+FloatArray = NDArray[np.float64]
+
+NO_RESULT = "no result in this geometry"
+
+
+class Named(Protocol):
+    """A result: a frozen dataclass of numbers, texts, arrays, and others like it."""
+
+    @property
+    def name(self) -> str:
+        """Of the case."""
+        ...
+
+
+R = TypeVar("R", bound=Named)
+V = TypeVar("V")
+
+
+@dataclass(frozen=True)
+class Quantity(Generic[V]):
+    """What a parity plot shows.
+
+    Parameters
+    ----------
+    name
+        In words, in the singular: ``"force component"``.
+    unit
+        Of both axes.
+    slope
+        Row of the summary that is the slope of the line through the points; ``None`` if there is none.
+    values
+        DFT's and the model's of a case, shape (n,), in the unit; ``None`` where they are not comparable.
+    """
+
+    name: str
+    unit: str
+    slope: str | None
+    values: Callable[[V], tuple[FloatArray, FloatArray] | None] = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Parity:
+    """DFT and the model, value by value.
+
+    Parameters
+    ----------
+    quantity
+        What the values are.
+    reference, model
+        Shape (n,), in the unit of the quantity; finite.
+    """
+
+    quantity: Quantity[Any]
+    reference: FloatArray
+    model: FloatArray
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A way of measuring.
+
+    Parameters
+    ----------
+    name
+        ``"fixed-geometry"``.
+    prefix
+        Of its columns in tables of cases.
+    """
+
+    name: str
+    prefix: str
+
+
+@dataclass(frozen=True)
+class Fact(Generic[R]):
+    """A number of a case that is of no variant: its column, and how it follows from the result."""
+
+    key: str
+    of: Callable[[R], float | int]
+
+
+def _itself(result: R, variant: str) -> Any:
+    return result
+
+
+def _by_name(result: Named) -> str:
+    return result.name
+
+
+def _never(result: Any, variant: str) -> bool:
+    return False
+
+
+def _nan(view: Any) -> float:
+    return float("nan")
+
+
+def _always(result: Any) -> bool:
+    return True
+
+
+def _no_faults(result: Any, variant: str) -> tuple[str, ...]:
+    return ()
+
+
+def _nothing(results: Sequence[Any]) -> None:
+    return None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DeclaredSuite(Generic[R, V]):
+    """A suite, seen from its results.
+
+    Parameters
+    ----------
+    name
+        As given to ``umlip-bench run``.
+    title
+        Of its section in the report.
+    place
+        Where it comes among the suites, from 1; those without a place come last, by name.
+    result
+        Class of the results; files are made of its fields (`umlip_bench.ground.arrays`), and which of them
+        a factor on the energy surface multiplies they say themselves (`umlip_bench.analysis.under_factor`).
+    variants
+        Ways of measuring that it knows; the first is at DFT's geometry.
+    view
+        From a result and the name of a variant what metrics are made of; ``None`` if the case has nothing
+        of the variant.
+    metrics
+        Its numbers, in the order of its tables.
+    together
+        Rows of the summary that follow from all cases together, below those of the metrics.
+    facts
+        Numbers of a case that are of no variant.
+    quantities
+        What is plotted against DFT.
+    cases_are
+        What the cases are, in the plural: ``"materials"``.
+    count
+        The row of the summary whose number of cases is a table's.
+    verdict
+        From the rows of one panel and the name of a model: one line on it.
+    caption
+        From the rows of one panel: what the table shows and how its intervals were made.
+    compared
+        Whether a result has anything to be compared with; others are in no row of the summary.
+    lost
+        Whether a case has no result in a variant that it was to be measured in; counted as failed there.
+    faults
+        What went wrong in a case and variant, in words, whether or not there is a reference to compare with:
+        `NO_RESULT` for a geometry that was to be measured and has no result.
+    system
+        The material: results of one material are not independent.
+    case_table
+        Cases of one model, one by one; ``None`` where there is more to a case than a line holds.
+    drawing_title, drawings
+        What is drawn of single cases, and curves from results of one case by model; DFT's first.
+    """
+
+    name: str
+    title: str
+    result: type[R]
+    variants: tuple[Variant, ...]
+    metrics: tuple[Metric[V], ...]
+    count: str
+    verdict: Callable[[Sequence[Row], str], str]
+    caption: Callable[[Sequence[Row]], str]
+    place: int = 1000
+    view: Callable[[R, str], V | None] = _itself
+    together: tuple[Together[V], ...] = ()
+    facts: tuple[Fact[R], ...] = ()
+    quantities: tuple[Quantity[V], ...] = ()
+    cases_are: str = "materials"
+    compared: Callable[[R], bool] = _always
+    lost: Callable[[R, str], bool] = _never
+    faults: Callable[[R, str], tuple[str, ...]] = _no_faults
+    system: Callable[[R], str] = _by_name
+    case_table: Callable[[Sequence[R]], CaseTable | None] = _nothing
+    drawing_title: str = ""
+    drawings: Callable[[Mapping[str, R]], list[Drawing]] | None = None
+
+    # ---- what is declared, seen otherwise
+
+    @cached_property
+    def _summarised(self) -> dict[str, tuple[str, Over, Callable[[V], float]]]:
+        """Of each row: label, how it is made, and what it would be of one case."""
+
+        def of_case(metric: Metric[V], over: Over) -> Callable[[V], float]:
+            return lambda view: over.of_case(metric.of(view))
+
+        return {
+            name: (label, over, of_case(metric, over))
+            for metric in self.metrics
+            for over in metric.over
+            for name, label in over.names(metric.key)
+        }
+
+    @cached_property
+    def presentation(self) -> Presentation:
+        """How its rows are shown."""
+        labels = [(name, label) for name, (label, _, _) in self._summarised.items()]
+        labels += [(name, label) for group in self.together for name, label, _ in group.rows]
+        return Presentation(
+            [each for each in labels if each[1]],
+            self.count,
+            self.cases_are,
+            self.verdict,
+            self.caption,
+        )
+
+    @cached_property
+    def headlines(self) -> tuple[Headline[V], ...]:
+        """Its scales, the most telling first."""
+        return tuple(
+            Headline(
+                metric=name,
+                inverse=over.inverse or None,
+                label=over.headline,
+                of_case=of_case,
+                inverse_of_case=self._summarised[over.inverse][2] if over.inverse else _nan,
+                error=over.error_of_case,
+            )
+            for name, (_, over, of_case) in self._summarised.items()
+            if over.headline
+        )
+
+    @cached_property
+    def beside_headlines(self) -> Mapping[str, str]:
+        """Rows that are scales too, and what of."""
+        return {n: over.scale_of for n, (_, over, _) in self._summarised.items() if over.scale_of}
+
+    @property
+    def errors(self) -> tuple[str, ...]:
+        """Rows that are errors before and after a correction within the sample."""
+        return tuple(name for name, (_, over, _) in self._summarised.items() if over.error)
+
+    @property
+    def variant_names(self) -> tuple[str, ...]:
+        """Names of its variants, DFT's geometry first."""
+        return tuple(variant.name for variant in self.variants)
+
+    def _of(self, variant: str) -> list[Metric[V]]:
+        return [metric for metric in self.metrics if not metric.only or variant in metric.only]
+
+    # ---- one result
+
+    def numbers(self, result: R) -> Mapping[str, float | int]:
+        """The numbers of one case, for cases.jsonl."""
+        found: dict[str, float | int] = {}
+        for variant in self.variants:
+            view = self.view(result, variant.name)
+            if view is not None:
+                found |= numbers(self._of(variant.name), variant.prefix, view)
+        return found | {fact.key: fact.of(result) for fact in self.facts}
+
+    def to_arrays(self, result: R) -> Mapping[str, np.ndarray]:
+        """Everything the result consists of, for the run folder's predictions."""
+        return to_arrays(result)
+
+    def from_arrays(self, name: str, arrays: Mapping[str, np.ndarray]) -> R:
+        """The result again."""
+        return from_arrays(self.result, arrays)
+
+    def scaled(self, result: R, factor: float) -> R:
+        """The result of the same model with its energy surface multiplied by a factor; see `scaled`."""
+        return scaled(result, factor)
+
+    def scale(self, result: R, variant: str, headline: Headline[V]) -> float:
+        """What a headline is in one case; nan if the case has none, or it is not comparable."""
+        return self.value(result, variant, headline.of_case)
+
+    def value(self, result: R, variant: str, of: Callable[[V], float]) -> float:
+        """What something is in one case; nan where the variant has nothing."""
+        view = self.view(result, variant)
+        return float("nan") if view is None else of(view)
+
+    def number(self, result: R, variant: str, key: str) -> float:
+        """A metric of one case by its key; nan where the variant has nothing."""
+        of = next(metric.of for metric in self.metrics if metric.key == key)
+        return self.value(result, variant, lambda view: float(of(view)))
+
+    def parities(self, result: R, variant: str) -> tuple[Parity, ...]:
+        """What can be plotted against DFT; empty if nothing is comparable."""
+        view = self.view(result, variant)
+        if view is None:
+            return ()
+        found = ((quantity, quantity.values(view)) for quantity in self.quantities)
+        return tuple(Parity(each, *values) for each, values in found if values is not None)
+
+    # ---- many results
+
+    def rows(self, model: str, data: str, results: Sequence[R], n_failed: int) -> list[Row]:
+        """Summary over the cases that succeeded, each variant apart.
+
+        Parameters
+        ----------
+        model, data
+            Names for the rows.
+        results
+            Cases that the model gave results for; may be empty.
+        n_failed
+            Cases that it gave none for; those that are lost in one variant are added to it there.
+
+        Raises
+        ------
+        DataError
+            If two cases share a name: they would pass for independent.
+        """
+        names = Counter(result.name for result in results)
+        repeated = sorted(name for name, count in names.items() if count > 1)
+        if repeated:
+            raise DataError(f"{self.cases_are} given more than once: {', '.join(repeated)}")
+        judged = [result for result in results if self.compared(result)]
+        rows: list[Row] = []
+        for variant in self.variant_names:
+            seen = [(self.system(result), self.view(result, variant)) for result in judged]
+            known = [(system, view) for system, view in seen if view is not None]
+            lost = sum(self.lost(result, variant) for result in judged)
+            if results and not known and not lost:
+                continue
+            head = RowHead(model, data, self.name, variant, n_failed + lost)
+            systems, views = [name for name, _ in known], [view for _, view in known]
+            for metric in self._of(variant):
+                rows += metric.rows(head, systems, views)
+            for group in self.together:
+                estimates = group.of(views)
+                named = zip(group.rows, estimates, strict=True) if estimates else ()
+                rows += [head.row(name, unit, found) for (name, _, unit), found in named]
+        return rows
+
+    def paired(
+        self, pairs: Sequence[tuple[R, R]], first: str, second: str
+    ) -> Iterator[PairedMetricEstimate]:
+        """Paired differences, case by case, of what its metrics declare to be compared.
+
+        Parameters
+        ----------
+        pairs
+            Results of the same cases.
+        first, second
+            Variants of the two sides.
+        """
+        seen = [
+            (self.system(one), self.view(one, first), self.view(other, second))
+            for one, other in pairs
+        ]
+        known = [(s, a, b) for s, a, b in seen if a is not None and b is not None]
+        systems = [system for system, _, _ in known]
+        for metric in (each for each in self._of(first) if each in self._of(second)):
+            yield from metric.compare(systems, [a for _, a, _ in known], [b for _, _, b in known])
+
+
+AnySuite: TypeAlias = DeclaredSuite[Any, Any]
+"""A suite of whatever results."""

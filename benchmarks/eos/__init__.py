@@ -1,0 +1,111 @@
+"""Equations of state: a model's volume, bulk modulus and its derivative against DFT's.
+
+The bulk modulus is a curvature, so the ratio of the model's to DFT's says how soft the model is near
+equilibrium. It is taken twice: at DFT's equilibrium volume (``fixed-geometry``), where a model with
+another equilibrium is under pressure, and at the model's own (``relaxed``). A model whose volume is too
+large is softer at its own for that reason alone. A curve without a minimum among its volumes ranks as the
+softest around its own, on the side that its energy falls to in volume, and farthest from DFT's.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from umlip_bench.analysis.metric import Metric
+from umlip_bench.analysis.over import Median, Share, below_one
+from umlip_bench.analysis.suite import Fact, Quantity, Variant
+from umlip_bench.benchmarks.eos.drawing import drawings
+from umlip_bench.benchmarks.eos.result import (
+    FIXED,
+    RELAXED,
+    EosComparison,
+    Judged,
+    faults,
+    is_lost,
+    judged,
+    own_bulk_modulus,
+    own_derivative,
+    own_volume,
+)
+from umlip_bench.benchmarks.eos.words import caption, case_table, verdict
+from umlip_bench.benchmarks.suite import Suite
+
+SUITE = Suite(
+    name="eos",
+    version=2,
+    title="Equations of state",
+    place=5,
+    measured_by=f"{__name__}.measure",
+    result=EosComparison,
+    variants=(Variant(FIXED, "fixed_"), Variant(RELAXED, "relaxed_")),
+    view=judged,
+    compared=lambda result: result.reference is not None,
+    lost=is_lost,
+    faults=faults,
+    metrics=(
+        Metric(
+            "bulk_modulus_scale",
+            Judged.bulk_modulus_scale,
+            rank=lambda s: -np.inf,
+            over=(
+                Median("bulk modulus / DFT", headline="bulk moduli", paired=True, always=True),
+                Share("share softened", name="share_softened", holds=below_one),
+            ),
+        ),
+        Metric(
+            "volume_error",
+            Judged.volume_error,
+            rank=Judged.downhill,
+            over=(
+                Median("volume error", unit="%", size=0.01),
+                Median(
+                    "|volume error|",
+                    name="volume_error_mae",
+                    unit="%",
+                    size=0.01,
+                    absolute=True,
+                    paired=True,
+                ),
+            ),
+        ),
+        Metric(
+            "derivative_error",
+            Judged.derivative_error,
+            rank=lambda s: np.inf,
+            over=(Median("|B0' error|", name="derivative_mae", absolute=True, paired=True),),
+        ),
+        Metric("pressure", Judged.pressure, "GPa", (Median("pressure"),), only=(FIXED,)),
+        Metric(
+            "energy_slope",
+            Judged.energy_slope,
+            over=(Median("energy slope", paired=True),),
+            only=(FIXED,),
+        ),
+        Metric(
+            "delta",
+            Judged.delta,
+            "meV/atom",
+            (Median("delta", paired=True),),
+            rank=lambda s: np.inf,
+        ),
+        Metric("nu", Judged.nu, "%", (Median("nu", paired=True),), rank=lambda s: np.inf),
+        Metric(
+            "no_minimum",
+            Judged.has_no_minimum,
+            over=(Share("no minimum", name="share_no_minimum"),),
+            column=False,
+        ),
+    ),
+    facts=(
+        Fact("volume", own_volume),
+        Fact("bulk_modulus", own_bulk_modulus),
+        Fact("bulk_modulus_derivative", own_derivative),
+    ),
+    quantities=(Quantity("bulk modulus", "GPa", "bulk_modulus_scale_median", Judged.bulk_moduli),),
+    count="bulk_modulus_scale_median",
+    verdict=verdict,
+    caption=caption,
+    case_table=case_table,
+    drawing_title="Energy against volume",
+    drawings=drawings,
+)

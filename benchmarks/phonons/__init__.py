@@ -1,0 +1,209 @@
+"""Phonons: a model's frequencies, force constants and thermodynamics against DFT's.
+
+Both sides have the same supercell, primitive cell and symmetrisation of force constants, no non-analytical
+term, and are compared at the same q-points.
+
+The measure of softness is that of the squared frequencies, which are curvatures: the slope through the
+origin of the model's signed ω² against DFT's. Frequencies themselves go with its root. The ratio of the
+highest frequencies is that of Fig. 4 of B. Deng et al., npj Comput. Mater. 11, 9 (2025).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from umlip_bench.analysis.metric import Metric, Spread
+from umlip_bench.analysis.over import Median, Quantiles, Share, below_one
+from umlip_bench.analysis.suite import Quantity, Variant
+from umlip_bench.benchmarks.phonons.drawing import drawings
+from umlip_bench.benchmarks.phonons.harmonic import overlap
+from umlip_bench.benchmarks.phonons.result import (
+    FIXED,
+    NAN,
+    RELAXED,
+    Judged,
+    PhononComparison,
+    faults,
+    is_lost,
+    judged,
+)
+from umlip_bench.benchmarks.phonons.values import force_constants, highest, squares
+from umlip_bench.benchmarks.phonons.words import caption, case_table, verdict
+from umlip_bench.benchmarks.suite import Suite
+
+
+def max_ratio(seen: Judged) -> float:
+    """Highest frequency over DFT's."""
+    return seen.against_dft(lambda dft, model: model.highest / dft.highest)
+
+
+SUITE = Suite(
+    name="phonons",
+    version=4,
+    title="Phonons",
+    place=7,
+    measured_by=f"{__name__}.measure",
+    result=PhononComparison,
+    variants=(Variant(FIXED, "fixed_"), Variant(RELAXED, "relaxed_")),
+    view=judged,
+    compared=lambda result: (
+        result.reference is not None or result.reference_heat_capacity is not None
+    ),
+    lost=is_lost,
+    faults=faults,
+    metrics=(
+        Metric(
+            "curvature_scale",
+            lambda s: NAN if s.curvature is None else s.curvature.slope,
+            over=(
+                Median(
+                    "ω² / DFT",
+                    headline="squared frequencies",
+                    inverse="curvature_inverse_median",
+                    paired=True,
+                    always=True,
+                ),
+            ),
+        ),
+        Metric(
+            "curvature_inverse",
+            lambda s: NAN if s.curvature is None else s.curvature.inverse,
+            over=(Median("inverse", paired=True),),
+        ),
+        Metric(
+            "curvature_r2",
+            lambda s: NAN if s.curvature is None else s.curvature.r2,
+            over=(Median("r2", paired=True),),
+        ),
+        Metric(
+            "max_ratio",
+            max_ratio,
+            over=(Median("highest / DFT", paired=True), Quantiles(percents=(10, 25, 75, 90))),
+            spread=Spread("highest frequency, model over DFT", 1.0),
+        ),
+        Metric("mean_ratio", Judged.mean_ratio, over=(Median("mean / DFT", paired=True),)),
+        Metric(
+            "softened",
+            max_ratio,
+            over=(Share("share softened", name="share_softened", holds=below_one),),
+            column=False,
+        ),
+        Metric("frequency_mae", Judged.frequency_mae, "THz", (Median(),)),
+        Metric(
+            "band_mae",
+            lambda s: s.against_dft(lambda dft, own: np.abs(own.bands - dft.bands).mean()),
+            "THz",
+            (Median("band MAE", paired=True),),
+        ),
+        Metric(
+            "dos_overlap",
+            lambda s: s.against_dft(lambda dft, own: overlap(dft.mesh, own.mesh, s.weights)),
+            over=(Median("DOS overlap", paired=True),),
+        ),
+        Metric(
+            "force_constant_slope",
+            lambda s: NAN if s.constants is None else s.constants.slope,
+            over=(Median("FC slope", paired=True),),
+        ),
+        Metric(
+            "force_constant_inverse",
+            lambda s: NAN if s.constants is None else s.constants.inverse,
+            over=(Median(),),
+        ),
+        Metric(
+            "force_constant_r2",
+            lambda s: NAN if s.constants is None else s.constants.r2,
+            over=(Median("FC r2", paired=True),),
+        ),
+        Metric(
+            "heat_capacity",
+            lambda s: NAN if s.own is None else s.own.heat_capacity,
+            "J/(mol K)",
+        ),
+        Metric("entropy", lambda s: NAN if s.own is None else s.own.entropy, "J/(mol K)"),
+        Metric("free_energy", lambda s: NAN if s.own is None else s.own.free_energy, "meV/atom"),
+        Metric(
+            "heat_capacity_error",
+            Judged.heat_capacity_error,
+            "J/(mol K)",
+            (Median("C - DFT"), Median(name="heat_capacity_mae", absolute=True)),
+            rank=lambda s: np.inf * s.too_soft(),
+        ),
+        Metric(
+            "entropy_error",
+            lambda s: (
+                NAN if s.own is None or s.theirs is None else s.own.entropy - s.theirs.entropy
+            ),
+            "J/(mol K)",
+            (Median(), Median("|S error|", name="entropy_mae", absolute=True, paired=True)),
+            rank=lambda s: np.inf * s.too_soft() if s.dft is not None else NAN,
+        ),
+        Metric(
+            "free_energy_error",
+            lambda s: (
+                NAN
+                if s.own is None or s.theirs is None
+                else s.own.free_energy - s.theirs.free_energy
+            ),
+            "meV/atom",
+            (Median(), Median("|F error|", name="free_energy_mae", absolute=True, paired=True)),
+            rank=lambda s: -np.inf * s.too_soft() if s.dft is not None else NAN,
+        ),
+        Metric("imaginary", lambda s: s.model.imaginary),
+        Metric(
+            "is_stable",
+            lambda s: float(s.model.is_stable),
+            over=(
+                Share("share imaginary", name="share_imaginary", holds=lambda stable: not stable),
+            ),
+        ),
+        Metric(
+            "reference_is_stable",
+            lambda s: NAN if s.dft is None else float(s.dft.is_stable),
+            over=(
+                Share(
+                    "the same in DFT",
+                    name="share_imaginary_reference",
+                    holds=lambda stable: not stable,
+                ),
+            ),
+        ),
+        Metric(
+            "dips",
+            lambda s: float(s.model.dips),
+            over=(Share("only interpolated", name="share_imaginary_interpolated"),),
+        ),
+        Metric(
+            "stability_right",
+            lambda s: s.against_dft(lambda dft, own: dft.is_stable == own.is_stable),
+            over=(Share("stability right", name="share_stability_right"),),
+        ),
+        Metric(
+            "false_alarm",
+            lambda s: s.against_dft(lambda dft, own: not own.is_stable if dft.is_stable else NAN),
+            over=(Share(name="share_imaginary_false", fault="imaginary modes where DFT has none"),),
+            column=False,
+        ),
+        Metric(
+            "missed",
+            lambda s: s.against_dft(lambda dft, own: NAN if dft.is_stable else own.is_stable),
+            over=(Share(name="share_imaginary_missed"),),
+            column=False,
+        ),
+        Metric("lowest", lambda s: s.model.lowest, "THz"),
+        Metric("reference_lowest", lambda s: NAN if s.dft is None else s.dft.lowest, "THz"),
+        Metric("highest", lambda s: s.model.highest, "THz"),
+        Metric("reference_highest", lambda s: NAN if s.dft is None else s.dft.highest, "THz"),
+    ),
+    quantities=(
+        Quantity("signed squared frequency", "THz²", "curvature_scale_median", squares),
+        Quantity("highest frequency", "THz", "max_ratio_median", highest),
+        Quantity("force constant", "eV/Å²", "force_constant_slope_median", force_constants),
+    ),
+    count="share_imaginary",
+    verdict=verdict,
+    caption=caption,
+    case_table=case_table,
+    drawing_title="Bands and density of states",
+    drawings=drawings,
+)

@@ -1,0 +1,31 @@
+"""Values of phonons one by one, DFT's and the model's."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from umlip_bench.benchmarks.phonons.result import FIXED, Judged, signed_squares
+
+Pair = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+
+def squares(seen: Judged) -> Pair | None:
+    """Signed squared frequencies on the mesh, THz²."""
+    if seen.dft is None:
+        return None
+    return signed_squares(seen.dft.mesh).ravel(), signed_squares(seen.model.mesh).ravel()
+
+
+def highest(seen: Judged) -> Pair | None:
+    """Highest frequency, THz."""
+    if seen.dft is None:
+        return None
+    return np.array([seen.dft.highest]), np.array([seen.model.highest])
+
+
+def force_constants(seen: Judged) -> Pair | None:
+    """At DFT's geometry, eV/Å²."""
+    if seen.dft is None or seen.variant != FIXED:
+        return None
+    return seen.dft.force_constants.ravel(), seen.model.force_constants.ravel()

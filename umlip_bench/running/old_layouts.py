@@ -1,0 +1,172 @@
+"""Results as the arrays of run folders of schemas 4 and 5 have them: each suite laid out its own by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Standing, Variant
+from umlip_bench.analysis.frames import FrameComparison, Geometry, MaterialComparison
+from umlip_bench.benchmarks.defects.result import DefectResult
+from umlip_bench.benchmarks.eos.result import Curve, EosComparison
+from umlip_bench.benchmarks.phonons.result import (
+    BandPath,
+    FrequencySampling,
+    PhononComparison,
+    Phonons,
+)
+from umlip_bench.benchmarks.solid_solutions.result import OrderingResult
+from umlip_bench.benchmarks.surfaces.result import SurfaceResult
+from umlip_bench.ground.birch_murnaghan import Equilibrium
+
+Arrays = Mapping[str, np.ndarray]
+
+
+def read_old(suite: str, case: str, arrays: Arrays) -> Any:
+    """The result of a case.
+
+    Raises
+    ------
+    KeyError
+        If an array is missing, or the suite is not known.
+    """
+    if suite in READERS:
+        return READERS[suite](case, arrays)
+    from umlip_bench.analysis.registry import suite_of
+
+    return suite_of(suite).from_arrays(case, arrays)
+
+
+def _eos(name: str, arrays: Arrays) -> EosComparison:
+    def curve(key: str) -> Curve | None:
+        return Curve(*arrays[key]) if key in arrays else None
+
+    reference = arrays.get("reference")
+    return EosComparison(
+        name=name,
+        n_atoms=int(arrays["n_atoms"]),
+        reference=None if reference is None else Equilibrium(*map(float, reference)),
+        reference_points=curve("reference_points"),
+        fixed=curve("fixed"),
+        relaxed=curve("relaxed"),
+        note=str(arrays["note"]),
+    )
+
+
+def _high_energy(name: str, arrays: Arrays) -> MaterialComparison:
+    """A stress of nan stands for none."""
+    n_atoms = arrays["n_atoms"]
+    ends = np.cumsum(n_atoms)[:-1]
+    geometries: list[Geometry | None] = [None] * len(n_atoms)
+    if "cell" in arrays:
+        numbers, positions = (np.split(arrays[key], ends) for key in ("numbers", "positions"))
+        geometries = [
+            Geometry(*each) for each in zip(numbers, positions, arrays["cell"], strict=True)
+        ]
+
+    def stress(key: str, k: int) -> np.ndarray | None:
+        value = arrays[key][k]
+        return None if np.isnan(value).any() else value
+
+    forces = zip(
+        np.split(arrays["forces_reference"], ends),
+        np.split(arrays["forces_model"], ends),
+        strict=True,
+    )
+    frames = (
+        FrameComparison(
+            composition=str(arrays["composition"][k]),
+            energy_reference=float(arrays["energy_reference"][k]),
+            energy_model=float(arrays["energy_model"][k]),
+            forces_reference=reference,
+            forces_model=model,
+            stress_reference=stress("stress_reference", k),
+            stress_model=stress("stress_model", k),
+            geometry=geometries[k],
+        )
+        for k, (reference, model) in enumerate(forces)
+    )
+    return MaterialComparison(name, tuple(frames))
+
+
+def _comparison(name: str, arrays: Arrays) -> EnergyComparison:
+    """Flags are lines of one string."""
+    columns = ("variant", "reference", "model", "standing", "reason", "flags")
+    values = (
+        EnergyValue(
+            Variant(variant),
+            reference,
+            model,
+            Standing(standing),
+            reason,
+            tuple(filter(None, flags.split("\n"))),
+        )
+        for variant, reference, model, standing, reason, flags in zip(
+            *(arrays[key].tolist() for key in columns), strict=True
+        )
+    )
+    return EnergyComparison(name, str(arrays["system"]), str(arrays["unit"]), tuple(values))
+
+
+def _surfaces(name: str, arrays: Arrays) -> SurfaceResult:
+    """A lattice of nan stands for none."""
+    lattice = np.asarray(arrays["lattice"], dtype=float)
+    return SurfaceResult(
+        _comparison(name, arrays),
+        tuple(arrays["miller_index"].tolist()),
+        None if np.isnan(lattice).any() else lattice,
+        tuple(arrays["left_out"].tolist()),
+    )
+
+
+def _defects(name: str, arrays: Arrays) -> DefectResult:
+    return DefectResult(_comparison(name, arrays), float(arrays["largest_displacement"]))
+
+
+def _solid_solutions(name: str, arrays: Arrays) -> OrderingResult:
+    return OrderingResult(
+        _comparison(name, arrays),
+        str(arrays["group"]),
+        float(arrays["fraction"]),
+        float(arrays["sites_per_atom"]),
+    )
+
+
+def _phonons(name: str, arrays: Arrays) -> PhononComparison:
+    def side(key: str) -> Phonons | None:
+        if f"{key}_mesh" not in arrays:
+            return None
+        parts = ("mesh", "bands", "commensurate", "force_constants")
+        return Phonons(*(arrays[f"{key}_{part}"] for part in parts))
+
+    path = BandPath(
+        qpoints=arrays["path_qpoints"],
+        distances=arrays["path_distances"],
+        segments=arrays["path_segments"],
+        labels=tuple((first, last) for first, last in arrays["path_labels"].tolist()),
+    )
+    fixed, capacity = side("fixed"), arrays.get("reference_heat_capacity")
+    if fixed is None:
+        raise KeyError("fixed_mesh")
+    return PhononComparison(
+        name=name,
+        sampling=FrequencySampling(arrays["weights"], path),
+        reference=side("reference"),
+        reference_heat_capacity=None if capacity is None else float(capacity),
+        fixed=fixed,
+        relaxed=side("relaxed"),
+        not_comparable=str(arrays["not_comparable"]),
+        not_relaxed=str(arrays["not_relaxed"]),
+    )
+
+
+READERS: Mapping[str, Callable[[str, Arrays], Any]] = {
+    "eos": _eos,
+    "phonons": _phonons,
+    "high-energy": _high_energy,
+    "surfaces": _surfaces,
+    "defects": _defects,
+    "solid-solutions": _solid_solutions,
+}
