@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,15 +24,6 @@ from umlip_bench.ground.model_card import ModelCard
 
 WORST = 3
 """Cases that are named, of each suite and variant."""
-
-FALSE_ALARM = "share_imaginary_false", "imaginary modes where DFT has none"
-"""The metric that is the share of materials with this fault, which only a reference can tell, in words."""
-LEFT_OUT = {
-    "n_no_reference": "no DFT value",
-    "n_not_comparable": "DFT's geometry prepared in another way",
-    "n_no_common_zero": "no chemical potentials in the data",
-}
-"""Metrics that count cases which are not compared through no fault of the model."""
 
 
 @dataclass(frozen=True)
@@ -272,7 +263,7 @@ def card_content(side: Side) -> ModelCardContent:
         chemistry=tuple(_classes(side)),
         worst=tuple(_worst(side)),
         faults=(*_faults(side), *_false_alarms(side)),
-        left_out=tuple(_counts(side, LEFT_OUT)),
+        left_out=tuple(_left_out(side)),
         failures=tuple(
             CardFailure(record.suite, record.case, record.reason or "no reason recorded")
             for record in run.failed(model=model)
@@ -369,21 +360,24 @@ def _faults(side: Side) -> Iterator[CardCount]:
                 yield CardCount(suite, str(variant), what, n, of)
 
 
-def _counts(side: Side, what: Mapping[str, str]) -> list[CardCount]:
-    return [
-        CardCount(row.suite, row.variant, what[row.metric], round(row.value), row.n_cases)
-        for row in side.run.rows
-        if row.model == side.model and row.metric in what and row.value > 0.0
-    ]
+def _left_out(side: Side) -> Iterator[CardCount]:
+    """Cases that are not compared through no fault of the model."""
+    for row, said in _said(side, lambda suite: suite.left_out):
+        yield CardCount(row.suite, row.variant, said, round(row.value), row.n_cases)
 
 
-def _false_alarms(side: Side) -> list[CardCount]:
-    metric, what = FALSE_ALARM
-    return [
-        CardCount(row.suite, row.variant, what, round(row.value * row.n_cases), row.n_cases)
-        for row in side.run.rows
-        if row.model == side.model and row.metric == metric and row.value > 0.0
-    ]
+def _false_alarms(side: Side) -> Iterator[CardCount]:
+    """Faults that only a reference can tell."""
+    for row, said in _said(side, lambda suite: suite.faults_by_reference):
+        yield CardCount(row.suite, row.variant, said, round(row.value * row.n_cases), row.n_cases)
+
+
+def _said(side: Side, what: Callable[[AnySuite], Mapping[str, str]]) -> Iterator[tuple[Row, str]]:
+    """Rows of the model that are not zero and of which a suite declares something, with what."""
+    for row in side.run.rows:
+        said = what(suite_of(row.suite)).get(row.metric)
+        if row.model == side.model and said and row.value > 0.0:
+            yield row, said
 
 
 def _factor(side: Side) -> CardFactor | None:

@@ -10,34 +10,22 @@ are not independent: intervals are over systems.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
-from umlip_bench.analysis import over
 from umlip_bench.analysis.intervals import (
     JACKKNIFE_FROM,
-    NO_VALUE,
-    Estimate,
-    median_estimate,
-    pooled_estimate,
-    share_estimate,
 )
-from umlip_bench.analysis.softening import component_sums, slope_of
-from umlip_bench.analysis.summary import Row, RowHead
+from umlip_bench.analysis.summary import Row
 from umlip_bench.analysis.tables import interval
 from umlip_bench.analysis.under_factor import Power
-from umlip_bench.ground.errors import DataError
 
 FloatArray = NDArray[np.float64]
-
-COUNT = "count"
-"""Method of an `Estimate` that only counts."""
 
 
 class Variant(StrEnum):
@@ -70,14 +58,17 @@ class Standing(StrEnum):
 
 
 LEFT_OUT = (
-    ("n_no_reference", Standing.NO_REFERENCE),
-    ("n_not_comparable", Standing.NOT_COMPARABLE),
-    ("n_no_common_zero", Standing.NO_COMMON_ZERO),
-    ("n_no_barrier", Standing.NO_BARRIER),
-    ("n_unconverged", Standing.UNCONVERGED),
-    ("n_changed", Standing.CHANGED),
+    ("n_no_reference", Standing.NO_REFERENCE, "no DFT value"),
+    ("n_not_comparable", Standing.NOT_COMPARABLE, "DFT's geometry prepared in another way"),
+    ("n_no_common_zero", Standing.NO_COMMON_ZERO, "no chemical potentials in the data"),
+    ("n_no_barrier", Standing.NO_BARRIER, ""),
+    ("n_unconverged", Standing.UNCONVERGED, ""),
+    ("n_changed", Standing.CHANGED, ""),
 )
-"""Metrics that count what the statistics leave out; values that failed are in ``n_failed``."""
+"""Metrics that count what the statistics leave out; values that failed are in ``n_failed``.
+
+Third is what the card says of them, where it is through no fault of the model.
+"""
 
 
 @dataclass(frozen=True)
@@ -177,196 +168,7 @@ class EnergyResult:
         return self.comparison.system
 
 
-# ---- summary
-
-
-def energy_rows(
-    model: str,
-    data: str,
-    suite: str,
-    comparisons: Sequence[EnergyComparison],
-    n_failed: int,
-    variants: Sequence[Variant] = (Variant.FIXED, Variant.RELAXED),
-) -> list[Row]:
-    """Summarise a model over cases, variant by variant.
-
-    Parameters
-    ----------
-    model, data, suite
-        Names for the rows.
-    comparisons
-        Cases that the model gave results for; may be empty.
-    n_failed
-        Cases that it gave none for. A relaxation that failed while the single point did not is
-        counted on top, in the rows of that variant alone.
-    variants
-        Those of the suite.
-
-    Returns
-    -------
-    list of Row
-        For each variant that was measured: ``energy_scale`` (slope of model on DFT through the
-        origin over all cases), ``inverse`` (best factor on the model), ``r2``, ``mae``,
-        ``mean_signed_error``, ``share_underpredicted`` (model over DFT below one), ``ratio_median``
-        over cases, ``scale_median`` over systems, and the numbers of systems, of flagged values and
-        of those left out, by reason. ``n_cases`` counts cases; intervals are over systems.
-
-    Raises
-    ------
-    DataError
-        If two cases share a name, or their units differ.
-    """
-    repeated = sorted(n for n, count in Counter(c.name for c in comparisons).items() if count > 1)
-    if repeated:
-        raise DataError(f"cases given more than once: {', '.join(repeated)}")
-    units = sorted({comparison.unit for comparison in comparisons})
-    if len(units) > 1:
-        raise DataError(f"cases in different units: {', '.join(units)}")
-    rows: list[Row] = []
-    for variant in variants:
-        found = [(c.system, value) for c in comparisons if (value := c.value(variant)) is not None]
-        if not found and comparisons:
-            continue
-        failures = sum(value.standing is Standing.FAILED for _, value in found)
-        head = RowHead(model, data, suite, variant, n_failed + failures)
-        rows += _comparison_rows(head, units[0] if units else "", found)
-    return rows
-
-
-def _comparison_rows(
-    head: RowHead, unit: str, found: Sequence[tuple[str, EnergyValue]]
-) -> list[Row]:
-    compared = [(system, value) for system, value in found if value.comparable]
-    x = np.array([value.reference for _, value in compared])
-    y = np.array([value.model for _, value in compared])
-    systems = np.array([system for system, _ in compared], dtype=str)
-    names = list(dict.fromkeys(systems.tolist()))
-    per_case = [
-        np.array([component_sums(x[k], y[k]) for k in np.flatnonzero(systems == name)])
-        for name in names
-    ]
-    sums = np.array([cases.sum(axis=0) for cases in per_case]).reshape(-1, 5)
-    # No case is compared with zero alone: neither a scale nor a factor exists there.
-    scaled = bool(np.any(x) and np.any(y))
-    n, none = len(x), Estimate(float("nan"), None, None, 0, NO_VALUE)
-
-    def over_cases(estimate: Estimate) -> Estimate:
-        return replace(estimate, n=n) if n else none
-
-    ratios = [value.ratio for _, value in compared if value.reference]
-    # DFT's has a value: of no barrier at all, whatever the model has, it is too small.
-    vanished = [system for system, value in found if value.vanished]
-    independent = len({*names, *vanished}) == n + len(vanished)
-    below = len(vanished)
-    too_small = sum(ratio < 1.0 for ratio in ratios) + below
-    return [
-        head.row(
-            "energy_scale",
-            "",
-            over_cases(over.pooled_slope().estimate(names, list(sums))) if scaled else none,
-        ),
-        head.row(
-            "inverse",
-            "",
-            over_cases(over.pooled_inverse().estimate(names, list(sums))) if scaled else none,
-        ),
-        head.row(
-            "r2", "", over_cases(over.pooled_r2().estimate(names, list(sums))) if scaled else none
-        ),
-        head.row(
-            "mae", unit, over_cases(over.pooled_mae().estimate(names, list(sums))) if n else none
-        ),
-        head.row("mean_signed_error", unit, over_cases(_mean_error(x, y, systems))),
-        head.row(
-            "share_underpredicted",
-            "",
-            _if(independent, share_estimate(too_small, len(ratios) + below)),
-        ),
-        head.row("ratio_median", "", _if(independent, median_estimate(ratios, below=below))),
-        head.row("scale_median", "", over_cases(_median_over_systems(per_case))),
-        head.row("n_systems", "", _count(len(names), n)),
-        *(
-            head.row(name, "", _count(sum(v.standing is reason for _, v in found), len(found)))
-            for name, reason in LEFT_OUT
-        ),
-        head.row("n_flagged", "", _count(sum(bool(v.flags) for _, v in found), len(found))),
-    ]
-
-
-def _mean_error(x: FloatArray, y: FloatArray, systems: NDArray[np.str_]) -> Estimate:
-    """Mean of y - x over cases, with an interval over systems."""
-    groups = [systems == name for name in np.unique(systems)]
-    sums = np.array([[(y - x)[g].sum(), g.sum()] for g in groups]).reshape(-1, 2)
-    # Errors grow with the values: the mean rests on the systems with the largest, as the slope does. With
-    # numbers of cases as weights the interval covers 0.85 to 0.94 for 16 systems, with these 0.91 to 0.95.
-    weights = [float(x[group] @ x[group]) for group in groups]
-    return pooled_estimate(sums, lambda s: np.asarray(s[..., 0] / s[..., 1]), weights)
-
-
-def _median_over_systems(per_case: Sequence[FloatArray]) -> Estimate:
-    # Not by the hierarchical bootstrap: of few cases it draws the scatter within a system a second time,
-    # and covers 0.99 for 40 systems of 1 to 6.
-    totals = [cases.sum(axis=0) for cases in per_case]
-    return median_estimate([float(slope_of(total)) for total in totals if total[0] > 0.0])
-
-
-def _if(independent: bool, estimate: Estimate) -> Estimate:
-    """The estimate, without its interval where cases are not independent."""
-    return estimate if independent else replace(estimate, low=None, high=None)
-
-
-def _count(value: int, n: int) -> Estimate:
-    return Estimate(float(value), None, None, n, COUNT)
-
-
-def in_unit(row: Row, suffix: str, unit: str, size: float) -> Row:
-    """The same row in another unit, as a metric of its own.
-
-    Parameters
-    ----------
-    row
-        Of an energy.
-    suffix
-        Appended to the name of the metric.
-    unit
-        Its name.
-    size
-        The new unit in the old one.
-    """
-
-    def converted(value: float | None) -> float | None:
-        return None if value is None else value / size
-
-    return replace(
-        row,
-        metric=f"{row.metric}_{suffix}",
-        unit=unit,
-        value=row.value / size,
-        ci_low=converted(row.ci_low),
-        ci_high=converted(row.ci_high),
-    )
-
-
-ERRORS = ("mae", "mean_signed_error")
-"""Metrics in the unit of the energies."""
-
-
 # ---- in words
-
-
-LABELS = (
-    ("energy_scale", "energy scale"),
-    ("inverse", "inverse"),
-    ("r2", "r2"),
-    ("mae", "MAE"),
-    ("mean_signed_error", "signed error"),
-    ("share_underpredicted", "share too small"),
-    ("ratio_median", "ratio, median"),
-    ("scale_median", "scale, systems"),
-)
-"""Rows that a table shows, with their labels."""
-
-COUNT_METRIC = "energy_scale"
 
 
 def energy_verdict(rows: Sequence[Row], model: str, what: str) -> str:
@@ -400,7 +202,7 @@ def energy_verdict(rows: Sequence[Row], model: str, what: str) -> str:
 def _left_out(found: Mapping[str, Row]) -> str:
     counts = [
         (round(row.value), standing)
-        for name, standing in LEFT_OUT
+        for name, standing, _ in LEFT_OUT
         if (row := found.get(name)) is not None and row.value
     ]
     return "".join(f"; {n} {_in_words(standing)}" for n, standing in counts)
@@ -444,57 +246,6 @@ def energy_caption(rows: Sequence[Row], what: str) -> str:
         f"Brackets: 95 % intervals over systems (jackknife or order statistics), from {JACKKNIFE_FROM} on; "
         "share and ratio only where each case is a system of its own."
     )
-
-
-# ---- files
-
-
-def comparison_metrics(comparison: EnergyComparison) -> dict[str, float | int]:
-    """The numbers of one case; ``comparable`` and ``converged`` are 0 or 1."""
-    numbers: dict[str, float | int] = {}
-    for value in comparison.values:
-        prefix = value.variant.replace("-", "_")
-        numbers |= {
-            f"{prefix}_reference": value.reference,
-            f"{prefix}_model": value.model,
-            f"{prefix}_comparable": int(value.comparable),
-            f"{prefix}_converged": int(value.converged),
-        }
-    return numbers
-
-
-_BETWEEN_FLAGS = "\n"
-
-
-def comparison_to_arrays(comparison: EnergyComparison) -> dict[str, np.ndarray]:
-    """All of a comparison but its name; flags are lines of one string."""
-    values = comparison.values
-    return {
-        "system": np.array(comparison.system),
-        "unit": np.array(comparison.unit),
-        "variant": np.array([str(v.variant) for v in values], dtype=str),
-        "reference": np.array([v.reference for v in values], dtype=float),
-        "model": np.array([v.model for v in values], dtype=float),
-        "standing": np.array([str(v.standing) for v in values], dtype=str),
-        "reason": np.array([v.reason for v in values], dtype=str),
-        "flags": np.array([_BETWEEN_FLAGS.join(v.flags) for v in values], dtype=str),
-    }
-
-
-def comparison_from_arrays(name: str, arrays: Mapping[str, np.ndarray]) -> EnergyComparison:
-    """The comparison again."""
-    values = (
-        EnergyValue(
-            variant=Variant(str(arrays["variant"][k])),
-            reference=float(arrays["reference"][k]),
-            model=float(arrays["model"][k]),
-            standing=Standing(str(arrays["standing"][k])),
-            reason=str(arrays["reason"][k]),
-            flags=tuple(filter(None, str(arrays["flags"][k]).split(_BETWEEN_FLAGS))),
-        )
-        for k in range(len(arrays["variant"]))
-    )
-    return EnergyComparison(name, str(arrays["system"]), str(arrays["unit"]), tuple(values))
 
 
 # ---- one by one

@@ -15,7 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from umlip_bench.analysis import suite
-from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Standing, Variant
+from umlip_bench.analysis.energies import (
+    LEFT_OUT,
+    EnergyComparison,
+    EnergyValue,
+    Standing,
+    Variant,
+)
 from umlip_bench.analysis.metric import Metric
 from umlip_bench.analysis.over import (
     Count,
@@ -31,7 +37,6 @@ from umlip_bench.analysis.over import (
     pooled_r2,
     pooled_slope,
 )
-from umlip_bench.analysis.paired import SIGNED_ERROR
 from umlip_bench.analysis.softening import N_COMPONENTS, component_sums, slope_of
 from umlip_bench.analysis.suite import NO_RESULT
 
@@ -50,6 +55,10 @@ class Energetic(Protocol):
 E = TypeVar("E", bound=Energetic)
 
 
+SIGNED_ERROR = 5
+"""Column of `Judged.sums` after those of `component_sums`: y - x."""
+
+
 @dataclass(frozen=True, eq=False)
 class Judged(Generic[E]):
     """A result, and its energy in one variant."""
@@ -60,6 +69,10 @@ class Judged(Generic[E]):
     def ratio(self) -> float:
         """Model over DFT, where they may be compared."""
         return self.value.ratio if self.value.comparable else float("nan")
+
+    def rank(self) -> float:
+        """Below all where the model alone has no barrier: whatever it has instead, it is too small."""
+        return -np.inf if self.value.vanished else float("nan")
 
     def sums(self) -> FloatArray:
         """Those of `component_sums`, then y - x; shape (6,), nan where they may not be compared."""
@@ -140,7 +153,7 @@ def energy_metrics(
         How mean errors are shown, made of `mean_absolute_error` and `mean_signed_error`.
     """
     left_out: list[Metric[Judged[E]]] = [
-        _count(f"n_{name}", standing, said) for name, standing, said in LEFT_OUT
+        _count(name, standing, said) for name, standing, said in LEFT_OUT
     ]
     return (
         Metric("reference", lambda seen: seen.value.reference, unit),
@@ -169,6 +182,7 @@ def energy_metrics(
         Metric(
             "ratio",
             Judged.ratio,
+            ranked=Judged.rank,
             over=(
                 Share("share too small", name="share_underpredicted", holds=below_one, always=True),
                 Median("ratio, median", always=True),
@@ -198,16 +212,3 @@ def _count(key: str, standing: Standing, said: str) -> Metric[Judged[E]]:
         return int(seen.value.standing is standing)
 
     return Metric(key, of, over=(Count(left_out=said),), column=False)
-
-
-LEFT_OUT = (
-    ("no_reference", Standing.NO_REFERENCE, "no DFT value"),
-    ("not_comparable", Standing.NOT_COMPARABLE, "DFT's geometry prepared in another way"),
-    ("no_common_zero", Standing.NO_COMMON_ZERO, "no chemical potentials in the data"),
-    ("unconverged", Standing.UNCONVERGED, ""),
-    ("changed", Standing.CHANGED, ""),
-)
-"""What the statistics leave out, and what the card says of it where it is through no fault of the model.
-
-Values that failed are in ``n_failed``.
-"""

@@ -55,16 +55,16 @@ class Metric(Generic[V]):
         Of the number.
     over
         How it is summarised over materials: rows of the summary, in the order of the tables.
+    ranked
+        For a case without a value its rank, minus or plus infinity for below or above all values; nan where
+        it has none. Medians and shares count it: left out, the more unstable crystals a model has, the
+        better it would look.
     column
         Whether tables of cases have it.
     only
         Variants that have it; empty for all.
     spread
         How the report shows it case by case; ``None`` if it does not.
-    rank
-        Of a case that has no number for physical reasons, such as a modulus of an unstable crystal: minus
-        infinity if that is below all numbers, infinity if it is above, nan if there is nothing to be said.
-        Medians and shares count it; left out, the more such cases a model has, the better it would look.
     """
 
     key: str
@@ -72,10 +72,10 @@ class Metric(Generic[V]):
     unit: str = ""
     over: tuple[Over, ...] = ()
     _: KW_ONLY
+    ranked: Callable[[V], float] | None = None
     column: bool = True
     only: tuple[str, ...] = ()
     spread: Spread | None = None
-    rank: Callable[[V], float] | None = None
 
     def rows(self, head: RowHead, systems: Sequence[str], views: Sequence[V]) -> Iterator[Row]:
         """Rows of the summary, those without a case only where they are wanted.
@@ -98,9 +98,7 @@ class Metric(Generic[V]):
 
     def _ranked(self, view: V) -> Value:
         value = self.of(view)
-        if self.rank is None or np.ndim(value) or not np.isnan(value):
-            return value
-        return self.rank(view)
+        return self.ranked(view) if self.ranked is not None and np.isnan(value) else value
 
     def compare(
         self, systems: Sequence[str], first: Sequence[V], second: Sequence[V]

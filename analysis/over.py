@@ -128,17 +128,16 @@ class Over(ABC):
 
 
 def _known(systems: Sequence[str], values: Sequence[Value]) -> tuple[list[str], FloatArray]:
-    """Cases that have a value."""
-    array = np.array(values, dtype=np.float64).reshape(-1)
-    there: list[bool] = np.isfinite(array).tolist()
-    return [name for name, known in zip(systems, there, strict=True) if known], array[there]
-
-
-def _ranked(systems: Sequence[str], values: Sequence[Value]) -> tuple[list[str], FloatArray]:
-    """Cases that have a value, or an infinite one: a rank below or above all."""
+    """Cases that have a value or a rank."""
     array = np.array(values, dtype=np.float64).reshape(-1)
     there: list[bool] = (~np.isnan(array)).tolist()
     return [name for name, known in zip(systems, there, strict=True) if known], array[there]
+
+
+def _finite(systems: Sequence[str], values: Sequence[Value]) -> FloatArray:
+    """Values of the cases that have one."""
+    known = _known(systems, values)[1]
+    return np.asarray(known[np.isfinite(known)])
 
 
 def _if_independent(systems: Sequence[str], estimate: Estimate) -> Estimate:
@@ -165,10 +164,13 @@ class Median(Over):
 
     def estimate(self, systems: Sequence[str], values: Sequence[Value]) -> Estimate:
         """Of the cases that have a value or a rank."""
-        of, known = _ranked(systems, values)
-        sizes = np.abs(known) if self.absolute else known
-        below, above = (int(np.sum(sizes == end)) for end in (-np.inf, np.inf))
-        estimate = median_estimate(sizes[np.isfinite(sizes)], below=below, above=above)
+        of, known = _known(systems, values)
+        ranked = np.abs(known) if self.absolute else known
+        estimate = median_estimate(
+            ranked[np.isfinite(ranked)],
+            below=int(np.sum(ranked == -np.inf)),
+            above=int(np.sum(ranked == np.inf)),
+        )
         return _if_independent(of, estimate)
 
     def compare(
@@ -193,7 +195,7 @@ class Mean(Over):
 
     def estimate(self, systems: Sequence[str], values: Sequence[Value]) -> Estimate:
         """Of the cases that have a value."""
-        sizes = np.abs(_known(systems, values)[1])
+        sizes = np.abs(_finite(systems, values))
         mean = float(np.mean(sizes)) if len(sizes) else float("nan")
         return Estimate(mean, None, None, len(sizes), WITHOUT_INTERVAL)
 
@@ -225,7 +227,7 @@ class Quantiles(Over):
         self, key: str, systems: Sequence[str], values: Sequence[Value]
     ) -> list[tuple[str, Estimate]]:
         """Of the cases that have a value."""
-        known = _known(systems, values)[1]
+        known = _finite(systems, values)
         if len(known) < self.least:
             return []
         found = np.percentile(known, self.percents).tolist()
@@ -268,7 +270,7 @@ class Share(Over):
 
     def estimate(self, systems: Sequence[str], values: Sequence[Value]) -> Estimate:
         """Of the cases that have a value or a rank."""
-        of, known = _ranked(systems, values)
+        of, known = _known(systems, values)
         holding = sum(bool(self.holds(float(value))) for value in known)
         return _if_independent(of, share_estimate(holding, len(known)))
 

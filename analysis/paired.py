@@ -15,8 +15,6 @@ Which method, and why (coverages are of nominal 95 % intervals in simulations th
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -31,21 +29,15 @@ from umlip_bench.analysis.intervals import (
     effective_number,
     median_estimate,
 )
-from umlip_bench.analysis.softening import component_sums
 from umlip_bench.ground.errors import DataError
 
 FloatArray = NDArray[np.float64]
-Metrics = Mapping[str, float | int]
-"""Numbers of one case, as in cases.jsonl."""
 
 PAIRED_JACKKNIFE_FROM = 8
 """Systems from which on the paired jackknife is used."""
 PAIRED_JACKKNIFE = (
     "paired delete-one-system jackknife, t quantiles for the effective number of systems"
 )
-
-SIGNED_ERROR = 5
-"""Column of `energy_sums` after those of `component_sums`: sum of y - x."""
 
 
 @dataclass(frozen=True)
@@ -169,207 +161,3 @@ def paired_pooled_estimate(
     error = float(np.sqrt((n - 1) / n * np.sum((without - difference) ** 2)))
     half = error * float(stats.t.ppf((1.0 + CONFIDENCE) / 2.0, effective - 1.0))
     return replace(estimate, low=difference - half, high=difference + half)
-
-
-# ---- what suites compare
-
-
-@dataclass(frozen=True)
-class PairedCase:
-    """A case that both sides have.
-
-    Parameters
-    ----------
-    system
-        The material.
-    first, second
-        Numbers of the case.
-    """
-
-    system: str
-    first: Metrics
-    second: Metrics
-
-
-@dataclass(frozen=True)
-class PairedMetric(ABC):
-    """A metric of the summary that is compared case by case.
-
-    Parameters
-    ----------
-    metric
-        As in the summary.
-    unit
-        Of both values and of the difference.
-    """
-
-    metric: str
-    unit: str
-
-    @abstractmethod
-    def compare(
-        self, cases: Sequence[PairedCase], variant: str, other: str | None = None
-    ) -> PairedEstimate | None:
-        """Both values and their difference.
-
-        Parameters
-        ----------
-        cases
-            Those that both sides have; what has no value on one side in this variant is left out.
-        variant
-            Way of measuring.
-        other
-            That of the second side; the same if ``None``.
-
-        Returns
-        -------
-        PairedEstimate or None
-            ``None`` if no case has a value on both sides.
-        """
-
-
-@dataclass(frozen=True)
-class CaseMedian(PairedMetric):
-    """Median over cases of a number of each case.
-
-    Parameters
-    ----------
-    key
-        Its name among the numbers of a case, after the variant's prefix.
-    prefixes
-        What stands before the name, by variant; variants that are not in it do not have the number.
-    size
-        The unit, in that of the numbers.
-    absolute
-        Whether its absolute value is taken: for errors that have a sign.
-    """
-
-    key: str
-    prefixes: Mapping[str, str]
-    size: float = 1.0
-    absolute: bool = False
-
-    def value(self, numbers: Metrics, variant: str) -> float:
-        """The number of one case; nan if it has none."""
-        if variant not in self.prefixes:
-            return float("nan")
-        value = float(numbers.get(self.prefixes[variant] + self.key, float("nan"))) / self.size
-        return abs(value) if self.absolute else value
-
-    def compare(
-        self, cases: Sequence[PairedCase], variant: str, other: str | None = None
-    ) -> PairedEstimate | None:
-        """Medians, and the median of the differences."""
-        second = variant if other is None else other
-        values = np.array(
-            [[self.value(c.first, variant), self.value(c.second, second)] for c in cases]
-        ).reshape(-1, 2)
-        known = np.isfinite(values).all(axis=1)
-        if not known.any():
-            return None
-        estimate = paired_median_estimate(*values[known].T)
-        systems = {case.system for case, both in zip(cases, known, strict=True) if both}
-        if len(systems) == estimate.n_cases:
-            return estimate
-        # Cases of one system are not independent: order statistics of cases would be too narrow.
-        return replace(estimate, low=None, high=None, n_systems=len(systems))
-
-
-@dataclass(frozen=True)
-class EnergyMetric(PairedMetric):
-    """A function of sums over the energies of comparable cases, of DFT (x) and of the model (y).
-
-    Parameters
-    ----------
-    statistic
-        From sums as of `energy_sums`, shape (..., 6), to values of shape (...).
-    size
-        The unit, in that of the numbers.
-    """
-
-    statistic: Statistic
-    size: float = 1.0
-
-    def compare(
-        self, cases: Sequence[PairedCase], variant: str, other: str | None = None
-    ) -> PairedEstimate | None:
-        """Both values and their difference."""
-        second = variant if other is None else other
-        both = [
-            (c.system, energy_sums(c.first, variant), energy_sums(c.second, second)) for c in cases
-        ]
-        known = [each for each in both if np.isfinite(each[1]).all() and np.isfinite(each[2]).all()]
-        systems = np.array([system for system, _, _ in known], dtype=str)
-        groups = [systems == name for name in dict.fromkeys(systems.tolist())]
-        sums = np.array([[first, second] for _, first, second in known])
-        if not groups:
-            return None
-        per_system = np.array([sums[group].sum(axis=0) for group in groups])
-        estimate = self.estimate(per_system[:, 0], per_system[:, 1])
-        if estimate is None or not np.isfinite(estimate.difference):
-            return None
-        return _in_unit(replace(estimate, n_cases=len(known)), self.size)
-
-    @abstractmethod
-    def estimate(self, first: FloatArray, second: FloatArray) -> PairedEstimate | None:
-        """From the sums of each system, shape (n, 6), of both sides."""
-
-
-@dataclass(frozen=True)
-class Pooled(EnergyMetric):
-    """The statistic of the sums over all cases.
-
-    Parameters
-    ----------
-    weight
-        Column of the sums that says how much a system counts.
-    """
-
-    weight: int = 0
-
-    def estimate(self, first: FloatArray, second: FloatArray) -> PairedEstimate | None:
-        """By the paired jackknife."""
-        return paired_pooled_estimate(first, second, self.statistic, self.weight)
-
-
-@dataclass(frozen=True)
-class SystemMedian(EnergyMetric):
-    """Median over systems of the statistic of each system's sums."""
-
-    def estimate(self, first: FloatArray, second: FloatArray) -> PairedEstimate | None:
-        """By order statistics, of the systems that have the statistic."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            values = np.array([self.statistic(first), self.statistic(second)])
-        known = np.isfinite(values).all(axis=0)
-        return paired_median_estimate(*values[:, known]) if known.any() else None
-
-
-def energy_sums(numbers: Metrics, variant: str) -> FloatArray:
-    """Sums of one energy: those of `component_sums`, then y - x; shape (6,), nan if not comparable.
-
-    Parameters
-    ----------
-    numbers
-        As from `umlip_bench.analysis.energies.comparison_metrics`.
-    variant
-        Way of measuring.
-    """
-    prefix = variant.replace("-", "_")
-    if not numbers.get(f"{prefix}_comparable"):
-        return np.full(6, np.nan)
-    x, y = (float(numbers[f"{prefix}_{side}"]) for side in ("reference", "model"))
-    return np.array([*component_sums(x, y), y - x])
-
-
-def _in_unit(estimate: PairedEstimate, size: float) -> PairedEstimate:
-    def converted(value: float | None) -> float | None:
-        return None if value is None else value / size
-
-    return replace(
-        estimate,
-        first=estimate.first / size,
-        second=estimate.second / size,
-        difference=estimate.difference / size,
-        low=converted(estimate.low),
-        high=converted(estimate.high),
-    )

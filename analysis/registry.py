@@ -60,12 +60,7 @@ def all_suites() -> Mapping[str, AnySuite]:
             f"no suite is installed (entry-point group {GROUP}): the package was installed before it had "
             "any; install it again"
         )
-    from umlip_bench.analysis.suites import ANALYSES
-
-    order = ["high-energy", "surfaces", "defects", "solid-solutions"]
-    order += ["eos", "migration", "phonons", "elastic"]
-    found |= ANALYSES  # type: ignore[arg-type]
-    ordered = sorted(found.values(), key=lambda s: order.index(s.name) if s.name in order else 99)
+    ordered = sorted(found.values(), key=lambda suite: (suite.place, suite.name))
     return MappingProxyType({suite.name: suite for suite in ordered})
 
 

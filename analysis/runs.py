@@ -5,6 +5,7 @@ A run folder is read as it is, also while a run adds to it. Nothing is written a
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -173,7 +174,7 @@ class Run:
             except JournalError as error:
                 raise RunFolderError(f"{record.suite}, {record.case}: {error}") from error
             try:
-                result = suite_of(record.suite).from_arrays(record.case, arrays)
+                result = suite_of(record.suite).from_arrays(arrays)
             except KeyError as error:
                 raise RunFolderError(
                     f"{self._journal.path_of(record.key)}, of {record.suite}, {record.case}, was written by "
@@ -257,11 +258,18 @@ def read_run(path: str | Path) -> Run:
     journal = open_journal(folder)
     found = recorded(journal, read_plan(folder))
     records = tuple(r for r in found.records if r.suite in all_suites())
+    unknown = Counter(r.suite for r in found.records if r.suite not in all_suites())
+    told = tuple(
+        f"{name}: no suite of this name is installed, its {n} finished cases are not shown"
+        for name, n in unknown.items()
+    )
     if not records:
         raise RunFolderError(
             f"{folder} has no finished case yet: the run was interrupted; give its command again, it goes on"
         )
-    run = Run(folder, config, (), records, found.incomplete, journal.damaged, _journal=journal)
+    run = Run(
+        folder, config, (), records, (*found.incomplete, *told), journal.damaged, _journal=journal
+    )
     return replace(run, rows=_rows(run, found))
 
 

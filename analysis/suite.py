@@ -22,7 +22,7 @@ from umlip_bench.analysis.metric import (
     Together,
     numbers,
 )
-from umlip_bench.analysis.over import Over
+from umlip_bench.analysis.over import Count, Over, Share
 from umlip_bench.analysis.summary import Row, RowHead
 from umlip_bench.analysis.tables import CaseTable, Presentation
 from umlip_bench.analysis.under_factor import scaled
@@ -133,6 +133,10 @@ def _always(result: Any) -> bool:
     return True
 
 
+def _no_words(views: Sequence[Any]) -> str:
+    return ""
+
+
 def _no_faults(result: Any, variant: str) -> tuple[str, ...]:
     return ()
 
@@ -181,6 +185,9 @@ class DeclaredSuite(Generic[R, V]):
         Whether a result has anything to be compared with; others are in no row of the summary.
     lost
         Whether a case has no result in a variant that it was to be measured in; counted as failed there.
+    amplitude
+        How far from equilibrium the model was measured, in words, from the cases of a variant; empty where
+        that is the data's own.
     faults
         What went wrong in a case and variant, in words, whether or not there is a reference to compare with:
         `NO_RESULT` for a geometry that was to be measured and has no result.
@@ -208,6 +215,7 @@ class DeclaredSuite(Generic[R, V]):
     cases_are: str = "materials"
     compared: Callable[[R], bool] = _always
     lost: Callable[[R, str], bool] = _never
+    amplitude: Callable[[Sequence[V]], str] = _no_words
     faults: Callable[[R, str], tuple[str, ...]] = _no_faults
     system: Callable[[R], str] = _by_name
     case_table: Callable[[Sequence[R]], CaseTable | None] = _nothing
@@ -264,6 +272,18 @@ class DeclaredSuite(Generic[R, V]):
         """Rows that are scales too, and what of."""
         return {n: over.scale_of for n, (_, over, _) in self._summarised.items() if over.scale_of}
 
+    @cached_property
+    def left_out(self) -> Mapping[str, str]:
+        """Rows that count cases which are not compared through no fault of the model, and why."""
+        found = {n: o.left_out for n, (_, o, _) in self._summarised.items() if isinstance(o, Count)}
+        return {name: said for name, said in found.items() if said}
+
+    @cached_property
+    def faults_by_reference(self) -> Mapping[str, str]:
+        """Rows that are shares of cases with a fault that only a reference can tell, in words."""
+        found = {n: o.fault for n, (_, o, _) in self._summarised.items() if isinstance(o, Share)}
+        return {name: said for name, said in found.items() if said}
+
     @property
     def errors(self) -> tuple[str, ...]:
         """Rows that are errors before and after a correction within the sample."""
@@ -292,7 +312,7 @@ class DeclaredSuite(Generic[R, V]):
         """Everything the result consists of, for the run folder's predictions."""
         return to_arrays(result)
 
-    def from_arrays(self, name: str, arrays: Mapping[str, np.ndarray]) -> R:
+    def from_arrays(self, arrays: Mapping[str, np.ndarray]) -> R:
         """The result again."""
         return from_arrays(self.result, arrays)
 
@@ -353,8 +373,9 @@ class DeclaredSuite(Generic[R, V]):
             lost = sum(self.lost(result, variant) for result in judged)
             if results and not known and not lost:
                 continue
-            head = RowHead(model, data, self.name, variant, n_failed + lost)
             systems, views = [name for name, _ in known], [view for _, view in known]
+            amplitude = self.amplitude(views)
+            head = RowHead(model, data, self.name, variant, n_failed + lost, amplitude)
             for metric in self._of(variant):
                 rows += metric.rows(head, systems, views)
             for group in self.together:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 from umlip_bench.analysis.registry import all_suites, suite_of
 from umlip_bench.benchmarks.suite import AnyBenchmark, Suite
 from umlip_bench.ground.errors import UmlipBenchError
@@ -17,9 +15,6 @@ def load_suite(name: str) -> AnyBenchmark:
     UmlipBenchError
         If there is none of that name, or it only reads results.
     """
-    if name in OLD:
-        module, _, attribute = OLD[name].partition(":")
-        return getattr(import_module(module), attribute)()
     suite = suite_of(name)
     if not isinstance(suite, Suite):
         raise UmlipBenchError(f"the suite {name!r} declares no measurement")
@@ -29,9 +24,3 @@ def load_suite(name: str) -> AnyBenchmark:
 def load_suites() -> list[AnyBenchmark]:
     """All suites, in their order."""
     return [load_suite(name) for name in all_suites()]
-
-
-OLD = {
-    "migration": "umlip_bench.benchmarks.migration:MigrationSuite",
-    "elastic": "umlip_bench.benchmarks.elastic:ElasticSuite",
-}

@@ -12,6 +12,8 @@ import numpy as np
 from phonopy.structure.cells import Supercell
 from phonopy.structure.symmetry import Symmetry
 
+from umlip_bench.datasets.force_exchange import exchanged
+
 LARGE = 0.5
 """Part of the largest force that the one on the displaced atom has at least; 1 in all published sets."""
 AT_REST = 1e-3
@@ -21,6 +23,8 @@ IMAGES = 8
 ASYMMETRY = 0.3
 """Part of the forces on all other atoms that may break the symmetry; 0.13 at most in published sets, where
 coarse convergence is the cause."""
+SURE = 8.0
+"""Times the error of a median that forces at rest are, to be taken for some."""
 PULL = 0.1
 """Of random displacements: -cos of the angle between all displacements and all forces, at least. It is the
 mean over the root mean square of the eigenvalues of the force constants: 0.6 or so."""
@@ -54,7 +58,10 @@ def misfit(
         The figures of the first set that does not fit; empty if all do.
     """
     if atoms is None:
-        return _pull_of_all(displacements, forces - _residual(supercell, None, forces))
+        without_rest = forces - _residual(supercell, None, forces)
+        return _pull_of_all(displacements, without_rest) or exchanged(
+            supercell, displacements, forces - _at_rest_for_sure(supercell, forces), symprec
+        )
     symmetry = Symmetry(supercell, symprec=symprec)
     # In a small supercell no image is far enough away to show the forces at rest: there it is enough that
     # forces fit without their mean, which should be zero.
@@ -72,7 +79,13 @@ def misfit(
         if all(found):
             symbol = supercell.symbols[atom]
             return f"set {number}, in which atom {atom + 1} ({symbol}) is displaced: {found[0]}"
-    return ""
+    kept = (_keeping(supercell, symmetry, *each) for each in zip(atoms, displacements, strict=True))
+    if any(len(rotations) > 1 for rotations in kept):
+        return ""
+    # No operation but the identity keeps any displacement, so that none has shown the order.
+    moves = np.zeros_like(forces)
+    moves[np.arange(len(atoms)), atoms] = displacements
+    return exchanged(supercell, moves, sides[0], symprec)
 
 
 def at_rest(supercell: Supercell, atoms: np.ndarray | None, forces: np.ndarray) -> float:
@@ -103,6 +116,18 @@ def _residual(supercell: Supercell, atoms: np.ndarray | None, forces: np.ndarray
     return residual
 
 
+def _at_rest_for_sure(supercell: Supercell, forces: np.ndarray) -> np.ndarray:
+    """Forces at rest of random displacements, shape (N, 3); zero where they are lost in the scatter."""
+    residual = _residual(supercell, None, forces)
+    for atom in np.unique(supercell.s2u_map):
+        images = supercell.s2u_map == atom
+        about = forces[:, images] - residual[images]
+        error = np.median(np.abs(about)) / np.sqrt(about.shape[0] * about.shape[1])
+        if np.abs(residual[images]).max() < SURE * error:
+            residual[images] = 0.0
+    return residual
+
+
 def _pull(atom: int, vector: np.ndarray, forces: np.ndarray) -> str:
     """Whether the displaced atom is not pulled back, by about the largest force."""
     sizes = np.linalg.norm(forces, axis=1)
@@ -126,10 +151,8 @@ def _asymmetry(
     others = np.arange(len(positions)) != atom
     size = np.linalg.norm(forces[others])
     worst = 0.0
-    for rotation in symmetry.get_site_symmetry(atom):
+    for rotation in _keeping(supercell, symmetry, atom, vector):
         cartesian = np.linalg.inv(lattice) @ rotation.T @ lattice
-        if np.abs(vector @ cartesian - vector).max() > 1e-3 * np.linalg.norm(vector):
-            continue
         apart = (from_atom @ rotation.T)[:, None] - from_atom[None]
         apart -= np.rint(apart)
         image = np.linalg.norm(apart @ lattice, axis=-1).argmin(axis=1)
@@ -141,6 +164,19 @@ def _asymmetry(
         f"operations of symmetry that keep this displacement change the forces on the other atoms by "
         f"{100 * worst / size:.0f} % (up to {100 * ASYMMETRY:.0f} % are put down to convergence)"
     )
+
+
+def _keeping(
+    supercell: Supercell, symmetry: Symmetry, atom: int, vector: np.ndarray
+) -> list[np.ndarray]:
+    """Rotations about an atom that leave its displacement as it is; the identity is one."""
+    lattice, near = supercell.cell, 1e-3 * np.linalg.norm(vector)
+    scaled = vector @ np.linalg.inv(lattice)
+    return [
+        rotation
+        for rotation in symmetry.get_site_symmetry(atom)
+        if np.abs(scaled @ rotation.T @ lattice - vector).max() <= near
+    ]
 
 
 def _pull_of_all(displacements: np.ndarray, forces: np.ndarray) -> str:

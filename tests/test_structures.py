@@ -9,7 +9,8 @@ import umlip_bench
 from umlip_bench import make_periodic
 from umlip_bench.engine.prediction import predict
 from umlip_bench.ground.errors import StructureError
-from umlip_bench.ground.structures import check_structure
+from umlip_bench.ground.structures import check_input, check_structure
+from umlip_bench.potentials.adapters.neighbors import neighbors
 
 from .support.narrowing import some
 
@@ -201,3 +202,32 @@ def test_a_periodic_direction_without_a_lattice_vector() -> None:
 def test_nothing_to_make_periodic() -> None:
     with pytest.raises(StructureError, match="no atoms"):
         make_periodic(Atoms(), vacuum=10.0)
+
+
+@pytest.mark.parametrize("side", [300.0, 3e3, 1e5])
+@pytest.mark.parametrize("at", [0.0, -1e-12, 0.999])
+def test_a_cell_of_vacuum_takes_no_memory(side: float, at: float) -> None:
+    """A pair in a huge cell, across its face: boxes of the cutoff would take terabytes."""
+    at = at * side if at > 0.5 else at
+    atoms = Atoms("Cu2", [[at, 0, 0], [at + 2.0, 0, 0]], cell=[side] * 3, pbc=True)
+    check_input(atoms)
+    found = neighbors(atoms, 2.5)
+    assert found.edges.shape == (2, 2)
+    np.testing.assert_allclose(found.distances, 2.0, atol=1e-9)
+    assert neighbors(atoms, 0.01).edges.shape == (2, 0)
+
+
+@pytest.mark.parametrize("mass", [0.0, -63.5, np.nan, np.inf])
+def test_masses_that_are_none_are_refused(mass: float) -> None:
+    atoms = bulk("Cu", cubic=True)
+    atoms.set_masses([63.5, 63.5, mass, 63.5])
+    with pytest.raises(StructureError, match="mass of atom 2 is"):
+        check_input(atoms)
+
+
+@pytest.mark.parametrize("number", [0, -1, 119, 200])
+def test_atoms_of_no_element_are_refused(number: int) -> None:
+    atoms = bulk("Cu", cubic=True)
+    atoms.numbers[1] = number
+    with pytest.raises(StructureError, match=f"atom 1 has the atomic number {number}"):
+        check_input(atoms)

@@ -7,6 +7,7 @@ from typing import Literal
 
 import altair as alt
 
+from umlip_bench.analysis.drawing import DFT, Drawing
 from umlip_bench.analysis.report.chart_parts import (
     Chart,
     ChartPanel,
@@ -16,7 +17,7 @@ from umlip_bench.analysis.report.chart_parts import (
     inline,
     zero_line,
 )
-from umlip_bench.analysis.report.pictures import DFT, Drawing, Picture
+from umlip_bench.analysis.report.pictures import Picture
 from umlip_bench.analysis.report.style import Style
 from umlip_bench.analysis.report.wording import slug
 

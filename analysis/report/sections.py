@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from umlip_bench.analysis.compared_models import Side
 from umlip_bench.analysis.report.content import ErrorPlot, SideRow, SuiteOverview, SuiteSection
@@ -12,17 +11,6 @@ from umlip_bench.analysis.report.plots import SpreadPlot, parity_plots, spread_p
 from umlip_bench.analysis.report.tables import case_table, summary_table
 from umlip_bench.analysis.report.verdicts import rows_of, verdicts_of
 from umlip_bench.analysis.suite import AnySuite
-
-TITLES = {
-    "high-energy": "High-energy states",
-    "surfaces": "Surfaces",
-    "defects": "Defects",
-    "solid-solutions": "Solid solutions",
-    "eos": "Equations of state",
-    "migration": "Migration barriers",
-    "phonons": "Phonons",
-    "elastic": "Elasticity",
-}
 
 
 def section_of(analysis: AnySuite, everyone: Sequence[Side]) -> SuiteSection:
@@ -36,7 +24,7 @@ def section_of(analysis: AnySuite, everyone: Sequence[Side]) -> SuiteSection:
     )
     return SuiteSection(
         suite=analysis.name,
-        title=TITLES.get(analysis.name, analysis.name),
+        title=analysis.title,
         verdicts=tuple(verdicts_of(analysis, present)),
         captions=tuple(
             (variant, analysis.presentation.caption(rows))
@@ -116,69 +104,26 @@ def _headline_spreads(
     ]
 
 
-@dataclass(frozen=True)
-class _FurtherSpread:
-    """Something else of a suite that is of interest case by case.
-
-    Parameters
-    ----------
-    name, label, unit, target
-        As in `SpreadPlot`.
-    value
-        From the metrics of a case and the variant; nan if it has none.
-    """
-
-    name: str
-    label: str
-    unit: str
-    target: float
-    value: Callable[[Mapping[str, float | int], str], float]
-
-
-def _max_ratio(metrics: Mapping[str, float | int], variant: str) -> float:
-    prefix = variant.partition("-")[0]
-    return float(metrics.get(f"{prefix}_max_ratio", float("nan")))
-
-
-def _barrier_difference(metrics: Mapping[str, float | int], variant: str) -> float:
-    prefix = variant.replace("-", "_")
-    if not metrics.get(f"{prefix}_comparable"):
-        return float("nan")
-    return float(metrics[f"{prefix}_model"] - metrics[f"{prefix}_reference"])
-
-
-FURTHER = {
-    "phonons": _FurtherSpread(
-        "max-ratio", "highest frequency, model over DFT", "", 1.0, _max_ratio
-    ),
-    "migration": _FurtherSpread(
-        "difference", "barrier, model minus DFT", "eV", 0.0, _barrier_difference
-    ),
-}
-"""By suite."""
-
-
 def further_spreads(analysis: AnySuite, present: Sequence[Side]) -> list[SpreadPlot]:
     """What else of a suite is shown case by case, a plot for each variant that has values."""
-    further = FURTHER.get(analysis.name)
-    if further is None:
-        return []
     plots = (
         spread_plot(
             analysis.name,
-            str(variant),
-            further.name,
-            further.label,
+            variant,
+            metric.key.replace("_", "-"),
+            metric.spread.label,
             {
                 side.label: [
-                    (record.case, further.value(record.metrics, variant))
+                    (record.case, analysis.number(side.run.result(record), variant, metric.key))
                     for record in side.run.of(analysis.name, side.model)
                 ]
                 for side in present
             },
-            unit=further.unit,
-            target=further.target,
+            unit=metric.unit,
+            target=metric.spread.target,
         )
+        for metric in analysis.metrics
+        if metric.spread is not None
         for variant in analysis.variant_names
     )
     return [plot for plot in plots if plot is not None]

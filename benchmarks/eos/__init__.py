@@ -3,13 +3,10 @@
 The bulk modulus is a curvature, so the ratio of the model's to DFT's says how soft the model is near
 equilibrium. It is taken twice: at DFT's equilibrium volume (``fixed-geometry``), where a model with
 another equilibrium is under pressure, and at the model's own (``relaxed``). A model whose volume is too
-large is softer at its own for that reason alone. A curve without a minimum among its volumes ranks as the
-softest around its own, on the side that its energy falls to in volume, and farthest from DFT's.
+large is softer at its own for that reason alone.
 """
 
 from __future__ import annotations
-
-import numpy as np
 
 from umlip_bench.analysis.metric import Metric
 from umlip_bench.analysis.over import Median, Share, below_one
@@ -46,7 +43,7 @@ SUITE = Suite(
         Metric(
             "bulk_modulus_scale",
             Judged.bulk_modulus_scale,
-            rank=lambda s: -np.inf,
+            ranked=Judged.softest,
             over=(
                 Median("bulk modulus / DFT", headline="bulk moduli", paired=True, always=True),
                 Share("share softened", name="share_softened", holds=below_one),
@@ -55,7 +52,7 @@ SUITE = Suite(
         Metric(
             "volume_error",
             Judged.volume_error,
-            rank=Judged.downhill,
+            ranked=Judged.volume_rank,
             over=(
                 Median("volume error", unit="%", size=0.01),
                 Median(
@@ -71,7 +68,7 @@ SUITE = Suite(
         Metric(
             "derivative_error",
             Judged.derivative_error,
-            rank=lambda s: np.inf,
+            ranked=Judged.farthest,
             over=(Median("|B0' error|", name="derivative_mae", absolute=True, paired=True),),
         ),
         Metric("pressure", Judged.pressure, "GPa", (Median("pressure"),), only=(FIXED,)),
@@ -86,9 +83,9 @@ SUITE = Suite(
             Judged.delta,
             "meV/atom",
             (Median("delta", paired=True),),
-            rank=lambda s: np.inf,
+            ranked=Judged.farthest,
         ),
-        Metric("nu", Judged.nu, "%", (Median("nu", paired=True),), rank=lambda s: np.inf),
+        Metric("nu", Judged.nu, "%", (Median("nu", paired=True),), ranked=Judged.farthest),
         Metric(
             "no_minimum",
             Judged.has_no_minimum,

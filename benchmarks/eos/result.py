@@ -170,10 +170,18 @@ class Judged:
         """Whether there is none among the volumes."""
         return float(self.minimum is None)
 
-    def downhill(self) -> float:
-        """Where the volume is if there is no minimum: infinite, on the side that the energy falls to."""
-        ends = self.curve.energies[np.argsort(self.curve.volumes)[[0, -1]]]
-        return float(np.inf if ends[1] < ends[0] else -np.inf)
+    def softest(self) -> float:
+        """Rank of a bulk modulus that there is not, for want of a minimum."""
+        return NAN if self.material.reference is None else -np.inf
+
+    def farthest(self) -> float:
+        """Rank of a distance from DFT's curve that there is not, likewise."""
+        return NAN if self.material.reference is None else np.inf
+
+    def volume_rank(self) -> float:
+        """Of a volume that there is not: on the side that the energy falls to."""
+        expands = self.curve.energies[-1] < self.curve.energies[0]
+        return self.farthest() if expands else self.softest()
 
     def volume_error(self) -> float:
         """Equilibrium volume relative to DFT's, minus one."""

@@ -127,7 +127,7 @@ SUITE = Suite(
             Judged.heat_capacity_error,
             "J/(mol K)",
             (Median("C - DFT"), Median(name="heat_capacity_mae", absolute=True)),
-            rank=lambda s: np.inf * s.too_soft(),
+            ranked=Judged.above_all,
         ),
         Metric(
             "entropy_error",
@@ -136,7 +136,7 @@ SUITE = Suite(
             ),
             "J/(mol K)",
             (Median(), Median("|S error|", name="entropy_mae", absolute=True, paired=True)),
-            rank=lambda s: np.inf * s.too_soft() if s.dft is not None else NAN,
+            ranked=Judged.above_all_of_cells,
         ),
         Metric(
             "free_energy_error",
@@ -147,8 +147,9 @@ SUITE = Suite(
             ),
             "meV/atom",
             (Median(), Median("|F error|", name="free_energy_mae", absolute=True, paired=True)),
-            rank=lambda s: -np.inf * s.too_soft() if s.dft is not None else NAN,
+            ranked=Judged.below_all_of_cells,
         ),
+        Metric("too_soft", Judged.too_soft),
         Metric("imaginary", lambda s: s.model.imaginary),
         Metric(
             "is_stable",

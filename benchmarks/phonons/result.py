@@ -247,16 +247,29 @@ class Judged:
         return NAN if stated is None else self.own.heat_capacity - stated
 
     def too_soft(self) -> float:
-        """1 where the model has imaginary modes and DFT none; nan where it has none, or DFT has.
+        """Whether the model has imaginary modes and DFT none; nan without anything of DFT's.
 
         A mode that goes to zero takes heat capacity and entropy to their largest, and the free energy to
-        minus infinity.
+        minus infinity, so that the material ranks there.
         """
         if self.dft is not None:
-            return 1.0 if self.own is None and self.theirs is not None else NAN
+            return float(self.theirs is not None and self.own is None)
+        if self.material.reference_heat_capacity is None:
+            return NAN
         # Without DFT's cells, modes that are imaginary by interpolation tell of the supercell.
-        known = self.material.reference_heat_capacity is not None
-        return 1.0 if known and not self.model.is_stable else NAN
+        return float(not self.model.is_stable)
+
+    def above_all(self) -> float:
+        """Rank of a heat capacity that there is not."""
+        return np.inf if self.too_soft() == 1.0 else NAN
+
+    def above_all_of_cells(self) -> float:
+        """Rank of an entropy, which needs DFT's cells."""
+        return NAN if self.dft is None else self.above_all()
+
+    def below_all_of_cells(self) -> float:
+        """Rank of a free energy, likewise."""
+        return -self.above_all_of_cells()
 
     def frequency_mae(self) -> float:
         """On the mesh, THz."""

@@ -11,8 +11,8 @@ from tests.support.report_runs import write_scaled as write_run
 from umlip_bench.analysis.card import card_content
 from umlip_bench.analysis.card_text import model_card
 from umlip_bench.analysis.compared_models import Side
-from umlip_bench.analysis.elastic import ElasticComparison
 from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Standing, Variant
+from umlip_bench.benchmarks.elastic.result import ElasticComparison
 from umlip_bench.benchmarks.eos.result import Curve, EosComparison
 from umlip_bench.benchmarks.surfaces.result import SurfaceResult
 

@@ -17,8 +17,9 @@ from umlip_bench.analysis.corrected import Factor, corrected, notes
 from umlip_bench.analysis.energies import Variant
 from umlip_bench.analysis.registry import all_suites
 from umlip_bench.analysis.runs import read_run
-from umlip_bench.benchmarks import load_suite, migration
+from umlip_bench.benchmarks import load_suite
 from umlip_bench.benchmarks.defects.case import FormationCase
+from umlip_bench.benchmarks.migration import measure as migration
 from umlip_bench.benchmarks.suite import Mode, StructureRequest
 from umlip_bench.datasets.cases import DefectCase, Preparation
 from umlip_bench.datasets.energy_corrections import mp2020_correction

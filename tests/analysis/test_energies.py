@@ -10,20 +10,19 @@ from umlip_bench.analysis.energies import (
     EnergyValue,
     Standing,
     Variant,
-    comparison_from_arrays,
-    comparison_metrics,
-    comparison_to_arrays,
     energy_caption,
-    energy_rows,
     energy_verdict,
     remarks,
 )
+from umlip_bench.benchmarks import load_suite
+from umlip_bench.benchmarks.defects.result import DefectResult
 from umlip_bench.benchmarks.variants import DFT_NOT_RELAXED, fixed_value, relaxed_value
 from umlip_bench.datasets.cases import Preparation
 from umlip_bench.engine import Relaxed
 from umlip_bench.ground.errors import DataError
 
 NAN = float("nan")
+SUITE = load_suite("defects")
 
 
 def value(reference, model, standing=Standing.COMPARABLE, variant=Variant.FIXED, **more):
@@ -32,6 +31,10 @@ def value(reference, model, standing=Standing.COMPARABLE, variant=Variant.FIXED,
 
 def comparison(name, *values, system=None):
     return EnergyComparison(name, system or name, "eV", tuple(values))
+
+
+def energy_rows(comparisons, n_failed):
+    return SUITE.rows("m", "d", [DefectResult(each, NAN) for each in comparisons], n_failed)
 
 
 def planted(factor, n=8, per_system=1):
@@ -53,7 +56,7 @@ def relaxation(converged=True):
 
 @pytest.mark.parametrize("per_system", [1, 2])
 def test_a_planted_factor_is_found(per_system):
-    rows = by_metric(energy_rows("m", "d", "s", planted(0.8, 16, per_system), 0))
+    rows = by_metric(energy_rows(planted(0.8, 16, per_system), 0))
     assert_allclose(rows["energy_scale"].value, 0.8)
     assert_allclose([rows["energy_scale"].ci_low, rows["energy_scale"].ci_high], 0.8)
     assert_allclose(rows["inverse"].value, 1.25)
@@ -70,7 +73,7 @@ def test_a_planted_factor_is_found(per_system):
 
 
 def test_cases_of_one_system_give_no_interval():
-    rows = by_metric(energy_rows("m", "d", "s", planted(0.8, 12, per_system=12), 0))
+    rows = by_metric(energy_rows(planted(0.8, 12, per_system=12), 0))
     for metric in ("energy_scale", "mae", "share_underpredicted", "ratio_median", "scale_median"):
         assert rows[metric].ci_low is None, metric
         assert rows[metric].n_cases == 12
@@ -78,8 +81,8 @@ def test_cases_of_one_system_give_no_interval():
 
 
 def test_shares_over_systems_have_intervals_only_where_cases_are_independent():
-    assert by_metric(energy_rows("m", "d", "s", planted(0.8, 8), 0))["ratio_median"].ci_low
-    correlated = by_metric(energy_rows("m", "d", "s", planted(0.8, 16, per_system=2), 0))
+    assert by_metric(energy_rows(planted(0.8, 8), 0))["ratio_median"].ci_low
+    correlated = by_metric(energy_rows(planted(0.8, 16, per_system=2), 0))
     assert correlated["share_underpredicted"].ci_low is None
     assert correlated["energy_scale"].ci_low is not None
 
@@ -90,7 +93,7 @@ def test_soft_is_a_scale_below_one_with_an_inverse_above_one():
         comparison(f"{k}", value(x, 0.8 * x + e))
         for k, (x, e) in enumerate(zip(rng.uniform(1, 2, 9), rng.normal(0, 0.02, 9), strict=True))
     ]
-    rows = energy_rows("m", "d", "s", cases, 0)
+    rows = energy_rows(cases, 0)
     verdict = energy_verdict(rows, "m", "barriers")
     assert verdict.startswith("m: soft: barriers are 0.8")
     assert "9/9 too small" in verdict
@@ -99,7 +102,7 @@ def test_soft_is_a_scale_below_one_with_an_inverse_above_one():
 
 def test_too_small_means_nearer_to_zero_for_negative_energies_as_well():
     cases = [comparison("a", value(-1.0, -0.5)), comparison("b", value(1.0, 1.2))]
-    rows = by_metric(energy_rows("m", "d", "s", cases, 0))
+    rows = by_metric(energy_rows(cases, 0))
     assert rows["share_underpredicted"].value == 0.5
 
 
@@ -116,7 +119,7 @@ def test_everything_left_out_is_counted():
         comparison("f", value(1, 0.5), value(NAN, NAN, Standing.FAILED, relaxed)),
         comparison("g", value(1, 0.5), value(1, 0.7, variant=relaxed, flags=("odd",))),
     ]
-    rows = energy_rows("m", "d", "s", cases, n_failed=2)
+    rows = energy_rows(cases, n_failed=2)
     fixed, after = by_metric(rows), by_metric(rows, relaxed)
     assert fixed["energy_scale"].n_cases == 10
     assert fixed["n_no_reference"].value == 1
@@ -134,29 +137,26 @@ def test_everything_left_out_is_counted():
 
 def test_nothing_to_compare():
     cases = [comparison("x", value(NAN, 0.4, Standing.NOT_COMPARABLE, Variant.RELAXED))]
-    rows = energy_rows("m", "d", "s", cases, 0)
+    rows = energy_rows(cases, 0)
     scale = by_metric(rows, Variant.RELAXED)["energy_scale"]
     assert np.isnan(scale.value)
     assert scale.n_cases == 0
     assert "no comparable energies; 1 not comparable" in energy_verdict(rows, "m", "energies")
     assert "in the same way" in energy_caption(rows, "energies")
-    assert {row.n_failed for row in energy_rows("m", "d", "s", [], 4)} == {4}
+    assert {row.n_failed for row in energy_rows([], 4)} == {4}
 
 
 def test_references_of_zero_have_errors_but_no_scale():
-    rows = by_metric(energy_rows("m", "d", "s", [comparison("x", value(0.0, 0.1))], 0))
+    rows = by_metric(energy_rows([comparison("x", value(0.0, 0.1))], 0))
     assert np.isnan(rows["energy_scale"].value)
     assert np.isnan(rows["scale_median"].value)
     assert rows["ratio_median"].n_cases == 0
     assert_allclose(rows["mae"].value, 0.1)
 
 
-def test_equal_names_and_mixed_units_are_refused():
+def test_equal_names_are_refused():
     with pytest.raises(DataError, match="more than once: a"):
-        energy_rows("m", "d", "s", [comparison("a", value(1, 1))] * 2, 0)
-    mixed = [comparison("a", value(1, 1)), EnergyComparison("b", "b", "J", (value(1, 1),))]
-    with pytest.raises(DataError, match="different units: J, eV"):
-        energy_rows("m", "d", "s", mixed, 0)
+        energy_rows([comparison("a", value(1, 1))] * 2, 0)
 
 
 def test_files_give_the_comparison_back():
@@ -166,9 +166,10 @@ def test_files_give_the_comparison_back():
         value(NAN, 0.7, Standing.NOT_COMPARABLE, Variant.RELAXED, reason="why"),
         system="MgO",
     )
-    after = comparison_from_arrays("case", comparison_to_arrays(before))
-    assert repr(after) == repr(before)
-    metrics = comparison_metrics(before)
+    result = DefectResult(before, 0.2)
+    after = SUITE.from_arrays(SUITE.to_arrays(result))
+    assert repr(after) == repr(result)
+    metrics = SUITE.numbers(after)
     assert metrics["fixed_geometry_comparable"] == 1
     assert metrics["relaxed_comparable"] == 0
     assert metrics["relaxed_converged"] == 1

@@ -12,13 +12,7 @@ import pytest
 from scipy import stats
 
 from umlip_bench.analysis import intervals
-from umlip_bench.analysis.energies import (
-    EnergyComparison,
-    EnergyValue,
-    Standing,
-    Variant,
-    energy_rows,
-)
+from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Standing, Variant
 from umlip_bench.analysis.intervals import (
     Estimate,
     clustered_median_estimate,
@@ -28,6 +22,8 @@ from umlip_bench.analysis.intervals import (
 )
 from umlip_bench.analysis.over import pooled_inverse, pooled_mae, pooled_r2, pooled_slope
 from umlip_bench.analysis.softening import inverse_of, mae_of, r2_of, slope_of
+from umlip_bench.benchmarks import load_suite
+from umlip_bench.benchmarks.defects.result import DefectResult
 from umlip_bench.ground.errors import DataError
 
 STATISTICS = {"slope": slope_of, "inverse": inverse_of, "r2": r2_of, "mae": mae_of}
@@ -326,7 +322,9 @@ def energy_estimates(
         )
         for k in range(len(x))
     ]
-    rows = energy_rows("toy", "toy", "defects", comparisons, 0)
+    rows = load_suite("defects").rows(
+        "toy", "toy", [DefectResult(each, 0.0) for each in comparisons], 0
+    )
     return {row.metric: (row.value, row.ci_low, row.ci_high) for row in rows}
 
 

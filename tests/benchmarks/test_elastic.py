@@ -10,18 +10,9 @@ from pymatgen.analysis.elasticity import ElasticTensor
 from scipy.spatial.transform import Rotation
 
 import umlip_bench
-from umlip_bench.analysis.elastic import (
-    ELASTIC,
-    FIXED,
-    GPA,
-    RELAXED,
-    ElasticComparison,
-    ReferenceModuli,
-    case_table,
-    elastic_metrics,
-    elastic_rows,
-)
-from umlip_bench.analysis.elasticity import (
+from umlip_bench.benchmarks import load_suite
+from umlip_bench.benchmarks.elastic import measure as elastic
+from umlip_bench.benchmarks.elastic.elasticity import (
     elastic_constants,
     invariant_constants,
     is_stable,
@@ -30,15 +21,21 @@ from umlip_bench.analysis.elasticity import (
     strain_tensor,
     stress_vector,
 )
-from umlip_bench.benchmarks import elastic, load_suite
-from umlip_bench.benchmarks.elastic import ElasticMeasurement, strained
+from umlip_bench.benchmarks.elastic.measure import ElasticMeasurement, strained
+from umlip_bench.benchmarks.elastic.result import (
+    FIXED,
+    RELAXED,
+    ElasticComparison,
+    ReferenceModuli,
+)
 from umlip_bench.benchmarks.suite import StructureRequest
 from umlip_bench.engine.scheduler import Failed, run_tasks
 from umlip_bench.ground.crystal_axes import crystal_axes
 from umlip_bench.ground.errors import DataError
 from umlip_bench.ground.structures import read_structure
+from umlip_bench.ground.units import GPA
 
-from ..support.measuring import measured
+from ..support.measuring import by_variant, measured
 from ..support.potentials import Springs
 
 SUITE = load_suite("elastic")
@@ -228,8 +225,8 @@ def test_emt_copper_from_a_file(cell, tmp_path):
     found = measured(SUITE, model, [ElasticMeasurement("Cu", atoms)])["Cu"]
     constants = found.fixed / GPA
     np.testing.assert_allclose(constants, cubic_constants(166.7, 111.2, 86.5), atol=0.06)
-    assert elastic_metrics(found)[FIXED].lowest_eigenvalue == pytest.approx(55.5, abs=0.1)
-    table = case_table([found])
+    assert by_variant(SUITE, found)[FIXED].lowest_eigenvalue == pytest.approx(55.5, abs=0.1)
+    table = SUITE.case_table([found])
     assert table.rows[0][6:9] == tuple(
         f"{constants[i, j]:.1f}" for i, j in ((0, 0), (0, 1), (3, 3))
     )
@@ -251,9 +248,7 @@ def comparison(name, factor):
 def test_rows_count_the_unstable():
     materials = [comparison(f"m{k}", f) for k, f in enumerate((0.7, 0.8, 0.85, 0.9, 0.95, 0.99))]
     unstable = ElasticComparison("bad", ReferenceModuli(1, 1), -np.eye(6), None, "", "no rest")
-    rows = {
-        (r.variant, r.metric): r for r in elastic_rows("toy", "data", [*materials, unstable], 1)
-    }
+    rows = {(r.variant, r.metric): r for r in SUITE.rows("toy", "data", [*materials, unstable], 1)}
     # Below all moduli, so that the median goes down and the low end of the interval is its own.
     row = rows[FIXED, "bulk_modulus_scale_median"]
     assert (row.n_cases, row.n_below, row.n_failed) == (7, 1, 1)
@@ -268,12 +263,12 @@ def test_rows_count_the_unstable():
     assert rows[FIXED, "share_unstable"].value == pytest.approx(1 / 7)
     assert rows[RELAXED, "share_unstable"].n_failed == 2
     fixed = [row for row in rows.values() if row.variant == FIXED]
-    assert "soft" in ELASTIC.verdict(fixed, "toy")
-    assert "unstable 1/7" in ELASTIC.verdict(fixed, "toy")
+    assert "soft" in SUITE.verdict(fixed, "toy")
+    assert "unstable 1/7" in SUITE.verdict(fixed, "toy")
     assert "shear moduli 0.85 [below all, 0.99] of DFT's in the median of 7 materials" in (
-        ELASTIC.verdict(fixed, "toy")
+        SUITE.verdict(fixed, "toy")
     )
-    table = case_table([unstable])
+    table = SUITE.case_table([unstable])
     assert table.rows[0][-1] == "no"
     assert "no rest" in table.notes[-1]
 
@@ -292,7 +287,7 @@ def test_results_come_back_from_arrays():
 def test_a_structure_without_reference():
     model = Springs(A / np.sqrt(2), STIFFNESS)
     cases = SUITE.structure_cases(StructureRequest(fcc(), "mine", 1, None))
-    metrics = elastic_metrics(measured(SUITE, model, cases)["mine"])[RELAXED]
+    metrics = by_variant(SUITE, measured(SUITE, model, cases)["mine"])[RELAXED]
     assert metrics.bulk_modulus == pytest.approx(4 / 3 * STIFFNESS / A / GPA, rel=1e-3)
     assert np.isnan(metrics.bulk_modulus_scale)
 
@@ -333,9 +328,9 @@ def test_zincblende_in_three_orientations(load_model):
         ElasticMeasurement("turned", other),
     ]
     found = measured(SUITE, load_model("chgnet-0.3.0"), cases)
-    straight = elastic_metrics(found["primitive"])
+    straight = by_variant(SUITE, found["primitive"])
     assert straight[FIXED].fit_residual == pytest.approx(0.066, abs=0.001)
     for result in found.values():
-        for variant, numbers in elastic_metrics(result).items():
+        for variant, numbers in by_variant(SUITE, result).items():
             assert numbers.shear_modulus == pytest.approx(straight[variant].shear_modulus, rel=2e-3)
             assert numbers.bulk_modulus == pytest.approx(straight[variant].bulk_modulus, rel=2e-3)

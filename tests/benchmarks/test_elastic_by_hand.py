@@ -12,7 +12,7 @@ from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 from scipy.spatial.transform import Rotation
 
 from umlip_bench.benchmarks import load_suite
-from umlip_bench.benchmarks.elastic import ElasticMeasurement
+from umlip_bench.benchmarks.elastic.measure import ElasticMeasurement
 
 from ..support.measuring import measured
 

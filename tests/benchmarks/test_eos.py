@@ -169,7 +169,7 @@ def test_curves_without_a_minimum_keep_their_rank():
 def test_results_come_back_from_arrays():
     for points in (True, False):
         result = measured(SUITE, Squeezable(CURVE), [reference_case(points=points)])["toy"]
-        again = SUITE.from_arrays("toy", SUITE.to_arrays(result))
+        again = SUITE.from_arrays(SUITE.to_arrays(result))
         np.testing.assert_equal(SUITE.numbers(again), SUITE.numbers(result))
         json.dumps(SUITE.numbers(result))
 
@@ -179,7 +179,7 @@ def test_a_structure_without_reference():
     cases = SUITE.structure_cases(StructureRequest(atoms, "mine", 1, None))
     result = measured(SUITE, Squeezable(CURVE), cases)["mine"]
     assert result.fixed is None
-    again = SUITE.from_arrays("mine", SUITE.to_arrays(result))
+    again = SUITE.from_arrays(SUITE.to_arrays(result))
     metrics = SUITE.numbers(again)
     assert metrics["volume"] == pytest.approx(CURVE.volume, rel=1e-6)
     assert np.isnan(metrics["relaxed_bulk_modulus_scale"])

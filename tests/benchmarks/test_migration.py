@@ -11,12 +11,13 @@ from ase.constraints import FixAtoms
 from ase.mep import NEB
 from ase.optimize import FIRE
 
+from umlip_bench.analysis.drawing import DFT
 from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Standing, Variant
-from umlip_bench.analysis.migration import MigrationComparison, distances_to_polyline
-from umlip_bench.analysis.report.pictures import DFT, DRAWERS
-from umlip_bench.benchmarks import migration
-from umlip_bench.benchmarks.hops import BLOCKED, N_IMAGES, vacancy_hops
-from umlip_bench.benchmarks.migration import Migration, MigrationSuite, between
+from umlip_bench.benchmarks import load_suite
+from umlip_bench.benchmarks.migration import measure as migration
+from umlip_bench.benchmarks.migration.hops import BLOCKED, N_IMAGES, vacancy_hops
+from umlip_bench.benchmarks.migration.measure import Migration, between
+from umlip_bench.benchmarks.migration.result import MigrationComparison, distances_to_polyline
 from umlip_bench.benchmarks.suite import Mode, StructureRequest
 from umlip_bench.cli import main
 from umlip_bench.engine import Done, run_tasks
@@ -24,11 +25,12 @@ from umlip_bench.ground.errors import UmlipBenchError
 
 from ..engine.test_bands import HOMES, WELL, TwoWells, approx_images, barriers, hop, vacancy_hop
 
+SUITE = load_suite("migration")
+
 
 def measured(model, *cases):
-    suite = MigrationSuite()
     found = {}
-    for outcome in run_tasks(model, [(case.name, suite.measure(case)) for case in cases]):
+    for outcome in run_tasks(model, [(case.name, SUITE.measure(case)) for case in cases]):
         assert isinstance(outcome, Done), outcome
         found[outcome.key] = outcome.result
     return found
@@ -168,7 +170,7 @@ def test_only_what_dft_prepared_likewise_is_compared(prepared, approx, band):
 
 def counts(result):
     """What the summary counts, by variant and metric."""
-    rows = MigrationSuite().rows("m", "d", [result], 0)
+    rows = SUITE.rows("m", "d", [result], 0)
     return {(row.variant, row.metric): row.value for row in rows}
 
 
@@ -260,12 +262,10 @@ def test_a_path_that_only_rises_has_no_barrier(energies, images, where):
     assert value.reason == f"in {where} no image is higher than both end points"
     assert np.isnan(value.model) == ("the model" in where)
     assert np.isnan(value.reference) == ("DFT" in where or energies is None)
-    table = MigrationSuite().case_table([result])
+    table = SUITE.case_table([result])
     assert ("no barrier (" in table.rows[0][2]) == ("the model" in where)
-    rows = MigrationSuite().rows("m", "d", [result], 0)
-    (verdict,) = {
-        MigrationSuite().presentation.verdict([r for r in rows if r.variant == Variant.FIXED], "m")
-    }
+    rows = SUITE.rows("m", "d", [result], 0)
+    (verdict,) = {SUITE.presentation.verdict([r for r in rows if r.variant == Variant.FIXED], "m")}
     assert "1 without a barrier" in verdict
 
 
@@ -286,21 +286,18 @@ def test_energies_beside_forces_along_the_path(energy, force):
     assert again.force_slope == pytest.approx(force)
     differ = abs(energy - force) > 0.1
     assert again.stories_differ == differ
-    rows = [r for r in MigrationSuite().rows("m", "d", [again], 0) if r.variant == Variant.FIXED]
+    rows = [r for r in SUITE.rows("m", "d", [again], 0) if r.variant == Variant.FIXED]
     found = {row.metric: row.value for row in rows}
     assert found["path_energy_slope_median"] == pytest.approx(energy)
     assert found["path_force_slope_median"] == pytest.approx(force)
-    said = MigrationSuite().presentation.verdict(rows, "m")
+    said = SUITE.presentation.verdict(rows, "m")
     assert ("do not tell the same story on 1/1" in said) == differ
-    assert (
-        any("same story" in note for note in MigrationSuite().case_table([again]).notes) == differ
-    )
-    assert MigrationSuite().analysis.scaled(result, 2.0).force_slope == pytest.approx(2 * force)
+    assert any("same story" in note for note in SUITE.case_table([again]).notes) == differ
+    assert SUITE.scaled(result, 2.0).force_slope == pytest.approx(2 * force)
 
 
 def results_through_files(found):
-    suite = MigrationSuite()
-    return [suite.from_arrays(each.energies.name, suite.to_arrays(each)) for each in found]
+    return [SUITE.from_arrays(SUITE.to_arrays(each)) for each in found]
 
 
 def test_images_that_are_far_apart():
@@ -358,7 +355,7 @@ def test_the_way_of_the_ion_is_compared_with_that_in_dft():
     images = tuple(hop(7))
     energies = np.array([0, 0.2, 0.4, 0.5, 0.4, 0.3, 0.3])
     case = two_wells(images=images, energies=energies, prepared=Variant.NEB)
-    numbers = MigrationSuite().numbers(measured(TwoWells(), case)["hop"])
+    numbers = SUITE.numbers(measured(TwoWells(), case)["hop"])
     left, top, right = TwoWells.stationary()
     ends = TwoWells.bend * (1 - (np.array([left, right]) / WELL) ** 2)
     at_top = TwoWells.bend * (1 - (top / WELL) ** 2)
@@ -372,7 +369,7 @@ def test_the_way_of_the_ion_is_compared_with_that_in_dft():
     # None of this depends on which periodic images of the atoms the file holds.
     for image in images[2:]:
         image.wrap()
-    again = MigrationSuite().numbers(measured(TwoWells(), case)["hop"])
+    again = SUITE.numbers(measured(TwoWells(), case)["hop"])
     assert again == pytest.approx(numbers, abs=1e-6)
 
 
@@ -394,7 +391,7 @@ def test_the_distribution_of_differences_from_ten_paths_on():
     ]
 
     def found(results):
-        rows = MigrationSuite().rows("m", "d", results, 0)
+        rows = SUITE.rows("m", "d", results, 0)
         return {r.metric: (r.value, r.n_cases, r.unit) for r in rows if "difference" in r.metric}
 
     rows = found(results)
@@ -410,8 +407,7 @@ def test_profiles_are_drawn():
     """DFT in every panel, dotted where it was prepared otherwise, and each model's variants."""
     energies = np.array([0, 0.3, 0.6, 0.3, 0.2])
     result = measured(TwoWells(), two_wells(images=on_the_path(), energies=energies))["hop"]
-    _, draw = DRAWERS["migration"]
-    drawings = draw({"soft": result, "hard": result})
+    drawings = SUITE.drawings({"soft": result, "hard": result})
     assert [drawing.comparable for drawing in drawings] == [True, False, False]
     assert len({drawing.y_range for drawing in drawings}) == 1
     for drawing in drawings:
@@ -432,15 +428,14 @@ def test_ends_that_have_moved_take_the_path_along():
 
 
 def test_round_trip():
-    suite = MigrationSuite()
     case = two_wells(energies=np.array([0, 0.1, 0.6, 0.5, 0.5]), prepared=Variant.APPROX_NEB)
     result = measured(TwoWells(), case)["hop"]
-    again = suite.from_arrays("hop", suite.to_arrays(result))
+    again = SUITE.from_arrays(SUITE.to_arrays(result))
     assert isinstance(again, MigrationComparison)
     assert again.energies == result.energies
-    assert suite.numbers(again) == suite.numbers(result)
-    assert suite.case_table([again]) == suite.case_table([result])
-    rows = {(r.variant, r.metric): r for r in suite.rows("m", "d", [again], 0)}
+    np.testing.assert_equal(SUITE.numbers(again), SUITE.numbers(result))
+    assert SUITE.case_table([again]) == SUITE.case_table([result])
+    rows = {(r.variant, r.metric): r for r in SUITE.rows("m", "d", [again], 0)}
     assert rows["approx-neb", "energy_scale"].n_cases == 1
     assert rows["neb", "n_not_comparable"].value == 1
 
@@ -484,7 +479,7 @@ def test_a_hop_ends_where_the_vacancy_was():
 def test_an_ion_must_be_named(ion, reason):
     request = StructureRequest(bulk("MgO", "rocksalt", a=4.21), "MgO", 1, ion)
     with pytest.raises(UmlipBenchError, match=reason):
-        MigrationSuite().structure_cases(request)
+        SUITE.structure_cases(request)
 
 
 # ---- data
@@ -493,7 +488,7 @@ def test_an_ion_must_be_named(ion, reason):
 def test_the_embedded_paths():
     from umlip_bench import datasets
 
-    cases = MigrationSuite().cases(datasets.load("pbe-mini"), Mode.STANDARD)
+    cases = SUITE.cases(datasets.load("pbe-mini"), Mode.STANDARD)
     assert "Al" in {case.system for case in cases}
     assert all(case.prepared is Variant.FIXED for case in cases)
 

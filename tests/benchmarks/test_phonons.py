@@ -156,7 +156,7 @@ def test_thermodynamics_of_imaginary_modes_keep_their_rank():
         measured(SUITE, model, [dft_case(truth, str(k))])[str(k)] for k, model in enumerate(models)
     ]
     metrics = [by_variant(SUITE, each)[FIXED] for each in results]
-    assert [m.is_stable for m in metrics] == [1] * 6 + [0] * 2
+    assert [m.too_soft for m in metrics] == [0] * 6 + [1] * 2
     rows = {(r.variant, r.metric): r for r in SUITE.rows("toy", "data", results, 0)}
     for key, far in (("heat_capacity", 1e6), ("entropy", 1e6), ("free_energy", -1e6)):
         errors = [getattr(m, f"{key}_error") for m in metrics[:6]] + 2 * [far]
@@ -168,6 +168,7 @@ def test_thermodynamics_of_imaginary_modes_keep_their_rank():
         )
     # DFT's own imaginary modes leave nothing to compare with.
     unstable = measured(SUITE, truth, [dft_case(HarmonicLattice(A, 3.0, -0.2), "x")])["x"]
+    assert by_variant(SUITE, unstable)[FIXED].too_soft == 0
     rows = {(r.variant, r.metric): r for r in SUITE.rows("toy", "data", [*results, unstable], 0)}
     assert rows[FIXED, "entropy_mae"].n_cases == 8
 
@@ -197,7 +198,7 @@ def test_results_come_back_from_arrays():
     truth = HarmonicLattice(A, 3.0, 0.7)
     for case in (dft_case(truth), lattice_case(heat_capacity=24.0, fixed_only="as built")):
         result = measured(SUITE, truth, [case])["lattice"]
-        again = SUITE.from_arrays("lattice", SUITE.to_arrays(result))
+        again = SUITE.from_arrays(SUITE.to_arrays(result))
         assert SUITE.numbers(again) == pytest.approx(SUITE.numbers(result), nan_ok=True)
         assert again.sampling.path.labels == result.sampling.path.labels
         assert again.not_comparable == result.not_comparable

@@ -514,3 +514,43 @@ def test_forces_at_rest_of_random_displacements(tmp_path, amplitude):
     metrics = ratios(tmp_path / "x", tmp_path / "run")
     assert metrics["fixed_max_ratio"] == pytest.approx(1, abs=1e-4)
     assert metrics["fixed_force_constant_slope"] == pytest.approx(1, abs=1e-4)
+
+
+def two_exchanged(first, second):
+    """Forces of two atoms of one element, which a supercell numbers from 0."""
+
+    def change(phonon, forces):
+        order = np.arange(forces.shape[1])
+        order[[first, second]] = order[[second, first]]
+        return forces[:, order]
+
+    return change
+
+
+LOW = np.array([[0.02, 0.03, 0.01], [0.51, 0.48, 0.03], [0.47, 0.02, 0.53], [-0.02, 0.52, 0.47]])
+"""Of AuCu3 without any symmetry."""
+
+
+@pytest.mark.parametrize(
+    ("coordinates", "random", "pair", "said"),
+    [
+        (IDEAL, 2, (8, 15), "9 (Cu) look like those of 16"),
+        (IDEAL, 3, (0, 7), "1 (Au) look like those of 8"),
+        (LOW, 16, (8, 25), "of the forces unexplained"),
+        (LOW, 40, (9, 30), "of the forces unexplained"),
+    ],
+)
+def test_two_exchanged_atoms_of_random_displacements(tmp_path, coordinates, random, pair, said):
+    for name, change in (("clean", None), ("exchanged", two_exchanged(*pair))):
+        made(tmp_path / name, auCu3(), coordinates, random=random, change=change)
+    assert len(datasets.load(str(tmp_path / "clean")).of_task("phonons")) == 1
+    with pytest.raises(DataError, match="not look to be in the order") as raised:
+        datasets.load(str(tmp_path / "exchanged"))
+    assert said in str(raised.value)
+    (case,) = datasets.load(str(tmp_path / "exchanged"), trust_order=True).of_task("phonons")
+    assert "trusted" in case.notes[-1]
+
+
+def test_a_crystal_without_symmetry_is_read(tmp_path):
+    made(tmp_path / "x", auCu3(), LOW)
+    assert len(datasets.load(str(tmp_path / "x")).of_task("phonons")) == 1

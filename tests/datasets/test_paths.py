@@ -9,7 +9,7 @@ from ase.build import bulk
 from ase.geometry import find_mic
 
 from umlip_bench import datasets
-from umlip_bench.benchmarks.migration import MigrationSuite
+from umlip_bench.benchmarks import load_suite
 from umlip_bench.benchmarks.suite import Mode
 from umlip_bench.cli import main
 from umlip_bench.datasets.cases import PathMethod
@@ -67,7 +67,7 @@ def test_a_sound_path_is_taken_as_it_is(tmp_path):
     assert case.forward_barrier == pytest.approx(1.0)
     for found, given in zip(case.images, images, strict=True):
         np.testing.assert_allclose(found.positions, given.positions, atol=1e-7)
-    (ours,) = MigrationSuite().cases(datasets.load(str(tmp_path / "my.xyz")), Mode.STANDARD)
+    (ours,) = load_suite("migration").cases(datasets.load(str(tmp_path / "my.xyz")), Mode.STANDARD)
     assert ours.barrier == pytest.approx(1.0)
     assert ours.prepared == "neb"
 
@@ -206,7 +206,7 @@ def test_images_without_energy_are_left_out_if_the_barrier_can_do_without(tmp_pa
         "3 of 5 images have REF_energy: no barrier to compare with, which takes both end points and an "
         "image between them",
     )
-    (ours,) = MigrationSuite().cases(datasets.load(str(tmp_path / "my.xyz")), Mode.STANDARD)
+    (ours,) = load_suite("migration").cases(datasets.load(str(tmp_path / "my.xyz")), Mode.STANDARD)
     assert np.isnan(ours.barrier)
 
 

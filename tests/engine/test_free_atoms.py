@@ -2,6 +2,8 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import ase.io
 import numpy as np
@@ -10,12 +12,13 @@ from ase import Atoms
 from ase.build import add_adsorbate, bulk, fcc111
 
 import umlip_bench
+from tests.conftest import LoadModel
 from tests.support.potentials import Springs
 from umlip_bench import predict
 from umlip_bench.benchmarks import load_suite
-from umlip_bench.benchmarks.eos import EosMeasurement
-from umlip_bench.benchmarks.phonons import PhononMeasurement
-from umlip_bench.benchmarks.suite import StructureRequest
+from umlip_bench.benchmarks.eos.measure import EosMeasurement
+from umlip_bench.benchmarks.phonons.measure import PhononMeasurement
+from umlip_bench.benchmarks.suite import Case, StructureRequest
 from umlip_bench.cli import main
 from umlip_bench.engine import Done, Failed, Relax, run_requests, run_tasks
 from umlip_bench.engine.dynamics import Langevin
@@ -25,13 +28,13 @@ from umlip_bench.ground.birch_murnaghan import Equilibrium
 EMT = "ase:ase.calculators.emt:EMT"
 
 
-def far_adatom():
+def far_adatom() -> Any:
     slab = fcc111("Cu", (2, 2, 2), vacuum=9.0, periodic=True)
     add_adsorbate(slab, "Ni", height=9.0, position="fcc")
     return slab
 
 
-def layers():
+def layers() -> Atoms:
     """A crystal of one sheet: held within, free as a whole, so that nothing is to be refused."""
     return Atoms("Cu", cell=[2.5, 2.5, 20.0], pbc=True)
 
@@ -47,7 +50,7 @@ SUITES = ("eos", "elastic", "phonons", "surfaces")
 
 
 @pytest.mark.parametrize("name", FREE)
-def test_the_atoms_are_named(name):
+def test_the_atoms_are_named(name: Any) -> None:
     atoms, named, distance = FREE[name]
     potential = _emt()
     for request in (Static(atoms, held=True), Relax(atoms, held=True)):
@@ -57,7 +60,7 @@ def test_the_atoms_are_named(name):
         assert distance in str(outcome.error) or isinstance(request, Relax)
 
 
-def _emt():
+def _emt() -> Any:
     return umlip_bench.potential(EMT, dtype="float64")
 
 
@@ -74,7 +77,7 @@ def _emt():
     ],
     ids=["primitive", "cubic", "supercell", "sheet", "chain", "dimer", "two sheets"],
 )
-def test_atoms_with_neighbours_pass(atoms):
+def test_atoms_with_neighbours_pass(atoms: Any) -> None:
     """Whether the neighbour is another atom or an image of itself, and at forces of zero by symmetry."""
     (outcome,) = run_requests(_emt(), [Static(atoms, held=True)])
     assert isinstance(outcome, Done)
@@ -82,7 +85,7 @@ def test_atoms_with_neighbours_pass(atoms):
     np.testing.assert_array_equal(outcome.result.forces, prediction.forces)
 
 
-def test_a_gas_may_be_asked_about_and_simulated():
+def test_a_gas_may_be_asked_about_and_simulated() -> None:
     gas = Atoms("CuNi", [[0, 0, 0], [0, 0, 10.0]], cell=[20.0] * 3, pbc=True)
     (outcome,) = run_requests(_emt(), [Static(gas)])
     assert isinstance(outcome, Done)
@@ -94,7 +97,9 @@ def test_a_gas_may_be_asked_about_and_simulated():
 
 @pytest.mark.parametrize("suite", SUITES)
 @pytest.mark.parametrize("name", ["fcc", "simple cubic", "rocksalt"])
-def test_suites_refuse_them(tmp_path, capsys, suite, name):
+def test_suites_refuse_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], suite: Any, name: str
+) -> None:
     atoms, _, _ = FREE[name]
     ase.io.write(tmp_path / "x.cif", atoms)
     out = tmp_path / "run"
@@ -107,7 +112,7 @@ def test_suites_refuse_them(tmp_path, capsys, suite, name):
     assert "nothing holds atom" in capsys.readouterr().err
 
 
-def test_relax_refuses_them(tmp_path, capsys):
+def test_relax_refuses_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ase.io.write(tmp_path / "x.cif", bulk("Cu", "fcc", a=14.0))
     out = tmp_path / "o.xyz"
     command = ["relax", str(tmp_path / "x.cif"), "--model", EMT, "--device", "cpu"]
@@ -119,7 +124,7 @@ def test_relax_refuses_them(tmp_path, capsys):
 class Leaves(Springs):
     """Springs under tension that pulls the cell apart once it is free to relax."""
 
-    def _one(self, graph, stress):
+    def _one(self, graph: Any, stress: Any) -> Any:
         found = super()._one(graph, stress)
         # Until they no longer reach.
         pull = -0.3 * np.eye(3) * bool(len(graph.edges[0])) if stress else None
@@ -128,10 +133,10 @@ class Leaves(Springs):
 
 @pytest.mark.parametrize("symbol", ["Fe", "Cs", "Al"])
 @pytest.mark.parametrize("suite", ["phonons", "eos"])
-def test_one_geometry_stands_where_the_relaxed_one_falls_apart(suite, symbol):
+def test_one_geometry_stands_where_the_relaxed_one_falls_apart(suite: str, symbol: str) -> None:
     """A simple cubic crystal is held where it is; its cell grows until the springs no longer reach."""
     atoms = Atoms(symbol, cell=[3.2] * 3, pbc=True)
-    cases = {
+    cases: dict[str, Case] = {
         "phonons": PhononMeasurement("x", atoms, 2 * np.eye(3, dtype=int), np.eye(3)),
         "eos": EosMeasurement("x", atoms, Equilibrium(atoms.get_volume() * 0.8, 0.5, 4.0)),
     }
@@ -147,7 +152,7 @@ def test_one_geometry_stands_where_the_relaxed_one_falls_apart(suite, symbol):
 
 @pytest.mark.parametrize("symbol", ["Cs", "Ba", "Xe"])
 @pytest.mark.parametrize("suite", ["eos", "elastic"])
-def test_beyond_the_cutoff_of_m3gnet(load_model, suite, symbol):
+def test_beyond_the_cutoff_of_m3gnet(load_model: LoadModel, suite: str, symbol: str) -> None:
     """The model's cutoff is 5 Å; neighbours in caesium are 5.3 Å apart, in the others at this volume too."""
     atoms = bulk(symbol, "bcc", a=6.15)
     of = load_suite(suite)

@@ -9,7 +9,7 @@ from pymatgen.analysis.elasticity import ElasticTensor
 from pymatgen.io.ase import AseAtomsAdaptor
 from scipy.spatial.transform import Rotation
 
-from umlip_bench.analysis.elasticity import invariant_constants
+from umlip_bench.benchmarks.elastic.elasticity import invariant_constants
 from umlip_bench.ground.crystal_axes import crystal_axes
 from umlip_bench.ground.errors import StructureError
 

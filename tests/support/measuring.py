@@ -52,7 +52,7 @@ def results(model: Potential, suite: AnyBenchmark, cases: Sequence[Any]) -> list
     found = measured(suite, model, cases)
     for name, result in found.items():
         suite.numbers(result)
-        found[name] = suite.from_arrays(name, suite.to_arrays(result))
+        found[name] = suite.from_arrays(suite.to_arrays(result))
     return [found[case.name] for case in cases]
 
 

@@ -10,9 +10,9 @@ import yaml
 
 from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Standing, Variant
 from umlip_bench.analysis.frames import FrameComparison, Geometry, MaterialComparison
-from umlip_bench.analysis.migration import MigrationComparison, Profile
 from umlip_bench.analysis.runs import Run
 from umlip_bench.benchmarks.eos.result import Curve, EosComparison
+from umlip_bench.benchmarks.migration.result import MigrationComparison, Profile
 from umlip_bench.benchmarks.phonons.result import (
     BandPath,
     FrequencySampling,

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from umlip_bench.analysis.registry import all_suites, suite_of
+from umlip_bench.analysis.registry import suite_of
 from umlip_bench.analysis.run_files import (
     CASES,
     CONFIG,
@@ -33,7 +33,7 @@ from umlip_bench.ground.errors import ContentError, RunFolderError, UmlipBenchEr
 from umlip_bench.ground.journal import unpack
 from umlip_bench.ground.plain import from_plain, load_json
 from umlip_bench.running.folder import RunFolder
-from umlip_bench.running.old_layouts import read_old
+from umlip_bench.running.old_layouts import READERS, read_old
 
 BEFORE_JOURNAL, OLD_SCHEMAS = 4, (4, 5)
 
@@ -136,7 +136,7 @@ def _lines(old: Path) -> Iterator[tuple[str, _Read]]:
     for line in path.read_bytes().split(b"\n")[:-1] if path.exists() else []:
         try:
             entry = load_json(line)
-            if entry["suite"] in all_suites():
+            if entry["suite"] in READERS:
                 found[entry["suite"], entry["model"], entry["case"]] = entry
         except (ValueError, KeyError, TypeError):
             continue

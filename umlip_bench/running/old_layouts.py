@@ -10,7 +10,9 @@ import numpy as np
 from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Standing, Variant
 from umlip_bench.analysis.frames import FrameComparison, Geometry, MaterialComparison
 from umlip_bench.benchmarks.defects.result import DefectResult
+from umlip_bench.benchmarks.elastic.result import STRAIN, ElasticComparison, ReferenceModuli
 from umlip_bench.benchmarks.eos.result import Curve, EosComparison
+from umlip_bench.benchmarks.migration.result import MigrationComparison, Profile
 from umlip_bench.benchmarks.phonons.result import (
     BandPath,
     FrequencySampling,
@@ -32,11 +34,7 @@ def read_old(suite: str, case: str, arrays: Arrays) -> Any:
     KeyError
         If an array is missing, or the suite is not known.
     """
-    if suite in READERS:
-        return READERS[suite](case, arrays)
-    from umlip_bench.analysis.registry import suite_of
-
-    return suite_of(suite).from_arrays(case, arrays)
+    return READERS[suite](case, arrays)
 
 
 def _eos(name: str, arrays: Arrays) -> EosComparison:
@@ -162,8 +160,40 @@ def _phonons(name: str, arrays: Arrays) -> PhononComparison:
     )
 
 
+def _migration(name: str, arrays: Arrays) -> MigrationComparison:
+    profiles = {
+        of: Profile(of, *(arrays[f"{of}/{part}"] for part in ("distances", "energies", "ion")))
+        for of in arrays["profiles"].tolist()
+    }
+    reference = profiles.pop("DFT", None)
+    # Up to version 2 of the suite forces were not compared.
+    force_slope = float(arrays.get("force_slope", np.nan))
+    return MigrationComparison(
+        _comparison(name, arrays), reference, tuple(profiles.values()), force_slope
+    )
+
+
+def _elastic(name: str, arrays: Arrays) -> ElasticComparison:
+    reference = arrays.get("reference")
+    # Up to version 3 of the suite neither strain nor residuals were kept.
+    fixed_residual, relaxed_residual = arrays.get("residuals", np.full(2, np.nan))
+    return ElasticComparison(
+        name=name,
+        reference=None if reference is None else ReferenceModuli(*map(float, reference)),
+        fixed=arrays.get("fixed"),
+        relaxed=arrays.get("relaxed"),
+        fixed_failure=str(arrays["fixed_failure"]),
+        relaxed_failure=str(arrays["relaxed_failure"]),
+        strain=float(arrays.get("strain", STRAIN)),
+        fixed_residual=float(fixed_residual),
+        relaxed_residual=float(relaxed_residual),
+    )
+
+
 READERS: Mapping[str, Callable[[str, Arrays], Any]] = {
     "eos": _eos,
+    "elastic": _elastic,
+    "migration": _migration,
     "phonons": _phonons,
     "high-energy": _high_energy,
     "surfaces": _surfaces,

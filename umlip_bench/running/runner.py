@@ -301,7 +301,7 @@ def _collect(
         if not finished:
             continue
         done = [record for record in finished if record.status == DONE]
-        results[name] = [suite.from_arrays(r.case, folder.arrays(r)) for r in done]
+        results[name] = [suite.from_arrays(folder.arrays(r)) for r in done]
         rows += suite.rows(name, data.id, results[name], len(finished) - len(done))
         if name in asked:
             failed += [record for record in finished if record.status == FAILED]

@@ -13,7 +13,11 @@ from umlip_bench.ground.structures.checks import (
     check_structure,
     describe,
 )
-from umlip_bench.ground.structures.periodic import brought_near, make_periodic
+from umlip_bench.ground.structures.periodic import (
+    brought_near,
+    make_periodic,
+    search_radius,
+)
 from umlip_bench.ground.structures.reading import (
     READER_ERRORS,
     RefusedStructure,
@@ -37,5 +41,6 @@ __all__ = [
     "read_structure",
     "read_structures",
     "scan_structures",
+    "search_radius",
     "split_frames",
 ]

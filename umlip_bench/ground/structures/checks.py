@@ -10,6 +10,7 @@ from ase.data import covalent_radii
 from ase.geometry import minkowski_reduce
 
 from umlip_bench.ground.errors import StructureError
+from umlip_bench.ground.structures.periodic import search_radius
 
 COINCIDENT_BELOW = 1e-3
 """Å; two atoms closer than this are taken for one atom entered twice."""
@@ -68,11 +69,30 @@ def check_input(atoms: Atoms) -> None:
     Raises
     ------
     StructureError
-        As `check_structure` without elements, `check_occupancy` and `check_distances`.
+        As `check_structure` without elements, `check_occupancy` and `check_distances`; for atoms of no
+        element or without a positive mass.
     """
     check_structure(atoms, ())
+    _check_nuclei(atoms)
     check_occupancy(atoms)
     check_distances(atoms)
+
+
+def _check_nuclei(atoms: Atoms) -> None:
+    strange = np.flatnonzero((atoms.numbers < 1) | (atoms.numbers >= len(covalent_radii)))
+    if len(strange):
+        raise StructureError(
+            f"atom {strange[0]} has the atomic number {atoms.numbers[strange[0]]}, which is no element "
+            f"({len(strange)} of {len(atoms)} atoms are affected)"
+        )
+    masses = atoms.get_masses()
+    # Not a number compares false.
+    strange = np.flatnonzero(~((masses > 0) & (masses < np.inf)))
+    if len(strange):
+        raise StructureError(
+            f"{describe(atoms)}: the mass of atom {strange[0]} is {masses[strange[0]]:g} u; masses must be "
+            f"positive and finite ({len(strange)} of {len(atoms)} atoms are affected)"
+        )
 
 
 def check_occupancy(atoms: Atoms) -> None:
@@ -141,7 +161,7 @@ def check_distances(atoms: Atoms) -> None:
     first, second, _, distances = find_points_in_spheres(
         positions,
         positions,
-        r=max(SHORTEST, 2 * SHORTEST_SHARE * float(radii.max())),
+        r=search_radius(positions, cell, max(SHORTEST, 2 * SHORTEST_SHARE * float(radii.max()))),
         pbc=np.ones(3, dtype=np.int64),
         lattice=np.ascontiguousarray(cell),
         tol=1e-8,

@@ -10,6 +10,9 @@ from umlip_bench.ground.errors import StructureError
 FAR_OUTSIDE = 1
 """Cells; atoms up to this far outside their own stay where they are when neighbours are searched."""
 
+BOXES = 1e7
+"""Most boxes that a search for neighbours divides space into; of eight bytes or so each."""
+
 
 def make_periodic(atoms: Atoms, vacuum: float) -> Atoms:
     """Copy of a slab or molecule, periodic in all directions, with vacuum along the open ones.
@@ -94,3 +97,25 @@ def brought_near(positions: np.ndarray, cell: np.ndarray) -> np.ndarray:
     if not far.any():
         return positions
     return np.asarray(positions - np.where(far[:, None], cells, 0.0) @ cell)
+
+
+def search_radius(positions: np.ndarray, cell: np.ndarray, cutoff: float) -> float:
+    """Radius to search neighbours with, of which those within a cutoff are kept.
+
+    A search divides the space that atoms and images take into boxes of this radius, of which a cell that is
+    mostly vacuum has more than there is memory.
+
+    Parameters
+    ----------
+    positions, cell
+        Å, shapes (N, 3) and (3, 3).
+    cutoff
+        Å.
+
+    Returns
+    -------
+    float
+        The cutoff, or more where that would be too many boxes.
+    """
+    extent = np.ptp(np.concatenate([positions, positions + cell.sum(axis=0)]), axis=0)
+    return max(cutoff, float(np.prod(extent + cutoff) / BOXES) ** (1 / 3))

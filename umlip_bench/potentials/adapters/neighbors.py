@@ -9,7 +9,12 @@ from ase import Atoms
 from pymatgen.optimization.neighbors import find_points_in_spheres
 
 from umlip_bench.ground.errors import StructureError
-from umlip_bench.ground.structures import COINCIDENT_BELOW, brought_near, describe
+from umlip_bench.ground.structures import (
+    COINCIDENT_BELOW,
+    brought_near,
+    describe,
+    search_radius,
+)
 from umlip_bench.potentials.graph import Graph
 
 _SELF_DISTANCE = 1e-8
@@ -57,15 +62,18 @@ def neighbors(atoms: Atoms, cutoff: float) -> Neighbors:
     """
     cell = np.ascontiguousarray(atoms.cell.array, dtype=float)
     positions = brought_near(atoms.positions, cell)
+    radius = search_radius(positions, cell, cutoff)
     i, j, images, distances = find_points_in_spheres(
         positions,
         positions,
-        r=cutoff,
+        r=radius,
         pbc=np.ones(3, dtype=np.int64),
         lattice=cell,
         tol=_SELF_DISTANCE,
     )
     keep = (i != j) | (distances > _SELF_DISTANCE)
+    if radius > cutoff:
+        keep &= distances <= cutoff
     i, j, images, distances = i[keep], j[keep], images[keep], distances[keep]
     if len(distances) and distances.min() < COINCIDENT_BELOW:
         k = int(distances.argmin())

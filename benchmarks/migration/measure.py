@@ -9,25 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 from ase import Atoms
 from ase.geometry import find_mic
 
 from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Standing, Variant
-from umlip_bench.analysis.migration import (
+from umlip_bench.analysis.softening import component_sums, slope_of
+from umlip_bench.benchmarks.elements import elements_of
+from umlip_bench.benchmarks.migration.hops import MOST_HOPS, vacancy_hops
+from umlip_bench.benchmarks.migration.result import (
     MigrationComparison,
     Profile,
     distances_to_polyline,
     has_barrier,
 )
-from umlip_bench.analysis.softening import component_sums, slope_of
-from umlip_bench.analysis.suites.base import SuiteAnalysis
-from umlip_bench.analysis.suites.energies import MigrationAnalysis
-from umlip_bench.benchmarks.analysed import AnalysedSuite
-from umlip_bench.benchmarks.elements import elements_of
-from umlip_bench.benchmarks.hops import MOST_HOPS, vacancy_hops
 from umlip_bench.benchmarks.selection import cheapest
 from umlip_bench.benchmarks.suite import Mode, StructureRequest
 from umlip_bench.datasets import Dataset
@@ -340,52 +336,41 @@ def _flags(case: Migration, profile: EnergyProfile, standing: Standing) -> tuple
     return tuple(flags)
 
 
-class MigrationSuite(AnalysedSuite[MigrationComparison]):
-    """The suite ``migration``."""
+def cases(dataset: Dataset, mode: Mode) -> Sequence[Migration]:
+    """One case for each usable path; the cheapest in quick mode."""
+    found = [
+        Migration(
+            name=case.name,
+            system=case.system,
+            images=case.images,
+            moving=case.moving_ion,
+            energies=np.asarray(case.energies),
+            prepared=PREPARED[case.method],
+            notes=case.notes,
+            forces=case.forces,
+        )
+        for case in dataset.of_task("migration")
+        if isinstance(case, MigrationCase)
+    ]
+    return cheapest(found, QUICK_CASES, _n_atoms) if mode is Mode.QUICK else found
 
-    analysis: ClassVar[SuiteAnalysis[MigrationComparison]] = MigrationAnalysis()
-    version: ClassVar[int] = 3
 
-    def cases(self, dataset: Dataset, mode: Mode) -> Sequence[Migration]:
-        """One case for each usable path; the cheapest in quick mode."""
-        cases = [
-            Migration(
-                name=case.name,
-                system=case.system,
-                images=case.images,
-                moving=case.moving_ion,
-                energies=np.asarray(case.energies),
-                prepared=PREPARED[case.method],
-                notes=case.notes,
-                forces=case.forces,
-            )
-            for case in dataset.of_task(self.name)
-            if isinstance(case, MigrationCase)
-        ]
-        return cheapest(cases, QUICK_CASES, _n_atoms) if mode is Mode.QUICK else cases
+def structure_cases(request: StructureRequest) -> Sequence[Migration]:
+    """Symmetry-distinct hops of an ion into a vacancy next to it; the shortest in quick mode.
 
-    def structure_cases(self, request: StructureRequest) -> Sequence[Migration]:
-        """Symmetry-distinct hops of an ion into a vacancy next to it; the shortest in quick mode.
-
-        Raises
-        ------
-        UmlipBenchError
-            If no ion was named, or it has nowhere to go.
-        """
-        if request.ion is None:
-            symbols = ", ".join(dict.fromkeys(request.atoms.get_chemical_symbols()))
-            raise UmlipBenchError(
-                f"migration: name the ion that moves with --ion, one of {symbols}"
-            )
-        most = QUICK_HOPS if request.mode is Mode.QUICK else MOST_HOPS
-        return [
-            Migration(hop.name, request.name, hop.images, hop.moving, None)
-            for hop in vacancy_hops(request.atoms, request.ion, most)
-        ]
-
-    def measure(self, case: Migration) -> Task[MigrationComparison]:
-        """See `measure`."""
-        return measure(case)
+    Raises
+    ------
+    UmlipBenchError
+        If no ion was named, or it has nowhere to go.
+    """
+    if request.ion is None:
+        symbols = ", ".join(dict.fromkeys(request.atoms.get_chemical_symbols()))
+        raise UmlipBenchError(f"migration: name the ion that moves with --ion, one of {symbols}")
+    most = QUICK_HOPS if request.mode is Mode.QUICK else MOST_HOPS
+    return [
+        Migration(hop.name, request.name, hop.images, hop.moving, None)
+        for hop in vacancy_hops(request.atoms, request.ion, most)
+    ]
 
 
 def _n_atoms(case: Migration) -> int:

@@ -15,22 +15,18 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 from ase import Atoms
 
-from umlip_bench.analysis.elastic import STRAIN, ElasticComparison, ReferenceModuli
-from umlip_bench.analysis.elasticity import (
+from umlip_bench.benchmarks.elastic.elasticity import (
     ElasticFit,
     elastic_constants,
     invariant_constants,
     strain_tensor,
     stress_vector,
 )
-from umlip_bench.analysis.suites.base import SuiteAnalysis
-from umlip_bench.analysis.suites.elastic import ElasticAnalysis
-from umlip_bench.benchmarks.analysed import AnalysedSuite
+from umlip_bench.benchmarks.elastic.result import STRAIN, ElasticComparison, ReferenceModuli
 from umlip_bench.benchmarks.elements import elements_of
 from umlip_bench.benchmarks.selection import cheapest
 from umlip_bench.benchmarks.suite import Mode, StructureRequest
@@ -238,28 +234,19 @@ def strained(atoms: Atoms, strain: np.ndarray) -> Atoms:
     return out
 
 
-class ElasticSuite(AnalysedSuite[ElasticComparison]):
-    """The suite ``elastic``."""
+def cases(dataset: Dataset, mode: Mode) -> Sequence[ElasticMeasurement]:
+    """Usable moduli of a set; short runs take the smallest cells."""
+    found = [
+        ElasticMeasurement(
+            case.name, case.atoms, ReferenceModuli(case.bulk_modulus, case.shear_modulus)
+        )
+        for case in dataset.of_task("elastic")
+        if isinstance(case, ElasticCase)
+    ]
+    limits = {Mode.QUICK: QUICK_CASES, Mode.STANDARD: STANDARD_CASES, Mode.FULL: len(found)}
+    return cheapest(found, limits[mode], lambda case: len(case.atoms))
 
-    analysis: ClassVar[SuiteAnalysis[ElasticComparison]] = ElasticAnalysis()
-    version: ClassVar[int] = 4
 
-    def cases(self, dataset: Dataset, mode: Mode) -> Sequence[ElasticMeasurement]:
-        """Usable moduli of a set; short runs take the smallest cells."""
-        found = [
-            ElasticMeasurement(
-                case.name, case.atoms, ReferenceModuli(case.bulk_modulus, case.shear_modulus)
-            )
-            for case in dataset.of_task(self.name)
-            if isinstance(case, ElasticCase)
-        ]
-        limits = {Mode.QUICK: QUICK_CASES, Mode.STANDARD: STANDARD_CASES, Mode.FULL: len(found)}
-        return cheapest(found, limits[mode], lambda case: len(case.atoms))
-
-    def structure_cases(self, request: StructureRequest) -> Sequence[ElasticMeasurement]:
-        """The structure itself."""
-        return [ElasticMeasurement(request.name, request.atoms)]
-
-    def measure(self, case: ElasticMeasurement) -> Task[ElasticComparison]:
-        """See `measure`."""
-        return measure(case)
+def structure_cases(request: StructureRequest) -> Sequence[ElasticMeasurement]:
+    """The structure itself."""
+    return [ElasticMeasurement(request.name, request.atoms)]

@@ -1,0 +1,104 @@
+"""Elastic moduli: a model's bulk and shear modulus against DFT's, and whether the crystal is stable.
+
+Moduli are curvatures: their ratios to DFT's say how soft a model is near equilibrium. They are taken at
+DFT's cell (``fixed-geometry``; atoms relax in the strained cells, as in DFT) and at the model's own
+(``relaxed``).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from umlip_bench.analysis.metric import Metric
+from umlip_bench.analysis.over import Mean, Median, Share, below_one
+from umlip_bench.analysis.suite import Quantity, Variant
+from umlip_bench.benchmarks.elastic.result import (
+    FIXED,
+    RELAXED,
+    ElasticComparison,
+    Judged,
+    amplitude,
+    faults,
+    is_lost,
+    judged,
+)
+from umlip_bench.benchmarks.elastic.words import caption, case_table, verdict
+from umlip_bench.benchmarks.suite import Suite
+
+
+def modulus(kind: str, symbol: str) -> tuple[Metric[Judged], ...]:
+    """Metrics of the bulk or the shear modulus."""
+    return (
+        Metric(f"{kind}_modulus", lambda seen: seen.moduli[kind], "GPa"),
+        Metric(
+            f"{kind}_modulus_scale",
+            lambda seen: seen.moduli[kind] / seen.dft[kind],
+            ranked=Judged.rank,
+            over=(
+                Median(f"{symbol} / DFT", headline=f"{kind} moduli", paired=True),
+                Share(f"share softened, {symbol}", name=f"{kind}_share_softened", holds=below_one),
+            ),
+        ),
+        Metric(
+            f"{kind}_modulus_error",
+            lambda seen: seen.moduli[kind] - seen.dft[kind],
+            "GPa",
+            (
+                Median(f"|{symbol} error|", absolute=True, paired=True),
+                Mean(f"|{symbol} error|, mean", name=f"{kind}_modulus_mae"),
+            ),
+            ranked=Judged.rank,
+        ),
+    )
+
+
+def plotted(kind: str) -> Quantity[Judged]:
+    """DFT's modulus and the model's, of a stable crystal."""
+
+    def values(seen: Judged) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+        if seen.material.reference is None or not seen.is_stable:
+            return None
+        return np.array([seen.dft[kind]]), np.array([seen.moduli[kind]])
+
+    return Quantity(f"{kind} modulus", "GPa", f"{kind}_modulus_scale_median", values)
+
+
+SUITE = Suite(
+    name="elastic",
+    version=4,
+    title="Elasticity",
+    place=8,
+    measured_by=f"{__name__}.measure",
+    result=ElasticComparison,
+    variants=(Variant(FIXED, "fixed_"), Variant(RELAXED, "relaxed_")),
+    view=judged,
+    compared=lambda result: result.reference is not None,
+    lost=is_lost,
+    faults=faults,
+    amplitude=amplitude,
+    metrics=(
+        *modulus("shear", "G"),
+        *modulus("bulk", "K"),
+        Metric("fit_residual", lambda seen: seen.residual, over=(Median("stress left over"),)),
+        Metric(
+            "is_stable",
+            lambda seen: float(seen.is_stable),
+            over=(
+                Share(
+                    "share unstable",
+                    name="share_unstable",
+                    holds=lambda stable: not stable,
+                    always=True,
+                ),
+            ),
+        ),
+        Metric("lowest_eigenvalue", lambda seen: seen.lowest_eigenvalue, "GPa"),
+        Metric("strain", lambda seen: seen.material.strain),
+    ),
+    quantities=(plotted("bulk"), plotted("shear")),
+    count="share_unstable",
+    verdict=verdict,
+    caption=caption,
+    case_table=case_table,
+)
