@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from umlip_bench.analysis.card import CardFactor, CardScale, ModelCardContent, card_content
+from umlip_bench.analysis.card import card_content
+from umlip_bench.analysis.card_content import CardFactor, CardScale, ModelCardContent
 from umlip_bench.analysis.compared_models import Side
 from umlip_bench.analysis.document import (
     Block,

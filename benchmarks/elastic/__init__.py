@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from umlip_bench.analysis.metric import Metric
 from umlip_bench.analysis.over import Mean, Median, Share, below_one
-from umlip_bench.analysis.suite import Quantity, Variant
+from umlip_bench.analysis.parity import Quantity
+from umlip_bench.analysis.suite import Variant
 from umlip_bench.benchmarks.amplitudes import scan_metrics
 from umlip_bench.benchmarks.elastic.result import (
     AMPLITUDES,

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from umlip_bench.analysis.metric import Metric
 from umlip_bench.analysis.over import Median, Share, below_one
-from umlip_bench.analysis.suite import Fact, Quantity, Variant
+from umlip_bench.analysis.parity import Quantity
+from umlip_bench.analysis.suite import Fact, Variant
 from umlip_bench.benchmarks.amplitudes import scan_metrics
 from umlip_bench.benchmarks.eos.drawing import drawings
 from umlip_bench.benchmarks.eos.result import (

@@ -14,7 +14,8 @@ import numpy as np
 
 from umlip_bench.analysis.metric import Metric, Spread
 from umlip_bench.analysis.over import Median, Quantiles, Share, below_one
-from umlip_bench.analysis.suite import Quantity, Variant
+from umlip_bench.analysis.parity import Quantity
+from umlip_bench.analysis.suite import Variant
 from umlip_bench.benchmarks.amplitudes import scan_metrics
 from umlip_bench.benchmarks.phonons.drawing import drawings
 from umlip_bench.benchmarks.phonons.harmonic import overlap
