@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from umlip_bench.analysis.compared_models import Side
-from umlip_bench.analysis.intervals import ORDER_STATISTICS
+from umlip_bench.analysis.paired import PAIRED_JACKKNIFE
 from umlip_bench.analysis.registry import all_suites
 from umlip_bench.analysis.run_files import CaseRecord
 from umlip_bench.analysis.suite import AnySuite
@@ -57,6 +57,9 @@ class PairedRow:
         Materials that these belong to, the independent unit of the interval.
     method
         How the interval was made, or would be made with more systems.
+    p_value
+        Two-sided, of no difference, of this row alone; ``None`` without an interval. Of many rows some are
+        small by chance: `umlip_bench.analysis.paired.holm`.
     """
 
     suite: str
@@ -72,11 +75,13 @@ class PairedRow:
     n_cases: int
     n_systems: int
     method: str
+    p_value: float | None
 
     @property
     def difference_is(self) -> str:
         """How the difference was made of the two sides."""
-        return MEDIAN_OF_DIFFERENCES if self.method == ORDER_STATISTICS else DIFFERENCE_OF_VALUES
+        pooled = self.method == PAIRED_JACKKNIFE
+        return DIFFERENCE_OF_VALUES if pooled else MEDIAN_OF_DIFFERENCES
 
     @property
     def second_minus_first(self) -> float:
@@ -214,7 +219,7 @@ def to_frame(first: Side, second: Side, rows: Sequence[PairedRow]) -> pd.DataFra
         columns=[*pair, *PairedRow.__dataclass_fields__, *derived],
     )
     # A column of nothing but None would be one of objects.
-    return frame.astype({"ci_low": float, "ci_high": float})
+    return frame.astype({"ci_low": float, "ci_high": float, "p_value": float})
 
 
 def overlaps(first: Side, second: Side) -> list[Overlap]:
@@ -303,4 +308,5 @@ def _rows(
             n_cases=estimate.n_cases,
             n_systems=estimate.n_systems,
             method=estimate.method,
+            p_value=estimate.p_value,
         )

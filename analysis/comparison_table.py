@@ -10,8 +10,8 @@ from rich.text import Text
 
 from umlip_bench.analysis.compared_models import Side, corrects
 from umlip_bench.analysis.comparison import Overlap, PairedRow
-from umlip_bench.analysis.intervals import MEDIAN_FROM
-from umlip_bench.analysis.paired import PAIRED_JACKKNIFE_FROM
+from umlip_bench.analysis.intervals import CONFIDENCE, MEDIAN_FROM
+from umlip_bench.analysis.paired import PAIRED_JACKKNIFE_FROM, holm
 from umlip_bench.analysis.run_differences import Change
 
 RESOLVED = " *"
@@ -20,8 +20,9 @@ CAPTION = (
     "Over the cases that both have; A is the baseline. B - A of medians is the median of the differences "
     "case by case; where the medians themselves differ the other way, by how much is said beside it. "
     "Brackets: 95 % intervals over materials, of medians by order statistics from "
-    f"{MEDIAN_FROM} materials on, else by a paired jackknife from {PAIRED_JACKKNIFE_FROM} on. *: zero is "
-    "outside."
+    f"{MEDIAN_FROM} materials on, else by a paired jackknife from {PAIRED_JACKKNIFE_FROM} on. *: a "
+    "difference that stands when adjusted (Holm) for the number of rows with an interval; without it zero "
+    "may be outside an interval by chance."
 )
 
 
@@ -46,8 +47,13 @@ def print_comparison(
     for run in dict.fromkeys((first.run, second.run)):
         for missing in run.incomplete:
             console.print(Text(f"Not complete: {run.path}: {missing}", style="yellow"))
+    adjusted = holm([row.p_value for row in rows])
     for suite, variant in dict.fromkeys((row.suite, row.variant) for row in rows):
-        members = [row for row in rows if (row.suite, row.variant) == (suite, variant)]
+        members = [
+            (row, p is not None and p <= 1.0 - CONFIDENCE)
+            for row, p in zip(rows, adjusted, strict=True)
+            if (row.suite, row.variant) == (suite, variant)
+        ]
         console.print(_table(f"{suite} ({variant})", first, second, members))
     for overlap in overlaps:
         for line in _in_words(overlap, first, second):
@@ -93,26 +99,31 @@ def print_changes(changes: Sequence[Change], first: str, second: str, console: C
     console.print(drawn)
 
 
-def _table(title: str, first: Side, second: Side, rows: Sequence[PairedRow]) -> Table:
+def _table(title: str, first: Side, second: Side, rows: Sequence[tuple[PairedRow, bool]]) -> Table:
+    """Rows, each with whether its difference stands among all."""
     drawn = Table(title=Text(title), title_justify="left")
     drawn.add_column("", no_wrap=True)
     for head in (f"A: {first.label}", f"B: {second.label}", "B - A", "cases"):
         drawn.add_column(Text(head), overflow="fold", justify="left")
-    for row in rows:
+    for row, stands in rows:
         label = f"{row.label} ({row.unit})" if row.unit else row.label
         cases = str(row.n_cases)
         if row.n_systems != row.n_cases:
             cases += f", {row.n_systems} material{'' if row.n_systems == 1 else 's'}"
         drawn.add_row(
-            Text(label), f"{row.first:.3f}", f"{row.second:.3f}", Text(_difference(row)), cases
+            Text(label),
+            f"{row.first:.3f}",
+            f"{row.second:.3f}",
+            Text(_difference(row, stands)),
+            cases,
         )
     return drawn
 
 
-def _difference(row: PairedRow) -> str:
+def _difference(row: PairedRow, stands: bool) -> str:
     text = f"{row.difference:+.3f}"
     if row.ci_low is not None and row.ci_high is not None:
-        text += f" [{row.ci_low:+.3f}, {row.ci_high:+.3f}]{RESOLVED if row.resolved else ''}"
+        text += f" [{row.ci_low:+.3f}, {row.ci_high:+.3f}]{RESOLVED if stands else ''}"
     if row.against_values:
         text += f"; medians {row.second_minus_first:+.3f}"
     return text

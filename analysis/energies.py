@@ -18,11 +18,10 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 
-from umlip_bench.analysis.intervals import (
-    JACKKNIFE_FROM,
-)
+from umlip_bench.analysis.intervals import JACKKNIFE_FROM
+from umlip_bench.analysis.over_systems import LEVERAGE, leverage
 from umlip_bench.analysis.summary import Row
-from umlip_bench.analysis.tables import interval
+from umlip_bench.analysis.tables import beside_fixed, fixed_in_words, interval, number
 from umlip_bench.analysis.under_factor import Power
 
 FloatArray = NDArray[np.float64]
@@ -185,18 +184,31 @@ def energy_verdict(rows: Sequence[Row], model: str, what: str) -> str:
     """
     found = {row.metric: row for row in rows if row.model == model}
     left_out = _left_out(found)
-    scale = found.get("energy_scale")
-    if scale is None or np.isnan(scale.value):
+    ratio = found.get("system_ratio_median")
+    if ratio is None or np.isnan(ratio.value):
         return f"{model}: no verdict: no comparable {what}{left_out}"
+    n = round(found["n_systems"].value)
     share = found["share_underpredicted"]
-    errors = found["mean_signed_error"]
     text = (
-        f"{model}: {_judgement(scale, found['inverse'])}: {what} are {scale.value:.2f} of DFT"
-        f"{interval(scale, 2)}, r2 {found['r2'].value:.3f}, "
-        f"{round(share.value * share.n_cases)}/{share.n_cases} too small, "
-        f"mean error {errors.value:+.3g} {errors.unit}"
+        f"{model}: {_judgement(ratio, found['system_inverse_median'])}: {what} are "
+        f"{number(ratio.value, 2)} of DFT{interval(ratio, 2)} in the median of {n} system"
+        f"{'' if n == 1 else 's'}, {round(share.value * share.n_cases)}/{share.n_cases} too small"
     )
-    return text + left_out
+    scale, errors = found["energy_scale"], found["mean_signed_error"]
+    if not np.isnan(scale.value):
+        text += (
+            f"; pooled slope {scale.value:.2f}{interval(scale, 2)}, r2 {found['r2'].value:.3f}"
+            f"{_leverage(found)}, mean error {errors.value:+.3g} {errors.unit}"
+        )
+    return text + beside_fixed(found, "system_ratio_median") + left_out
+
+
+def _leverage(found: Mapping[str, Row]) -> str:
+    largest = found.get("leverage")
+    if largest is None:
+        return ""
+    rest = found["energy_scale_without"]
+    return f" ({largest.value:.0%} of it rests on one value: {rest.value:.2f} without)"
 
 
 def _left_out(found: Mapping[str, Row]) -> str:
@@ -239,12 +251,13 @@ def energy_caption(rows: Sequence[Row], what: str) -> str:
         return f"A model's {what} are compared only with DFT's that were prepared in the same way."
     span = " to ".join(str(n) for n in dict.fromkeys((systems[0], systems[-1])))
     return (
-        f"Over all {what} ({span} system{'' if span == '1' else 's'}). energy scale: model against "
-        "DFT through the origin; inverse: best factor on the model; scale x inverse = r2; signed error: "
-        "mean of model minus DFT; share too small: model over DFT below one; ratio: of model to DFT, below "
-        "all where the model alone has no barrier; scale, systems: median over systems of their own scale. "
-        f"Brackets: 95 % intervals over systems (jackknife or order statistics), from {JACKKNIFE_FROM} on; "
-        "share and ratio only where each case is a system of its own."
+        f"Over all {what} ({span} system{'' if span == '1' else 's'}). ratio, systems: of model to DFT, "
+        "the median over systems of that of their cases, below all where the model alone has no barrier; "
+        "inverse: best factor on the model, likewise; pooled slope: model against DFT through the origin, "
+        "which the largest values decide; pooled slope x pooled inverse = r2; its largest share: of one "
+        f"value in sum(DFT^2), where above {LEVERAGE:.0%}; signed error: mean of model minus DFT; share too "
+        "small: model over DFT below one. Brackets: 95 % intervals over systems (order statistics; jackknife "
+        f"of what is pooled), from {JACKKNIFE_FROM} on.{fixed_in_words(rows)}"
     )
 
 
@@ -268,4 +281,28 @@ def remarks(comparisons: Sequence[EnergyComparison]) -> list[str]:
     return [
         f"{remark} ({'all' if len(names) == len(comparisons) > 1 else '; '.join(names)})"
         for remark, names in said.items()
-    ]
+    ] + _decided_by_one(comparisons)
+
+
+def _decided_by_one(comparisons: Sequence[EnergyComparison]) -> list[str]:
+    """Pooled slopes that one value decides: which, and what they are without it."""
+    found: dict[Variant, list[tuple[EnergyComparison, EnergyValue]]] = {}
+    for comparison in comparisons:
+        for value in comparison.values:
+            if value.comparable:
+                found.setdefault(value.variant, []).append((comparison, value))
+    lines = []
+    for variant, members in found.items():
+        x, y = np.array([[v.reference, v.model] for _, v in members]).T
+        if (largest := leverage(x**2)) is not None:
+            k, share = largest
+            rest = np.arange(len(x)) != k
+            own = members[k][0]
+            name = own.name if own.system in own.name else f"{own.name} of {own.system}"
+            with np.errstate(divide="ignore", invalid="ignore"):
+                without = (x[rest] @ y[rest]) / (x[rest] @ x[rest])
+            lines.append(
+                f"{variant}: {share:.0%} of the pooled slope, {x @ y / (x @ x):.2f}, rests on {name} alone; "
+                f"without it {without:.2f}"
+            )
+    return lines

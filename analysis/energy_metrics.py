@@ -33,7 +33,8 @@ from umlip_bench.analysis.over_sums import (
     pooled_r2,
     pooled_slope,
 )
-from umlip_bench.analysis.softening import N_COMPONENTS, component_sums, slope_of
+from umlip_bench.analysis.over_systems import Leverage, MedianOfSystems
+from umlip_bench.analysis.softening import N_COMPONENTS, component_sums, inverse_of, slope_of
 from umlip_bench.analysis.suite import NO_RESULT
 
 FloatArray = NDArray[np.float64]
@@ -157,20 +158,53 @@ def energy_metrics(
         Metric("comparable", lambda seen: int(seen.value.comparable)),
         Metric("converged", lambda seen: int(seen.value.converged)),
         Metric(
+            "system_ratio",
+            Judged.ratio,
+            ranked=Judged.rank,
+            over=(
+                MedianOfSystems(
+                    "ratio, systems",
+                    always=True,
+                    paired=True,
+                    headline=headline,
+                    inverse="system_inverse_median",
+                ),
+            ),
+            column=False,
+        ),
+        Metric(
+            "system_inverse",
+            Judged.sums,
+            over=(
+                SystemMedian(
+                    "inverse, systems",
+                    name="system_inverse_median",
+                    statistic=inverse_of,
+                    paired=True,
+                ),
+            ),
+            column=False,
+        ),
+        Metric(
             "sums",
             Judged.sums,
             unit,
             (
                 pooled_slope(
-                    "energy scale",
+                    "pooled slope",
                     name="energy_scale",
                     unit="",
                     paired=True,
-                    headline=headline,
-                    inverse="inverse",
+                    scale_of=f"{headline}, pooled",
                 ),
-                pooled_inverse("inverse", name="inverse", unit="", paired=True),
-                pooled_r2("r2", name="r2", unit=""),
+                pooled_inverse("pooled inverse", name="inverse", unit="", paired=True),
+                pooled_r2("pooled r2", name="r2", unit=""),
+                Leverage(
+                    "its largest share",
+                    name="leverage",
+                    unit="",
+                    without=("energy_scale_without", "pooled slope without it"),
+                ),
                 *errors,
             ),
             column=False,
@@ -181,7 +215,7 @@ def energy_metrics(
             ranked=Judged.rank,
             over=(
                 Share("share too small", name="share_underpredicted", holds=below_one, always=True),
-                Median("ratio, median", always=True),
+                Median(always=True),
             ),
             column=False,
         ),
@@ -189,9 +223,7 @@ def energy_metrics(
             "by_system",
             Judged.sums,
             over=(
-                SystemMedian(
-                    "scale, systems", name="scale_median", statistic=slope_of, paired=True
-                ),
+                SystemMedian(name="scale_median", statistic=slope_of),
                 Systems(name="n_systems"),
             ),
             column=False,

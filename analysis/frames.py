@@ -113,6 +113,8 @@ class MaterialComparison(ReadOnlyArrays):
         Unique name of the material.
     frames
         At least one.
+    system
+        What it clusters with: its formula, or its element; empty if it is alone.
 
     Raises
     ------
@@ -122,6 +124,7 @@ class MaterialComparison(ReadOnlyArrays):
 
     name: str
     frames: tuple[FrameComparison, ...]
+    system: str = ""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -136,12 +136,12 @@ def median_estimate(values: ArrayLike, *, below: int = 0, above: int = 0) -> Est
     DataError
         If a value is nan or the array is not one-dimensional.
     """
-    ranked = [np.full(below, -np.inf), np.sort(_per_material(values)), np.full(above, np.inf)]
+    ranked = [np.full(below, -np.inf), np.sort(per_material(values)), np.full(above, np.inf)]
     ordered = np.concatenate(ranked)
     n = len(ordered)
     if n == 0:
         return Estimate(float("nan"), None, None, 0, NO_VALUE)
-    value = _middle(ordered)
+    value = middle(ordered)
     if n < MEDIAN_FROM:
         return Estimate(value, None, None, n, ORDER_STATISTICS, below, above)
     # The quantile is the smallest k with P(Binomial <= k) >= 2.5 %: P(Binomial < k) is below that.
@@ -151,7 +151,7 @@ def median_estimate(values: ArrayLike, *, below: int = 0, above: int = 0) -> Est
     )
 
 
-def _middle(ordered: FloatArray) -> float:
+def middle(ordered: FloatArray) -> float:
     """Median of sorted values, infinite ones among them; nan if it lies between both infinities."""
     two = ordered[[(len(ordered) - 1) // 2, len(ordered) // 2]]
     return float(two[0]) if two[0] == two[1] else float(two.sum() / 2)
@@ -205,7 +205,7 @@ def clustered_median_estimate(
     medians = np.nanmedian(by_replicate, axis=1) if undefined else np.median(by_replicate, axis=1)
     tail = (1.0 - CONFIDENCE) / 2.0
     low, high = np.quantile(medians, [tail, 1.0 - tail])
-    return Estimate(float(np.median(_per_material(values))), float(low), float(high), n, BOOTSTRAP)
+    return Estimate(float(np.median(per_material(values))), float(low), float(high), n, BOOTSTRAP)
 
 
 def share_estimate(count: int, n: int) -> Estimate:
@@ -311,7 +311,14 @@ def effective_number(weights: ArrayLike) -> float:
     return float(weight.sum() ** 2) / square if square > 0.0 else 0.0
 
 
-def _per_material(values: ArrayLike) -> FloatArray:
+def per_material(values: ArrayLike) -> FloatArray:
+    """Values of materials, shape (n,).
+
+    Raises
+    ------
+    DataError
+        If one is nan or the array is not one-dimensional.
+    """
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1:
         raise DataError(f"values of shape {array.shape}: one per material is needed")

@@ -10,10 +10,9 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from umlip_bench.analysis.clusters import median_over_clusters, share_over_clusters
 from umlip_bench.analysis.intervals import (
     Estimate,
-    median_estimate,
-    share_estimate,
 )
 from umlip_bench.analysis.paired import (
     PairedEstimate,
@@ -122,14 +121,9 @@ def _finite(systems: Sequence[str], values: Sequence[Value]) -> FloatArray:
     return np.asarray(known[np.isfinite(known)])
 
 
-def _if_independent(systems: Sequence[str], estimate: Estimate) -> Estimate:
-    """Without the interval where cases share a material: it would be too narrow."""
-    return estimate if len(set(systems)) == len(systems) else replace(estimate, low=None, high=None)
-
-
 @dataclass(frozen=True)
 class Median(Over):
-    """Median over cases, with the order statistic interval; ``KEY_median``.
+    """Median over cases, with the order statistic interval over materials; ``KEY_median``.
 
     Parameters
     ----------
@@ -148,12 +142,7 @@ class Median(Over):
         """Of the cases that have a value or a rank."""
         of, known = _known(systems, values)
         ranked = np.abs(known) if self.absolute else known
-        estimate = median_estimate(
-            ranked[np.isfinite(ranked)],
-            below=int(np.sum(ranked == -np.inf)),
-            above=int(np.sum(ranked == np.inf)),
-        )
-        return _if_independent(of, estimate)
+        return median_over_clusters(ranked, of)
 
     def compare(
         self, systems: Sequence[str], first: Sequence[Value], second: Sequence[Value]
@@ -163,12 +152,9 @@ class Median(Over):
         known = np.isfinite(both).all(axis=0)
         if not known.any():
             return None
-        estimate = paired_median_estimate(*(np.abs(both) if self.absolute else both)[:, known])
-        materials = set(np.array(systems, dtype=str)[known].tolist())
-        if len(materials) == estimate.n_cases:
-            return estimate
-        # Cases of one material are not independent: order statistics of cases would be too narrow.
-        return replace(estimate, low=None, high=None, n_systems=len(materials))
+        materials = np.array(systems, dtype=str)[known].tolist()
+        sides = (np.abs(both) if self.absolute else both)[:, known]
+        return paired_median_estimate(sides[0], sides[1], materials)
 
 
 @dataclass(frozen=True)
@@ -225,7 +211,7 @@ class Quantiles(Over):
 
 @dataclass(frozen=True)
 class Share(Over):
-    """Share of the cases that something is true of, with the Clopper-Pearson interval.
+    """Share of the cases that something is true of, with the Clopper-Pearson interval over materials.
 
     Parameters
     ----------
@@ -253,8 +239,7 @@ class Share(Over):
     def estimate(self, systems: Sequence[str], values: Sequence[Value]) -> Estimate:
         """Of the cases that have a value or a rank."""
         of, known = _known(systems, values)
-        holding = sum(bool(self.holds(float(value))) for value in known)
-        return _if_independent(of, share_estimate(holding, len(known)))
+        return share_over_clusters([bool(self.holds(float(value))) for value in known], of)
 
 
 def below_one(value: float) -> bool:

@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from umlip_bench.analysis.clusters import median_over_clusters
 from umlip_bench.analysis.intervals import (
     IDENTITY,
     LOG,
@@ -132,7 +133,8 @@ class SystemMedian(Over):
         # and covers 0.99 for 40 systems of 1 to 6.
         _, cases = _by_system(systems, values)
         totals = [np.sum(of_system, axis=0) for of_system in cases]
-        known = [float(self.statistic(total)) for total in totals if total[SUM_XX] > 0.0]
+        found = [_statistic_of(self.statistic, total) for total in totals if total[SUM_XX] > 0.0]
+        known = [value for value in found if np.isfinite(value)]
         n = sum(map(len, cases))
         return replace(median_estimate(known), n=n)
 
@@ -167,7 +169,12 @@ class ClusteredMedian(Median):
     always: bool = True
 
     def estimate(self, systems: Sequence[str], values: Sequence[Value]) -> Estimate:
-        """With the scatter among frames in the interval, where there are enough materials."""
+        """With the scatter among frames in the interval, where there are enough materials.
+
+        Where several cases are of one material, the scatter among those is: it includes that among frames.
+        """
+        if len(set(systems)) < len(systems):
+            return median_over_clusters([self.of_case(sums) for sums in values], systems)
         return clustered_median_estimate([np.asarray(sums) for sums in values], self.statistic)
 
     def compare(

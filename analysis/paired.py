@@ -15,19 +15,19 @@ Which method, and why (coverages are of nominal 95 % intervals in simulations th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from umlip_bench.analysis.clusters import median_over_clusters, sign_test
 from umlip_bench.analysis.intervals import (
     CONFIDENCE,
     EFFECTIVE_FROM,
-    ORDER_STATISTICS,
     Statistic,
     effective_number,
-    median_estimate,
 )
 from umlip_bench.ground.errors import DataError
 
@@ -60,6 +60,9 @@ class PairedEstimate:
         Systems that these belong to.
     method
         How the interval was made, or would be made with more systems.
+    p_value
+        Two-sided, of no difference, by the method of the interval: at most 0.05 where zero is outside it,
+        else above; ``None`` without an interval.
     """
 
     first: float
@@ -70,9 +73,12 @@ class PairedEstimate:
     n_cases: int
     n_systems: int
     method: str
+    p_value: float | None
 
 
-def paired_median_estimate(first: ArrayLike, second: ArrayLike) -> PairedEstimate:
+def paired_median_estimate(
+    first: ArrayLike, second: ArrayLike, systems: Sequence[str] | None = None
+) -> PairedEstimate:
     """Median of paired differences with the order statistic (sign test) interval.
 
     As `umlip_bench.analysis.intervals.median_estimate` of the differences: whatever their distribution, the
@@ -83,7 +89,10 @@ def paired_median_estimate(first: ArrayLike, second: ArrayLike) -> PairedEstimat
     Parameters
     ----------
     first, second
-        One value per system in the same order, shape (n,), at least one.
+        One value per case in the same order, shape (n,), at least one.
+    systems
+        Of each case; ``None`` if each is one. Where they repeat, the interval is over them
+        (`umlip_bench.analysis.clusters`).
 
     Raises
     ------
@@ -95,7 +104,8 @@ def paired_median_estimate(first: ArrayLike, second: ArrayLike) -> PairedEstimat
         raise DataError(
             f"values of shapes {x.shape} and {y.shape}: one of each per system is needed"
         )
-    estimate = median_estimate(y - x)
+    clusters = list(map(str, range(len(x)))) if systems is None else systems
+    estimate = median_over_clusters(y - x, clusters)
     return PairedEstimate(
         first=float(np.median(x)),
         second=float(np.median(y)),
@@ -103,8 +113,9 @@ def paired_median_estimate(first: ArrayLike, second: ArrayLike) -> PairedEstimat
         low=estimate.low,
         high=estimate.high,
         n_cases=len(x),
-        n_systems=len(x),
-        method=ORDER_STATISTICS,
+        n_systems=len(set(clusters)),
+        method=estimate.method,
+        p_value=sign_test(y - x, clusters),
     )
 
 
@@ -154,10 +165,34 @@ def paired_pooled_estimate(
         before, after = (float(statistic(total)) for total in totals)
         without = statistic(totals[1] - y) - statistic(totals[0] - x)
     difference = after - before
-    estimate = PairedEstimate(before, after, difference, None, None, n, n, PAIRED_JACKKNIFE)
+    estimate = PairedEstimate(before, after, difference, None, None, n, n, PAIRED_JACKKNIFE, None)
     effective = min(effective_number(sums[:, weight]) for sums in (x, y))
     if n < PAIRED_JACKKNIFE_FROM or effective < EFFECTIVE_FROM or not np.isfinite(without).all():
         return estimate
     error = float(np.sqrt((n - 1) / n * np.sum((without - difference) ** 2)))
     half = error * float(stats.t.ppf((1.0 + CONFIDENCE) / 2.0, effective - 1.0))
-    return replace(estimate, low=difference - half, high=difference + half)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        size = np.abs(difference) / error
+    # Without a difference and without an error, nothing is resolved.
+    p = 1.0 if np.isnan(size) else 2.0 * float(stats.t.sf(size, effective - 1.0))
+    return replace(estimate, low=difference - half, high=difference + half, p_value=p)
+
+
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """P values adjusted for how many there are, by Holm's step-down (Scand. J. Stat. 6, 65 (1979)).
+
+    The chance that any of those at most 0.05 is of no difference is at most 5 %, however the rows depend on
+    each other.
+
+    Parameters
+    ----------
+    p_values
+        ``None`` for rows without an interval, which are not tested and stay ``None``.
+    """
+    tested = sorted((p, k) for k, p in enumerate(p_values) if p is not None)
+    adjusted: list[float | None] = [None] * len(p_values)
+    largest = 0.0
+    for rank, (p, k) in enumerate(tested):
+        largest = max(largest, min(1.0, (len(tested) - rank) * p))
+        adjusted[k] = largest
+    return adjusted

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from umlip_bench.analysis.intervals import Estimate
 from umlip_bench.analysis.metric import (
     Headline,
     Metric,
@@ -23,9 +24,10 @@ from umlip_bench.analysis.metric import (
     numbers,
 )
 from umlip_bench.analysis.over import Count, Over, Share
+from umlip_bench.analysis.over_sums import Pooled
 from umlip_bench.analysis.parity import Parity, Quantity
 from umlip_bench.analysis.summary import Row, RowHead
-from umlip_bench.analysis.tables import CaseTable, Presentation
+from umlip_bench.analysis.tables import CaseTable, Presentation, minus_fixed
 from umlip_bench.analysis.under_factor import scaled
 from umlip_bench.ground.arrays import from_arrays, to_arrays
 from umlip_bench.ground.errors import DataError
@@ -79,8 +81,9 @@ def _itself(result: R, variant: str) -> Any:
     return result
 
 
-def _by_name(result: Named) -> str:
-    return result.name
+def clusters(result: Named) -> str:
+    """What a result clusters with, as it says; by name, alone."""
+    return getattr(result, "system", "") or result.name
 
 
 def _never(result: Any, variant: str) -> bool:
@@ -154,7 +157,7 @@ class DeclaredSuite(Generic[R, V]):
         What went wrong in a case and variant, in words, whether or not there is a reference to compare with:
         `NO_RESULT` for a geometry that was to be measured and has no result.
     system
-        The material: results of one material are not independent.
+        What clusters: results of one material, formula or element are not independent.
     case_table
         Cases of one model, one by one; ``None`` where there is more to a case than a line holds.
     drawing_title, drawings
@@ -179,7 +182,7 @@ class DeclaredSuite(Generic[R, V]):
     lost: Callable[[R, str], bool] = _never
     amplitude: Callable[[Sequence[V]], str] = _no_words
     faults: Callable[[R, str], tuple[str, ...]] = _no_faults
-    system: Callable[[R], str] = _by_name
+    system: Callable[[R], str] = clusters
     case_table: Callable[[Sequence[R]], CaseTable | None] = _nothing
     drawing_title: str = ""
     drawings: Callable[[Mapping[str, R]], list[Drawing]] | None = None
@@ -205,6 +208,11 @@ class DeclaredSuite(Generic[R, V]):
         """How its rows are shown."""
         labels = [(name, label) for name, (label, _, _) in self._summarised.items()]
         labels += [(name, label) for group in self.together for name, label, _ in group.rows]
+        if len(self.variants) > 1:
+            labels += [
+                (minus_fixed(each.metric), f"{self._summarised[each.metric][0]}, minus fixed")
+                for each in self.headlines
+            ]
         return Presentation(
             [each for each in labels if each[1]],
             self.count,
@@ -250,6 +258,11 @@ class DeclaredSuite(Generic[R, V]):
     def errors(self) -> tuple[str, ...]:
         """Rows that are errors before and after a correction within the sample."""
         return tuple(name for name, (_, over, _) in self._summarised.items() if over.error)
+
+    def line(self, metric: str) -> str:
+        """What a line of the slope of this row is, in words."""
+        pooled = isinstance(self._summarised[metric][1], Pooled)
+        return "pooled slope" if pooled else f"median over {self.cases_are}"
 
     @property
     def variant_names(self) -> tuple[str, ...]:
@@ -344,7 +357,20 @@ class DeclaredSuite(Generic[R, V]):
                 estimates = group.of(views)
                 named = zip(group.rows, estimates, strict=True) if estimates else ()
                 rows += [head.row(name, unit, found) for (name, _, unit), found in named]
+            rows += self._minus_fixed(head, judged)
         return rows
+
+    def _minus_fixed(self, head: RowHead, results: Sequence[R]) -> Iterator[Row]:
+        """Headlines of a variant less those at DFT's geometry, case by case."""
+        if head.variant == self.variant_names[0]:
+            return
+        metrics = {headline.metric for headline in self.headlines}
+        pairs = [(result, result) for result in results]
+        for found in self.paired(pairs, self.variant_names[0], head.variant):
+            if found.metric in metrics:
+                own = found.estimate
+                difference = Estimate(own.difference, own.low, own.high, own.n_cases, own.method)
+                yield head.row(minus_fixed(found.metric), found.unit, difference)
 
     def paired(
         self, pairs: Sequence[tuple[R, R]], first: str, second: str

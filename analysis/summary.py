@@ -88,8 +88,8 @@ class Row:
     def from_json(cls, entry: Mapping[str, Any]) -> Row:
         """The row again.
 
-        An end that is missing while the other is there is infinite, and so is a value of which half of the
-        cases have but a rank.
+        An end that is missing while the other is there is infinite, and so is a value that is missing where
+        cases have but a rank: most of those that have one say on which side.
 
         Raises
         ------
@@ -101,8 +101,8 @@ class Row:
         if (low is None) != (high is None):
             low, high = (-math.inf if low is None else low), (math.inf if high is None else high)
         if math.isnan(value) and row.n_cases:
-            half = row.n_cases / 2
-            value = -math.inf if row.n_below >= half else math.inf if row.n_above >= half else value
+            sides = row.n_above - row.n_below
+            value = math.copysign(math.inf, sides) if sides else value
         return replace(row, value=value, ci_low=low, ci_high=high)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -199,6 +199,29 @@ def _panels(rows: Sequence[Row], presentation: Presentation) -> Iterator[Panel]:
 def with_interval(row: Row, digits: int) -> str:
     """Value and, in brackets, its interval if it has one."""
     return "-" if math.isnan(row.value) else f"{number(row.value, digits)}{interval(row, digits)}"
+
+
+def minus_fixed(metric: str) -> str:
+    """The row of what a headline is less than at fixed geometry, case by case."""
+    return f"{metric}_minus_fixed"
+
+
+def beside_fixed(found: Mapping[str, Row], metric: str) -> str:
+    """For a verdict on a geometry of the model's own: a headline less that at DFT's, if that is known."""
+    row = found.get(minus_fixed(metric))
+    if row is None or math.isnan(row.value):
+        return ""
+    return f"; {row.variant} minus fixed geometry {number(row.value, 2, '+')}{interval(row, 2)}"
+
+
+def fixed_in_words(rows: Sequence[Row]) -> str:
+    """What a caption says of rows beside which those at fixed geometry stand; empty if there are none."""
+    if not any(row.metric.endswith(minus_fixed("")) for row in rows):
+        return ""
+    return (
+        " minus fixed geometry: paired differences; optimising the geometry with the model adds its errors "
+        "of geometry to those of energy and curvature, so that softness is read off fixed geometries."
+    )
 
 
 def number(value: float, digits: int, sign: str = "") -> str:

@@ -23,7 +23,7 @@ def parity_figure(plots: Sequence[ParityPlot], style: Style) -> Figure:
     panels = [(plot, panel) for plot in plots for panel in plot.panels]
     caption = "Dotted: identity."
     if any(panel.slope is not None for _, panel in panels):
-        caption = "Dotted: identity; solid: the slope of the summary."
+        caption = "Dotted: identity; solid: the slope of the summary that is named above it."
     if any(panel.bins for _, panel in panels):
         caption += " Shading: number of points, on a logarithmic scale."
     return Figure(
@@ -59,7 +59,7 @@ def _parity(plot: ParityPlot, panel: ParityPanel, ends: tuple[float, float], sty
             .encode(x=x, y=y)
             .properties(name=f"{GUIDE}_slope")
         )
-        subtitle = f"slope {slope:.3f}, {subtitle}"
+        subtitle = f"{panel.slope_is} {slope:.3f}, {subtitle}"
     subtitle = f"{plot.variant}, {subtitle}"
     return alt.layer(*layers).properties(
         height=SQUARE, title=alt.TitleParams(panel.side, subtitle=subtitle)

@@ -87,6 +87,7 @@ class ParityPanel:
     bins: tuple[Bin, ...]
     n: int
     slope: Row | None
+    slope_is: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,6 +218,7 @@ def parity_plots(analysis: AnySuite, variant: str, sides: Sequence[Side]) -> tup
                     bins=_density(cases, x, y, low, high) if dense else (),
                     n=len(x),
                     slope=slope if slope is not None and np.isfinite(slope.value) else None,
+                    slope_is="" if slope is None else analysis.line(slope.metric),
                 )
             )
         plots.append(ParityPlot(analysis.name, variant, quantity, low, high, tuple(panels)))

@@ -30,7 +30,6 @@ SUITE: Suite[DefectResult, Judged[DefectResult]] = Suite(
     place=3,
     measured_by=f"{__name__}.measure",
     result=DefectResult,
-    system=lambda result: result.system,
     variants=ways(Variant.FIXED, Variant.RELAXED),
     view=judged,
     lost=is_lost,

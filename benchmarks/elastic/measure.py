@@ -87,12 +87,15 @@ class ElasticMeasurement:
         DFT's moduli; ``None`` if there are none.
     scanned
         Whether it is measured at other strains too.
+    system
+        As in `ElasticComparison`.
     """
 
     name: str
     atoms: Atoms
     reference: ReferenceModuli | None = None
     scanned: bool = False
+    system: str = ""
 
     @property
     def elements(self) -> tuple[str, ...]:
@@ -182,6 +185,7 @@ def measure(case: ElasticMeasurement) -> Task[ElasticComparison]:
         relaxed_residual=float("nan") if relaxed is None else relaxed.residual,
         scan=scan,
         scan_failure=scan_failure,
+        system=case.system,
     )
 
 
@@ -295,6 +299,7 @@ def cases(dataset: Dataset, mode: Mode) -> Sequence[ElasticMeasurement]:
             case.atoms,
             ReferenceModuli(case.bulk_modulus, case.shear_modulus),
             scanned=True,
+            system=case.system,
         )
         for case in dataset.of_task("elastic")
         if isinstance(case, ElasticCase)

@@ -71,6 +71,8 @@ class ElasticComparison(ReadOnlyArrays):
         average over DFT's; ``None`` if it was not measured.
     scan_failure
         Why it could not be; empty if it could.
+    system
+        What it clusters with: its formula, or its element; empty if it is alone.
     """
 
     name: str
@@ -84,6 +86,7 @@ class ElasticComparison(ReadOnlyArrays):
     relaxed_residual: float = float("nan")
     scan: AmplitudeScan | None = None
     scan_failure: str = ""
+    system: str = ""
 
     def constants(self, variant: str) -> FloatArray | None:
         """The model's in a variant."""

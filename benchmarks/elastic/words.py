@@ -8,7 +8,13 @@ import numpy as np
 
 from umlip_bench.analysis.intervals import CLOPPER_PEARSON, MEDIAN_FROM, ORDER_STATISTICS
 from umlip_bench.analysis.summary import Row
-from umlip_bench.analysis.tables import CaseTable, number, with_interval
+from umlip_bench.analysis.tables import (
+    CaseTable,
+    beside_fixed,
+    fixed_in_words,
+    number,
+    with_interval,
+)
 from umlip_bench.benchmarks.amplitudes import HARMONIC, remark
 from umlip_bench.benchmarks.elastic.result import (
     FIXED,
@@ -41,6 +47,9 @@ def verdict(rows: Sequence[Row], model: str) -> str:
         f"material{'' if bulk.n_cases == 1 else 's'}"
     )
     unstable = found["share_unstable"]
+    for kind in ("bulk", "shear"):
+        beside = beside_fixed(found, f"{kind}_modulus_scale_median")
+        text += f"{beside} in {kind}" if beside else ""
     return f"{text}; mechanically unstable {round(unstable.value * unstable.n_cases)}/{unstable.n_cases}"
 
 
@@ -67,7 +76,7 @@ def caption(rows: Sequence[Row]) -> str:
         f"{where}, atoms relaxed; unstable crystals rank below all moduli, means leave them out. Left "
         f"over is the share of the stresses that constants do not explain. Medians over materials, "
         f"95 % intervals by {ORDER_STATISTICS}, shares by {CLOPPER_PEARSON}; medians need "
-        f"{MEDIAN_FROM} materials for an interval.{scanned}"
+        f"{MEDIAN_FROM} materials for an interval.{fixed_in_words(rows)}{scanned}"
     )
 
 

@@ -50,12 +50,15 @@ class EosMeasurement:
         DFT's curve for the cell; ``None`` if there is none.
     reference_points
         The points it was fitted to; ``None`` where only the fit is known.
+    system
+        As in `EosComparison`.
     """
 
     name: str
     atoms: Atoms
     reference: Equilibrium | None = None
     reference_points: Curve | None = None
+    system: str = ""
 
     @property
     def elements(self) -> tuple[str, ...]:
@@ -94,6 +97,7 @@ def measure(case: EosMeasurement) -> Task[EosComparison]:
         relaxed=relaxed,
         note=note,
         scan=scan,
+        system=case.system,
     )
 
 
@@ -144,4 +148,4 @@ def _of(case: EosCase) -> EosMeasurement:
     points = None
     if case.volumes is not None and case.energies is not None:
         points = Curve(case.volumes, case.energies)
-    return EosMeasurement(case.name, case.atoms, reference, points)
+    return EosMeasurement(case.name, case.atoms, reference, points, case.system)

@@ -85,6 +85,8 @@ class EosComparison(ReadOnlyArrays):
     scan
         Bulk modulus of the model at the cell given, GPa, from pressures at other volumes than the curve's,
         and over DFT's; ``None`` if the model has no stress.
+    system
+        What it clusters with: its formula, or its element; empty if it is alone.
     """
 
     name: str
@@ -95,6 +97,7 @@ class EosComparison(ReadOnlyArrays):
     relaxed: Curve | None
     note: str = ""
     scan: AmplitudeScan | None = None
+    system: str = ""
 
     def curve(self, variant: str) -> Curve | None:
         """The model's in a variant."""

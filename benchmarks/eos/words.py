@@ -6,7 +6,13 @@ from collections.abc import Sequence
 
 from umlip_bench.analysis.intervals import CLOPPER_PEARSON, MEDIAN_FROM, ORDER_STATISTICS
 from umlip_bench.analysis.summary import Row
-from umlip_bench.analysis.tables import CaseTable, number, with_interval
+from umlip_bench.analysis.tables import (
+    CaseTable,
+    beside_fixed,
+    fixed_in_words,
+    number,
+    with_interval,
+)
 from umlip_bench.benchmarks.amplitudes import HARMONIC, remark
 from umlip_bench.benchmarks.eos.result import (
     AMPLITUDES,
@@ -39,7 +45,7 @@ def verdict(rows: Sequence[Row], model: str) -> str:
     )
     if "volume_error_median" in found:
         text += f", volumes {number(found['volume_error_median'].value, 1, '+')} %"
-    return text
+    return text + beside_fixed(found, "bulk_modulus_scale_median")
 
 
 def caption(rows: Sequence[Row]) -> str:
@@ -61,7 +67,8 @@ def caption(rows: Sequence[Row]) -> str:
         "delta: root mean square difference of the curves within 6 % in volume; nu: weighted difference of "
         "V0, B0, B0'; no minimum: curves without one among their volumes, which rank as the softest and the "
         f"farthest from DFT's. Medians over materials, 95 % intervals by {ORDER_STATISTICS}, shares by "
-        f"{CLOPPER_PEARSON}; medians need {MEDIAN_FROM} materials for an interval.{scanned}"
+        f"{CLOPPER_PEARSON}; medians need {MEDIAN_FROM} materials for an interval."
+        f"{fixed_in_words(rows)}{scanned}"
     )
 
 

@@ -96,12 +96,17 @@ SUITE = Suite(
             (Median("cMAE, mse", name="cmae_mse", always=True, paired=True, error=True),),
         ),
         Metric(
+            "soft",
+            lambda m: float(0.0 < m.forces.slope < 1.0 < m.forces.inverse),
+            over=(Share("share softened", name="share_soft", always=True),),
+            column=False,
+        ),
+        Metric(
             "softened",
             lambda m: m.forces.slope,
             over=(
                 # A negative slope is no soft model but another mistake, most likely of the labels.
                 Share(
-                    "share softened",
                     name="share_softened",
                     holds=lambda slope: 0.0 < slope < 1.0,
                     always=True,

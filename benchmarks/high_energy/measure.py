@@ -27,6 +27,7 @@ class HighEnergyCase:
 
     name: str
     frames: tuple[Frame, ...]
+    system: str = ""
 
     @property
     def elements(self) -> tuple[str, ...]:
@@ -40,7 +41,9 @@ def measure(case: HighEnergyCase) -> Task[MaterialComparison]:
         Static(frame.atoms, stress=frame.stress is not None) for frame in case.frames
     ]
     pairs = zip(case.frames, predictions, strict=True)
-    return MaterialComparison(case.name, tuple(_compare(frame, p) for frame, p in pairs))
+    return MaterialComparison(
+        case.name, tuple(_compare(frame, p) for frame, p in pairs), case.system
+    )
 
 
 def _compare(frame: Frame, prediction: Prediction) -> FrameComparison:
@@ -64,7 +67,7 @@ def _n_atoms(case: HighEnergyCase) -> int:
 def cases(dataset: Dataset, mode: Mode) -> Sequence[HighEnergyCase]:
     """One case for each usable material of the set; the cheapest in quick mode."""
     found = [
-        HighEnergyCase(case.name, case.frames)
+        HighEnergyCase(case.name, case.frames, case.system)
         for case in dataset.of_task("high-energy")
         if isinstance(case, FramesCase)
     ]

@@ -44,7 +44,7 @@ def verdict(rows: Sequence[Row], model: str) -> str:
         f"forces are {slope.value:.2f} of DFT{interval(slope, 2)} in the median of {materials}"
         f"{'' if r2 is None else f', r2 {r2.value:.3f}'}"
     )
-    share = found.get("share_softened")
+    share = found.get("share_soft")
     if share is not None and share.n_cases:
         numbers += f"; {round(share.value * share.n_cases)}/{share.n_cases} softened"
     odd = found.get("share_suspicious")
@@ -79,8 +79,8 @@ def caption(rows: Sequence[Row]) -> str:
         f"slope: model against DFT through the origin; inverse: best factor on the model; "
         f"slope x inverse = r2; cMAE: MAE after dividing by the slope (rotate) or multiplying by "
         f"the inverse (mse), in-sample. Brackets: 95 % intervals over materials, by {medians}; "
-        f"share: Clopper-Pearson. No brackets: too few materials (medians need "
-        f"{MEDIAN_FROM})."
+        f"share softened: slope below and inverse above one, Clopper-Pearson. No brackets: too few "
+        f"materials (medians need {MEDIAN_FROM})."
     )
 
 

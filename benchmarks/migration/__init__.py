@@ -91,7 +91,6 @@ SUITE: Suite[MigrationComparison, Path] = Suite(
     place=6,
     measured_by=f"{__name__}.measure",
     result=MigrationComparison,
-    system=lambda result: result.system,
     variants=ways(*VARIANTS),
     view=judged,
     lost=is_lost,

@@ -83,6 +83,8 @@ class PhononMeasurement:
         Å; the tolerance of symmetry with which DFT's displacements were chosen.
     amplitudes
         Å; displacements at which the model alone is measured besides.
+    system
+        As in `PhononComparison`.
     """
 
     name: str
@@ -95,6 +97,7 @@ class PhononMeasurement:
     fixed_only: str | None = None
     symprec: float = PHONOPY_SYMPREC
     amplitudes: tuple[float, ...] = ()
+    system: str = ""
 
     @property
     def elements(self) -> tuple[str, ...]:
@@ -161,6 +164,7 @@ def measure(case: PhononMeasurement) -> Task[PhononComparison]:
         not_relaxed=not_relaxed,
         displacement=displacements.amplitude,
         scan=scan,
+        system=case.system,
     )
 
 
@@ -283,6 +287,7 @@ def _of_forces(case: PhononCase) -> PhononMeasurement:
         forces=case.forces,
         fixed_only=_fixed_only(case),
         symprec=case.symprec,
+        system=case.system,
     )
 
 
@@ -291,7 +296,11 @@ def _of_heat(case: HeatCapacityCase) -> PhononMeasurement:
     at = np.flatnonzero(np.isclose(case.temperatures, TEMPERATURE))
     capacity = float(case.heat_capacity[at[0]]) / len(case.atoms) if len(at) else None
     return PhononMeasurement(
-        case.name, case.atoms, heat_capacity=capacity, fixed_only=_fixed_only(case)
+        case.name,
+        case.atoms,
+        heat_capacity=capacity,
+        fixed_only=_fixed_only(case),
+        system=case.system,
     )
 
 

@@ -150,6 +150,8 @@ class PhononComparison(ReadOnlyArrays):
     scan
         The model at the fixed geometry and at other displacements: mean ω² (THz², signed) and, where there
         is a reference, slope of ω² over DFT's; ``None`` if it was not measured.
+    system
+        What it clusters with: its formula, or its element; empty if it is alone.
     """
 
     name: str
@@ -162,6 +164,7 @@ class PhononComparison(ReadOnlyArrays):
     not_relaxed: str = ""
     displacement: float = NAN
     scan: AmplitudeScan | None = None
+    system: str = ""
 
     def side(self, variant: str) -> Phonons | None:
         """The model's in a variant."""

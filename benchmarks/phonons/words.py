@@ -6,7 +6,14 @@ from collections.abc import Sequence
 
 from umlip_bench.analysis.intervals import CLOPPER_PEARSON, MEDIAN_FROM, ORDER_STATISTICS
 from umlip_bench.analysis.summary import Row
-from umlip_bench.analysis.tables import CaseTable, interval, number, with_interval
+from umlip_bench.analysis.tables import (
+    CaseTable,
+    beside_fixed,
+    fixed_in_words,
+    interval,
+    number,
+    with_interval,
+)
 from umlip_bench.benchmarks.amplitudes import HARMONIC, remark
 from umlip_bench.benchmarks.phonons.result import (
     FIXED,
@@ -49,7 +56,7 @@ def verdict(rows: Sequence[Row], model: str) -> str:
             f"{model}: {judged}: ω² are {scale.value:.2f} of DFT's{interval(scale, 2)}, r2 "
             f"{r2.value:.3f}, highest frequencies {with_interval(ratio, 2)}, in the median of "
             f"{_materials(scale.n_cases)}; {round(softened.value * softened.n_cases)}/"
-            f"{softened.n_cases} softened"
+            f"{softened.n_cases} softened{beside_fixed(found, 'curvature_scale_median')}"
         )
     if imaginary is not None:
         count = round(imaginary.value * imaginary.n_cases)
@@ -83,7 +90,7 @@ def caption(rows: Sequence[Row]) -> str:
         f"too small a supercell. Thermodynamics at {TEMPERATURE:.0f} K per mole of atoms; materials with "
         f"imaginary modes that DFT does not have rank as the softest. Medians over materials, 95 % intervals "
         f"by {ORDER_STATISTICS}, shares by {CLOPPER_PEARSON}; medians need {MEDIAN_FROM} materials for an "
-        f"interval.{scanned}"
+        f"interval.{fixed_in_words(rows)}{scanned}"
     )
 
 

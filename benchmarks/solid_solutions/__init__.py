@@ -31,7 +31,6 @@ SUITE: Suite[OrderingResult, Judged[OrderingResult]] = Suite(
     place=4,
     measured_by=f"{__name__}.measure",
     result=OrderingResult,
-    system=lambda result: result.system,
     variants=ways(Variant.FIXED, Variant.RELAXED),
     view=judged,
     lost=is_lost,

@@ -17,9 +17,10 @@ from ase.units import kB
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from umlip_bench.analysis.energies import EnergyResult, Variant
+from umlip_bench.analysis.energies import EnergyResult, EnergyValue, Standing, Variant
 from umlip_bench.analysis.energy_metrics import Judged
 from umlip_bench.analysis.intervals import Estimate, median_estimate
+from umlip_bench.analysis.over import WITHOUT_INTERVAL
 from umlip_bench.analysis.softening import SUM_XX, SUM_YY, component_sums, r2_of, slope_of
 
 MIN_RANKED = 3
@@ -71,6 +72,9 @@ class Solution:
         As `ordering_slope`.
     interaction_reference, interaction_model
         Ω of DFT and of the model in eV per mixing site; nan without values.
+    is_rigid
+        Whether neither DFT nor the model relaxed the orderings: a gap is then that of a rigid lattice, which
+        comes out too high without the energy that atoms of different size gain by relaxing.
     """
 
     group: str
@@ -80,6 +84,7 @@ class Solution:
     ordering_r2: float
     interaction_reference: float
     interaction_model: float
+    is_rigid: bool
 
 
 def interaction(fractions: ArrayLike, energies: ArrayLike) -> float:
@@ -183,9 +188,17 @@ def solutions(results: Sequence[OrderingResult], variant: Variant) -> list[Solut
                 ordering_r2=r2,
                 interaction_reference=interaction(x, reference * per_site),
                 interaction_model=interaction(x, model * per_site),
+                is_rigid=variant is Variant.FIXED and not any(map(_dft_relaxed, members)),
             )
         )
     return found
+
+
+def _dft_relaxed(member: tuple[OrderingResult, EnergyValue]) -> bool:
+    """Whether DFT relaxed an ordering: then what the model relaxed could be compared with it."""
+    relaxed = member[0].comparison.value(Variant.RELAXED)
+    with_dft = (Standing.COMPARABLE, Standing.UNCONVERGED, Standing.CHANGED)
+    return relaxed is not None and relaxed.standing in with_dft
 
 
 ROWS = (
@@ -197,10 +210,12 @@ ROWS = (
     ("gap_temperature_dft", "gap, DFT", "K"),
     ("gap_temperature_model", "gap, model", "K"),
     ("gap_temperature_shift", "shift", "K"),
+    ("n_rigid_lattice", "of a rigid lattice", ""),
 )
 """What follows from all orderings of a system: medians over systems, of `solution_estimates`.
 
-Gaps are of systems that have one, their shift (model less DFT) of those that have one on both sides.
+Gaps are of systems that have one, their shift (model less DFT) of those that have one on both sides; last is
+how many systems have gaps of orderings that were not relaxed.
 """
 
 
@@ -228,4 +243,5 @@ def solution_estimates(orderings: Sequence[Judged[OrderingResult]]) -> list[Esti
         median(dft),
         median(model),
         median(shift),
+        Estimate(float(sum(s.is_rigid for s in found)), None, None, len(results), WITHOUT_INTERVAL),
     ]

@@ -26,7 +26,8 @@ def caption(rows: Sequence[Row]) -> str:
         f"{energy_caption(rows, WHAT)} Kendall tau: ranking of a system's orderings; one x, scale and "
         "r2: of the differences between orderings of one composition, in which the end members cancel; "
         "gap: T_c = Ω / 2 k_B of a regular solution fitted to them, model less DFT is the shift; medians "
-        "over systems that have one."
+        "over systems that have one. of a rigid lattice: systems whose orderings were not relaxed; their "
+        "gaps lack the energy of relaxation and come out too high."
     )
 
 
@@ -62,7 +63,10 @@ def case_table(results: Sequence[OrderingResult]) -> CaseTable:
 
 
 def _in_words(solution: Solution) -> str:
-    parts = [f"regular solution of {solution.n} orderings: {_gap(solution.interaction_model)}"]
+    lattice = ", rigid lattice" if solution.is_rigid else ""
+    parts = [
+        f"regular solution of {solution.n} orderings{lattice}: {_gap(solution.interaction_model)}"
+    ]
     if not np.isnan(solution.interaction_reference):
         parts.append(f"DFT {_gap(solution.interaction_reference)}")
     if not np.isnan(solution.tau):

@@ -81,10 +81,42 @@ def wulff_shape(results: Sequence[SurfaceResult], variant: Variant) -> WulffShap
         return None
 
 
+def missing_faces(results: Sequence[SurfaceResult], shape: WulffShape) -> tuple[str, ...]:
+    """Faces with indices of 0 and ±1 that a shape was made without; each might be on the true one.
+
+    Parameters
+    ----------
+    results
+        Faces of one crystal.
+    shape
+        From `wulff_shape`; faces are told apart by the symmetry of its lattice, as in its construction.
+    """
+    from pymatgen.core.surface import get_symmetrically_distinct_miller_indices
+
+    given = {_hkl(result.miller_index) for result in results}
+    operations = shape.lattice.get_recp_symmetry_operation(shape.symprec)
+    low = get_symmetrically_distinct_miller_indices(shape.structure, 1)
+    return tuple(
+        "(" + " ".join(map(str, index)) + ")"
+        for index in sorted(low, key=lambda index: (sum(map(abs, index)), index[::-1]))
+        if given.isdisjoint(
+            tuple(sign * round(k) for k in operation.operate(index))
+            for operation in operations
+            for sign in (1, -1)
+        )
+    )
+
+
+def _hkl(index: tuple[int, ...]) -> tuple[int, int, int]:
+    """Of four indices hkil the third follows from the first two."""
+    return index[0], index[1], index[-1]
+
+
 def wulff_estimates(faces: Sequence[Judged[SurfaceResult]]) -> list[Estimate]:
     """Area-weighted surface energy in eV/Å² and J/m² and anisotropy of the Wulff shape, if there is one.
 
-    The anisotropy is the standard deviation of the surface energies, weighted by area, over their mean.
+    The anisotropy is the standard deviation of the surface energies, weighted by area, over their mean. Last
+    is how many low-index faces the shape was made without; see `missing_faces`.
     """
     if not faces:
         return []
@@ -92,5 +124,6 @@ def wulff_estimates(faces: Sequence[Judged[SurfaceResult]]) -> list[Estimate]:
     if shape is None:
         return []
     weighted = shape.weighted_surface_energy
-    numbers = (weighted, weighted / J_PER_M2, shape.anisotropy)
+    missing = len(missing_faces([face.result for face in faces], shape))
+    numbers = (weighted, weighted / J_PER_M2, shape.anisotropy, missing)
     return [Estimate(float(each), None, None, len(faces), SHAPE) for each in numbers]

@@ -9,7 +9,7 @@ import numpy as np
 
 from umlip_bench.analysis.energies import EnergyValue, Variant, cell, remarks
 from umlip_bench.analysis.tables import CaseTable
-from umlip_bench.benchmarks.surfaces.result import SurfaceResult, wulff_shape
+from umlip_bench.benchmarks.surfaces.result import SurfaceResult, missing_faces, wulff_shape
 from umlip_bench.ground.units import J_PER_M2
 
 if TYPE_CHECKING:
@@ -45,9 +45,13 @@ def case_table(results: Sequence[SurfaceResult]) -> CaseTable:
     for variant, shape in shapes.items():
         if shape is not None:
             weighted = shape.weighted_surface_energy
+            missing = missing_faces(results, shape)
+            without = (
+                f", without {', '.join(missing)}, which may be on the true one" if missing else ""
+            )
             said.append(
                 f"Wulff shape, {variant}: mean over its area {weighted / J_PER_M2:.3f} J/m² "
-                f"({weighted:.4f} eV/Å²), anisotropy {shape.anisotropy:.3f}"
+                f"({weighted:.4f} eV/Å²), anisotropy {shape.anisotropy:.3f}{without}"
             )
     left_out = dict.fromkeys(words for result in results for words in result.left_out)
     if left_out:

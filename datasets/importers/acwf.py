@@ -38,7 +38,10 @@ F_ELECTRONS = frozenset(
 
 
 def cases(folder: Path, level: LevelOfTheory) -> Iterator[EosCase]:
-    """One case per system, unaries before oxides, in the order of the files."""
+    """One case per crystal, unaries before oxides, in the order of the files.
+
+    The phases of an element and its oxides are one system: how far a model is off is alike in them.
+    """
     templates: dict[str, Atoms] = {}
     for file in FILES:
         results = dict(vasp_json.members(folder / file))
@@ -53,7 +56,7 @@ def cases(folder: Path, level: LevelOfTheory) -> Iterator[EosCase]:
             atoms.set_cell(atoms.cell * (volume / atoms.get_volume()) ** (1 / 3), scale_atoms=True)
             yield EosCase(
                 name=name,
-                system=_system(element, prototype),
+                system=element,
                 level_of_theory=level,
                 preparation=Preparation.RELAXED,
                 unusable=_why_unusable(element, prototype),
@@ -66,12 +69,6 @@ def cases(folder: Path, level: LevelOfTheory) -> Iterator[EosCase]:
 
 def _is_unary(prototype: str) -> bool:
     return prototype.startswith("X/")
-
-
-def _system(element: str, prototype: str) -> str:
-    if _is_unary(prototype):
-        return f"{element} ({prototype.removeprefix('X/')})"
-    return prototype.replace("X", element)
 
 
 def _read_template(folder: Path, prototype: str) -> Atoms:

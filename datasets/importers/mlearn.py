@@ -94,7 +94,7 @@ def element_cases(folder: Path, level: LevelOfTheory) -> Iterator[ReferenceCase]
     for system, frames in groups.items():
         yield FramesCase(
             name=system,
-            system=system,
+            system=element,
             level_of_theory=level,
             preparation=Preparation.SAMPLED,
             frames=tuple(frames),
@@ -106,7 +106,7 @@ def element_cases(folder: Path, level: LevelOfTheory) -> Iterator[ReferenceCase]
         system = f"{element} {SURFACE}"
         yield FramesCase(
             name=system,
-            system=system,
+            system=element,
             level_of_theory=level,
             preparation=Preparation.RELAXED,
             unusable=NO_BULK,

@@ -111,18 +111,18 @@ def aimd_cases(folder: Path, level: LevelOfTheory) -> Iterator[ReferenceCase]:
                 frame = vasp_json.calculation(item, "stress").frame(system, index)
             volumes.setdefault(system, []).append(frame)
         for system, frames in volumes.items():
-            yield _frames(system, frames, level)
+            yield _frames(system, element, frames, level)
     path = folder / "Multinary_Test.json"
     frames = []
     for index, item in enumerate(vasp_json.elements(path)):
         with vasp_json.reading(path, index):
             frames.append(vasp_json.calculation(item, "stress").frame(QUATERNARY, index))
-    yield _frames(QUATERNARY, frames, level)
+    yield _frames(QUATERNARY, QUATERNARY, frames, level)
 
 
-def _frames(system: str, frames: list[Frame], level: LevelOfTheory) -> FramesCase:
+def _frames(name: str, system: str, frames: list[Frame], level: LevelOfTheory) -> FramesCase:
     return FramesCase(
-        name=system,
+        name=name,
         system=system,
         level_of_theory=level,
         preparation=Preparation.SAMPLED,
@@ -148,7 +148,7 @@ def _strained(path: Path, element: str, level: LevelOfTheory) -> tuple[FramesCas
                 bulk = result
     if bulk is None:
         raise DataError(f"{path} holds no unstrained cell (note {UNSTRAINED}); fetch it again")
-    return _frames(system, frames, level), bulk
+    return _frames(system, element, frames, level), bulk
 
 
 def _surfaces(

@@ -76,6 +76,7 @@ EXPECTED = {
     "mae_pooled": (5 / 18, "eV/Å", 3),
     "cmae_rotate": (2 / 9, "eV/Å", 3),  # of 0, 1/3, 2/9
     "cmae_mse": (1 / 6, "eV/Å", 3),  # of 0, 1/6, 1/6
+    "share_soft": (1 / 3, "", 3),
     "share_softened": (2 / 3, "", 3),
     "share_inverse_above_one": (1 / 3, "", 3),
     "energy_slope_median": (5 / 4, "", 2),  # of 1/2 and 2

@@ -32,7 +32,7 @@ def rows(
         row("mae", "eV/Å", 0.21, 0.2, 0.3),
         row("cmae_rotate", "eV/Å", 0.1, None, None),
         row("cmae_mse", "eV/Å", 0.09, 0.08, 0.1),
-        row("share_softened", "", softened, 0.78, 1.0),
+        row("share_soft", "", softened, 0.78, 1.0),
     ]
 
 

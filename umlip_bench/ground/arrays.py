@@ -9,7 +9,7 @@ one large one. ``NAME.n`` says how much of an array belongs to each, ``NAME.ther
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
 from functools import cache
 from itertools import chain
@@ -49,7 +49,8 @@ def from_arrays(kind: type[T], arrays: Mapping[str, np.ndarray]) -> T:
     Raises
     ------
     KeyError
-        If an array is missing.
+        If an array is missing. A field that has a default takes it where nothing was written of it: it is
+        younger than the arrays.
     ValueError
         If one does not fit.
     """
@@ -90,8 +91,11 @@ def _read(hint: Any, n: int, path: str, arrays: Mapping[str, np.ndarray]) -> lis
         found = iter(_read(inner, int(there.sum()), path, arrays) if there.any() else ())
         return [next(found) if here else None for here in there]
     if is_dataclass(hint):
+        defaults = _defaults(cast(Any, hint))
         columns = {
-            name: _read(of_field, n, _in(path, name), arrays)
+            name: [defaults[name]] * n
+            if name in defaults and not _is_there(_in(path, name), arrays)
+            else _read(of_field, n, _in(path, name), arrays)
             for name, of_field in _hints(cast(Any, hint)).items()
         }
         kind = cast(Any, hint)
@@ -133,6 +137,17 @@ def _split(array: np.ndarray, counts: np.ndarray) -> list[np.ndarray]:
     if counts.sum() != len(array):
         raise ValueError(f"{len(array)} values for {counts.sum()} places")
     return np.split(array, np.cumsum(counts)[:-1])
+
+
+def _is_there(path: str, arrays: Mapping[str, np.ndarray]) -> bool:
+    """Whether anything was written of a field."""
+    own = {path, path + PRESENT, path + COUNT}
+    return any(key in own or key.startswith(f"{path}/") for key in arrays)
+
+
+@cache
+def _defaults(kind: Any) -> dict[str, Any]:
+    return {field.name: field.default for field in fields(kind) if field.default is not MISSING}
 
 
 def _in(path: str, name: str) -> str:
