@@ -119,9 +119,7 @@ def test_spreads_are_the_cases(report: Report, files) -> None:
     side = spread.sides[0]
     known = {case: cases["high-energy", SOFT, case]["metrics"]["slope"] for case in side.cases}
     # Sums over frames and over components differ in the last digit.
-            assert dict(zip(side.cases, side.values, strict=True)) == pytest.approx(
-                known, rel=1e-12
-            )
+    assert dict(zip(side.cases, side.values, strict=True)) == pytest.approx(known, rel=1e-12)
     assert side.quartiles is not None
     assert side.quartiles.median == pytest.approx(float(np.median(list(known.values()))))
     assert side.curve
