@@ -10,7 +10,6 @@ from umlip_bench.datasets import Dataset
 from umlip_bench.datasets.cases import (
     ElasticCase,
     EosCase,
-    FramesCase,
     HeatCapacityCase,
     PhononCase,
     ReferenceCase,
@@ -20,10 +19,10 @@ from umlip_bench.datasets.overview import structures
 
 
 def crystals(dataset: Dataset) -> dict[str, Atoms]:
-    """A cell of each material that the set has as a crystal, by name; else of all that it has.
+    """A cell of each material that the set has as a crystal, by name: the smallest, where it has several.
 
-    Where one has several, the smallest stands for it. Frames of dynamics are taken only if there is nothing
-    else: of each material that of the least energy.
+    Frames of dynamics, slabs and cells with defects are none: what is true of their energies under pressure
+    is not known.
     """
     usable = [case for case in dataset.cases if case.unusable is None]
     found: dict[str, Atoms] = {}
@@ -32,13 +31,7 @@ def crystals(dataset: Dataset) -> dict[str, Atoms]:
             known = found.get(case.system)
             if known is None or len(atoms) < len(known):
                 found[case.system] = atoms
-    if found:
-        return found
-    frames = (case for case in usable if isinstance(case, FramesCase))
-    return {
-        case.system: min(case.frames, key=lambda frame: frame.energy / len(frame.atoms)).atoms
-        for case in frames
-    }
+    return found
 
 
 def _crystal(case: ReferenceCase) -> Iterator[Atoms]:

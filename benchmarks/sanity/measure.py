@@ -119,8 +119,10 @@ class SanityCase:
 
 
 def cases(dataset: Dataset, mode: Mode) -> Sequence[SanityCase]:
-    """Dimers of all elements and checks of crystals, the smallest first wanted; dynamics of two."""
+    """Dimers of all elements, checks of the smallest crystals, dynamics of two; none without a crystal."""
     found = crystals(dataset)
+    if not found:
+        return []
     n_crystals = {Mode.QUICK: QUICK_CRYSTALS, Mode.STANDARD: STANDARD_CRYSTALS}.get(mode)
     chosen = found if n_crystals is None else _smallest(found, n_crystals)
     moving = {name: found[name] for name in DRIFT_OF if name in found} or _smallest(found, 2)

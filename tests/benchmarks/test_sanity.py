@@ -292,6 +292,13 @@ def test_cases_of_the_embedded_set() -> None:
     assert {case.elements for case in quick if case.name == "dimer Al"} == {("Al",)}
 
 
+def test_frames_of_dynamics_are_no_crystals() -> None:
+    """Whoever has these alone checks a model on the embedded set, or on a structure."""
+    mini = datasets.load("pbe-mini")
+    frames = replace(mini, cases=mini.of_task("high-energy"))
+    assert SUITE.cases(frames, Mode.FULL) == []
+
+
 def test_chgnet(load_model: LoadModel) -> None:
     """Its dimers fall into each other, as is known of it; all that follows from its form it keeps."""
     crystal = bulk("Si", "diamond", a=5.47)
