@@ -10,6 +10,7 @@ from __future__ import annotations
 from umlip_bench.analysis.metric import Metric
 from umlip_bench.analysis.over import Count, Largest, Share
 from umlip_bench.analysis.suite import Variant
+from umlip_bench.benchmarks.sanity.drawing import drawings
 from umlip_bench.benchmarks.sanity.result import MEASURED, NAN, Check, Measured, SanityResult
 from umlip_bench.benchmarks.sanity.words import (
     CHECKED,
@@ -73,4 +74,6 @@ SUITE = Suite(
     verdict=verdict,
     caption=caption,
     case_table=case_table,
+    drawing_title="Energies along the checks",
+    drawings=drawings,
 )

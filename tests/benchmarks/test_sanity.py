@@ -189,6 +189,7 @@ def test_curves_are_those_of_the_potential(sound: list[SanityResult]) -> None:
     assert np.ptp(drift.energies) < 1e-2
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize(
     ("potential", "fails", "because"),
     [
@@ -222,6 +223,7 @@ def test_forces_that_are_no_gradients_heat_a_crystal() -> None:
     assert "meV/atom/ps" in failed(found)[Check.DRIFT]
 
 
+@pytest.mark.seconds
 def test_results_come_back_from_arrays_and_numbers_are_json() -> None:
     for result in checks(PairPotential(with_a_hole)):
         again = SUITE.from_arrays(SUITE.to_arrays(result))
@@ -231,6 +233,7 @@ def test_results_come_back_from_arrays_and_numbers_are_json() -> None:
         json.dumps(SUITE.numbers(result))
 
 
+@pytest.mark.seconds
 def test_a_factor_is_neutral() -> None:
     for potential in (PairPotential(), PairPotential(with_a_hole), Direct()):
         found = checks(potential)
@@ -252,6 +255,7 @@ class Breaking(PairPotential):
         return replace(found, energy=float("nan")) if near else found
 
 
+@pytest.mark.seconds
 def test_what_breaks_off_has_failed_and_ranks_above_all() -> None:
     found = checks(Breaking())
     assert failed(found).keys() == {Check.DIMER}
