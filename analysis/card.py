@@ -12,6 +12,7 @@ from typing import Any
 
 from umlip_bench.analysis.card_content import (
     CardCase,
+    CardCheck,
     CardCount,
     CardFactor,
     CardFailure,
@@ -61,6 +62,7 @@ def card_content(side: Side) -> ModelCardContent:
         elements=tuple(symbol for symbol in SYMBOLS if symbol in present),
         unmeasured=tuple(suite for suite in all_suites() if not known.get(suite)),
         scales=tuple(_scales(side)),
+        checks=tuple(_checks(side)),
         chemistry=tuple(_classes(side)),
         worst=tuple(_worst(side)),
         faults=(*_faults(side), *_false_alarms(side)),
@@ -109,8 +111,6 @@ def _scales(side: Side) -> Iterator[CardScale]:
             if headline.inverse is None
             else run.find(analysis.name, variant, model, headline.inverse)
         )
-        panel = (analysis.name, variant, model)
-        rows = [r for r in run.rows if (r.suite, r.variant, r.model) == panel]
         if best is None or math.isnan(best.value):
             factor = factor_low = factor_high = None
         else:
@@ -127,8 +127,40 @@ def _scales(side: Side) -> Iterator[CardScale]:
             factor_high=factor_high,
             n_cases=row.n_cases,
             n_failed=row.n_failed,
-            verdict=analysis.presentation.verdict(rows, model).removeprefix(f"{model}: "),
+            verdict=_sentence(run, analysis, variant, model),
         )
+
+
+def _checks(side: Side) -> Iterator[CardCheck]:
+    run, parent = side.run, side.run.card(side.model).parent
+    for suite in run.suites:
+        analysis = suite_of(suite)
+        if analysis.headlines or not run.of(suite, side.model):
+            continue
+        for variant in analysis.variant_names:
+            of_parent: str | None = None
+            broken: tuple[str, ...] = ()
+            if parent is not None and run.of(suite, parent):
+                of_parent = _sentence(run, analysis, variant, parent)
+                broken = _broken(run, analysis, variant, side.model, parent)
+            said = _sentence(run, analysis, variant, side.model)
+            yield CardCheck(suite, variant, said, of_parent, broken)
+
+
+def _sentence(run: Run, analysis: AnySuite, variant: str, model: str) -> str:
+    panel = (analysis.name, variant, model)
+    rows = [r for r in run.rows if (r.suite, r.variant, r.model) == panel]
+    return analysis.presentation.verdict(rows, model).removeprefix(f"{model}: ")
+
+
+def _broken(run: Run, analysis: AnySuite, variant: str, model: str, parent: str) -> tuple[str, ...]:
+    def faults(of: str) -> dict[str, tuple[str, ...]]:
+        results = run.results(analysis.name, of)
+        return {result.name: analysis.faults(result, variant) for result in results}
+
+    before = faults(parent)
+    now = faults(model).items()
+    return tuple(fault for case, found in now if before.get(case) == () for fault in found)
 
 
 def _worst(side: Side) -> Iterator[CardCase]:

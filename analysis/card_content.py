@@ -49,6 +49,29 @@ class CardScale:
 
 
 @dataclass(frozen=True)
+class CardCheck:
+    """What a suite says that measures no scale: whether a model does what it must.
+
+    Parameters
+    ----------
+    suite, variant
+        Names.
+    verdict
+        The suite's sentence on the model.
+    of_parent
+        That on the model that it was made of; ``None`` if it was made of none, or the run has no case of it.
+    broken
+        Faults in cases where the parent has none.
+    """
+
+    suite: str
+    variant: str
+    verdict: str
+    of_parent: str | None
+    broken: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class CardCase:
     """A case that a model does badly.
 
@@ -161,6 +184,8 @@ class ModelCardContent:
         Suites without a case.
     scales
         Of every suite and variant with a comparable case.
+    checks
+        Of every suite and variant that measures no scale.
     chemistry
         Scales of the forces by class of compounds.
     worst
@@ -194,6 +219,7 @@ class ModelCardContent:
     elements: tuple[str, ...]
     unmeasured: tuple[str, ...]
     scales: tuple[CardScale, ...]
+    checks: tuple[CardCheck, ...]
     chemistry: tuple[ClassScale, ...]
     worst: tuple[CardCase, ...]
     faults: tuple[CardCount, ...]

@@ -157,7 +157,7 @@ class CaseScale:
 
 
 def case_scales(run: Run, suite: str, variant: str, model: str) -> list[CaseScale]:
-    """Scales of the cases of a suite, of those that have one in the variant.
+    """Scales of the cases of a suite, of those that have one in the variant; none if it measures none.
 
     Raises
     ------
@@ -165,6 +165,8 @@ def case_scales(run: Run, suite: str, variant: str, model: str) -> list[CaseScal
         If there is no such suite, or a file of its predictions cannot be read.
     """
     analysis = suite_of(suite)
+    if not analysis.headlines:
+        return []
     headline = analysis.headlines[0]
     found = (
         CaseScale(record, analysis.system(result), analysis.scale(result, variant, headline))

@@ -169,6 +169,30 @@ class Mean(Over):
 
 
 @dataclass(frozen=True)
+class Largest(Over):
+    """The largest value of all cases, without an interval; ``KEY_largest``."""
+
+    def names(self, key: str) -> tuple[tuple[str, str], ...]:
+        """``KEY_largest``, if it has no other name."""
+        return ((self.name or f"{key}_largest", self.label),)
+
+    def estimate(self, systems: Sequence[str], values: Sequence[Value]) -> Estimate:
+        """Of the cases that have a value; those above all values are counted."""
+        _, known = _known(systems, values)
+        finite = known[np.isfinite(known)]
+        largest = finite.max() if len(finite) else known.max(initial=-np.inf)
+        above = int(np.sum(known == np.inf))
+        value = float(largest) if len(known) else float("nan")
+        return Estimate(value, None, None, len(known), WITHOUT_INTERVAL, n_above=above)
+
+    def compare(
+        self, systems: Sequence[str], first: Sequence[Value], second: Sequence[Value]
+    ) -> PairedEstimate | None:
+        """Both values, of the cases that have one on both sides."""
+        return _compared(np.max, systems, first, second)
+
+
+@dataclass(frozen=True)
 class Quantiles(Over):
     """Quantiles over cases, without intervals; ``KEY_q10`` and so on.
 
@@ -240,6 +264,33 @@ class Share(Over):
         """Of the cases that have a value or a rank."""
         of, known = _known(systems, values)
         return share_over_clusters([bool(self.holds(float(value))) for value in known], of)
+
+    def compare(
+        self, systems: Sequence[str], first: Sequence[Value], second: Sequence[Value]
+    ) -> PairedEstimate | None:
+        """Both shares, of the cases that have a value on both sides; without an interval."""
+
+        def share(values: FloatArray) -> float:
+            return float(np.mean([bool(self.holds(float(value))) for value in values]))
+
+        return _compared(share, systems, first, second)
+
+
+def _compared(
+    summary: Callable[[FloatArray], float],
+    systems: Sequence[str],
+    first: Sequence[Value],
+    second: Sequence[Value],
+) -> PairedEstimate | None:
+    """A summary of either side and their difference, without an interval."""
+    both = np.array([first, second], dtype=np.float64)
+    known = np.isfinite(both).all(axis=0)
+    if not known.any():
+        return None
+    one, other = (float(summary(side)) for side in both[:, known])
+    n_systems = len(set(np.array(systems, dtype=str)[known].tolist()))
+    n = int(known.sum())
+    return PairedEstimate(one, other, other - one, None, None, n, n_systems, WITHOUT_INTERVAL, None)
 
 
 def below_one(value: float) -> bool:

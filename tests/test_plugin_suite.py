@@ -19,7 +19,7 @@ from umlip_bench.ground.arrays import from_arrays
 PACKAGE = Path(__file__).parent / "data" / "plugin_suite"
 OURS = (
     *("high-energy", "surfaces", "defects", "solid-solutions"),
-    *("eos", "migration", "phonons", "elastic"),
+    *("eos", "migration", "phonons", "elastic", "sanity"),
 )
 EMT = "ase:ase.calculators.emt:EMT"
 SOFT = "ase:soft_emt:Soft"
