@@ -8,227 +8,29 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from umlip_bench.analysis.chemistry import ClassScale, by_class, suite_of_forces
+from umlip_bench.analysis.card_content import (
+    CardCase,
+    CardCheck,
+    CardCount,
+    CardFactor,
+    CardFailure,
+    CardScale,
+    ModelCardContent,
+)
+from umlip_bench.analysis.chemistry import ClassScale, by_class
 from umlip_bench.analysis.compared_models import Side
+from umlip_bench.analysis.force_chemistry import suite_of_forces
 from umlip_bench.analysis.registry import all_suites, suite_of
 from umlip_bench.analysis.runs import Run
 from umlip_bench.analysis.suite import NO_RESULT, AnySuite, Headline
 from umlip_bench.analysis.summary import Row
 from umlip_bench.ground.elements import SYMBOLS
 from umlip_bench.ground.errors import UmlipBenchError
-from umlip_bench.ground.level_of_theory import LevelOfTheory, differs
-from umlip_bench.ground.model_card import ModelCard
 
 WORST = 3
 """Cases that are named, of each suite and variant."""
-
-
-@dataclass(frozen=True)
-class CardScale:
-    """How soft a model is in one suite and variant.
-
-    Parameters
-    ----------
-    suite, variant
-        Names.
-    label
-        What it is a scale of: ``"forces"``.
-    value
-        Model over DFT, dimensionless: below 1 is soft.
-    low, high
-        95 % interval; ``None`` for too few cases.
-    factor, factor_low, factor_high
-        Best factor on the model and its 95 % interval, dimensionless; ``None`` if the suite has none.
-    n_cases
-        Cases that it rests on.
-    n_failed
-        Cases of the suite without a result.
-    verdict
-        The suite's sentence on it.
-    """
-
-    suite: str
-    variant: str
-    label: str
-    value: float
-    low: float | None
-    high: float | None
-    factor: float | None
-    factor_low: float | None
-    factor_high: float | None
-    n_cases: int
-    n_failed: int
-    verdict: str
-
-
-@dataclass(frozen=True)
-class CardCase:
-    """A case that a model does badly.
-
-    Parameters
-    ----------
-    suite, variant, case
-        Names.
-    label
-        What `scale` is of.
-    scale
-        Model over DFT, dimensionless.
-    """
-
-    suite: str
-    variant: str
-    case: str
-    label: str
-    scale: float
-
-
-@dataclass(frozen=True)
-class CardCount:
-    """How many cases of a suite something is true of.
-
-    Parameters
-    ----------
-    suite, variant
-        Names.
-    what
-        In words: ``"imaginary modes"``.
-    n, of
-        Cases, and of how many.
-    """
-
-    suite: str
-    variant: str
-    what: str
-    n: int
-    of: int
-
-
-@dataclass(frozen=True)
-class CardFailure:
-    """A case without a result.
-
-    Parameters
-    ----------
-    suite, case
-        Names.
-    reason
-        Why.
-    """
-
-    suite: str
-    case: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class CardFactor:
-    """The factor on a model that its forces ask for.
-
-    Parameters
-    ----------
-    value
-        Best factor on the forces, median over materials; dimensionless.
-    low, high
-        95 % interval; ``None`` for too few materials.
-    supported
-        Whether the forces need a factor: the intervals of both the slope and the factor leave out 1, on
-        opposite sides. ``None`` where there are too few materials for an interval.
-    smallest, largest
-        Of the factors that single materials ask for.
-    n_materials
-        Materials.
-    worse
-        Those whose mean absolute force error grows with the factor, which was found from all of them.
-    stress_slope
-        Of the model as it is, median over materials: the factor multiplies it; nan if not known.
-    """
-
-    value: float
-    low: float | None
-    high: float | None
-    supported: bool | None
-    smallest: float
-    largest: float
-    n_materials: int
-    worse: tuple[str, ...]
-    stress_slope: float
-
-
-@dataclass(frozen=True)
-class ModelCardContent:
-    """All that a report card says.
-
-    Parameters
-    ----------
-    title
-        Name of the model, and of the run where several are shown.
-    model
-        Card of the model.
-    sha256
-        Digest of its weights.
-    suites
-        Suites with cases, and how many have a result.
-    elements
-        Elements in these cases, by atomic number.
-    unmeasured
-        Suites without a case.
-    scales
-        Of every suite and variant with a comparable case.
-    chemistry
-        Scales of the forces by class of compounds.
-    worst
-        At most three cases of each suite and variant, those whose scales are farthest from 1 first.
-    faults
-        Counts of what went wrong.
-    left_out
-        Counts of what could not be compared.
-    failures
-        Cases without a result.
-    factor
-        What to correct; ``None`` without forces.
-    data, data_sha256
-        Reference data.
-    data_level
-        Its level of theory; ``None`` if not known.
-    settings, versions
-        Of the run, by name.
-    measured_on
-        Device.
-    started
-        When the last command of the run was given, ISO 8601.
-    incomplete
-        What of the run was planned and is not there, a sentence each.
-    """
-
-    title: str
-    model: ModelCard
-    sha256: str
-    suites: Mapping[str, int]
-    elements: tuple[str, ...]
-    unmeasured: tuple[str, ...]
-    scales: tuple[CardScale, ...]
-    chemistry: tuple[ClassScale, ...]
-    worst: tuple[CardCase, ...]
-    faults: tuple[CardCount, ...]
-    left_out: tuple[CardCount, ...]
-    failures: tuple[CardFailure, ...]
-    factor: CardFactor | None
-    data: str
-    data_sha256: str
-    data_level: LevelOfTheory
-    settings: Mapping[str, str]
-    versions: Mapping[str, str]
-    measured_on: str
-    started: str
-    incomplete: tuple[str, ...]
-
-    @property
-    def other_functional(self) -> bool:
-        """Whether model and data are known to be of different functionals."""
-        return differs(self.model.level_of_theory, self.data_level)
 
 
 def card_content(side: Side) -> ModelCardContent:
@@ -260,6 +62,7 @@ def card_content(side: Side) -> ModelCardContent:
         elements=tuple(symbol for symbol in SYMBOLS if symbol in present),
         unmeasured=tuple(suite for suite in all_suites() if not known.get(suite)),
         scales=tuple(_scales(side)),
+        checks=tuple(_checks(side)),
         chemistry=tuple(_classes(side)),
         worst=tuple(_worst(side)),
         faults=(*_faults(side), *_false_alarms(side)),
@@ -308,8 +111,6 @@ def _scales(side: Side) -> Iterator[CardScale]:
             if headline.inverse is None
             else run.find(analysis.name, variant, model, headline.inverse)
         )
-        panel = (analysis.name, variant, model)
-        rows = [r for r in run.rows if (r.suite, r.variant, r.model) == panel]
         if best is None or math.isnan(best.value):
             factor = factor_low = factor_high = None
         else:
@@ -326,8 +127,40 @@ def _scales(side: Side) -> Iterator[CardScale]:
             factor_high=factor_high,
             n_cases=row.n_cases,
             n_failed=row.n_failed,
-            verdict=analysis.presentation.verdict(rows, model).removeprefix(f"{model}: "),
+            verdict=_sentence(run, analysis, variant, model),
         )
+
+
+def _checks(side: Side) -> Iterator[CardCheck]:
+    run, parent = side.run, side.run.card(side.model).parent
+    for suite in run.suites:
+        analysis = suite_of(suite)
+        if analysis.headlines or not run.of(suite, side.model):
+            continue
+        for variant in analysis.variant_names:
+            of_parent: str | None = None
+            broken: tuple[str, ...] = ()
+            if parent is not None and run.of(suite, parent):
+                of_parent = _sentence(run, analysis, variant, parent)
+                broken = _broken(run, analysis, variant, side.model, parent)
+            said = _sentence(run, analysis, variant, side.model)
+            yield CardCheck(suite, variant, said, of_parent, broken)
+
+
+def _sentence(run: Run, analysis: AnySuite, variant: str, model: str) -> str:
+    panel = (analysis.name, variant, model)
+    rows = [r for r in run.rows if (r.suite, r.variant, r.model) == panel]
+    return analysis.presentation.verdict(rows, model).removeprefix(f"{model}: ")
+
+
+def _broken(run: Run, analysis: AnySuite, variant: str, model: str, parent: str) -> tuple[str, ...]:
+    def faults(of: str) -> dict[str, tuple[str, ...]]:
+        results = run.results(analysis.name, of)
+        return {result.name: analysis.faults(result, variant) for result in results}
+
+    before = faults(parent)
+    now = faults(model).items()
+    return tuple(fault for case, found in now if before.get(case) == () for fault in found)
 
 
 def _worst(side: Side) -> Iterator[CardCase]:

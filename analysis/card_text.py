@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from umlip_bench.analysis.card import CardFactor, CardScale, ModelCardContent, card_content
+from umlip_bench.analysis.card import card_content
+from umlip_bench.analysis.card_content import CardCheck, CardFactor, CardScale, ModelCardContent
 from umlip_bench.analysis.compared_models import Side
 from umlip_bench.analysis.document import (
     Block,
@@ -72,6 +73,8 @@ def _short(content: ModelCardContent) -> Iterator[Block]:
         yield Bullets(tuple(f"{suite} ({v}): {said}" for (suite, v), said in verdicts.items()))
     else:
         yield Paragraph("Nothing was comparable with DFT.")
+    if content.checks:
+        yield Bullets(tuple(_check(check, content.model.parent) for check in content.checks))
     if content.other_functional:
         yield Paragraph(
             f"The model was trained on {content.model.level_of_theory.functional}, the data are "
@@ -84,6 +87,19 @@ def _short(content: ModelCardContent) -> Iterator[Block]:
     )
 
 
+def _check(check: CardCheck, parent: str | None) -> str:
+    """What a model does that it must, and beside it what its parent does."""
+    said = f"{check.suite} ({check.variant}): {check.verdict}"
+    if parent is None:
+        return said
+    if check.of_parent is not None:
+        return f"{said}; its parent {parent} is {check.of_parent}"
+    return (
+        f"{said}; its parent {parent} is not in this run: a factor changes none of this, weights that were "
+        "trained anew may"
+    )
+
+
 def _use(content: ModelCardContent) -> Iterator[Block]:
     card = content.model
     known = f"of {_ranges(card.elements)}" if card.elements else "of the elements it was trained on"
@@ -91,7 +107,13 @@ def _use(content: ModelCardContent) -> Iterator[Block]:
         f"Energies, forces and stresses of periodic structures {known}, in place of DFT "
         f"({card.level_of_theory}), whose approximations it shares. Training data: {card.training_set}."
     )
-    if card.parent is not None:
+    broken = [fault for check in content.checks for fault in check.broken]
+    if card.parent is not None and broken:
+        yield Paragraph(
+            f"It was made of {card.parent} ({card.architecture}), and is not a correction of it: it "
+            f"{_some(broken)}, where {card.parent} does not."
+        )
+    elif card.parent is not None:
         yield Paragraph(
             f"It is {card.parent}, corrected ({card.architecture}), for the states and the material that the "
             "correction was fitted to."

@@ -23,15 +23,11 @@ from umlip_bench.analysis.energies import (
     Variant,
 )
 from umlip_bench.analysis.metric import Metric
-from umlip_bench.analysis.over import (
-    Count,
-    Median,
-    Over,
+from umlip_bench.analysis.over import Count, Median, Over, Share, below_one
+from umlip_bench.analysis.over_sums import (
     Pooled,
-    Share,
     SystemMedian,
     Systems,
-    below_one,
     pooled_inverse,
     pooled_mae,
     pooled_r2,

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from umlip_bench.analysis.intervals import Estimate, median_estimate, middle
-from umlip_bench.analysis.over import WITHOUT_INTERVAL, Over, Value, pooled_slope
+from umlip_bench.analysis.over import WITHOUT_INTERVAL, Over, Value
+from umlip_bench.analysis.over_sums import pooled_slope
 from umlip_bench.analysis.paired import PairedEstimate, paired_median_estimate
 from umlip_bench.analysis.softening import SUM_XX
 

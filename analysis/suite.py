@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
 
@@ -23,7 +23,9 @@ from umlip_bench.analysis.metric import (
     Together,
     numbers,
 )
-from umlip_bench.analysis.over import Count, Over, Pooled, Share
+from umlip_bench.analysis.over import Count, Over, Share
+from umlip_bench.analysis.over_sums import Pooled
+from umlip_bench.analysis.parity import Parity, Quantity
 from umlip_bench.analysis.summary import Row, RowHead
 from umlip_bench.analysis.tables import CaseTable, Presentation, minus_fixed
 from umlip_bench.analysis.under_factor import scaled
@@ -49,45 +51,6 @@ class Named(Protocol):
 
 R = TypeVar("R", bound=Named)
 V = TypeVar("V")
-
-
-@dataclass(frozen=True)
-class Quantity(Generic[V]):
-    """What a parity plot shows.
-
-    Parameters
-    ----------
-    name
-        In words, in the singular: ``"force component"``.
-    unit
-        Of both axes.
-    slope
-        Row of the summary that is the slope of the line through the points; ``None`` if there is none.
-    values
-        DFT's and the model's of a case, shape (n,), in the unit; ``None`` where they are not comparable.
-    """
-
-    name: str
-    unit: str
-    slope: str | None
-    values: Callable[[V], tuple[FloatArray, FloatArray] | None] = field(compare=False, repr=False)
-
-
-@dataclass(frozen=True, eq=False)
-class Parity:
-    """DFT and the model, value by value.
-
-    Parameters
-    ----------
-    quantity
-        What the values are.
-    reference, model
-        Shape (n,), in the unit of the quantity; finite.
-    """
-
-    quantity: Quantity[Any]
-    reference: FloatArray
-    model: FloatArray
 
 
 @dataclass(frozen=True)

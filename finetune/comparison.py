@@ -13,6 +13,7 @@ from umlip_bench.analysis.softening import component_sums, stress_softening
 from umlip_bench.datasets import Frame
 from umlip_bench.engine.prediction import predict
 from umlip_bench.finetune.factors import FloatArray
+from umlip_bench.potentials.graph import Prediction
 from umlip_bench.potentials.protocol import Potential
 
 MIN_RMS_FORCE = 0.02
@@ -37,7 +38,13 @@ def compare(potential: Potential, frames: Sequence[Frame]) -> tuple[MaterialComp
     StructureError
         If the potential cannot evaluate a frame.
     """
-    predictions = predict(potential, [frame.atoms for frame in frames])
+    return beside(frames, predict(potential, [frame.atoms for frame in frames]))
+
+
+def beside(
+    frames: Sequence[Frame], predictions: Sequence[Prediction]
+) -> tuple[MaterialComparison, ...]:
+    """Predictions put beside the labels, by material."""
     groups: dict[str, list[FrameComparison]] = {}
     for frame, prediction in zip(frames, predictions, strict=True):
         both = frame.stress is not None and prediction.stress is not None

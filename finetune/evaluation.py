@@ -1,8 +1,8 @@
 """How well few labels correct a model: every choice of the labels is tried, and judged by the rest.
 
 Within a material the frames are split in every way into labels and held-out frames (or in `MOST_CHOICES`
-ways, drawn with a fixed seed). For the scalar correction the model is evaluated once per frame, and all else
-is arithmetic on what it gave; methods that train weights (`evaluation_trained`) fit anew to every choice. Per
+ways, drawn with a fixed seed). For methods of one factor the model is evaluated once per frame, and
+all else is arithmetic on what it gave; other methods are fitted anew to every choice. Per
 material stands what is to be expected of labels taken at random, the mean over choices; over
 materials the median with its interval, since materials, not choices, are independent.
 """
@@ -10,24 +10,27 @@ materials the median with its interval, since materials, not choices, are indepe
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from umlip_bench.analysis.frames import FrameComparison, MaterialComparison
 from umlip_bench.analysis.intervals import SEED, Estimate, median_estimate
-from umlip_bench.finetune.comparison import force_sums, stresses, with_forces
-from umlip_bench.finetune.factor_prior import UsualFactor
-from umlip_bench.finetune.factors import Estimator, FloatArray, LogFactor
-from umlip_bench.finetune.report import GPA
-from umlip_bench.finetune.scalar import label_factor, reference_without
+from umlip_bench.datasets import Frame
+from umlip_bench.finetune.comparison import (
+    MIN_RMS_FORCE,
+    compare,
+    force_sums,
+    stresses,
+    with_forces,
+)
+from umlip_bench.finetune.experiment import Choice, Experiment
+from umlip_bench.finetune.factors import FloatArray
+from umlip_bench.finetune.method import Chosen, FactorMethod, FactorOfLabels
 from umlip_bench.ground.errors import CorrectionError
 
 T = TypeVar("T")
@@ -109,17 +112,6 @@ class Evaluation:
     data: str
     outcomes: tuple[ChoicesOutcome, ...]
 
-    def to_json(self) -> dict[str, Any]:
-        """JSON object; not-a-number becomes ``None``."""
-        rows = [
-            {
-                name: None if isinstance(value, float) and not math.isfinite(value) else value
-                for name, value in asdict(outcome).items()
-            }
-            for outcome in self.outcomes
-        ]
-        return {"schema": 1, "model": self.model, "data": self.data, "outcomes": rows}
-
 
 def evenly(items: Sequence[T], most: int) -> list[T]:
     """At most so many of them, evenly spaced."""
@@ -128,42 +120,168 @@ def evenly(items: Sequence[T], most: int) -> list[T]:
 
 
 def evaluate(
-    model: str,
+    experiment: Experiment,
     data: str,
-    materials: Sequence[MaterialComparison],
-    reference: Sequence[MaterialComparison],
+    materials: Mapping[str, Sequence[Frame]],
+    methods: Sequence[Chosen],
     *,
     counts: Sequence[str] = COUNTS,
     most: int = MOST_CHOICES,
+    on_progress: Callable[[str, int, int], None] = lambda text, done, total: None,
 ) -> Evaluation:
     """Try every choice of labels.
 
     Parameters
     ----------
-    model, data
-        Names.
+    experiment
+        Of the model.
+    data
+        Name of the data set.
     materials
-        The model on its frames.
-    reference
-        The model on the reference set; each material's own composition is left out of its usual factor.
+        Labelled frames by material. Those whose forces are noise are left out.
+    methods
+        What to try.
     counts
         Numbers of labels to try, of `COUNTS`.
     most
         Choices to try for a material and a number.
+    on_progress
+        Told what is being done, and how many of how many fits are there.
+
+    Raises
+    ------
+    CorrectionError
+        If a method cannot be applied to the model.
+    StructureError
+        If the model cannot evaluate a frame.
+    """
+    for chosen in methods:
+        chosen.method.check(experiment.potential)
+    outcomes: list[ChoicesOutcome] = []
+    factors = [each.method for each in methods if isinstance(each.method, FactorMethod)]
+    if factors:
+        on_progress("reference set", 0, 0)
+        reference = experiment.reference()
+        for name, frames in materials.items():
+            on_progress(name, 0, 0)
+            compared = compare(experiment.potential, frames)
+            outcomes += evaluate_factors(compared, reference, factors, counts=counts, most=most)
+    fitted = [each for each in methods if not isinstance(each.method, FactorMethod)]
+    able = {
+        name: tuple(f for f in frames if np.sqrt(np.mean(f.forces**2)) >= MIN_RMS_FORCE)
+        for name, frames in materials.items()
+    }
+    plans = [
+        split for name, frames in able.items() for split in _splits(name, len(frames), counts, most)
+    ]
+    total, done = len(fitted) * sum(len(plan.tried) for plan in plans), 0
+    for plan in plans if fitted else ():
+        frames = able[plan.material]
+        before = _judged(experiment, None, plan.material, frames, ())
+        assert before is not None
+        for chosen in fitted:
+            trials: list[Trial | None] = []
+            for labels in plan.tried:
+                on_progress(f"{plan.material}: {chosen.method.name}", done, total)
+                after = _judged(experiment, chosen, plan.material, frames, labels)
+                trials.append(None if after is None else before.fitted_trial(labels, after))
+                done += 1
+            outcomes += plan.outcomes(chosen.method.name, trials)
+    if fitted:
+        on_progress("done", done, total)
+    return Evaluation(experiment.potential.card.name, data, tuple(outcomes))
+
+
+def evaluate_factors(
+    materials: Sequence[MaterialComparison],
+    reference: Sequence[MaterialComparison],
+    methods: Sequence[FactorMethod],
+    *,
+    counts: Sequence[str] = COUNTS,
+    most: int = MOST_CHOICES,
+) -> Iterator[ChoicesOutcome]:
+    """Methods of one factor: all is arithmetic on a model that was evaluated once per frame.
+
+    Parameters
+    ----------
+    materials
+        The model on its frames.
+    reference
+        The model on the reference set; each material's own composition is left out of its usual factor.
+    methods, counts, most
+        As of `evaluate`.
 
     Raises
     ------
     CorrectionError
         If the model's usual factor is not known.
     """
-    outcomes: list[ChoicesOutcome] = []
     for material in materials:
         frames = with_forces(material.frames)
-        if len(frames) > 1:
-            own = {frame.composition for frame in frames}
-            usual = reference_without(reference, own).usual
-            outcomes += _of_material(material.name, frames, usual, counts, most)
-    return Evaluation(model, data, tuple(outcomes))
+        splits = _splits(material.name, len(frames), counts, most)
+        if not splits:
+            continue
+        table = JudgedFrames(frames)
+        own = {frame.composition for frame in frames}
+        ways = [pair for each in methods for pair in each.factors(reference, own).items()]
+        for split in splits:
+            for name, factor in ways:
+                trials = [table.scaled_trial(labels, factor) for labels in split.tried]
+                yield from split.outcomes(name, trials)
+
+
+@dataclass(frozen=True)
+class _Split:
+    """Choices of so many labels among the frames of a material."""
+
+    material: str
+    n_frames: int
+    count: str
+    tried: tuple[tuple[int, ...], ...]
+
+    def outcomes(self, name: str, trials: Sequence[Trial | None]) -> Iterator[ChoicesOutcome]:
+        """Put the choices together; nothing if none of them could be fitted."""
+        fitted = [trial for trial in trials if trial is not None]
+        if not fitted:
+            return
+        columns = np.array(fitted)
+        _, covered, worse, *pairs = map(float, columns.mean(axis=0))
+        yield ChoicesOutcome(
+            self.material,
+            self.count,
+            name,
+            self.n_frames,
+            len(trials),
+            len(trials) - len(fitted),
+            float(np.median(columns[:, 0])),
+            float(np.quantile(columns[:, 0], 0.9)),
+            covered,
+            worse,
+            *pairs,
+        )
+
+
+def _splits(material: str, n: int, counts: Sequence[str], most: int) -> list[_Split]:
+    numbers = {count: number_of_labels(count, n) for count in counts}
+    return [
+        _Split(material, n, count, tuple(choices(n, n_labels, most)))
+        for count, n_labels in numbers.items()
+        if 0 < n_labels < n
+    ]
+
+
+def _judged(
+    experiment: Experiment,
+    chosen: Chosen | None,
+    material: str,
+    frames: tuple[Frame, ...],
+    labels: tuple[int, ...],
+) -> JudgedFrames | None:
+    """All frames of a material beside a fit to some of them; ``None`` if that failed."""
+    picked = tuple(frames[k] for k in labels)
+    name = f"{material}, labels {', '.join(map(str, labels))}"
+    trial = experiment.trial(chosen, Choice(name, picked, frames))
+    return None if trial.fitted.failure is not None else JudgedFrames(trial.frames)
 
 
 def choices(n: int, n_labels: int, most: int = MOST_CHOICES) -> list[tuple[int, ...]]:
@@ -180,54 +298,6 @@ def choices(n: int, n_labels: int, most: int = MOST_CHOICES) -> list[tuple[int, 
 def number_of_labels(count: str, n: int) -> int:
     """One of `COUNTS` as a number, for a material of n frames."""
     return n - 1 if count == "all but one" else int(count)
-
-
-def _of_material(
-    name: str,
-    frames: Sequence[FrameComparison],
-    usual: UsualFactor,
-    counts: Sequence[str],
-    most: int,
-) -> Iterator[ChoicesOutcome]:
-    table = JudgedFrames(frames)
-    n = len(frames)
-    for count in counts:
-        n_labels = number_of_labels(count, n)
-        if n_labels >= n:
-            continue
-        tried = choices(n, n_labels, most)
-        for estimator in Estimator:
-            fit: Callable[[LogFactor], LogFactor] = (
-                usual.shrink if estimator is Estimator.SHRUNK else lambda label: label
-            )
-            trials = [table.scaled_trial(labels, estimator, fit) for labels in tried]
-            outcome = outcome_of(name, count, str(estimator), n, trials)
-            if outcome is not None:
-                yield outcome
-
-
-def outcome_of(
-    material: str, count: str, estimator: str, n_frames: int, trials: Sequence[Trial | None]
-) -> ChoicesOutcome | None:
-    """Put the choices of one material together; ``None`` if none of them could be fitted."""
-    fitted = [trial for trial in trials if trial is not None]
-    if not fitted:
-        return None
-    columns = np.array(fitted)
-    _, covered, worse, *pairs = map(float, columns.mean(axis=0))
-    return ChoicesOutcome(
-        material,
-        count,
-        estimator,
-        n_frames,
-        len(trials),
-        len(trials) - len(fitted),
-        float(np.median(columns[:, 0])),
-        float(np.quantile(columns[:, 0], 0.9)),
-        covered,
-        worse,
-        *pairs,
-    )
 
 
 Trial = tuple[float, ...]
@@ -261,14 +331,13 @@ class JudgedFrames:
     def scaled_trial(
         self,
         labels: tuple[int, ...],
-        estimator: Estimator,
-        fit: Callable[[LogFactor], LogFactor],
+        factor_of: Callable[[Sequence[FloatArray]], FactorOfLabels],
     ) -> Trial | None:
-        """The scalar correction from some of the frames; ``None`` if no positive factor helps."""
+        """One factor from some of the frames; ``None`` if no positive factor helps."""
         held = self._others(labels)
         try:
-            result = fit(label_factor(estimator, [self.sums[list(labels)]]))
-            asked = label_factor(estimator, [self.sums[held]]).factor
+            result = factor_of([self.sums[list(labels)]]).result
+            asked = factor_of([self.sums[held]]).own.factor
         except CorrectionError:
             return None
         factor = result.factor
@@ -278,9 +347,9 @@ class JudgedFrames:
         )
         return abs(factor / asked - 1.0), float(low <= asked <= high), *errors
 
-    def trained_trial(self, labels: tuple[int, ...], trained: JudgedFrames) -> Trial:
-        """A trained model's, from the same frames beside its own predictions."""
-        errors = self._pairs(labels, trained.y, trained.energies[:, 1], trained.stress_y)
+    def fitted_trial(self, labels: tuple[int, ...], after: JudgedFrames) -> Trial:
+        """A corrected model's, from the same frames beside its own predictions."""
+        errors = self._pairs(labels, after.y, after.energies[:, 1], after.stress_y)
         return math.nan, math.nan, *errors
 
     def _others(self, labels: tuple[int, ...]) -> IntArray:
@@ -316,76 +385,12 @@ def _mean_error(errors: FloatArray) -> float:
     return float(np.abs(errors).mean())
 
 
-def print_evaluation(evaluation: Evaluation, console: Console) -> None:
-    """Print one table per number of labels, and the materials that get worse."""
-    for count in COUNTS:
-        of_count = [o for o in evaluation.outcomes if o.labels == count]
-        if not of_count:
-            continue
-        plural = "" if count == "1" else "s"
-        title = f"{evaluation.model} on {evaluation.data}: {count} label{plural}"
-        table = Table(title=Text(title), title_justify="left")
-        table.add_column("held-out frames")
-        table.add_column("uncorrected", justify="right")
-        estimators = list(dict.fromkeys(o.estimator for o in of_count))
-        columns = [[o for o in of_count if o.estimator == e] for e in estimators]
-        for estimator in estimators:
-            table.add_column(estimator, justify="right")
-        for label, before, after, unit, digits in _METRICS:
-            first = "" if before is None else _cell(columns[0], before, unit, digits)
-            cells = (_cell(column, after, unit, digits) for column in columns)
-            table.add_row(label, first, *cells)
-        table.add_section()
-        table.add_row("materials", "", *(str(len(column)) for column in columns))
-        table.add_row("made worse", "", *(str(len(worsened(column))) for column in columns))
-        refused = [sum(o.n_refused for o in column) for column in columns]
-        if any(refused):
-            table.add_row("choices that failed", "", *map(str, refused))
-        console.print(table)
-        for estimator, column in zip(estimators, columns, strict=True):
-            names = ", ".join(worsened(column)) or "none"
-            console.print(Text(f"made worse by {estimator}: {names}"))
-        console.print()
-    console.print(
-        Text(
-            "Medians over materials of means over the choices of the labels (|c / c_held - 1|: of medians); "
-            "brackets: 95 % intervals over materials by order statistics (from 6 materials on). Made worse: "
-            "materials whose held-out force MAE is larger after than before.",
-            style="dim",
-        )
-    )
-
-
 def worsened(outcomes: Sequence[ChoicesOutcome]) -> list[str]:
     """Materials whose held-out force MAE is larger after than before."""
     return [o.material for o in outcomes if o.force_after > o.force_before]
-
-
-_METRICS = (
-    ("|c / c_held - 1|", None, "miss", 1.0, 3),
-    ("its 90th percentile", None, "miss_90", 1.0, 3),
-    ("interval holds c_held", None, "covered", 1.0, 2),
-    ("force slope", "slope_before", "slope_after", 1.0, 3),
-    ("force MAE (eV/Å)", "force_before", "force_after", 1.0, 3),
-    ("force MAE, after / before", None, "force_ratio", 1.0, 3),
-    ("energy differences MAE (meV/atom)", "energy_before", "energy_after", 1000.0, 1),
-    ("stress MAE (GPa)", "stress_before", "stress_after", GPA, 2),
-    ("choices made worse", None, "worse", 1.0, 2),
-)
-"""Label, field before, field after, factor to the unit shown, digits."""
 
 
 def over_materials(outcomes: Sequence[ChoicesOutcome], field: str) -> Estimate:
     """Median over materials of one number, with its interval."""
     values = [getattr(outcome, field) for outcome in outcomes]
     return median_estimate([value for value in values if not math.isnan(value)])
-
-
-def _cell(outcomes: Sequence[ChoicesOutcome], field: str, unit: float, digits: int) -> str:
-    estimate = over_materials(outcomes, field)
-    if math.isnan(estimate.value):
-        return "-"
-    text = f"{unit * estimate.value:.{digits}f}"
-    if estimate.low is None or estimate.high is None:
-        return text
-    return f"{text} [{unit * estimate.low:.{digits}f}, {unit * estimate.high:.{digits}f}]"

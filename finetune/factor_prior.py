@@ -21,7 +21,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import brentq
 
-from umlip_bench.finetune.factors import Estimator, FloatArray, LogFactor, log_factor
+from umlip_bench.finetune.estimators import Estimator
+from umlip_bench.finetune.factors import FloatArray, LogFactor, log_factor
 from umlip_bench.ground.errors import CorrectionError
 
 MIN_MATERIALS = 6

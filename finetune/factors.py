@@ -29,7 +29,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +36,7 @@ from scipy import stats
 
 from umlip_bench.analysis.intervals import CONFIDENCE
 from umlip_bench.analysis.softening import SUM_XX, SUM_XY, SUM_YY, r2_of
+from umlip_bench.finetune.estimators import Estimator
 from umlip_bench.ground.errors import CorrectionError
 
 FloatArray = NDArray[np.float64]
@@ -47,14 +47,6 @@ SPREAD = 0.6
 PRIOR_DOF = 4.0
 """Frames that `SPREAD` is worth against the scatter among the labels: how well it predicts the scatter
 within a material of the embedded set says 5; other sets are less like it."""
-
-
-class Estimator(StrEnum):
-    """How the factor follows from the labels."""
-
-    ROTATE = "rotate"
-    MSE = "mse"
-    SHRUNK = "shrunk"
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ import numpy as np
 from umlip_bench.datasets import Frame
 from umlip_bench.engine.prediction import predict
 from umlip_bench.finetune.comparison import BeforeAfter, fingerprint
+from umlip_bench.finetune.method import ClosedFit
 from umlip_bench.finetune.training.alignment import Alignment, align
 from umlip_bench.ground.errors import CorrectionError
 from umlip_bench.potentials.corrections.modification import ReferenceShift
@@ -25,7 +26,7 @@ from umlip_bench.potentials.protocol import Potential
 
 
 @dataclass(frozen=True)
-class ShiftFit:
+class ShiftFit(ClosedFit):
     """Fitted shifts.
 
     Parameters
@@ -48,6 +49,8 @@ class ShiftFit:
     energy_mae: BeforeAfter
     held_out_mae: BeforeAfter | None
 
+    apart = ("labels_sha256", "n_labels")
+
     @property
     def shifts(self) -> Mapping[str, float]:
         """In eV by element."""
@@ -55,8 +58,10 @@ class ShiftFit:
 
     @property
     def correction(self) -> ReferenceShift:
-        """What the corrected model consists of besides its parent."""
         return ReferenceShift(self.shifts)
+
+    def labels_record(self) -> Mapping[str, object]:
+        return {"sha256": self.labels_sha256, "n_frames": self.n_labels}
 
 
 def fit_references(

@@ -13,12 +13,14 @@ import numpy as np
 
 from umlip_bench import datasets
 from umlip_bench.datasets import Frame
+from umlip_bench.engine.prediction import predict
 from umlip_bench.finetune.comparison import BeforeAfter, compare
 from umlip_bench.finetune.measures import Measures, measure
 from umlip_bench.ground.errors import StructureError
 from umlip_bench.potentials.protocol import Potential
 
 REFERENCE_SET = "pbe-mini"
+"""Where a model's usual factor is taken from, and retention is judged on."""
 
 Frames = Mapping[str, tuple[Frame, ...]]
 """Frames by material."""
@@ -49,6 +51,12 @@ class Retention:
     replayed: tuple[str, ...] = ()
 
 
+def of_other_functional(potential: Potential) -> bool:
+    """Whether a model is known to have been trained on another functional than the reference set."""
+    expected = datasets.load(REFERENCE_SET).manifest.level_of_theory.functional
+    return potential.card.level_of_theory.functional not in (expected, "unknown")
+
+
 def other_materials(potential: Potential, compositions: Collection[str]) -> Frames:
     """Materials of the reference set to judge a model by.
 
@@ -65,12 +73,10 @@ def other_materials(potential: Potential, compositions: Collection[str]) -> Fram
         Frames by material, of the elements that the model knows; empty if the model was trained on another
         functional.
     """
-    dataset = datasets.load(REFERENCE_SET)
-    functional = potential.card.level_of_theory.functional
-    if functional not in (dataset.manifest.level_of_theory.functional, "unknown"):
+    if of_other_functional(potential):
         return {}
     found: dict[str, tuple[Frame, ...]] = {}
-    for name, frames in dataset.by_system().items():
+    for name, frames in datasets.load(REFERENCE_SET).by_system().items():
         if frames and frames[0].composition not in compositions and _knows(potential, frames[0]):
             found[name] = frames
     return found
@@ -113,7 +119,10 @@ def retention(
 
 def _knows(potential: Potential, frame: Frame) -> bool:
     try:
-        potential.prepare(frame.atoms)
+        if potential.card.elements:
+            potential.prepare(frame.atoms)
+        else:  # a calculator tells only when it is asked
+            predict(potential, [frame.atoms])
     except StructureError:
         return False
     return True

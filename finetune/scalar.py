@@ -29,130 +29,25 @@ from umlip_bench.finetune.comparison import (
     stresses,
     with_forces,
 )
+from umlip_bench.finetune.estimators import Estimator
 from umlip_bench.finetune.factor_prior import UsualFactor, usual_factor
-from umlip_bench.finetune.factors import Estimator, FloatArray, LogFactor, log_factor
+from umlip_bench.finetune.factors import FloatArray, LogFactor, log_factor
+from umlip_bench.finetune.method import FactorOfLabels
+from umlip_bench.finetune.retention import REFERENCE_SET, of_other_functional
+from umlip_bench.finetune.scalar_fit import (
+    LEAVE_ONE_OUT,
+    ONE_FRAME,
+    UNDEFINED,
+    EnergyCheck,
+    FactorRetention,
+    ForceCheck,
+    Labels,
+    MaterialFactors,
+    ScalarFit,
+    StressCheck,
+)
 from umlip_bench.ground.errors import CorrectionError, StructureError
-from umlip_bench.potentials.corrections.folder import ScalarCorrection
 from umlip_bench.potentials.protocol import Potential
-
-REFERENCE_SET = "pbe-mini"
-"""Where a model's usual factor is taken from."""
-DEFAULT_ESTIMATOR = Estimator.SHRUNK
-"""The one with the smallest held-out error for every number of labels; see the README's table."""
-
-LEAVE_ONE_OUT = "leave one frame out"
-ONE_FRAME = "in-sample, there is only one frame with forces"
-UNDEFINED = "in-sample, since without one of the frames no positive factor helps"
-
-
-@dataclass(frozen=True)
-class Labels:
-    """What was fitted to.
-
-    Parameters
-    ----------
-    sha256
-        Digest of geometries and labels.
-    n_frames
-        Frames that the factor rests on.
-    n_at_rest
-        Frames set aside since their forces are below the noise.
-    n_components
-        Force components of the former.
-    rms_force
-        Of those components, in eV/Å.
-    """
-
-    sha256: str
-    n_frames: int
-    n_at_rest: int
-    n_components: int
-    rms_force: float
-
-
-@dataclass(frozen=True)
-class MaterialFactors:
-    """The force comparison of one material, uncorrected; see `umlip_bench.analysis.softening`."""
-
-    name: str
-    n_frames: int
-    slope: float
-    inverse: float
-    r2: float
-
-
-@dataclass(frozen=True)
-class ForceCheck:
-    """Forces before and after.
-
-    Parameters
-    ----------
-    split
-        `LEAVE_ONE_OUT`: each frame is judged with the factor of the others; or why they are judged with
-        their own, `ONE_FRAME` or `UNDEFINED`.
-    slope
-        Through the origin; dimensionless.
-    mae
-        In eV/Å.
-    """
-
-    split: str
-    slope: BeforeAfter
-    mae: BeforeAfter
-
-
-@dataclass(frozen=True)
-class EnergyCheck:
-    """Energy differences within materials, before and after; not fitted.
-
-    Parameters
-    ----------
-    mae
-        In eV/atom, of energies relative to the mean of their composition.
-    n_frames
-        Frames with another one of the same material and composition.
-    """
-
-    mae: BeforeAfter
-    n_frames: int
-
-
-@dataclass(frozen=True)
-class StressCheck:
-    """Stress before and after; not fitted.
-
-    Parameters
-    ----------
-    slope
-        With an intercept; dimensionless.
-    mae
-        In eV/Å³.
-    n_frames
-        Frames with a stress.
-    """
-
-    slope: BeforeAfter
-    mae: BeforeAfter
-    n_frames: int
-
-
-@dataclass(frozen=True)
-class FactorRetention:
-    """What the factor does to materials of the reference set that were not fitted.
-
-    Parameters
-    ----------
-    mae
-        Median over materials of the force MAE in eV/Å.
-    n_materials
-        Number of materials.
-    worse
-        Those whose force MAE grows.
-    """
-
-    mae: BeforeAfter
-    n_materials: int
-    worse: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -171,72 +66,13 @@ class Reference:
     usual: UsualFactor
 
 
-@dataclass(frozen=True)
-class ScalarFit:
-    """A fitted factor and everything that says how good it is.
-
-    Parameters
-    ----------
-    estimator
-        How it was made.
-    factor
-        c, dimensionless.
-    interval
-        Ends of its 95 % interval; see `umlip_bench.finetune.factors`.
-    references
-        Energies by element in eV that stand in for the model's own references; ``None`` for those.
-    labels
-        What was fitted to.
-    slope, inverse, r2
-        Of all force components, uncorrected.
-    materials
-        The same for each material.
-    label_factor, label_interval
-        What the labels alone ask for: the factor before shrinkage; equal to the former otherwise.
-    label_weight
-        Weight of the labels against the model's usual factor; 1 without shrinkage.
-    usual
-        The model's usual factor, where it was asked for.
-    forces, energies, stress, retention
-        Before and after; ``None`` where the labels do not tell.
-    """
-
-    estimator: Estimator
-    factor: float
-    interval: tuple[float, float]
-    references: Mapping[str, float] | None
-    labels: Labels
-    slope: float
-    inverse: float
-    r2: float
-    materials: tuple[MaterialFactors, ...]
-    label_factor: float
-    label_interval: tuple[float, float]
-    label_weight: float
-    usual: UsualFactor | None
-    forces: ForceCheck
-    energies: EnergyCheck | None
-    stress: StressCheck | None
-    retention: FactorRetention | None
-
-    @property
-    def correction(self) -> ScalarCorrection:
-        """What the corrected model consists of besides its parent."""
-        return ScalarCorrection(self.factor, self.references)
-
-    @property
-    def resolved(self) -> bool:
-        """Whether the interval leaves out 1, no correction at all."""
-        low, high = self.interval
-        return not low <= 1.0 <= high
-
-
 def fit_scalar(
     potential: Potential,
     frames: Sequence[Frame],
     *,
-    estimator: Estimator = DEFAULT_ESTIMATOR,
+    estimator: Estimator = Estimator.SHRUNK,
     references: Mapping[str, float] | None = None,
+    reference: Callable[[], tuple[MaterialComparison, ...]] | None = None,
 ) -> ScalarFit:
     """Fit one factor to the forces of labelled frames.
 
@@ -254,6 +90,8 @@ def fit_scalar(
     references
         Energies in eV of every element in place of the model's own references, e.g. of isolated atoms
         for a foreign calculator, whose references count as zero otherwise.
+    reference
+        Gives the model on the reference set, where that is kept; else it is evaluated.
 
     Raises
     ------
@@ -267,13 +105,11 @@ def fit_scalar(
     if estimator is Estimator.SHRUNK:
         _check_functional(potential)
     compared = compare(potential, frames)
-    reference = None
+    others = None
     if estimator is Estimator.SHRUNK:
-        fitted = {frame.composition for frame in frames}
-        reference = reference_without(reference_materials(potential), fitted)
-    return scalar_fit(
-        compared, fingerprint(frames), estimator, reference=reference, references=references
-    )
+        materials = reference_materials(potential) if reference is None else reference()
+        others = reference_without(materials, {frame.composition for frame in frames})
+    return _scalar_fit(compared, fingerprint(frames), estimator, others, references)
 
 
 def reference_materials(potential: Potential) -> tuple[MaterialComparison, ...]:
@@ -308,43 +144,23 @@ def reference_without(materials: Sequence[MaterialComparison], compositions: set
 
 def _check_functional(potential: Potential) -> None:
     """Factors against labels of another functional would say something else."""
-    functional = potential.card.level_of_theory.functional
-    expected = datasets.load(REFERENCE_SET).manifest.level_of_theory.functional
-    if functional not in (expected, "unknown"):
+    if of_other_functional(potential):
+        functional = potential.card.level_of_theory.functional
+        expected = datasets.load(REFERENCE_SET).manifest.level_of_theory.functional
         raise CorrectionError(
             f"{potential.card.name} was trained on {functional}, and its usual factor would be taken "
             f"from {REFERENCE_SET}, which is {expected}; use the estimator mse"
         )
 
 
-def scalar_fit(
+def _scalar_fit(
     materials: Sequence[MaterialComparison],
     sha256: str,
     estimator: Estimator,
-    *,
     reference: Reference | None,
-    references: Mapping[str, float] | None = None,
+    references: Mapping[str, float] | None,
 ) -> ScalarFit:
-    """The fit, once the model has been evaluated; see `fit_scalar`.
-
-    Parameters
-    ----------
-    materials
-        The labelled frames, compared.
-    sha256
-        Their digest.
-    estimator
-        ``shrunk`` needs `reference`.
-    reference
-        The model on the reference set, without these materials.
-    references
-        As in `fit_scalar`.
-
-    Raises
-    ------
-    CorrectionError
-        As `fit_scalar`.
-    """
+    """The fit, once the model has been evaluated; ``shrunk`` needs `reference`."""
     moving = [MaterialComparison(m.name, f) for m in materials if (f := with_forces(m.frames))]
     everything = [frame for material in materials for frame in material.frames]
     frames = [frame for material in moving for frame in material.frames]
@@ -356,10 +172,9 @@ def scalar_fit(
             "structure, e.g. a frame of molecular dynamics at 1000 K"
         )
     usual = None if reference is None else reference.usual
-    fit = _estimate(estimator, usual)
     sums = [force_sums(material.frames) for material in moving]
-    label = label_factor(estimator, sums)
-    result = fit(label)
+    found = factor_of(estimator, usual, sums)
+    label, result = found.own, found.result
     total = np.concatenate(sums).sum(axis=0)
     return ScalarFit(
         estimator=estimator,
@@ -381,20 +196,37 @@ def scalar_fit(
         label_interval=label.interval,
         label_weight=1.0 if usual is None else usual.weight(label),
         usual=usual,
-        forces=_force_check(frames, sums, lambda some: fit(label_factor(estimator, some)).factor),
+        forces=_force_check(
+            frames, sums, lambda some: factor_of(estimator, usual, some).result.factor
+        ),
         energies=_energy_check(materials, result.factor),
         stress=_stress_check(everything, result.factor),
         retention=None if reference is None else _retention(reference, result.factor),
     )
 
 
-def _estimate(estimator: Estimator, usual: UsualFactor | None) -> Callable[[LogFactor], LogFactor]:
-    """From the labels' own factor to the estimator's."""
+def factor_of(
+    estimator: Estimator, usual: UsualFactor | None, materials: Sequence[FloatArray]
+) -> FactorOfLabels:
+    """The factor that an estimator makes of sums over frames.
+
+    Parameters
+    ----------
+    estimator, materials
+        As of `label_factor`.
+    usual
+        The model's usual factor; for ``shrunk``.
+
+    Raises
+    ------
+    CorrectionError
+        If no positive factor helps.
+    """
+    label = label_factor(estimator, materials)
     if estimator is not Estimator.SHRUNK:
-        return lambda label: label
-    if usual is None:
-        raise CorrectionError("the estimator shrunk needs the model's usual factor")
-    return usual.shrink
+        return FactorOfLabels(label, label)
+    assert usual is not None
+    return FactorOfLabels(label, usual.shrink(label))
 
 
 def label_factor(estimator: Estimator, materials: Sequence[FloatArray]) -> LogFactor:

@@ -1,4 +1,4 @@
-"""Numbers of all eight suites as they were before the code was rearranged, to 1e-6.
+"""Numbers of the eight suites of version 0.1 as they were before the code was rearranged, to 1e-6.
 
 `data/pinned_numbers.json` holds every metric of every embedded case, and of the elastic constants of two
 crystals, as version 0.1 gave them in float64. A change that is meant raises the suite's version and
@@ -54,6 +54,8 @@ def plans(folder: Path) -> list[SuitePlan]:
     found = []
     for suite in load_suites():
         name = suite.name
+        if not pinned_cases(name):
+            continue
         if name == ELASTIC:
             made = [
                 suite.structure_cases(request(crystal, through_cif(make(), folder)))[0]

@@ -29,10 +29,7 @@ def umlip_bench(capfd):
     """The command line in this process, which saves the imports."""
 
     def run(*arguments):
-        try:
-            code = main([str(a) for a in arguments])
-        except SystemExit as stop:  # argparse
-            code = stop.code
+        code = main([str(a) for a in arguments])
         return Ended(code, capfd.readouterr().err)
 
     return run

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from umlip_bench.analysis.chemistry import PredictorBin
+from umlip_bench.analysis.force_chemistry import PredictorBin
 from umlip_bench.analysis.report.chart_parts import (
     Chart,
     ChartPanel,

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from umlip_bench.analysis.chemistry import ClassScale, PredictorBin
+from umlip_bench.analysis.chemistry import ClassScale
 from umlip_bench.analysis.comparison import PairedRow
 from umlip_bench.analysis.document import Section as CardSection
+from umlip_bench.analysis.force_chemistry import PredictorBin
 from umlip_bench.analysis.report.pictures import PictureSet
 from umlip_bench.analysis.report.plots import ParityPlot, SpreadPlot
 from umlip_bench.analysis.run_differences import Change

@@ -50,12 +50,13 @@ def member_of(side: Side, style: int, suites: Sequence[str]) -> Member:
 
 def _softest(side: Side, suites: Sequence[str]) -> tuple[str, tuple[tuple[str, float], ...]]:
     """What of, and the softest cases of the first suite that has enough of them."""
-    for suite in suites:
-        analysis = all_suites()[suite]
+    for analysis in (all_suites()[suite] for suite in suites):
+        if not analysis.headlines:
+            continue
         headline = analysis.headlines[0]
         scales = [
             (record.case, scale)
-            for record in side.run.of(suite, side.model)
+            for record in side.run.of(analysis.name, side.model)
             if math.isfinite(
                 scale := analysis.scale(
                     side.run.result(record), analysis.variant_names[0], headline

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from scipy.stats import gaussian_kde
 
 from umlip_bench.analysis.compared_models import Side
-from umlip_bench.analysis.suite import AnySuite, Quantity
+from umlip_bench.analysis.parity import Quantity
+from umlip_bench.analysis.suite import AnySuite
 from umlip_bench.analysis.summary import Row
 
 FloatArray = NDArray[np.float64]

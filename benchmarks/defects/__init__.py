@@ -16,7 +16,8 @@ from umlip_bench.analysis.energy_metrics import (
     plotted,
     ways,
 )
-from umlip_bench.analysis.suite import Fact, Quantity
+from umlip_bench.analysis.parity import Quantity
+from umlip_bench.analysis.suite import Fact
 from umlip_bench.benchmarks.defects.result import DefectResult, case_table
 from umlip_bench.benchmarks.suite import Suite
 

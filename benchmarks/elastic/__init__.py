@@ -12,16 +12,21 @@ from numpy.typing import NDArray
 
 from umlip_bench.analysis.metric import Metric
 from umlip_bench.analysis.over import Mean, Median, Share, below_one
-from umlip_bench.analysis.suite import Quantity, Variant
+from umlip_bench.analysis.parity import Quantity
+from umlip_bench.analysis.suite import Variant
+from umlip_bench.benchmarks.amplitudes import scan_metrics
 from umlip_bench.benchmarks.elastic.result import (
+    AMPLITUDES,
     FIXED,
     RELAXED,
+    RIPPLE,
     ElasticComparison,
     Judged,
     amplitude,
     faults,
     is_lost,
     judged,
+    scan,
 )
 from umlip_bench.benchmarks.elastic.words import caption, case_table, verdict
 from umlip_bench.benchmarks.suite import Suite
@@ -66,7 +71,7 @@ def plotted(kind: str) -> Quantity[Judged]:
 
 SUITE = Suite(
     name="elastic",
-    version=4,
+    version=5,
     title="Elasticity",
     place=8,
     measured_by=f"{__name__}.measure",
@@ -93,6 +98,7 @@ SUITE = Suite(
                 ),
             ),
         ),
+        *scan_metrics(scan, AMPLITUDES, RIPPLE, "GPa", only=(FIXED,)),
         Metric("lowest_eigenvalue", lambda seen: seen.lowest_eigenvalue, "GPa"),
         Metric("strain", lambda seen: seen.material.strain),
     ),

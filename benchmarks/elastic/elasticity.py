@@ -172,17 +172,30 @@ def moduli(constants: FloatArray) -> Moduli:
     diagonal, off = c[0, 0] + c[1, 1] + c[2, 2], c[0, 1] + c[0, 2] + c[1, 2]
     s_diagonal, s_off = s[0, 0] + s[1, 1] + s[2, 2], s[0, 1] + s[0, 2] + s[1, 2]
     bulk_voigt = (diagonal + 2 * off) / 9
-    shear_voigt = (diagonal - off + 3 * (c[3, 3] + c[4, 4] + c[5, 5])) / 15
+    voigt = shear_voigt(c)
     bulk_reuss = 1 / (s_diagonal + 2 * s_off)
     shear_reuss = 15 / (4 * (s_diagonal - s_off) + 3 * (s[3, 3] + s[4, 4] + s[5, 5]))
     return Moduli(
         bulk=float(bulk_voigt + bulk_reuss) / 2,
-        shear=float(shear_voigt + shear_reuss) / 2,
+        shear=float(voigt + shear_reuss) / 2,
         bulk_voigt=float(bulk_voigt),
-        shear_voigt=float(shear_voigt),
+        shear_voigt=voigt,
         bulk_reuss=float(bulk_reuss),
         shear_reuss=float(shear_reuss),
     )
+
+
+def shear_voigt(constants: FloatArray) -> float:
+    """Voigt's average of the shear modulus, which an unstable crystal has too.
+
+    Parameters
+    ----------
+    constants
+        Shape (6, 6).
+    """
+    c = np.asarray(constants)
+    diagonal, off = c[0, 0] + c[1, 1] + c[2, 2], c[0, 1] + c[0, 2] + c[1, 2]
+    return float(diagonal - off + 3 * (c[3, 3] + c[4, 4] + c[5, 5])) / 15
 
 
 def lowest_eigenvalue(constants: FloatArray) -> float:

@@ -19,14 +19,23 @@ from dataclasses import dataclass
 import numpy as np
 from ase import Atoms
 
+from umlip_bench.benchmarks.amplitudes import AmplitudeScan
 from umlip_bench.benchmarks.elastic.elasticity import (
     ElasticFit,
     elastic_constants,
     invariant_constants,
+    is_stable,
+    moduli,
+    shear_voigt,
     strain_tensor,
     stress_vector,
 )
-from umlip_bench.benchmarks.elastic.result import STRAIN, ElasticComparison, ReferenceModuli
+from umlip_bench.benchmarks.elastic.result import (
+    AMPLITUDES,
+    STRAIN,
+    ElasticComparison,
+    ReferenceModuli,
+)
 from umlip_bench.benchmarks.elements import elements_of
 from umlip_bench.benchmarks.selection import cheapest
 from umlip_bench.benchmarks.suite import Mode, StructureRequest
@@ -38,6 +47,7 @@ from umlip_bench.engine.requests import Procedure, Request, Static, Task
 from umlip_bench.ground.crystal_axes import CrystalAxes, crystal_axes
 from umlip_bench.ground.errors import StructureError
 from umlip_bench.ground.structures import describe
+from umlip_bench.ground.units import GPA
 
 STRAINS = np.array(
     [
@@ -57,6 +67,8 @@ several percent of a modulus open, 1e-4 about 0.1 % (CHGNet, against 1e-5 in flo
 STEPS = 1000
 SYMPREC = 1e-3
 """Å; tolerance with which symmetry is found, and kept in relaxing."""
+FEW_STEPS = 300
+"""Most at a smaller strain, where single precision may not come to rest."""
 QUICK_CASES = 8
 STANDARD_CASES = 200
 
@@ -73,6 +85,8 @@ class ElasticMeasurement:
         At DFT's geometry, or as given.
     reference
         DFT's moduli; ``None`` if there are none.
+    scanned
+        Whether it is measured at other strains too.
     system
         As in `ElasticComparison`.
     """
@@ -80,6 +94,7 @@ class ElasticMeasurement:
     name: str
     atoms: Atoms
     reference: ReferenceModuli | None = None
+    scanned: bool = False
     system: str = ""
 
     @property
@@ -96,9 +111,13 @@ class RelaxedStress(Procedure[np.ndarray]):
     ----------
     atoms
         The cell, which stays; atoms near their rest, as a small strain leaves them.
+    strain
+        How small. Below `STRAIN` forces are smaller too, and so is what tells a strained crystal from one
+        of higher symmetry.
     """
 
     atoms: Atoms
+    strain: float
 
     def task(self) -> Generator[Request | Sequence[Request], object, np.ndarray]:
         """Relax, then one evaluation with stress.
@@ -108,10 +127,19 @@ class RelaxedStress(Procedure[np.ndarray]):
         StructureError
             If the atoms do not come to rest.
         """
-        relaxed = yield Relax(self.atoms, fmax=FMAX, steps=STEPS, symprec=SYMPREC, minimiser=Lbfgs)
+        share = min(1.0, self.strain / STRAIN)
+        relaxed = yield Relax(
+            self.atoms,
+            fmax=FMAX * share,
+            steps=STEPS if share == 1.0 else FEW_STEPS,
+            symprec=SYMPREC * share,
+            minimiser=Lbfgs,
+        )
         assert isinstance(relaxed, Relaxed)
         if not relaxed.converged:
-            raise StructureError(f"{describe(self.atoms)}, strained: {_left_over(relaxed)}")
+            raise StructureError(
+                f"{describe(self.atoms)}, strained: {_left_over(relaxed, FMAX * share)}"
+            )
         prediction = yield Static(relaxed.atoms, stress=True, held=True)
         stress = getattr(prediction, "stress", None)
         if stress is None:
@@ -129,14 +157,20 @@ def measure(case: ElasticMeasurement) -> Task[ElasticComparison]:
     axes = crystal_axes(case.atoms, SYMPREC)
     # Each stands on its own feet: an atom that finds no rest in one cell may do so in the other.
     try:
-        fixed = yield from _constants(case.atoms, axes)
+        fixed = yield from _constants(case.atoms, axes, STRAIN)
     except StructureError as error:
         fixed_failure = str(error)
     try:
         own = yield from _at_rest(case.atoms, cell=True)
-        relaxed = yield from _constants(own, axes)
+        relaxed = yield from _constants(own, axes, STRAIN)
     except StructureError as error:
         relaxed_failure = str(error)
+    scan, scan_failure = None, ""
+    if case.scanned and fixed is not None:
+        try:
+            scan = yield from _scan(case, axes, fixed)
+        except StructureError as error:
+            scan_failure = str(error)
     if fixed is None and relaxed is None:
         raise StructureError(f"{fixed_failure}; after relaxing the cell: {relaxed_failure}")
     return ElasticComparison(
@@ -149,8 +183,26 @@ def measure(case: ElasticMeasurement) -> Task[ElasticComparison]:
         strain=STRAIN,
         fixed_residual=float("nan") if fixed is None else fixed.residual,
         relaxed_residual=float("nan") if relaxed is None else relaxed.residual,
+        scan=scan,
+        scan_failure=scan_failure,
         system=case.system,
     )
+
+
+def _scan(
+    case: ElasticMeasurement, axes: CrystalAxes, at_strain: ElasticFit
+) -> Task[AmplitudeScan]:
+    """Shear moduli at other strains; at `STRAIN` they are there."""
+    curvatures, scales = [], []
+    for strain in AMPLITUDES:
+        if strain == STRAIN:
+            constants = at_strain.constants
+        else:
+            constants = (yield from _constants(case.atoms, axes, strain)).constants
+        curvatures.append(shear_voigt(constants) / GPA)
+        dft = np.nan if case.reference is None else case.reference.shear
+        scales.append(moduli(constants).shear / dft if is_stable(constants) else np.nan)
+    return AmplitudeScan(np.array(AMPLITUDES), np.array(curvatures), np.array(scales))
 
 
 def _at_rest(atoms: Atoms, *, cell: bool) -> Task[Atoms]:
@@ -166,32 +218,33 @@ def _at_rest(atoms: Atoms, *, cell: bool) -> Task[Atoms]:
         rough.atoms, cell=cell, fmax=FMAX, steps=STEPS, minimiser=Lbfgs, symprec=SYMPREC
     )
     if not fine.converged:
-        raise StructureError(_left_over(fine))
+        raise StructureError(_left_over(fine, FMAX))
     return fine.atoms
 
 
-def _left_over(relaxed: Relaxed) -> str:
+def _left_over(relaxed: Relaxed, allowed: float) -> str:
     return (
-        f"not relaxed: {relaxed.fmax:.2g} eV/Å are left after {relaxed.steps} steps, allowed are {FMAX:.0e}; "
-        "if that is close, rounding is in the way: try --dtype float64"
+        f"not relaxed: {relaxed.fmax:.2g} eV/Å are left after {relaxed.steps} steps, allowed are "
+        f"{allowed:.0e}; if that is close, rounding is in the way: try --dtype float64"
     )
 
 
-def _constants(atoms: Atoms, axes: CrystalAxes) -> Task[ElasticFit]:
-    """Elastic constants of a cell in the crystal's axes."""
-    strains = STRAIN * np.concatenate([STRAINS, -STRAINS])
+def _constants(atoms: Atoms, axes: CrystalAxes, strain: float) -> Task[ElasticFit]:
+    """Elastic constants of a cell in the crystal's axes, from strains of one size."""
+    strains = strain * np.concatenate([STRAINS, -STRAINS])
     sources = equivalents(strains, axes.rotations)
     distinct = sorted({source for source, _ in sources})
     rest = yield from _at_rest(atoms, cell=False)
     answers = yield [
-        RelaxedStress(strained(rest, axes.to_file(strain_tensor(strains[k])))) for k in distinct
+        RelaxedStress(strained(rest, axes.to_file(strain_tensor(strains[k]))), strain)
+        for k in distinct
     ]
     found = {k: axes.to_crystal(stress) for k, stress in zip(distinct, answers, strict=True)}
     up, down = np.split(
         np.array([stress_vector(turn @ found[k] @ turn.T) for k, turn in sources]), 2
     )
     return elastic_constants(
-        invariant_constants(axes.rotations), STRAINS, (up - down) / (2 * STRAIN)
+        invariant_constants(axes.rotations), STRAINS, (up - down) / (2 * strain)
     )
 
 
@@ -245,7 +298,8 @@ def cases(dataset: Dataset, mode: Mode) -> Sequence[ElasticMeasurement]:
             case.name,
             case.atoms,
             ReferenceModuli(case.bulk_modulus, case.shear_modulus),
-            case.system,
+            scanned=True,
+            system=case.system,
         )
         for case in dataset.of_task("elastic")
         if isinstance(case, ElasticCase)
@@ -256,4 +310,4 @@ def cases(dataset: Dataset, mode: Mode) -> Sequence[ElasticMeasurement]:
 
 def structure_cases(request: StructureRequest) -> Sequence[ElasticMeasurement]:
     """The structure itself."""
-    return [ElasticMeasurement(request.name, request.atoms)]
+    return [ElasticMeasurement(request.name, request.atoms, scanned=True)]

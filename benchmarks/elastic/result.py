@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from umlip_bench.analysis.suite import NO_RESULT
 from umlip_bench.analysis.under_factor import Energies
+from umlip_bench.benchmarks.amplitudes import AmplitudeScan
 from umlip_bench.benchmarks.elastic.elasticity import is_stable, lowest_eigenvalue, moduli
 from umlip_bench.ground.errors import DataError
 from umlip_bench.ground.readonly import ReadOnlyArrays
@@ -23,6 +24,10 @@ RELAXED = "relaxed"
 NAN = float("nan")
 STRAIN = 0.005
 """That the suite applies, with both signs; of shear the engineering strain."""
+AMPLITUDES = (0.001, 0.005, 0.015)
+"""Strains at which the model alone is measured."""
+RIPPLE = (0.001, 0.015)
+"""Strains between which the ripple is taken."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,11 @@ class ElasticComparison(ReadOnlyArrays):
     fixed_residual, relaxed_residual
         Share of the stresses that constants of the crystal's symmetry do not explain
         (`umlip_bench.benchmarks.elastic.elasticity.ElasticFit`); nan where it was not kept.
+    scan
+        Voigt's average of the model's shear modulus at the fixed cell and other strains, GPa, and the Hill
+        average over DFT's; ``None`` if it was not measured.
+    scan_failure
+        Why it could not be; empty if it could.
     system
         What it clusters with: its formula, or its element; empty if it is alone.
     """
@@ -74,6 +84,8 @@ class ElasticComparison(ReadOnlyArrays):
     strain: float = STRAIN
     fixed_residual: float = float("nan")
     relaxed_residual: float = float("nan")
+    scan: AmplitudeScan | None = None
+    scan_failure: str = ""
     system: str = ""
 
     def constants(self, variant: str) -> FloatArray | None:
@@ -155,6 +167,11 @@ def judged(material: ElasticComparison, variant: str) -> Judged | None:
     """What metrics are made of; ``None`` for a variant without constants."""
     constants = material.constants(variant)
     return None if constants is None else Judged(material, variant, constants)
+
+
+def scan(seen: Judged) -> AmplitudeScan | None:
+    """Of the fixed cell."""
+    return seen.material.scan if seen.variant == FIXED else None
 
 
 def amplitude(crystals: Sequence[Judged]) -> str:

@@ -15,7 +15,14 @@ from umlip_bench.analysis.tables import (
     number,
     with_interval,
 )
-from umlip_bench.benchmarks.elastic.result import FIXED, RELAXED, ElasticComparison, judged
+from umlip_bench.benchmarks.amplitudes import HARMONIC, remark
+from umlip_bench.benchmarks.elastic.result import (
+    FIXED,
+    RELAXED,
+    RIPPLE,
+    ElasticComparison,
+    judged,
+)
 from umlip_bench.ground.units import GPA
 
 
@@ -57,12 +64,19 @@ def _judgement(scale: Row) -> str:
 def caption(rows: Sequence[Row]) -> str:
     """State what the table shows."""
     where = "DFT's cell" if rows[0].variant == FIXED else "the model's own cell"
+    scanned = (
+        " Besides, the model alone at other strains: shear modulus over DFT's, and as ripple the ln of "
+        f"Voigt's at {100 * RIPPLE[1]:g} % over that at {100 * RIPPLE[0]:g} %; not harmonic: by more than "
+        f"{HARMONIC:.0%} other than there."
+        if any(row.metric == "ripple_median" for row in rows)
+        else ""
+    )
     return (
         f"Voigt-Reuss-Hill moduli over DFT's, from stresses at {rows[0].amplitude} of both signs of "
         f"{where}, atoms relaxed; unstable crystals rank below all moduli, means leave them out. Left "
         f"over is the share of the stresses that constants do not explain. Medians over materials, "
         f"95 % intervals by {ORDER_STATISTICS}, shares by {CLOPPER_PEARSON}; medians need "
-        f"{MEDIAN_FROM} materials for an interval.{fixed_in_words(rows)}"
+        f"{MEDIAN_FROM} materials for an interval.{fixed_in_words(rows)}{scanned}"
     )
 
 
@@ -91,7 +105,11 @@ def case_table(materials: Sequence[ElasticComparison]) -> CaseTable:
                     "yes" if seen.is_stable else "no",
                 )
             )
-        for variant, failure in (("fixed", each.fixed_failure), ("relaxed", each.relaxed_failure)):
+        for variant, failure in (
+            ("fixed", each.fixed_failure),
+            ("relaxed", each.relaxed_failure),
+            ("at other strains", each.scan_failure),
+        ):
             if failure:
                 failures.setdefault(f"{variant}: {failure}", []).append(each.name)
     return CaseTable(
@@ -106,5 +124,10 @@ def case_table(materials: Sequence[ElasticComparison]) -> CaseTable:
             "in its file; left over: the share of the stresses that constants of its symmetry leave "
             "unexplained",
             *(f"{failure} ({'; '.join(names)})" for failure, names in failures.items()),
+            *(
+                f"{each.name}: {remark(each.scan, 'shear modulus', 'GPa', RIPPLE)} of strain"
+                for each in materials
+                if each.scan is not None
+            ),
         ],
     )

@@ -10,26 +10,31 @@ from __future__ import annotations
 
 from umlip_bench.analysis.metric import Metric
 from umlip_bench.analysis.over import Median, Share, below_one
-from umlip_bench.analysis.suite import Fact, Quantity, Variant
+from umlip_bench.analysis.parity import Quantity
+from umlip_bench.analysis.suite import Fact, Variant
+from umlip_bench.benchmarks.amplitudes import scan_metrics
 from umlip_bench.benchmarks.eos.drawing import drawings
 from umlip_bench.benchmarks.eos.result import (
+    AMPLITUDES,
     FIXED,
     RELAXED,
     EosComparison,
     Judged,
+    amplitude,
     faults,
     is_lost,
     judged,
     own_bulk_modulus,
     own_derivative,
     own_volume,
+    scan,
 )
 from umlip_bench.benchmarks.eos.words import caption, case_table, verdict
 from umlip_bench.benchmarks.suite import Suite
 
 SUITE = Suite(
     name="eos",
-    version=2,
+    version=3,
     title="Equations of state",
     place=5,
     measured_by=f"{__name__}.measure",
@@ -39,6 +44,7 @@ SUITE = Suite(
     compared=lambda result: result.reference is not None,
     lost=is_lost,
     faults=faults,
+    amplitude=amplitude,
     metrics=(
         Metric(
             "bulk_modulus_scale",
@@ -86,6 +92,7 @@ SUITE = Suite(
             ranked=Judged.farthest,
         ),
         Metric("nu", Judged.nu, "%", (Median("nu", paired=True),), ranked=Judged.farthest),
+        *scan_metrics(scan, AMPLITUDES, AMPLITUDES, "GPa", only=(FIXED,)),
         Metric(
             "no_minimum",
             Judged.has_no_minimum,

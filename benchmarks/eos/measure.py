@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from ase import Atoms
 
+from umlip_bench.benchmarks.amplitudes import AmplitudeScan
 from umlip_bench.benchmarks.elements import elements_of
-from umlip_bench.benchmarks.eos.result import Curve, EosComparison
+from umlip_bench.benchmarks.eos.result import AMPLITUDES, Curve, EosComparison
 from umlip_bench.benchmarks.selection import cheapest
 from umlip_bench.benchmarks.suite import Mode, StructureRequest
 from umlip_bench.datasets import Dataset
@@ -23,6 +24,7 @@ from umlip_bench.engine.relaxation import Relax
 from umlip_bench.engine.requests import Static, Task
 from umlip_bench.ground.birch_murnaghan import Equilibrium
 from umlip_bench.ground.errors import StructureError
+from umlip_bench.ground.units import GPA
 
 STRAINS = np.linspace(-0.06, 0.06, 7)
 """Relative volumes of a curve, as in the Delta project."""
@@ -71,6 +73,7 @@ def measure(case: EosMeasurement) -> Task[EosComparison]:
         points = case.reference_points
         volumes = case.reference.volume * (1 + STRAINS) if points is None else points.volumes
         fixed = yield from _curve(case.atoms, volumes)
+    scan = yield from _scan(case)
     relaxed, note = None, ""
     try:
         own = yield Relax(case.atoms, cell=True, fmax=FMAX, steps=STEPS, symprec=SYMPREC)
@@ -93,8 +96,25 @@ def measure(case: EosMeasurement) -> Task[EosComparison]:
         fixed=fixed,
         relaxed=relaxed,
         note=note,
+        scan=scan,
         system=case.system,
     )
+
+
+def _scan(case: EosMeasurement) -> Task[AmplitudeScan | None]:
+    """K = -V dp/dV from pressures at smaller and larger volumes, fractional coordinates fixed."""
+    volume = case.atoms.get_volume() if case.reference is None else case.reference.volume
+    changes = [sign * amplitude for amplitude in AMPLITUDES for sign in (1, -1)]
+    answers = yield [
+        Static(scaled(case.atoms, volume * (1 + change)), stress=True, held=True)
+        for change in changes
+    ]
+    if any(each.stress is None for each in answers):
+        return None
+    tension = np.array([np.trace(each.stress) / 3 for each in answers]).reshape(-1, 2)
+    moduli = (tension[:, 0] - tension[:, 1]) / (2 * np.array(AMPLITUDES))
+    dft = np.nan if case.reference is None else case.reference.bulk_modulus
+    return AmplitudeScan(np.array(AMPLITUDES), moduli / GPA, moduli / dft)
 
 
 def _curve(atoms: Atoms, volumes: np.ndarray) -> Task[Curve]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from umlip_bench.analysis.softening import energy_slope
 from umlip_bench.analysis.suite import NO_RESULT
 from umlip_bench.analysis.under_factor import OF_DFT, Energies
+from umlip_bench.benchmarks.amplitudes import AmplitudeScan
 from umlip_bench.ground.birch_murnaghan import BirchMurnaghan, Equilibrium, delta, nu
 from umlip_bench.ground.errors import DataError
 from umlip_bench.ground.readonly import ReadOnlyArrays
@@ -23,6 +24,8 @@ FloatArray = NDArray[np.float64]
 FIXED = "fixed-geometry"
 RELAXED = "relaxed"
 NAN = float("nan")
+AMPLITUDES = (0.01, 0.06)
+"""Relative volumes, of both signs, at which the model alone is measured; the ripple is between them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +82,9 @@ class EosComparison(ReadOnlyArrays):
         The model around its own minimum; ``None`` if the relaxation failed.
     note
         Why something is missing; empty if nothing is.
+    scan
+        Bulk modulus of the model at the cell given, GPa, from pressures at other volumes than the curve's,
+        and over DFT's; ``None`` if the model has no stress.
     system
         What it clusters with: its formula, or its element; empty if it is alone.
     """
@@ -90,6 +96,7 @@ class EosComparison(ReadOnlyArrays):
     fixed: Curve | None
     relaxed: Curve | None
     note: str = ""
+    scan: AmplitudeScan | None = None
     system: str = ""
 
     def curve(self, variant: str) -> Curve | None:
@@ -212,6 +219,18 @@ class Judged:
     def _between(self, difference: Callable[[Equilibrium, Equilibrium], float]) -> float:
         dft = self.material.reference
         return NAN if dft is None or self.minimum is None else difference(self.minimum, dft)
+
+
+def amplitude(materials: Sequence[Judged]) -> str:
+    """Largest relative volume of the curves, in words."""
+    found = {f"{50 * np.ptp(e.curve.volumes) / np.mean(e.curve.volumes):.2g}" for e in materials}
+    ends = sorted(found, key=float)
+    return f"volumes within {' to '.join(dict.fromkeys((ends[0], ends[-1])))} %" if ends else ""
+
+
+def scan(seen: Judged) -> AmplitudeScan | None:
+    """Of the cell given."""
+    return seen.material.scan if seen.variant == FIXED else None
 
 
 def judged(material: EosComparison, variant: str) -> Judged | None:

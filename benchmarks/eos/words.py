@@ -13,7 +13,9 @@ from umlip_bench.analysis.tables import (
     number,
     with_interval,
 )
+from umlip_bench.benchmarks.amplitudes import HARMONIC, remark
 from umlip_bench.benchmarks.eos.result import (
+    AMPLITUDES,
     FIXED,
     EosComparison,
     own_bulk_modulus,
@@ -53,13 +55,20 @@ def caption(rows: Sequence[Row]) -> str:
         if rows[0].variant == FIXED
         else "at the model's own equilibrium, cell and atoms relaxed"
     )
+    scanned = (
+        f" Besides, from pressures of the model at relative volumes of {AMPLITUDES[0]:.0%} and "
+        f"{AMPLITUDES[1]:.0%}, of both signs: the modulus over DFT's, and as ripple the ln of the second "
+        f"over the first; not harmonic: they differ by more than {HARMONIC:.0%}."
+        if any(row.metric == "ripple_median" for row in rows)
+        else ""
+    )
     return (
-        f"Bulk modulus over DFT's, {place}. Birch-Murnaghan fits of third order. delta: root mean "
-        f"square difference of the curves within 6 % in volume; nu: weighted difference of V0, B0, B0'; no "
-        f"minimum: curves without one among their volumes, which rank as the softest and the farthest from "
-        f"DFT's. Medians over materials, 95 % intervals by {ORDER_STATISTICS}, shares by "
+        f"Bulk modulus over DFT's, {place} ({rows[0].amplitude}). Birch-Murnaghan fits of third order. "
+        "delta: root mean square difference of the curves within 6 % in volume; nu: weighted difference of "
+        "V0, B0, B0'; no minimum: curves without one among their volumes, which rank as the softest and the "
+        f"farthest from DFT's. Medians over materials, 95 % intervals by {ORDER_STATISTICS}, shares by "
         f"{CLOPPER_PEARSON}; medians need {MEDIAN_FROM} materials for an interval."
-        f"{fixed_in_words(rows)}"
+        f"{fixed_in_words(rows)}{scanned}"
     )
 
 
@@ -79,6 +88,10 @@ def case_table(materials: Sequence[EosComparison]) -> CaseTable:
                 "-" if dft is None else number(dft.bulk_modulus_derivative, 2),
             )
         )
+        if each.scan is not None:
+            notes.append(
+                f"{each.name}: {remark(each.scan, 'bulk modulus', 'GPa', AMPLITUDES)} of the volume"
+            )
         if each.note:
             notes.append(f"{each.name}: {each.note}")
     return CaseTable(

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 from umlip_bench.analysis.frames import Compared, MaterialComparison
 from umlip_bench.analysis.metric import Metric
-from umlip_bench.analysis.over import (
+from umlip_bench.analysis.over import Median, Share
+from umlip_bench.analysis.over_sums import (
     ClusteredMedian,
-    Median,
-    Share,
     pooled_inverse,
     pooled_mae,
     pooled_r2,
     pooled_slope,
 )
+from umlip_bench.analysis.parity import Quantity
 from umlip_bench.analysis.softening import inverse_of, mae_of, r2_of, slope_of
-from umlip_bench.analysis.suite import Quantity, Variant
+from umlip_bench.analysis.suite import Variant
 from umlip_bench.benchmarks.high_energy.parity import energies, forces, stresses
 from umlip_bench.benchmarks.high_energy.words import caption, suspicious_table, verdict
 from umlip_bench.benchmarks.suite import Suite

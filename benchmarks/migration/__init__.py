@@ -21,7 +21,8 @@ from umlip_bench.analysis.energy_metrics import (
 )
 from umlip_bench.analysis.metric import Metric, Spread
 from umlip_bench.analysis.over import Median, Quantiles, Share
-from umlip_bench.analysis.suite import Fact, Quantity
+from umlip_bench.analysis.parity import Quantity
+from umlip_bench.analysis.suite import Fact
 from umlip_bench.benchmarks.migration.drawing import drawings
 from umlip_bench.benchmarks.migration.result import (
     VARIANTS,

@@ -14,18 +14,24 @@ import numpy as np
 
 from umlip_bench.analysis.metric import Metric, Spread
 from umlip_bench.analysis.over import Median, Quantiles, Share, below_one
-from umlip_bench.analysis.suite import Quantity, Variant
+from umlip_bench.analysis.parity import Quantity
+from umlip_bench.analysis.suite import Variant
+from umlip_bench.benchmarks.amplitudes import scan_metrics
 from umlip_bench.benchmarks.phonons.drawing import drawings
 from umlip_bench.benchmarks.phonons.harmonic import overlap
 from umlip_bench.benchmarks.phonons.result import (
+    AMPLITUDES,
     FIXED,
     NAN,
     RELAXED,
+    RIPPLE,
     Judged,
     PhononComparison,
+    amplitude,
     faults,
     is_lost,
     judged,
+    scan,
 )
 from umlip_bench.benchmarks.phonons.values import force_constants, highest, squares
 from umlip_bench.benchmarks.phonons.words import caption, case_table, verdict
@@ -39,7 +45,7 @@ def max_ratio(seen: Judged) -> float:
 
 SUITE = Suite(
     name="phonons",
-    version=4,
+    version=5,
     title="Phonons",
     place=7,
     measured_by=f"{__name__}.measure",
@@ -51,6 +57,7 @@ SUITE = Suite(
     ),
     lost=is_lost,
     faults=faults,
+    amplitude=amplitude,
     metrics=(
         Metric(
             "curvature_scale",
@@ -191,6 +198,7 @@ SUITE = Suite(
             over=(Share(name="share_imaginary_missed"),),
             column=False,
         ),
+        *scan_metrics(scan, AMPLITUDES, RIPPLE, "THz²", only=(FIXED,)),
         Metric("lowest", lambda s: s.model.lowest, "THz"),
         Metric("reference_lowest", lambda s: NAN if s.dft is None else s.dft.lowest, "THz"),
         Metric("highest", lambda s: s.model.highest, "THz"),

@@ -34,6 +34,11 @@ class Displacements:
         """The same displacements in a cell that was deformed by r -> r F, `deformation` of shape (3, 3)."""
         return Displacements(self.atoms, self.vectors @ deformation)
 
+    @property
+    def amplitude(self) -> float:
+        """Root mean square length, Å."""
+        return _rms(self.vectors)
+
     def of_all_atoms(self, count: int) -> np.ndarray:
         """Displacements of each of `count` atoms, shape (D, N, 3), Å."""
         vectors = np.zeros((len(self.atoms), count, 3))
@@ -79,6 +84,11 @@ class RandomDisplacements:
         """As of `Displacements`."""
         return RandomDisplacements(self.vectors @ deformation)
 
+    @property
+    def amplitude(self) -> float:
+        """As of `Displacements`, over all atoms."""
+        return _rms(self.vectors)
+
     def of_all_atoms(self, count: int) -> np.ndarray:
         """As of `Displacements`."""
         return self.vectors
@@ -93,3 +103,7 @@ class RandomDisplacements:
             "displacements": self.vectors - symmetric_mean(self.vectors),
             "forces": forces - symmetric_mean(forces),
         }
+
+
+def _rms(vectors: np.ndarray) -> float:
+    return float(np.sqrt((vectors**2).sum(axis=-1).mean()))

@@ -12,11 +12,13 @@ float64 is advised.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from ase import Atoms
 
+from umlip_bench.analysis.softening import softening
+from umlip_bench.benchmarks.amplitudes import AmplitudeScan
 from umlip_bench.benchmarks.elements import elements_of
 from umlip_bench.benchmarks.phonons.crystal import (
     PHONOPY_SYMPREC,
@@ -26,11 +28,13 @@ from umlip_bench.benchmarks.phonons.crystal import (
 )
 from umlip_bench.benchmarks.phonons.displacements import Displacements, RandomDisplacements
 from umlip_bench.benchmarks.phonons.result import (
+    AMPLITUDES,
     TEMPERATURE,
     BandPath,
     FrequencySampling,
     PhononComparison,
     Phonons,
+    signed_squares,
 )
 from umlip_bench.benchmarks.selection import cheapest
 from umlip_bench.benchmarks.suite import Mode, StructureRequest
@@ -77,6 +81,8 @@ class PhononMeasurement:
         Why the model's own geometry is not comparable with DFT's; ``None`` if it is.
     symprec
         Å; the tolerance of symmetry with which DFT's displacements were chosen.
+    amplitudes
+        Å; displacements at which the model alone is measured besides.
     system
         As in `PhononComparison`.
     """
@@ -90,6 +96,7 @@ class PhononMeasurement:
     heat_capacity: float | None = None
     fixed_only: str | None = None
     symprec: float = PHONOPY_SYMPREC
+    amplitudes: tuple[float, ...] = ()
     system: str = ""
 
     @property
@@ -120,6 +127,9 @@ def measure(case: PhononMeasurement) -> Task[PhononComparison]:
         reference = _phonons(crystal, displacements, case.forces, mesh, path)
         symmetric = crystal.keeps_asymmetry(displacements, case.forces)
     fixed = yield from _of_model(crystal, displacements, mesh, path, symmetric=symmetric)
+    scan = None
+    if case.amplitudes:
+        scan = yield from _scan(crystal, case.amplitudes, mesh, reference)
     relaxed, not_relaxed = None, ""
     if case.fixed_only is None:
         try:
@@ -152,7 +162,45 @@ def measure(case: PhononMeasurement) -> Task[PhononComparison]:
         relaxed=relaxed,
         not_comparable=case.fixed_only or "",
         not_relaxed=not_relaxed,
+        displacement=displacements.amplitude,
+        scan=scan,
         system=case.system,
+    )
+
+
+def _scan(
+    crystal: Crystal, amplitudes: Sequence[float], mesh: Mesh, reference: Phonons | None
+) -> Task[AmplitudeScan]:
+    """The model's ω² from displacements of several lengths.
+
+    Each with both signs: their difference leaves out forces at rest and odd terms of the energy.
+    """
+    found = crystal.displacements()
+    lengths = np.linalg.norm(found.vectors, axis=1, keepdims=True)
+    directions = found.vectors / lengths
+    steps = [Displacements(found.atoms, a * directions) for a in amplitudes]
+    cells = [
+        cell
+        for step in steps
+        for sign in (1, -1)
+        for cell in crystal.displaced(Displacements(step.atoms, sign * step.vectors))
+    ]
+    answers = yield [Static(cell, held=True) for cell in cells]
+    forces = np.array([each.forces for each in answers])
+    by_sign = forces.reshape(len(steps), 2, len(found.atoms), *forces.shape[1:])
+    root = np.sqrt(mesh.weights)[:, None]
+    curvatures, scales = [], []
+    for step, (up, down) in zip(steps, by_sign, strict=True):
+        constants = crystal.force_constants(step, (up - down) / 2)
+        squares = signed_squares(crystal.frequencies(constants, mesh.qpoints))
+        curvatures.append(float(mesh.weights @ squares.mean(axis=1) / mesh.weights.sum()))
+        if reference is not None:
+            dft = signed_squares(reference.mesh)
+            scales.append(softening(root * dft, root * squares).slope)
+    return AmplitudeScan(
+        np.array(amplitudes),
+        np.array(curvatures),
+        np.array(scales if scales else [np.nan] * len(steps)),
     )
 
 
@@ -208,6 +256,8 @@ def cases(dataset: Dataset, mode: Mode) -> Sequence[PhononMeasurement]:
     usable = dataset.of_task("phonons")
     forces = [_of_forces(case) for case in usable if isinstance(case, PhononCase)]
     heat = [_of_heat(case) for case in usable if isinstance(case, HeatCapacityCase)]
+    if mode is not Mode.QUICK:
+        forces = [replace(case, amplitudes=AMPLITUDES) for case in forces]
     if mode is Mode.QUICK:
         forces = cheapest(forces, QUICK_CASES, _force_components)
         heat = cheapest(heat, QUICK_CASES, lambda case: len(case.atoms))
@@ -218,7 +268,8 @@ def cases(dataset: Dataset, mode: Mode) -> Sequence[PhononMeasurement]:
 
 def structure_cases(request: StructureRequest) -> Sequence[PhononMeasurement]:
     """The structure itself."""
-    return [PhononMeasurement(request.name, request.atoms)]
+    scanned = () if request.mode is Mode.QUICK else AMPLITUDES
+    return [PhononMeasurement(request.name, request.atoms, amplitudes=scanned)]
 
 
 def _of_forces(case: PhononCase) -> PhononMeasurement:

@@ -5,7 +5,7 @@ Frequencies are in THz, imaginary ones negative, sorted at each q-point.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from umlip_bench.analysis.softening import Softening, softening
 from umlip_bench.analysis.suite import NO_RESULT
 from umlip_bench.analysis.under_factor import OF_DFT, Energies, Frequencies
+from umlip_bench.benchmarks.amplitudes import AmplitudeScan
 from umlip_bench.benchmarks.phonons.harmonic import Thermodynamics, thermodynamics
 from umlip_bench.ground.errors import DataError
 from umlip_bench.ground.readonly import ReadOnlyArrays
@@ -30,6 +31,10 @@ IMAGINARY = 0.1
 """THz; a mode is imaginary below minus this, which is beyond rounding."""
 TEMPERATURE = 300.0
 """K."""
+AMPLITUDES = (0.003, 0.01, 0.03, 0.1)
+"""Å, at which the model alone is measured, but in quick runs and of tables of heat capacities."""
+RIPPLE = (0.003, 0.03)
+"""Å, between which the ripple is taken."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,6 +145,11 @@ class PhononComparison(ReadOnlyArrays):
         Why DFT's geometry is not one that the model may be relaxed from; empty if it is.
     not_relaxed
         Why the relaxation failed; empty if it did not.
+    displacement
+        Å, root mean square length of the displacements that both sides were measured at.
+    scan
+        The model at the fixed geometry and at other displacements: mean ω² (THz², signed) and, where there
+        is a reference, slope of ω² over DFT's; ``None`` if it was not measured.
     system
         What it clusters with: its formula, or its element; empty if it is alone.
     """
@@ -152,6 +162,8 @@ class PhononComparison(ReadOnlyArrays):
     relaxed: Phonons | None
     not_comparable: str = ""
     not_relaxed: str = ""
+    displacement: float = NAN
+    scan: AmplitudeScan | None = None
     system: str = ""
 
     def side(self, variant: str) -> Phonons | None:
@@ -298,6 +310,19 @@ class Judged:
         if not side.is_stable or float(side.mesh.min()) < -IMAGINARY:
             return None
         return thermodynamics(side.mesh, self.weights, TEMPERATURE)
+
+
+def amplitude(materials: Sequence[Judged]) -> str:
+    """Displacements, in words."""
+    found = [each.material.displacement for each in materials]
+    lengths = sorted({f"{length:.2g}" for length in found if not np.isnan(length)})
+    ends = " to ".join(dict.fromkeys((lengths[0], lengths[-1]))) if lengths else ""
+    return f"displacements of {ends} Å" if lengths else ""
+
+
+def scan(seen: Judged) -> AmplitudeScan | None:
+    """Of the fixed geometry."""
+    return seen.material.scan if seen.variant == FIXED else None
 
 
 def judged(material: PhononComparison, variant: str) -> Judged | None:

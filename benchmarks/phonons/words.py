@@ -14,10 +14,12 @@ from umlip_bench.analysis.tables import (
     number,
     with_interval,
 )
+from umlip_bench.benchmarks.amplitudes import HARMONIC, remark
 from umlip_bench.benchmarks.phonons.result import (
     FIXED,
     IMAGINARY,
     RELAXED,
+    RIPPLE,
     TEMPERATURE,
     PhononComparison,
     judged,
@@ -72,15 +74,23 @@ def _materials(count: int) -> str:
 def caption(rows: Sequence[Row]) -> str:
     """State what the table shows."""
     where = "DFT's geometry" if rows[0].variant == FIXED else "the model's own geometry, relaxed"
+    at = f" ({rows[0].amplitude})" if rows[0].amplitude else ""
+    scanned = (
+        " At other displacements, of both signs, the model alone: / DFT at 0.01, slope of its ω² at "
+        f"0.01 Å on DFT's; ripple: ln of its mean ω² at {RIPPLE[1]} Å over that at {RIPPLE[0]} Å; not "
+        f"harmonic: other by more than {HARMONIC:.0%} than at {RIPPLE[0]} Å, up to {RIPPLE[1]} Å."
+        if any(row.metric == "ripple_median" for row in rows)
+        else ""
+    )
     return (
-        f"Finite displacements at {where}; no non-analytical term on either side. ω²: slope through the "
+        f"Finite displacements at {where}{at}; no non-analytical term on either side. ω²: slope through the "
         f"origin of signed squared frequencies on one mesh, inverse: best factor on the model; highest, "
         f"mean: ratios of frequencies; share softened: of highest frequencies; imaginary: below "
         f"-{IMAGINARY} THz at a wave vector of the supercell; only interpolated: between them alone, as in "
         f"too small a supercell. Thermodynamics at {TEMPERATURE:.0f} K per mole of atoms; materials with "
         f"imaginary modes that DFT does not have rank as the softest. Medians over materials, 95 % intervals "
         f"by {ORDER_STATISTICS}, shares by {CLOPPER_PEARSON}; medians need {MEDIAN_FROM} materials for an "
-        f"interval.{fixed_in_words(rows)}"
+        f"interval.{fixed_in_words(rows)}{scanned}"
     )
 
 
@@ -109,6 +119,8 @@ def case_table(materials: Sequence[PhononComparison]) -> CaseTable:
             )
         if each.not_comparable:
             notes.append(f"{each.name}: not comparable once relaxed: {each.not_comparable}")
+        if each.scan is not None:
+            notes.append(f"{each.name}: {remark(each.scan, 'mean ω²', 'THz²', RIPPLE)} (Å)")
         if each.not_relaxed:
             notes.append(f"{each.name}: not relaxed: {each.not_relaxed}")
     return CaseTable(

@@ -17,7 +17,8 @@ from umlip_bench.analysis.energy_metrics import (
     ways,
 )
 from umlip_bench.analysis.metric import Together
-from umlip_bench.analysis.suite import Fact, Quantity
+from umlip_bench.analysis.parity import Quantity
+from umlip_bench.analysis.suite import Fact
 from umlip_bench.benchmarks.solid_solutions.result import ROWS, OrderingResult, solution_estimates
 from umlip_bench.benchmarks.solid_solutions.words import WHAT, caption, case_table
 from umlip_bench.benchmarks.suite import Suite

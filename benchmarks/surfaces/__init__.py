@@ -17,7 +17,7 @@ from umlip_bench.analysis.energy_metrics import (
     ways,
 )
 from umlip_bench.analysis.metric import Metric, Together
-from umlip_bench.analysis.suite import Quantity
+from umlip_bench.analysis.parity import Quantity
 from umlip_bench.benchmarks.suite import Suite
 from umlip_bench.benchmarks.surfaces.result import SurfaceResult, wulff_estimates
 from umlip_bench.benchmarks.surfaces.words import case_table

@@ -27,6 +27,7 @@ from umlip_bench.finetune.labelling.suggested import FRAMES
 from umlip_bench.finetune.labelling.writing import simple_info, write_labels
 from umlip_bench.ground.errors import LabelError
 from umlip_bench.ground.level_of_theory import LevelOfTheory
+from umlip_bench.ground.outputs import Output
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def collect(
     if not labelled:
         reasons = "\n".join(f"{each.where}: {each.reason}" for each in refused)
         raise LabelError(f"no label could be collected:\n{reasons}")
-    write_labels(out, labelled)
+    write_labels(Output(out), labelled)
     (code,) = codes
     told = tuple(of_bands(results))
     if level is not None:

@@ -10,17 +10,15 @@ import hashlib
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import numpy as np
 from ase import Atoms
-from filelock import FileLock, Timeout
 
 from umlip_bench.datasets import manifests
 from umlip_bench.datasets.dataset import Manifest
@@ -30,6 +28,8 @@ from umlip_bench.finetune.labelling.writing import simple_info, write_labels
 from umlip_bench.ground.errors import LabelError
 from umlip_bench.ground.journal import Journal
 from umlip_bench.ground.level_of_theory import LevelOfTheory
+from umlip_bench.ground.lock import Lock
+from umlip_bench.ground.outputs import Output
 from umlip_bench.ground.plain import from_plain
 from umlip_bench.ground.structures import check_structure, describe
 
@@ -158,6 +158,8 @@ def label_with_gpaw(
     LabelError
         If GPAW cannot be had, a magnetic element comes without a decision on spin, the file `out` is not
         of this function's making, or another process is labelling into it.
+    OutputError
+        If `out` cannot be written.
     StructureError
         If a frame is not a periodic structure.
     """
@@ -172,10 +174,10 @@ def label_with_gpaw(
         raise LabelError(
             f"{out} exists, but not {work.name} with the results it would be made of; choose another --out"
         )
+    Output(out, force=True).check()
     python = python or sys.executable
     check_gpaw(python)
-    work.mkdir(parents=True, exist_ok=True)
-    with _alone(work):
+    with Lock(work / "lock", out, "choose another --out", LabelError):
         manifests.write(manifests.path_of(out), _manifest(out, settings))
         return _Labelling(frames, out, work, settings, python, workers, progress).run()
 
@@ -220,16 +222,6 @@ def check_gpaw(python: str) -> None:
     if done.returncode != 0:
         said = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
         raise LabelError(f"GPAW cannot be imported by {python} ({said[-1]}); {INSTALL}")
-
-
-@contextmanager
-def _alone(work: Path) -> Iterator[None]:
-    """The right to write results; the system takes it back from a process that was killed."""
-    try:
-        with FileLock(work / "lock", timeout=0):
-            yield
-    except Timeout:
-        raise LabelError(f"another process is writing to {work}; wait for it, or end it") from None
 
 
 def job_of(atoms: Atoms, settings: GpawSettings) -> dict[str, Any]:
@@ -277,7 +269,7 @@ class _Labelling:
         self._names = [digest_of(job) for job in self._jobs]
         self._reasons: dict[str, str] = {}
         self._journal = Journal(work, SinglePoint)
-        self._adding = Lock()
+        self._adding = threading.Lock()
         for name in set(self._names):
             # A process that was killed may have left what its worker wrote last.
             if name not in self._journal and self._result(name).exists():
@@ -345,7 +337,7 @@ class _Labelling:
     def _report(self) -> None:
         state = self._state()
         if state.n_labels:
-            write_labels(self._out, self._labels())
+            write_labels(Output(self._out, force=True), self._labels())
         if self._progress is not None:
             self._progress(state)
 

@@ -22,6 +22,7 @@ from umlip_bench.engine import (
     run_requests,
     run_tasks,
 )
+from umlip_bench.finetune.labelling.settings import Sampling
 from umlip_bench.ground.errors import LabelError, UmlipBenchError
 from umlip_bench.ground.structures import describe
 from umlip_bench.potentials.graph import Prediction
@@ -31,80 +32,6 @@ TIMESTEP, TIMESTEP_WITH_HYDROGEN = 2.0, 0.5
 """fs: about a twentieth of the shortest period of vibration."""
 UNSTRAINED = 3
 """Of the states of a run so many are left as they are for every one under each strain, as in pbe-mini."""
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How states are sampled.
-
-    Parameters
-    ----------
-    temperature
-        K.
-    timestep
-        fs; ``None`` for 2, or 0.5 with hydrogen.
-    friction
-        Of the Langevin thermostat, 1/fs.
-    equilibration
-        fs before the first state.
-    interval
-        fs from one state to the next.
-    runs
-        Independent trajectories, run at the same time.
-    states_per_run
-        States taken of each.
-    strains
-        Of all lattice vectors at fixed fractional coordinates, dimensionless; of five states of a run,
-        three are left as they are and one is put under each of two strains.
-    relax, relax_cell
-        Whether to relax the structure with the model first, and its cell.
-    fmax
-        eV/Å, of that relaxation.
-    relax_steps
-        Most steps of it.
-    enough_atoms, enough_length
-        A cell is repeated along its shortest direction until it has so many atoms, or is so many Å wide
-        in all directions.
-    seed
-        Of all random numbers.
-    """
-
-    temperature: float = 1000.0
-    timestep: float | None = None
-    friction: float = 0.02
-    equilibration: float = 500.0
-    interval: float = 100.0
-    runs: int = 4
-    states_per_run: int = 6
-    strains: tuple[float, ...] = (0.03, -0.03)
-    relax: bool = True
-    relax_cell: bool = True
-    fmax: float = 0.02
-    relax_steps: int = 500
-    enough_atoms: int = 32
-    enough_length: float = 8.0
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        checks = (
-            (0 < self.temperature < np.inf, f"a temperature of {self.temperature} K"),
-            (self.timestep is None or 0 < self.timestep < 10, f"a time step of {self.timestep} fs"),
-            (self.equilibration >= 0, f"an equilibration of {self.equilibration} fs"),
-            (self.interval > 0, f"an interval of {self.interval} fs"),
-            (self.runs >= 1, f"{self.runs} runs"),
-            (self.states_per_run >= 1, f"{self.states_per_run} states of each run"),
-            (self.fmax > 0, f"fmax of {self.fmax} eV/Å"),
-            (self.seed >= 0, f"a seed of {self.seed}"),
-            (self.enough_atoms >= 1, f"{self.enough_atoms} atoms"),
-            (self.enough_length >= 0, f"a length of {self.enough_length} Å"),
-            *((abs(strain) <= 0.2, f"a strain of {strain}") for strain in self.strains),
-        )
-        for holds, what in checks:
-            if not holds:
-                raise LabelError(
-                    f"{what} makes no sense for sampling; the defaults are 1000 K, 2 fs, 500 fs, 100 fs, "
-                    "4 runs of 6 states, strains of 0.03 and -0.03 (at most 0.2), fmax 0.02 eV/Å"
-                )
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Annotated
 
 import numpy as np
+from annotated_types import Ge, Gt, Le, Lt
 from ase import Atoms
 from ase.calculators.calculator import kpts2sizeandoffsets
 
 from umlip_bench.ground.errors import LabelError
+from umlip_bench.ground.limits import Count, Index, NotNegative, Positive, check_limits
 
 _MAGNETIC = "V Cr Mn Fe Co Ni Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb U Np Pu Am Cm Bk Cf"
 MAGNETIC = frozenset(_MAGNETIC.split())
@@ -71,18 +74,6 @@ def mesh(atoms: Atoms, density: float) -> tuple[int, int, int]:
     return a, b, c
 
 
-def check_positive(named: Sequence[tuple[str, float, str]]) -> None:
-    """Refuse settings that are not positive numbers: name, value and unit with an example.
-
-    Raises
-    ------
-    LabelError
-    """
-    for name, value, example in named:
-        if not 0 < value < np.inf:
-            raise LabelError(f"{name} is {value}; it must be positive, e.g. {example}")
-
-
 @dataclass(frozen=True)
 class GpawSettings:
     """A PBE single point with GPAW; the defaults are those of pbe-mini for all but metals.
@@ -97,26 +88,19 @@ class GpawSettings:
     smearing
         Width of the Fermi-Dirac distribution, eV. For metals 0.1.
     spin
-        ``None`` for no spin, with magnetic elements refused.
+        Whether to polarise; ``None`` for no spin, with elements that are often magnetic refused.
     max_iterations
         After so many steps of self-consistency a calculation counts as failed.
     """
 
-    cutoff: float = 800.0
-    kpoint_density: float = 2.0
-    smearing: float = 0.05
+    cutoff: Positive = 800.0
+    kpoint_density: Positive = 2.0
+    smearing: Positive = 0.05
     spin: Spin | None = None
-    max_iterations: int = 333
+    max_iterations: Count = 333
 
     def __post_init__(self) -> None:
-        check_positive(
-            [
-                ("the cutoff", self.cutoff, "800 eV"),
-                ("the density of k-points", self.kpoint_density, "2.0 per Å⁻¹"),
-                ("the smearing", self.smearing, "0.05 eV"),
-                ("the number of iterations", self.max_iterations, "333"),
-            ]
-        )
+        check_limits(self, LabelError)
 
 
 class VaspSet(StrEnum):
@@ -146,34 +130,89 @@ class EspressoSettings:
 
     Parameters
     ----------
-    ecutwfc, ecutrho
-        Ry. Right values belong to the pseudopotentials; the defaults do for many ultrasoft and PAW ones.
+    ecutwfc
+        Cutoff of the waves, Ry. Right values belong to the pseudopotentials; the default does for many
+        ultrasoft and PAW ones.
+    ecutrho
+        Cutoff of the density, Ry; likewise.
     kpoint_density
         As for GPAW.
     smearing
         Width of the Fermi-Dirac distribution, eV.
     pseudo_dir
-        Folder of the pseudopotentials, for PBE; ``None`` to write placeholders.
+        Folder of the pseudopotentials, for PBE; placeholders are written without.
     pseudos
-        File names by element, where the folder does not settle it.
+        File name of an element's pseudopotential, where the folder has several.
     spin
         As for GPAW.
     """
 
-    ecutwfc: float = 60.0
-    ecutrho: float = 480.0
-    kpoint_density: float = 2.0
-    smearing: float = 0.05
+    ecutwfc: Positive = 60.0
+    ecutrho: Positive = 480.0
+    kpoint_density: Positive = 2.0
+    smearing: Positive = 0.05
     pseudo_dir: str | None = None
     pseudos: tuple[tuple[str, str], ...] = ()
     spin: Spin | None = None
 
     def __post_init__(self) -> None:
-        check_positive(
-            [
-                ("ecutwfc", self.ecutwfc, "60 Ry"),
-                ("ecutrho", self.ecutrho, "480 Ry"),
-                ("the density of k-points", self.kpoint_density, "2.0 per Å⁻¹"),
-                ("the smearing", self.smearing, "0.05 eV"),
-            ]
-        )
+        check_limits(self, LabelError)
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How states are sampled.
+
+    Parameters
+    ----------
+    temperature
+        Of the dynamics, K.
+    timestep
+        Of the dynamics, fs; without one 2, or 0.5 with hydrogen.
+    friction
+        Of the Langevin thermostat, 1/fs.
+    equilibration
+        Time before the first state, fs.
+    interval
+        Time from one state to the next, fs.
+    runs
+        Independent trajectories, run at the same time.
+    states_per_run
+        States taken of each.
+    strains
+        Of all lattice vectors at fixed fractional coordinates, dimensionless; of five states of a run,
+        three are left as they are and one is put under each of two strains.
+    relax
+        Whether to relax the structure with the model first.
+    relax_cell
+        Whether its cell is relaxed too.
+    fmax
+        Largest force after that relaxation, eV/Å.
+    relax_steps
+        Most steps of it.
+    enough_atoms
+        A cell is repeated along its shortest direction until it has so many atoms, or is wide enough.
+    enough_length
+        So wide is enough, in all directions, Å.
+    seed
+        Of all random numbers.
+    """
+
+    temperature: Positive = 1000.0
+    timestep: Annotated[float, Gt(0), Lt(10)] | None = None
+    friction: NotNegative = 0.02
+    equilibration: NotNegative = 500.0
+    interval: Positive = 100.0
+    runs: Count = 4
+    states_per_run: Count = 6
+    strains: tuple[Annotated[float, Ge(-0.2), Le(0.2)], ...] = (0.03, -0.03)
+    relax: bool = True
+    relax_cell: bool = True
+    fmax: Positive = 0.02
+    relax_steps: Count = 500
+    enough_atoms: Count = 32
+    enough_length: NotNegative = 8.0
+    seed: Index = 0
+
+    def __post_init__(self) -> None:
+        check_limits(self, LabelError)

@@ -11,7 +11,7 @@ from ase import Atoms
 from umlip_bench.engine.prediction import predict
 from umlip_bench.finetune.labelling.descriptors import Space, describe_states
 from umlip_bench.finetune.labelling.sampling import SampledState, Sampling, sample
-from umlip_bench.finetune.labelling.selection import farthest_points
+from umlip_bench.finetune.labelling.selection import Pick, farthest_points
 from umlip_bench.ground.errors import LabelError
 from umlip_bench.potentials.corrections.committee import Committee, CommitteePrediction
 from umlip_bench.potentials.protocol import Potential
@@ -200,9 +200,32 @@ def suggest(
             f"only {len(picks)} of {n} frames could be chosen: {len(states)} states hold too few that are "
             "not strained; sample more states, or without strain"
         )
+    equilibrium = predict(potential, [samples.start], stress=False)[0].energy
+    return Suggestion(
+        system=system or _name(atoms),
+        models=tuple(model.card.name for model in (potential, *others)),
+        sampling=sampling,
+        start=samples.start,
+        converged=samples.converged,
+        n_states=len(states),
+        space=described.space,
+        failures=samples.failures,
+        frames=_with_reasons(picks, states, described.values, rms, disagreements, equilibrium),
+    )
+
+
+def _with_reasons(
+    picks: Sequence[Pick],
+    states: Sequence[SampledState],
+    features: np.ndarray,
+    rms: np.ndarray,
+    disagreements: np.ndarray | None,
+    equilibrium: float,
+) -> tuple[SuggestedFrame, ...]:
+    """The chosen states and what spoke for each; of `features` the first row is the relaxed structure's."""
+    start, features = features[:1], features[1:]
     chosen = [pick.index for pick in picks]
     spread = np.median(np.linalg.norm(features - start, axis=1))
-    equilibrium = predict(potential, [samples.start], stress=False)[0].energy
     frames = []
     for k, pick in enumerate(picks):
         left = list(pick.among)
@@ -222,17 +245,7 @@ def suggest(
             else _rank(disagreements[pick.index], disagreements[left]),
         )
         frames.append(SuggestedFrame(state, why))
-    return Suggestion(
-        system=system or _name(atoms),
-        models=tuple(model.card.name for model in (potential, *others)),
-        sampling=sampling,
-        start=samples.start,
-        converged=samples.converged,
-        n_states=len(states),
-        space=described.space,
-        failures=samples.failures,
-        frames=tuple(frames),
-    )
+    return tuple(frames)
 
 
 def _rms(forces: np.ndarray) -> float:

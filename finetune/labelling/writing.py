@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import ase.io
 import numpy as np
 from ase import Atoms
 
-from umlip_bench.ground.files import write_atomically
+from umlip_bench.ground.outputs import Output
 
 
 def simple_info(atoms: Atoms) -> dict[str, Any]:
@@ -24,9 +23,9 @@ def simple_info(atoms: Atoms) -> dict[str, Any]:
     }
 
 
-def write_labels(path: Path, labelled: Iterable[Atoms]) -> None:
+def write_labels(output: Output, labelled: Iterable[Atoms]) -> None:
     """Write structures with labels in ``info`` and ``arrays``; the file appears whole or not at all."""
     text = io.StringIO()
     for atoms in labelled:
         ase.io.write(text, atoms, format="extxyz")
-    write_atomically(path, lambda file: file.write(text.getvalue().encode()))
+    output.write_text(text.getvalue())

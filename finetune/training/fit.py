@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from umlip_bench.datasets import Frame
 from umlip_bench.engine.prediction import predict
 from umlip_bench.finetune.comparison import compare, fingerprint
 from umlip_bench.finetune.measures import Measures, measure
+from umlip_bench.finetune.method import Fit, Surroundings
 from umlip_bench.finetune.retention import (
     Frames,
     Retention,
@@ -24,99 +26,29 @@ from umlip_bench.finetune.retention import (
 )
 from umlip_bench.finetune.training.alignment import Alignment, EnergyUse, align
 from umlip_bench.finetune.training.checkpoint import Checkpoint
-from umlip_bench.finetune.training.loop import Epoch, History, train
-from umlip_bench.finetune.training.parameters import SCRATCH, check_trainable, choose
+from umlip_bench.finetune.training.loop import train
+from umlip_bench.finetune.training.parameters import Trainee
+from umlip_bench.finetune.training.plot import HISTORY, PLOT, plot_history, write_history
+from umlip_bench.finetune.training.record import (
+    HELD_OUT,
+    IN_SAMPLE,
+    VALIDATION,
+    GroupCheck,
+    Split,
+    TrainedFit,
+)
 from umlip_bench.finetune.training.settings import TrainingSettings
 from umlip_bench.finetune.training.targets import Target, targets_of_labels, targets_of_predictions
 from umlip_bench.ground.errors import CorrectionError
 from umlip_bench.ground.identity import identity
-from umlip_bench.potentials.corrections.modification import FULL
+from umlip_bench.potentials.corrections.folder import CorrectedWeights
+from umlip_bench.potentials.corrections.modification import WEIGHTS, TrainedWeights, with_files
 from umlip_bench.potentials.protocol import Potential
 from umlip_bench.potentials.trainable import TrainablePotential
 
-IN_SAMPLE, VALIDATION, HELD_OUT = "trained on", "validation", "held out"
-"""Groups of frames that a model is measured on."""
-
-
-@dataclass(frozen=True)
-class Split:
-    """Which labels were trained on; indices from 0 into the labels.
-
-    Parameters
-    ----------
-    training, validation
-        The latter chose the epoch; empty if the last one was taken.
-    """
-
-    training: tuple[int, ...]
-    validation: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class GroupCheck:
-    """A group of frames before and after.
-
-    Parameters
-    ----------
-    group
-        `IN_SAMPLE`, `VALIDATION` or `HELD_OUT`.
-    before, after
-        Energies of both on the labels' zero: offsets are taken off.
-    """
-
-    group: str
-    before: Measures
-    after: Measures
-
-
-@dataclass(frozen=True)
-class TrainedFit:
-    """The record of a training.
-
-    Parameters
-    ----------
-    method
-        ``head``, ``lora``, ``full`` or ``scratch``.
-    settings
-        What was minimised, and how.
-    dtype
-        Number format of the training.
-    labels_sha256
-        Digest of geometries and labels.
-    n_labels
-        Frames, validation included.
-    n_parameters
-        Numbers that were trained.
-    split
-        Which frames served for what.
-    energies
-        What became of the labels' energies.
-    history
-        All epochs, and the one that was kept.
-    checks
-        Every group of frames before and after.
-    retention
-        Other materials; ``None`` if there are none to judge by.
-    seconds
-        Time of the training now, without an interrupted part.
-    """
-
-    method: str
-    settings: TrainingSettings
-    dtype: str
-    labels_sha256: str
-    n_labels: int
-    n_parameters: int
-    split: Split
-    energies: Alignment
-    history: History
-    checks: tuple[GroupCheck, ...]
-    retention: Retention | None
-    seconds: float
-
 
 @dataclass(frozen=True, eq=False)
-class Training:
+class Training(Fit):
     """A trained model.
 
     Parameters
@@ -127,11 +59,56 @@ class Training:
         The model; evaluates like any other, frozen.
     parent
         The model that was trained further, as it was.
+    kept
+        Whether the result is a correction that may be kept.
     """
 
     fit: TrainedFit
     potential: TrainablePotential
     parent: TrainablePotential
+    kept: bool = True
+
+    def put_on(self, parent: Potential) -> TrainablePotential:
+        """The trained model; there is nothing to put on any other."""
+        return self.potential
+
+    @property
+    def method(self) -> str:  # type: ignore[override]
+        return self.fit.method
+
+    @property
+    def replayed(self) -> tuple[str, ...]:  # type: ignore[override]
+        return self.fit.replayed
+
+    def keep(self, parent: Potential, folder: Path) -> TrainedWeights:
+        """Write the weights as their own library does, and the errors against epochs."""
+        if not self.kept:
+            raise CorrectionError(
+                f"a model trained from {self.method} is for comparison only; no correction is left to keep"
+            )
+        plot_history(self.fit, self.parent.card.name, folder / PLOT)
+        write_history(self.fit.history, folder / HISTORY)
+        (folder / WEIGHTS).mkdir()
+        digests = {
+            name: hashlib.sha256((folder / WEIGHTS / name).read_bytes()).hexdigest()
+            for name in self.potential.save_weights(folder / WEIGHTS)
+        }
+        weights = self.parent.weights
+        # A parent that was trained itself is read by the family of its weights, not as a corrected model.
+        read_as = weights.base if isinstance(weights, CorrectedWeights) else weights
+        card = replace(
+            with_files(read_as.card, digests), n_parameters=self.parent.card.n_parameters
+        )
+        return TrainedWeights(self.method, card)
+
+    def record(self) -> Mapping[str, object]:
+        history = self.fit.history
+        elsewhere = ("method", "labels_sha256", "n_labels", "history", "replayed")
+        record = {k: v for k, v in vars(self.fit).items() if k not in elsewhere}
+        return {**record, "epochs": {"trained": len(history.epochs), "kept": history.kept}}
+
+    def labels_record(self) -> Mapping[str, object]:
+        return {"sha256": self.fit.labels_sha256, "n_frames": self.fit.n_labels}
 
 
 def split_labels(n: int, settings: TrainingSettings) -> Split:
@@ -143,49 +120,32 @@ def split_labels(n: int, settings: TrainingSettings) -> Split:
 
 
 def fit_trained(
-    potential: Potential,
-    frames: Sequence[Frame],
-    method: str = FULL,
-    settings: TrainingSettings | None = None,
-    *,
-    held_out: Sequence[Frame] = (),
-    others: Frames | None = None,
-    checkpoint: Path | None = None,
-    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+    trainee: Trainee, frames: Sequence[Frame], settings: TrainingSettings, around: Surroundings
 ) -> Training:
     """Train a model's weights on labelled frames.
 
     Parameters
     ----------
-    potential
-        The model; it stays as it is.
+    trainee
+        The model, and what is trained of it.
     frames
         The labels, at least one.
-    method
-        ``head``, ``lora``, ``full``, or ``scratch`` for random initial values.
     settings
-        By default the paper's protocol.
-    held_out
-        Frames that are only measured, before and after.
-    others
-        Materials that retention is judged by, and half of which are replayed if the settings say so; those
-        of `other_materials` by default.
-    checkpoint
-        File to go on from, and to write while training.
-    on_epoch
-        Called after every epoch.
+        What is minimised, and how.
+    around
+        What there is besides; half of its other materials are replayed if the settings say so.
 
     Raises
     ------
     CorrectionError
-        If the model cannot be trained by this method, there are no labels, or the loss diverges.
+        If there are no labels, or the loss diverges.
     StructureError
         If the model cannot evaluate a frame.
     """
-    settings = settings or TrainingSettings()
-    parent = check_trainable(potential, method)
+    parent, trained = trainee.parent, trainee.potential
     if not frames:
         raise CorrectionError("there are no labels to train on; give at least one labelled frame")
+    others = around.others
     if others is None:
         others = other_materials(parent, {frame.composition for frame in frames})
     replayed = replayed_half(others) if settings.replay is not None else {}
@@ -193,61 +153,66 @@ def fit_trained(
     groups = {
         IN_SAMPLE: [frames[k] for k in split.training],
         VALIDATION: [frames[k] for k in split.validation],
-        HELD_OUT: list(held_out),
+        HELD_OUT: list(around.held_out),
     }
-
-    trained = parent.copy()
-    chosen = choose(trained, method, settings)
-    n_parameters = sum(parameter.numel() for parameter in chosen.parameters.values())
-    # From random values the model starts elsewhere: its zero is what it starts with.
-    alignment = _align(trained if method == SCRATCH else parent, groups[IN_SAMPLE])
-    training, validation = (
+    alignment = _align(trained if trainee.from_random else parent, groups[IN_SAMPLE])
+    targets = [
         targets_of_labels(parent, members, _energies(members, alignment))
         for members in (groups[IN_SAMPLE], groups[VALIDATION])
-    )
-    structures = [frame.atoms for members in replayed.values() for frame in members]
-    replay = targets_of_predictions(
-        [parent.prepare(atoms) for atoms in structures], predict(parent, structures)
-    )
-
-    key = _key(parent, frames, method, settings, replayed)
+    ]
+    replay = _replay(parent, replayed)
+    key = _key(parent, frames, trainee.method, settings, replayed)
     start = time.perf_counter()
     history = train(
         trained,
-        chosen.parameters,
-        training,
-        validation,
+        trainee.parameters,
+        targets[0],
+        targets[1],
         settings,
         replay=replay,
-        checkpoint=None if checkpoint is None else Checkpoint(checkpoint, key),
-        on_epoch=on_epoch,
+        checkpoint=None if around.checkpoint is None else Checkpoint(around.checkpoint, key),
+        on_epoch=around.on_epoch,
     )
     seconds = time.perf_counter() - start
-    chosen.finish()
+    trainee.finish()
     _settle(trained)
     if alignment.use is EnergyUse.NONE:
         _hold_energies(trained, parent, groups[IN_SAMPLE])
+    models = () if around.brief else (parent, trained)
     fit = TrainedFit(
-        method=method,
+        method=trainee.method,
         settings=settings,
         dtype=str(parent.dtype).removeprefix("torch."),
         labels_sha256=fingerprint(frames),
         n_labels=len(frames),
-        n_parameters=n_parameters,
+        n_parameters=sum(each.numel() for each in trainee.parameters.values()),
         split=split,
         energies=alignment,
         history=history,
         checks=tuple(
-            GroupCheck(group, *(_measure(m, members, alignment) for m in (parent, trained)))
+            GroupCheck(group, *(_measure(model, members, alignment) for model in models))
             for group, members in groups.items()
-            if members
+            if members and models
         ),
-        retention=retention(
-            measure_others(parent, others), measure_others(trained, others), tuple(replayed)
-        ),
+        retention=None if around.brief else _retained(parent, trained, others, replayed),
+        replayed=tuple(replayed),
         seconds=seconds,
     )
-    return Training(fit, trained, parent)
+    return Training(fit, trained, parent, trainee.kept)
+
+
+def _retained(
+    parent: Potential, trained: Potential, others: Frames, replayed: Frames
+) -> Retention | None:
+    before, after = (measure_others(model, others) for model in (parent, trained))
+    return retention(before, after, tuple(replayed))
+
+
+def _replay(parent: TrainablePotential, replayed: Frames) -> list[Target]:
+    structures = [frame.atoms for members in replayed.values() for frame in members]
+    return targets_of_predictions(
+        [parent.prepare(atoms) for atoms in structures], predict(parent, structures)
+    )
 
 
 def targets_on_zero_of(potential: Potential, frames: Sequence[Frame]) -> list[Target]:

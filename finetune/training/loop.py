@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from umlip_bench.engine.packing import Packer
+from umlip_bench.finetune.method import Epoch
 from umlip_bench.finetune.training.checkpoint import Checkpoint
 from umlip_bench.finetune.training.loss import Terms, loss_terms
 from umlip_bench.finetune.training.settings import TrainingSettings
@@ -25,27 +26,6 @@ T = TypeVar("T")
 
 TRAINING_OVER_EVALUATION = 3.0
 """Memory that the second derivatives take, against a call that only evaluates."""
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One pass over the labels.
-
-    Parameters
-    ----------
-    loss
-        Mean over steps, replay included; of the weights before each step, like the errors.
-    energy_mae, force_mae, stress_mae
-        Of the training frames, in eV/atom, eV/Å and GPa; nan where there are none.
-    validation_mae
-        Force MAE of the validation frames after the epoch, in eV/Å; nan without such.
-    """
-
-    loss: float
-    energy_mae: float
-    force_mae: float
-    stress_mae: float
-    validation_mae: float
 
 
 @dataclass(frozen=True)

@@ -9,17 +9,19 @@ from pathlib import Path
 
 import numpy as np
 
-from umlip_bench.finetune.training.fit import Training
-from umlip_bench.finetune.training.loop import Epoch, History
-from umlip_bench.ground.files import write_atomically
+from umlip_bench.finetune.method import Epoch
+from umlip_bench.finetune.training.loop import History
+from umlip_bench.finetune.training.record import TrainedFit
+from umlip_bench.ground.outputs import PNG_METADATA, Output
+
+PLOT, HISTORY = "training.png", "training.csv"
 
 
-def plot_history(training: Training, path: Path) -> None:
+def plot_history(fit: TrainedFit, model: str, path: Path) -> None:
     """Write force error, loss and stress error of every epoch as a PNG, the kept epoch marked."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    fit = training.fit
     epochs = np.arange(1, 1 + len(fit.history.epochs))
 
     def column(name: str) -> np.ndarray:
@@ -43,10 +45,10 @@ def plot_history(training: Training, path: Path) -> None:
         axes.axvline(fit.history.kept, color="grey", linewidth=0.8, linestyle=":")
         axes.set_xlabel("epoch")
     n = len(fit.split.training)
-    figure.suptitle(
-        f"{training.parent.card.name}, {fit.method}: {n} training frame{'' if n == 1 else 's'}"
+    figure.suptitle(f"{model}, {fit.method}: {n} training frame{'' if n == 1 else 's'}")
+    Output(path).write(
+        lambda file: figure.savefig(file, format="png", dpi=120, metadata=PNG_METADATA)
     )
-    write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=120))
 
 
 def write_history(history: History, path: Path) -> None:
@@ -56,4 +58,4 @@ def write_history(history: History, path: Path) -> None:
     writer.writerow(["epoch", *(field.name for field in fields(Epoch))])
     for number, epoch in enumerate(history.epochs, start=1):
         writer.writerow([number, *astuple(epoch)])
-    write_atomically(path, lambda file: file.write(text.getvalue().encode()))
+    Output(path).write_text(text.getvalue())

@@ -8,11 +8,18 @@ and the tenth for choosing the epoch by its force error.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 from umlip_bench.ground.errors import CorrectionError
+from umlip_bench.ground.limits import (
+    Count,
+    Decay,
+    Index,
+    NotNegative,
+    Positive,
+    Share,
+    check_limits,
+)
 
 
 @dataclass(frozen=True)
@@ -25,10 +32,16 @@ class TrainingSettings:
         Passes over the labels.
     batch_size
         Frames per step of the optimiser; not stated in the paper.
-    learning_rate, final_learning_rate
-        Of Adam, at the first step and after the last; decays as half a cosine.
-    energy_weight, force_weight, stress_weight
-        Of the squared errors in (eV/atom)², (eV/Å)² and GPa², each the mean over frames or components.
+    learning_rate
+        Of Adam at the first step; decays as half a cosine.
+    final_learning_rate
+        After the last step.
+    energy_weight
+        Of the squared error of energies, (eV/atom)², the mean over frames.
+    force_weight
+        Of that of forces, (eV/Å)², the mean over components.
+    stress_weight
+        Of that of stresses, GPa², the mean over components.
     huber
         Error, in the same units, above which the loss grows linearly (half the squared error below);
         ``None`` for squared errors.
@@ -56,27 +69,24 @@ class TrainingSettings:
         If a number makes no sense; says which are allowed.
     """
 
-    epochs: int = 100
-    batch_size: int = 8
-    learning_rate: float = 1e-3
-    final_learning_rate: float = 1e-5
-    energy_weight: float = 0.1
-    force_weight: float = 100.0
-    stress_weight: float = 0.1
-    huber: float | None = None
-    validation_share: float = 0.1
-    patience: int | None = None
-    clip: float | None = None
-    ema: float | None = None
-    rank: int = 8
-    replay: float | None = None
-    seed: int = 0
+    epochs: Count = 100
+    batch_size: Count = 8
+    learning_rate: Positive = 1e-3
+    final_learning_rate: NotNegative = 1e-5
+    energy_weight: NotNegative = 0.1
+    force_weight: Positive = 100.0
+    stress_weight: NotNegative = 0.1
+    huber: Positive | None = None
+    validation_share: Share = 0.1
+    patience: Count | None = None
+    clip: Positive | None = None
+    ema: Decay | None = None
+    rank: Count = 8
+    replay: Positive | None = None
+    seed: Index = 0
 
     def __post_init__(self) -> None:
-        for name, allowed, text in _ALLOWED:
-            value = getattr(self, name)
-            if value is not None and not (math.isfinite(value) and allowed(value)):
-                raise CorrectionError(f"{name} is {value}; it must be {text}")
+        check_limits(self, CorrectionError)
         if self.final_learning_rate > self.learning_rate:
             raise CorrectionError(
                 f"final_learning_rate {self.final_learning_rate} is above learning_rate "
@@ -92,25 +102,3 @@ class TrainingSettings:
     def with_seed(self, seed: int) -> TrainingSettings:
         """The same with another seed."""
         return replace(self, seed=seed)
-
-    def to_plain(self) -> dict[str, Any]:
-        """For the card."""
-        return asdict(self)
-
-
-_ALLOWED: tuple[tuple[str, Callable[[float], bool], str], ...] = (
-    ("epochs", lambda v: v >= 1, "at least 1"),
-    ("batch_size", lambda v: v >= 1, "at least 1"),
-    ("learning_rate", lambda v: v > 0, "positive"),
-    ("final_learning_rate", lambda v: v >= 0, "zero or positive"),
-    ("energy_weight", lambda v: v >= 0, "zero or positive"),
-    ("force_weight", lambda v: v > 0, "positive"),
-    ("stress_weight", lambda v: v >= 0, "zero or positive"),
-    ("huber", lambda v: v > 0, "positive, or none for squared errors"),
-    ("validation_share", lambda v: 0 <= v < 1, "from 0 to below 1"),
-    ("patience", lambda v: v >= 1, "at least 1 epoch, or none"),
-    ("clip", lambda v: v > 0, "positive, or none for no limit"),
-    ("ema", lambda v: 0 < v < 1, "between 0 and 1, or none"),
-    ("rank", lambda v: v >= 1, "at least 1"),
-    ("replay", lambda v: v > 0, "positive, or none"),
-)

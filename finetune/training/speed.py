@@ -23,7 +23,7 @@ from umlip_bench.datasets import Frame
 from umlip_bench.engine.packing import Packer
 from umlip_bench.finetune.training.fit import targets_on_zero_of
 from umlip_bench.finetune.training.loop import add_gradients, train
-from umlip_bench.finetune.training.parameters import choose
+from umlip_bench.finetune.training.parameters import unfreeze
 from umlip_bench.finetune.training.settings import TrainingSettings
 from umlip_bench.finetune.training.targets import Target
 from umlip_bench.ground.errors import CorrectionError
@@ -91,7 +91,8 @@ def compare_training(
         raise CorrectionError("CHGNet's trainer is timed on frames with stresses; give such frames")
     settings = TrainingSettings(epochs=1, batch_size=batch_size, validation_share=0.0)
     ours = potential.copy()
-    parameters = choose(ours, "full", settings).parameters
+    parameters = ours.trainable()
+    unfreeze(ours, parameters)
     targets = targets_on_zero_of(potential, frames)
     library = _Library(potential, frames, targets, settings)
 

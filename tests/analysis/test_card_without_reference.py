@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.support.report_runs import SOFT, bands, curve
+from tests.analysis.test_signs import set_parents
+from tests.support.report_runs import SOFT, STIFF, bands, curve
 from tests.support.report_runs import write_scaled as write_run
 from umlip_bench.analysis.card import card_content
 from umlip_bench.analysis.card_text import model_card
@@ -14,6 +15,7 @@ from umlip_bench.analysis.compared_models import Side
 from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Standing, Variant
 from umlip_bench.benchmarks.elastic.result import ElasticComparison
 from umlip_bench.benchmarks.eos.result import Curve, EosComparison
+from umlip_bench.benchmarks.sanity.result import Check, Finding, SanityResult
 from umlip_bench.benchmarks.surfaces.result import SurfaceResult
 
 NOTHING = "Nothing that was measured failed"
@@ -117,3 +119,38 @@ def test_what_is_sound_is_said_to_be(tmp_path, suite, results):
     assert found == []
     assert NOTHING in text
     assert "how wrong the numbers are is not known" in text
+
+
+NONE = np.zeros(0)
+MADE_OF = f"It is {STIFF}, corrected"
+
+
+def dimer(fall: float) -> SanityResult:
+    finding = Finding("dimer_fall", fall, 1e-3, "from 0.80 to 0.50 Å")
+    return SanityResult("dimer Si", Check.DIMER, (finding,), NONE, NONE)
+
+
+def made_of(folder: Path, falls: dict[str, float]) -> str:
+    """Card of the soft model, made of the stiff one, where the two fall by so much."""
+    cases = {"dimer Si": lambda scale: dimer(scale)}
+    run = set_parents(write_run(folder / "run", {"sanity": cases}, falls), {SOFT: STIFF})
+    return model_card(Side(run, SOFT, SOFT))
+
+
+def test_a_model_that_broke_what_its_parent_does_is_not_called_corrected(tmp_path):
+    text = made_of(tmp_path, {STIFF: 0.0, SOFT: 2.0})
+    assert "not sound: fails dimer 1 of 1 checks; its parent" in text
+    assert f"its parent {STIFF} is sound: the only check passed" in text
+    assert "is not a correction of it: it fails dimer Si, where" in text
+    assert MADE_OF not in text
+
+
+@pytest.mark.parametrize("fall", [0.0, 2.0])
+def test_a_model_that_is_as_its_parent_is_called_corrected(tmp_path, fall):
+    assert MADE_OF in made_of(tmp_path, {STIFF: fall, SOFT: fall})
+
+
+def test_a_parent_that_is_not_there_is_missed(tmp_path):
+    text = made_of(tmp_path, {SOFT: 0.0})
+    assert f"its parent {STIFF} is not in this run: a factor changes none of this" in text
+    assert MADE_OF in text

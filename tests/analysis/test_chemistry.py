@@ -8,18 +8,15 @@ import pytest
 from ase.build import bulk
 
 from umlip_bench.analysis.chemistry import (
-    BINS,
     Chemistry,
-    Predictor,
     by_class,
     by_element,
     case_scales,
     chemistry_of,
-    element_forces,
-    predictors,
 )
 from umlip_bench.analysis.coordination import effective_coordination
 from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Standing, Variant
+from umlip_bench.analysis.force_chemistry import BINS, Predictor, element_forces, predictors
 from umlip_bench.analysis.frames import Geometry, MaterialComparison
 from umlip_bench.benchmarks.surfaces.result import SurfaceResult
 from umlip_bench.ground.errors import DataError, UmlipBenchError

@@ -22,7 +22,9 @@ from umlip_bench.analysis.comparison import (
 )
 from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Standing, Variant
 from umlip_bench.analysis.frames import FrameComparison, MaterialComparison
-from umlip_bench.analysis.over import Pooled
+from umlip_bench.analysis.over_sums import (
+    Pooled,
+)
 from umlip_bench.analysis.paired import (
     PAIRED_JACKKNIFE_FROM,
     paired_median_estimate,

@@ -129,7 +129,7 @@ def test_everything_left_out_is_counted():
     assert fixed["energy_scale"].n_failed == 2
     assert after["energy_scale"].n_cases == 1
     assert_allclose(after["energy_scale"].value, 0.7)
-    for metric in (*(name for name, _, _ in LEFT_OUT if name != "n_no_reference"), "n_flagged"):
+    for metric in (*(name for name, *_ in LEFT_OUT if name != "n_no_reference"), "n_flagged"):
         assert after[metric].value == 1
         assert after[metric].n_cases == 7
     assert after["energy_scale"].n_failed == 3

@@ -20,7 +20,12 @@ from umlip_bench.analysis.intervals import (
     pooled_estimate,
     share_estimate,
 )
-from umlip_bench.analysis.over import pooled_inverse, pooled_mae, pooled_r2, pooled_slope
+from umlip_bench.analysis.over_sums import (
+    pooled_inverse,
+    pooled_mae,
+    pooled_r2,
+    pooled_slope,
+)
 from umlip_bench.analysis.softening import inverse_of, mae_of, r2_of, slope_of
 from umlip_bench.benchmarks import load_suite
 from umlip_bench.benchmarks.defects.result import DefectResult

@@ -278,7 +278,7 @@ def test_results_come_back_from_arrays():
         comparison("x", 0.9),
         ElasticComparison("y", None, None, np.eye(6), "broke", ""),
     ):
-        again = SUITE.from_arrays(result.name, SUITE.to_arrays(result))
+        again = SUITE.from_arrays(SUITE.to_arrays(result))
         assert SUITE.numbers(again) == pytest.approx(SUITE.numbers(result), nan_ok=True)
         assert again.fixed_failure == result.fixed_failure
         json.dumps(SUITE.numbers(again))

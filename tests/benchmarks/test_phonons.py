@@ -414,6 +414,7 @@ def test_the_commands(tmp_path, capsys):
     assert main(["pictures", str(folder)]) == 0
     assert {path.name for path in (folder / "pictures").iterdir()} == {
         "phonons-Si.png",
+        "settings.yaml",
         "eos-Si.png",
     }
     lines = [json.loads(line) for line in (folder / "cases.jsonl").read_text().splitlines()]
@@ -495,6 +496,20 @@ def test_frequencies_go_with_the_root_of_the_inputs_mass(factor):
                 atol=1e-6,
             )
         assert identity(make(cubic(A))) != identity(make(heavy))
+
+
+@pytest.mark.model
+def test_lithium_hydride_and_deuteride_in_chgnet(load_model):
+    """The shared input: highest frequencies of 27.56 and, by phonopy with a mass of 2.014, 19.50 THz."""
+    model = load_model("chgnet-0.3.0")
+    highest = {}
+    for name, mass in (("LiH", 1.008), ("LiD", 2.014)):
+        atoms = bulk("LiH", "rocksalt", a=4.0834, cubic=True)
+        atoms.set_masses(np.where(atoms.numbers == 1, mass, atomic_masses[3]))
+        (case,) = SUITE.structure_cases(StructureRequest(atoms, name, 1, None))
+        highest[name] = measured(SUITE, model, [case])[name].relaxed.mesh.max()
+    assert highest["LiH"] == pytest.approx(27.56, abs=0.02)
+    assert highest["LiD"] == pytest.approx(19.50, abs=0.02)
 
 
 def test_natural_masses_stated_or_not_are_the_same_case():

@@ -1,16 +1,19 @@
 """Every number that an option takes: what is no number of its kind is refused, with the option's name."""
 
-import argparse
-from pathlib import Path
+import math
+from dataclasses import MISSING
 
 import ase.io
 import pytest
 from ase.build import bulk
 
-from umlip_bench.cli import build_parser, main
-from umlip_bench.cli.finetune import build_parser as build_finetune
+from tests.support.commands import commands_of
+from umlip_bench.cli import PROGRAM as BENCH
+from umlip_bench.cli import main
+from umlip_bench.cli.finetune import PROGRAM as FINETUNE
 from umlip_bench.cli.finetune import main as finetune
-from umlip_bench.cli.options import finite, real, share, whole
+from umlip_bench.cli.options import options_of
+from umlip_bench.ground.limits import Finite, Limits, Share, limits_of
 
 TRIED = ("nan", "inf", "1e999", "-1", "0", "0.5", "1", "ten", "", "1_0")
 COUNT = {"1"}
@@ -42,27 +45,31 @@ ALLOWED = {
     "report": {"--dpi": set()},
     "speed": {
         "--in-flight": COUNT,
-        "--structures": COUNT,
+        "--n-structures": COUNT,
         "--repeats": set(),
         "--threads": COUNT,
     },
     "calibrate": {"--threads": COUNT},
     "finetune fit": TRAINING,
     "finetune ladder": TRAINING,
-    "finetune curve": {**TRAINING, "--seeds": COUNT, "--sizes": COUNT},
+    "finetune curve": {**TRAINING, "--choices": COUNT, "--sizes": COUNT},
     "finetune evaluate": {**TRAINING, "--max-frames": COUNT, "--choices": COUNT, "--sizes": COUNT},
     "finetune suggest": {
         **DFT,
-        "-n": COUNT,
+        "--n-frames": COUNT,
         "--temperature": POSITIVE,
         "--runs": COUNT,
-        "--states": COUNT,
+        "--states-per-run": COUNT,
         "--equilibration": NOT_NEGATIVE,
         "--interval": POSITIVE,
         "--timestep": POSITIVE,
         "--strain": {"0"},
         "--enough-atoms": COUNT,
-        "--enough-length": POSITIVE,
+        "--enough-length": NOT_NEGATIVE,
+        "--friction": NOT_NEGATIVE,
+        "--fmax": POSITIVE,
+        "--relax-steps": COUNT,
+        "--max-iterations": COUNT,
         "--seed": {"0", "1"},
         "--ecutwfc": POSITIVE,
         "--ecutrho": POSITIVE,
@@ -70,37 +77,39 @@ ALLOWED = {
     "finetune label": {**DFT, "--workers": COUNT, "--max-iterations": COUNT},
     "finetune collect": {"--tolerance": POSITIVE},
     "finetune speed": {
-        "--frames": COUNT,
+        "--max-frames": COUNT,
         "--batch-size": COUNT,
         "--repeats": set(),
         "--threads": COUNT,
     },
 }
 """By command and option, which of `TRIED` are numbers of its kind."""
-WORDS = {"--reference", "--pseudo", "--codes"}
-"""Options that have a type and take no plain number."""
-
-
-def parsers(parser: argparse.ArgumentParser, name: str = ""):
-    """A parser and those of its commands, by name."""
-    yield name, parser
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            for command, child in action.choices.items():
-                yield from parsers(child, f"{name} {command}".strip())
+WORDS = {"reference", "pseudo", "codes"}
+"""Options that are read in a way of their own and take no plain number."""
 
 
 def options():
-    """Every option with a type, by command and name."""
-    for program, parser in (("", build_parser()), ("finetune", build_finetune())):
-        for command, each in parsers(parser, program):
-            for action in each._actions:
-                name = action.option_strings[-1] if action.option_strings else ""
-                if name and action.type not in (None, Path) and name not in WORDS:
-                    yield command, name, action
+    """Every option that takes a number, by command and name."""
+    for program, prefix in ((BENCH, ""), (FINETUNE, "finetune ")):
+        for command in commands_of(program):
+            name = prefix + command.name.split(" ", 1)[1]
+            for option in options_of(command).values():
+                if option.reads is not None and option.name not in WORDS:
+                    yield name, option, required(command)
 
 
-OPTIONS = {(command, name): action for command, name, action in options()}
+def required(command):
+    """Arguments without which a command is refused before it looks at others."""
+    given = {"engine": "gpaw"}
+    for option in options_of(command).values():
+        if option.default is MISSING:
+            yield from () if option.argument else (f"--{option.name}",)
+            yield given.get(option.name, "x")
+
+
+OPTIONS = {
+    (command, f"--{option.name}"): (option, tuple(more)) for command, option, more in options()
+}
 
 
 def test_the_table_has_every_option_that_takes_a_number():
@@ -112,49 +121,57 @@ def test_the_table_has_every_option_that_takes_a_number():
 def test_only_numbers_of_its_kind_are_taken(command, name, capsys):
     words = command.split()
     program = finetune if words[0] == "finetune" else main
+    option, more = OPTIONS[command, name]
     for text in TRIED:
         if text in ALLOWED[command][name]:
-            OPTIONS[command, name].type(text)
+            option.reads.parse(text)
             continue
         # With = a text may start with a minus.
-        given = [name + text] if name == "-n" else [f"{name}={text}"]
-        if text == "" and name == "-n":
-            continue
-        with pytest.raises(SystemExit) as stop:
-            program([word for word in words if word != "finetune"] + given)
-        assert stop.value.code == 2
+        arguments = [word for word in words if word != "finetune"] + [*more, f"{name}={text}"]
+        assert program(arguments) == 2
         said = capsys.readouterr().err
         assert f"{name}: " in said
         assert repr(text) in said
 
 
+SHARE = limits_of(Share)
+WHOLE = Limits(whole=True, least=-5, most=5)
+
+
 @pytest.mark.parametrize(
     ("kind", "text", "value"),
     [
-        (whole(0), "+7", 7),
-        (whole(-5, 5), "-5", -5),
-        (finite, "-1e-3", -1e-3),
-        (share, "0", 0.0),
-        (real(least=1.0, most=2.0), "2", 2.0),
+        (Limits(whole=True, least=0), "+7", 7),
+        (WHOLE, "-5", -5),
+        (limits_of(Finite), "-1e-3", -1e-3),
+        (SHARE, "0", 0.0),
+        (Limits(least=1.0, most=2.0), "2", 2.0),
     ],
 )
 def test_limits_are_where_they_are_said_to_be(kind, text, value):
-    assert kind(text) == value
+    assert kind.read(text) == value
+    assert type(kind.read(text)) is (int if kind.whole else float)
 
 
 @pytest.mark.parametrize(
     ("kind", "text", "words"),
     [
-        (whole(-5, 5), "6", "a whole number from -5 to 5"),
-        (whole(1), "99999999999999999999", "a whole number of at least 1"),
-        (share, "1", "of at least 0 and below 1"),
-        (real(above=1.0, most=2.0), "1", "above 1 and of at most 2"),
+        (WHOLE, "6", "a whole number of at least -5 and of at most 5"),
+        (Limits(whole=True, least=1), "99999999999999999999", "a whole number of at least 1"),
+        (SHARE, "1", "of at least 0 and below 1"),
+        (Limits(above=1.0, most=2.0), "1", "above 1 and of at most 2"),
     ],
 )
 def test_what_is_beyond_is_refused_with_the_limits(kind, text, words):
-    with pytest.raises(argparse.ArgumentTypeError) as caught:
-        kind(text)
-    assert words in str(caught.value)
+    with pytest.raises(ValueError, match=words) as caught:
+        kind.read(text)
+    assert repr(text) in str(caught.value)
+
+
+def test_values_of_settings_are_held_to_the_same_limits():
+    assert SHARE.allow(0.5)
+    assert not any(map(SHARE.allow, (1.0, -0.1, math.nan, math.inf)))
+    assert not WHOLE.allow(0.5)
 
 
 @pytest.mark.parametrize(

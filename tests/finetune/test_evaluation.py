@@ -8,20 +8,25 @@ import pytest
 from rich.console import Console
 
 from umlip_bench.analysis.frames import FrameComparison, MaterialComparison
-from umlip_bench.finetune import correctors
 from umlip_bench.finetune.comparison import compare
+from umlip_bench.finetune.estimators import Estimator
 from umlip_bench.finetune.evaluation import (
     MOST_CHOICES,
+    Evaluation,
     choices,
     evaluate,
+    evaluate_factors,
     evenly,
-    print_evaluation,
     worsened,
 )
-from umlip_bench.finetune.evaluation_trained import TrainedEvaluation
-from umlip_bench.finetune.factors import Estimator
+from umlip_bench.finetune.experiment import Experiment
 from umlip_bench.finetune.measures import measure
-from umlip_bench.finetune.training.fit import fit_trained
+from umlip_bench.finetune.method import Chosen, Surroundings
+from umlip_bench.finetune.method import method as named
+from umlip_bench.finetune.methods.scalar import Scalar
+from umlip_bench.finetune.printing.cells import content_of
+from umlip_bench.finetune.printing.evaluation import print_evaluation
+from umlip_bench.finetune.training import fit as training
 from umlip_bench.finetune.training.settings import TrainingSettings
 from umlip_bench.ground.errors import CorrectionError
 
@@ -51,6 +56,12 @@ def material(name, factors, noise=0.0, seed=0):
     return MaterialComparison(name, tuple(frame(rng, c, name, noise) for c in factors))
 
 
+def scalar(materials, reference):
+    """What `evaluate` makes of one factor."""
+    outcomes = tuple(evaluate_factors(materials, reference, [Scalar()]))
+    return Evaluation("chgnet-0.3.0", "toy", outcomes)
+
+
 @pytest.fixture
 def reference():
     return [material(f"X{k}", [np.exp(0.1 * k - 0.3)] * 3, 0.1, seed=k) for k in range(8)]
@@ -74,7 +85,7 @@ def test_evenly():
 
 
 def test_a_material_that_one_factor_mends(reference):
-    outcomes = evaluate("chgnet-0.3.0", "toy", [material("A", [1.25] * 5)], reference).outcomes
+    outcomes = scalar([material("A", [1.25] * 5)], reference).outcomes
     assert {o.labels for o in outcomes} == {"1", "2", "4", "all but one"}
     assert {o.estimator for o in outcomes} == {str(e) for e in Estimator}
     for o in outcomes:
@@ -91,9 +102,7 @@ def test_a_material_that_one_factor_mends(reference):
 
 def test_frames_that_need_different_factors(reference):
     """One label of two frames: each choice is off by the ratio of their factors."""
-    (rotate, mse, _) = evaluate(
-        "chgnet-0.3.0", "toy", [material("A", [1.0, 1.5])], reference
-    ).outcomes[:3]
+    (rotate, mse, _) = scalar([material("A", [1.0, 1.5])], reference).outcomes[:3]
     for o in (rotate, mse):
         assert o.n_choices == 2
         assert o.miss == pytest.approx((0.5 + 1 / 3) / 2)
@@ -105,7 +114,7 @@ def test_frames_that_need_different_factors(reference):
 def test_shrinkage_spares_a_material_that_needs_nothing(reference):
     steady = [material(f"X{k}", [1.0] * 3, 0.05, seed=k) for k in range(8)]
     noisy = material("A", [1.0] * 6, 0.6, seed=3)
-    by = {o.estimator: o for o in evaluate("chgnet-0.3.0", "t", [noisy], steady).outcomes[:3]}
+    by = {o.estimator: o for o in scalar([noisy], steady).outcomes[:3]}
     assert by["shrunk"].force_after < by["mse"].force_after < by["rotate"].force_after
 
 
@@ -115,7 +124,7 @@ def test_frames_and_labels_that_are_not_there(reference):
     still = FrameComparison("B", 0.0, 0.0, np.zeros((2, 3)), np.zeros((2, 3)))
     one = MaterialComparison("B", (frame(rng, 1.1, "B"), still))
     against = MaterialComparison("C", (frame(rng, 1.1, "C"), frame(rng, -1.0, "C")))
-    evaluation = evaluate("chgnet-0.3.0", "toy", [one, against], reference)
+    evaluation = scalar([one, against], reference)
     # One frame with forces leaves nothing to hold out; opposite forces are refused.
     assert evaluation.outcomes == ()
 
@@ -123,15 +132,15 @@ def test_frames_and_labels_that_are_not_there(reference):
 def test_compositions_that_differ_have_no_energy_differences(reference):
     rng = np.random.default_rng(1)
     mixed = MaterialComparison("D", tuple(frame(rng, 1.1, c) for c in ("A", "B", "B")))
-    evaluation = evaluate("chgnet-0.3.0", "toy", [mixed], reference)
+    evaluation = scalar([mixed], reference)
     assert all(np.isnan(o.energy_after) for o in evaluation.outcomes)
-    rows = json.loads(json.dumps(evaluation.to_json(), allow_nan=False))["outcomes"]
+    rows = json.loads(json.dumps(content_of(evaluation), allow_nan=False))["outcomes"]
     assert rows[0]["energy_after"] is None
 
 
 def test_the_tables(reference):
     materials = [material(n, [1.2, 1.3, 1.1], 0.1, seed=k) for k, n in enumerate("ABCDEFG")]
-    evaluation = evaluate("chgnet-0.3.0", "toy", materials, reference)
+    evaluation = scalar(materials, reference)
     stream = io.StringIO()
     print_evaluation(evaluation, Console(width=120, file=stream))
     text = stream.getvalue()
@@ -151,18 +160,22 @@ class TestTrained:
     def frames(self, model):
         return labelled(stiffer(model, 1.4), distorted(3))
 
-    def evaluation(self, model, frames, path=None, methods=("full",), counts=("1",)):
-        return TrainedEvaluation(
-            model, {"Si": frames}, methods, self.settings, counts=counts, fits=path
-        )
+    def outcomes(self, model, frames, path=None, methods=("full",), counts=("1",), **told):
+        experiment = Experiment(model, path, **told)
+        chosen = [Chosen(named(each), self.settings) for each in methods]
+        return evaluate(experiment, "toy", {"Si": frames}, chosen, counts=counts).outcomes
 
     def test_is_the_mean_over_fits_of_what_held_out_frames_say(self, model, frames):
-        (outcome,) = self.evaluation(model, frames).outcomes()
+        (outcome,) = self.outcomes(model, frames)
         assert (outcome.n_frames, outcome.n_choices, outcome.n_refused) == (3, 3, 0)
         assert np.isnan([outcome.miss, outcome.miss_90, outcome.covered]).all()
         measured = []
         for k in range(3):
-            trained = fit_trained(model, [frames[k]], "full", self.settings, others={}).potential
+            trained = (
+                named("full")
+                .fit(model, [frames[k]], self.settings, Surroundings(others={}))
+                .potential
+            )
             held = [frame for i, frame in enumerate(frames) if i != k]
             measured.append([measure(compare(m, held)) for m in (model, trained)])
         for when, column in zip(("before", "after"), zip(*measured, strict=True), strict=True):
@@ -174,32 +187,38 @@ class TestTrained:
         assert outcome.worse == np.mean([b.force_mae > a.force_mae for a, b in measured])
 
     def test_goes_on_where_it_was(self, model, frames, tmp_path):
-        path = tmp_path / "si.fits"
-        evaluation = self.evaluation(model, frames, path, methods=("head",), counts=("1", "2"))
-        assert evaluation.n_fits == 6
-        first = list(evaluation.outcomes())
+        path = tmp_path / "si.trials"
+        made = []
+        told = {"methods": ("head",), "counts": ("1", "2"), "on_fit": made.append}
+        first = self.outcomes(model, frames, path, **told)
+        assert len(made) == 1 + 6  # the model as it is, and three choices of one label and of two
         (journal,) = path.glob("*.jsonl")
         lines = journal.read_text().splitlines(keepends=True)
-        journal.write_text("".join(lines[:4]) + lines[4][:30])
-        made, done = [], []
-        again = self.evaluation(model, frames, path, methods=("head",), counts=("1", "2"))
-        found = list(again.outcomes(on_fit=made.append, on_trial=lambda: done.append(1)))
-        assert (len(made), len(done)) == (2, 6)
+        journal.write_text("".join(lines[:5]) + lines[5][:30])
+        made.clear()
+        found = self.outcomes(model, frames, path, **told)
+        assert len(made) == 2
         assert [repr(o) for o in found] == [repr(o) for o in first]
 
     def test_fits_that_fail_are_counted(self, model, frames, monkeypatch):
-        fit = correctors.fit_trained
+        fit = training.fit_trained
 
-        def fails_on_the_first(potential, labels, *args, **kwargs):
+        def fails_on_the_first(trainee, labels, *args):
             if labels[0] is frames[0]:
                 raise CorrectionError("the loss is no longer finite")
-            return fit(potential, labels, *args, **kwargs)
+            return fit(trainee, labels, *args)
 
-        monkeypatch.setattr(correctors, "fit_trained", fails_on_the_first)
-        (outcome,) = self.evaluation(model, frames).outcomes()
+        monkeypatch.setattr(training, "fit_trained", fails_on_the_first)
+        (outcome,) = self.outcomes(model, frames)
         assert (outcome.n_choices, outcome.n_refused) == (3, 1)
         assert np.isfinite(outcome.force_after)
 
+    def test_fits_of_an_earlier_version_are_refused(self, model, frames, tmp_path):
+        earlier = tmp_path / "si.fits"
+        earlier.mkdir()
+        with pytest.raises(CorrectionError, match=r"si\.fits holds fits of an earlier version"):
+            Experiment(model, tmp_path / "si.trials", earlier)
+
     def test_what_has_no_weights_is_refused(self, load_model, frames):
         with pytest.raises(CorrectionError, match="weights can be trained for"):
-            self.evaluation(load_model(FOREIGN), frames)
+            self.outcomes(load_model(FOREIGN), frames)

@@ -13,8 +13,9 @@ from umlip_bench.datasets import Frame
 from umlip_bench.engine.prediction import predict
 from umlip_bench.finetune import Estimator, fit_scalar
 from umlip_bench.finetune.comparison import fingerprint
-from umlip_bench.finetune.report import explanations, print_report
-from umlip_bench.finetune.scalar import LEAVE_ONE_OUT, ONE_FRAME, REFERENCE_SET, UNDEFINED
+from umlip_bench.finetune.printing.scalar import explanations, print_scalar
+from umlip_bench.finetune.retention import REFERENCE_SET
+from umlip_bench.finetune.scalar_fit import LEAVE_ONE_OUT, ONE_FRAME, UNDEFINED
 from umlip_bench.ground.errors import CorrectionError, StructureError
 from umlip_bench.potentials.corrections.folder import ScalarCorrection
 from umlip_bench.potentials.corrections.scaled import scaled
@@ -205,7 +206,7 @@ def test_what_is_always_said(chgnet):
     assert "compared as differences only" in words(fit)
     assert "One label speaks for states like it" in words(fit)
     stream = io.StringIO()
-    print_report(fit, "chgnet-0.3.0", Console(width=120, file=stream))
+    print_scalar(fit, "chgnet-0.3.0", Console(width=120, file=stream))
     text = stream.getvalue()
     assert "c = 1.250 [1.250, 1.250], mse" in text
     assert "in-sample" in text

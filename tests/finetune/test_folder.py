@@ -208,7 +208,7 @@ def test_the_digest_changes_with_the_factor_and_the_parent(folder):
     ("changes", "message"),
     [
         ({"schema": 2}, "schema is 2, this version reads 1"),
-        ({"method": "magic"}, "method is 'magic', this version knows scalar"),
+        ({"method": "magic"}, "method is 'magic', this version knows e0, full, head, lora, scalar"),
         ({"parent": None}, "parent is None"),
         ({"parent": {"name": CHGNET, "family": "chgnet"}}, "parent.sha256 is None"),
         ({"scalar": {"factor": -1.0}}, "scalar.factor is -1.0"),

@@ -17,9 +17,9 @@ from ase.calculators.emt import EMT
 
 from umlip_bench import datasets, finetune
 from umlip_bench.cli.finetune import main
-from umlip_bench.finetune.labelling import gpaw_label
 from umlip_bench.finetune.labelling.gpaw_label import WORKER, digest_of, job_of
 from umlip_bench.ground.errors import LabelError
+from umlip_bench.ground.lock import Lock
 
 GPAW_VARIABLE = "UMLIP_BENCH_GPAW_PYTHON"
 TINY = finetune.GpawSettings(cutoff=250.0, kpoint_density=0.7, smearing=0.2)
@@ -256,7 +256,7 @@ def test_refusals(tmp_path, stand_in):
         finetune.label_with_gpaw([bulk("Fe")], out)
     with pytest.raises(LabelError, match="no frames"):
         finetune.label_with_gpaw([], out)
-    with pytest.raises(LabelError, match="the cutoff is -1"):
+    with pytest.raises(LabelError, match=r"cutoff is -1; it must be a finite number above 0"):
         finetune.GpawSettings(cutoff=-1)
     out.write_text("something else")
     with pytest.raises(LabelError, match=r"exists, but not out\.xyz\.work"):
@@ -268,8 +268,8 @@ def test_two_runs_do_not_write_to_the_same_place(tmp_path, stand_in):
     work = tmp_path / "out.xyz.work"
     work.mkdir()
     with (
-        gpaw_label._alone(work),
-        pytest.raises(LabelError, match="another process is writing"),
+        Lock(work / "lock", work, "wait"),
+        pytest.raises(LabelError, match=rf"in use by another process \(process {os.getpid()}\)"),
     ):
         finetune.label_with_gpaw([copper(1)], tmp_path / "out.xyz")
 

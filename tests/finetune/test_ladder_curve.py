@@ -9,18 +9,15 @@ import pytest
 from rich.console import Console
 
 from umlip_bench import datasets
-from umlip_bench.finetune import curve
-from umlip_bench.finetune.curve import (
-    CurvePlan,
-    CurvePoint,
-    n_points,
-    print_curve,
-    summarise,
-    trace,
-    write_curve,
-)
+from umlip_bench.finetune.curve import CurvePlan, CurvePoint, summarise, trace
+from umlip_bench.finetune.experiment import TRIALS, Experiment
 from umlip_bench.finetune.ladder import Rung, climb, folds_of, recommend
 from umlip_bench.finetune.measures import Measures, unseen
+from umlip_bench.finetune.method import Chosen
+from umlip_bench.finetune.method import method as named
+from umlip_bench.finetune.printing import curve as printing
+from umlip_bench.finetune.printing.cells import content_of
+from umlip_bench.finetune.printing.curve import print_curve, write_curve
 from umlip_bench.finetune.retention import other_materials, replayed_half, retention
 from umlip_bench.finetune.training.settings import TrainingSettings
 from umlip_bench.ground.errors import CorrectionError
@@ -31,6 +28,15 @@ from ..support.structures import distorted
 
 CHGNET = "chgnet-0.3.0"
 BRIEF = TrainingSettings(epochs=1, batch_size=2)
+
+
+def chosen(*names, settings=BRIEF):
+    """Methods by name; of those that train, with these settings."""
+    found = [named(each) for each in names]
+    return tuple(
+        Chosen(each, settings if each.settings is TrainingSettings else each.settings())
+        for each in found
+    )
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +59,9 @@ class TestRecommendation:
         assert recommend([none, rung("scalar", [0.6, 0.6, 0.6])]) == "none"
 
     def test_e0_is_never_recommended_for_forces(self):
-        assert recommend([rung("none", [0.5]), rung("e0", [0.1]), rung("head", [0.4])]) == "head"
+        rungs = [rung("none", [0.5]), rung("e0", [0.1]), rung("head", [0.4])]
+        assert not named("e0").corrects_forces
+        assert recommend(rungs, {"e0"}) == "head"
 
     def test_one_frame_goes_by_its_error(self):
         assert (
@@ -76,7 +84,7 @@ class TestFolds:
             assert not {f.index for f in fold.labels} & {f.index for f in fold.held_out}
 
     def test_one_label_alone_is_refused(self, chgnet):
-        with pytest.raises(CorrectionError, match="--data"):
+        with pytest.raises(CorrectionError, match="--held-out"):
             folds_of(labelled(chgnet, distorted(1)), [])
 
     def test_labels_are_never_held_out(self, chgnet):
@@ -113,72 +121,80 @@ def test_ladder(load_model, monkeypatch):
 
     monkeypatch.setattr(ladder, "other_materials", lambda potential, known: {})
     frames = labelled(stiffer(model, 1.25), distorted(3))
-    found = climb(model, folds_of(frames, []), BRIEF, methods=("e0", "head", "lora", "full"))
+    methods = chosen("e0", "head", "lora", "full")
+    found = climb(Experiment(model), folds_of(frames, []), methods)
     assert [r.method for r in found.rungs] == ["none", "e0", "head", "full"]
     assert "use head or full" in found.refused["lora"]
     none, e0, *_ = found.rungs
     assert none.held_out.n_frames == 3
     assert none.held_out.force_slope == pytest.approx(0.8, abs=1e-3)
     assert e0.frame_maes == pytest.approx(none.frame_maes)
-    json.dumps(found.to_json(), allow_nan=False)
+    json.dumps(content_of(found), allow_nan=False)
 
 
 class TestCurve:
-    plan = CurvePlan(("head", "scratch"), (1, 3), 2, BRIEF)
+    plan = CurvePlan(chosen("head", "scratch"), (1, 3), 2)
+
+    def trace(self, model, frames, plan, folder, on_fit=lambda text: None, **told):
+        return trace(Experiment(model, folder / TRIALS, on_fit=on_fit), frames, plan, **told)
 
     def test_goes_on_where_it_was(self, chgnet, tmp_path):
         frames = labelled(stiffer(chgnet, 1.25), distorted(6))
         fits = []
-        points = trace(chgnet, frames, self.plan, tmp_path, on_fit=fits.append)
+        points = self.trace(chgnet, frames, self.plan, tmp_path, on_fit=fits.append)
         assert len(points) == 2 * (1 + 2 * 2)
         assert len(fits) == len(points) - 1  # no correction is the same for all seeds
-        (journal,) = (tmp_path / curve.POINTS).glob("*.jsonl")
+        (journal,) = (tmp_path / TRIALS).glob("*.jsonl")
         # A torn last line is a fit that was not finished.
         journal.write_text(journal.read_text()[:-20])
         again = []
-        assert trace(chgnet, frames, self.plan, tmp_path, on_fit=again.append)[:-1] == points[:-1]
+        assert (
+            self.trace(chgnet, frames, self.plan, tmp_path, on_fit=again.append)[:-1] == points[:-1]
+        )
         assert again == fits[-1:]
         # Other settings are other points; no correction has none.
-        other = replace(self.plan, settings=replace(BRIEF, force_weight=1.0), methods=("head",))
+        other = replace(
+            self.plan, methods=chosen("head", settings=replace(BRIEF, force_weight=1.0))
+        )
         more = []
-        trace(chgnet, frames, other, tmp_path, on_fit=more.append)
+        self.trace(chgnet, frames, other, tmp_path, on_fit=more.append)
         assert len(more) == 4
         write_curve("model", "data", points, tmp_path)
-        rows = json.loads((tmp_path / curve.SUMMARY).read_text())["rows"]
+        rows = json.loads((tmp_path / printing.SUMMARY).read_text())["rows"]
         assert {(r["method"], r["n_labels"]) for r in rows} >= {("none", 0), ("head", 3)}
-        assert len((tmp_path / curve.TABLE).read_text().splitlines()) == 11
-        assert (tmp_path / curve.PICTURE).stat().st_size > 1000
+        assert len((tmp_path / printing.TABLE).read_text().splitlines()) == 11
+        assert (tmp_path / printing.PICTURE).stat().st_size > 1000
 
     def test_a_fit_that_fails_is_counted_and_the_rest_go_on(self, chgnet, tmp_path):
         """Labels that point the other way have no positive factor."""
         frames = [replace(frame, forces=-frame.forces) for frame in labelled(chgnet, distorted(5))]
-        plan = CurvePlan(("scalar", "head"), (1,), 1, BRIEF)
+        plan = CurvePlan(chosen("scalar", "head"), (1,), 1)
         seen = []
-        points = trace(chgnet, frames, plan, tmp_path, on_point=seen.append)
+        points = self.trace(chgnet, frames, plan, tmp_path, on_point=lambda: seen.append(1))
         assert [point.method for point in points] == ["none", "scalar", "head"]
-        assert len(seen) == n_points(plan) == 3
+        assert len(seen) == plan.n_points == 3
         assert "no positive factor" in points[1].failure
         assert points[1].held_out is None
         assert points[2].failure is None
-        again = trace(chgnet, frames, plan, tmp_path)
+        again = self.trace(chgnet, frames, plan, tmp_path)
         assert again[1].failure == points[1].failure
         stream = io.StringIO()
         print_curve("model", points, Console(width=120, file=stream))
         assert "Failed, and left out: scalar, 1 labels, seed 0" in stream.getvalue()
         write_curve("model", "data", points, tmp_path)
-        assert "no positive factor" in (tmp_path / curve.TABLE).read_text()
+        assert "no positive factor" in (tmp_path / printing.TABLE).read_text()
 
     def test_held_out_frames_are_the_same_for_all(self, chgnet, tmp_path):
         frames = labelled(stiffer(chgnet, 1.25), distorted(5))
         plan = replace(self.plan, methods=())
-        points = trace(chgnet, frames, plan, tmp_path)
+        points = self.trace(chgnet, frames, plan, tmp_path)
         assert len({point.held_out for point in points}) == 1
         assert points[0].held_out.n_frames == 2
 
     def test_too_few_labels(self, chgnet, tmp_path):
         frames = labelled(chgnet, distorted(3))
         with pytest.raises(CorrectionError, match="smaller --sizes"):
-            trace(chgnet, frames, self.plan, tmp_path)
+            self.trace(chgnet, frames, self.plan, tmp_path)
 
     def test_interval_is_student_s(self):
         values = [0.1, 0.2, 0.4]

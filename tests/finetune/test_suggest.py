@@ -167,7 +167,10 @@ def test_models_own_features_and_disagreement(load_model):
 def test_asking_for_too_much_is_refused(load_model):
     with pytest.raises(LabelError, match="11 frames cannot be chosen of 10 states"):
         finetune.suggest(load_model(EMT), bulk("Cu"), n=11, sampling=SHORT)
-    with pytest.raises(LabelError, match=r"a strain of 0.5 makes no sense"):
+    with pytest.raises(
+        LabelError,
+        match=r"strains is 0.5; it must be a finite number of at least -0.2 and of at most 0.2",
+    ):
         Sampling(strains=(0.5,))
 
 
@@ -319,7 +322,7 @@ def test_command_writes_frames_and_inputs(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "150")
     bulk("Cu", cubic=True).write("cu.cif")
     command = (
-        "suggest --structure cu.cif -n 2 --enough-atoms 4 --runs 1 --states 4 --equilibration 20"
+        "suggest --structure cu.cif -n 2 --enough-atoms 4 --runs 1 --states-per-run 4 --equilibration 20"
         f" --interval 20 --strain 0 --device cpu --model {EMT} --out suggested"
     ).split()
     assert main(command) == 0

@@ -10,9 +10,10 @@ from chgnet.model.model import CHGNet
 
 import umlip_bench
 from umlip_bench.engine.prediction import predict
-from umlip_bench.finetune.folder import HISTORY, PLOT, save_shift, save_training
+from umlip_bench.finetune.folder import save
+from umlip_bench.finetune.method import Surroundings, method
 from umlip_bench.finetune.references import fit_references
-from umlip_bench.finetune.training.fit import fit_trained
+from umlip_bench.finetune.training.plot import HISTORY, PLOT
 from umlip_bench.finetune.training.settings import TrainingSettings
 from umlip_bench.ground.errors import CorrectionError, WeightsError
 from umlip_bench.potentials.adapters.matgl_mending import SecondAtomConv
@@ -29,9 +30,13 @@ CHGNET, M3GNET = "chgnet-0.3.0", "m3gnet-mp-2021.2.8"
 BRIEF = TrainingSettings(epochs=1)
 
 
-def trained(potential, method="full"):
+def trained(potential, by="full"):
     frames = labelled(stiffer(potential, 1.25), distorted(1))
-    return fit_trained(potential, frames, method, BRIEF, others={})
+    return method(by).fit(potential, frames, BRIEF, Surroundings(others={}))
+
+
+def save_training(training, folder):
+    return save(training, training.parent, folder)
 
 
 @pytest.fixture(scope="module")
@@ -115,8 +120,8 @@ def test_the_card_says_how_it_was_made(load_model, tmp_path):
 def test_every_training_has_its_own_digest(load_model, tmp_path):
     parent = load_model(CHGNET)
     digests = {parent.weights.sha256}
-    for method in ("head", "full"):
-        folder = save_training(trained(parent, method), tmp_path / method)
+    for by in ("head", "full"):
+        folder = save_training(trained(parent, by), tmp_path / by)
         digests.add(locate(str(folder), WeightsStore()).sha256)
     assert len(digests) == 3
 
@@ -137,7 +142,7 @@ def test_damaged_weights_are_refused(kept, tmp_path):
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda c: c.update(method="magic"), "this version knows scalar, e0"),
+        (lambda c: c.update(method="magic"), "this version knows e0, full, head, lora, scalar"),
         (lambda c: c["trained"].pop("card"), "not the card of a model"),
         (lambda c: c["trained"]["card"].update(files={}), "names no files"),
         (lambda c: c["trained"]["card"].update(files={"../x": "0" * 64}), "not a file's name"),
@@ -172,7 +177,7 @@ class TestReferences:
         assert fit.shifts == pytest.approx(planted.shifts, abs=1e-9)
         assert fit.energy_mae.after == pytest.approx(0.0, abs=1e-9)
 
-        folder = save_shift(fit, model, tmp_path / "mine")
+        folder = save(fit, model, tmp_path / "mine")
         found = umlip_bench.potential(str(folder), device="cpu")
         for a, b, c in zip(*(predict(m, structures) for m in (found, truth, model)), strict=True):
             assert a.energy == pytest.approx(b.energy, abs=1e-8)

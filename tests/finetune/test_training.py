@@ -9,12 +9,14 @@ from ase.units import GPa
 
 from umlip_bench.engine.packing import Packer
 from umlip_bench.engine.prediction import predict
+from umlip_bench.finetune.method import Surroundings
+from umlip_bench.finetune.method import method as named
 from umlip_bench.finetune.training import checkpoint
 from umlip_bench.finetune.training.alignment import EnergyUse, align
-from umlip_bench.finetune.training.fit import fit_trained, split_labels, targets_on_zero_of
+from umlip_bench.finetune.training.fit import split_labels, targets_on_zero_of
 from umlip_bench.finetune.training.loop import add_gradients
 from umlip_bench.finetune.training.loss import loss_terms
-from umlip_bench.finetune.training.parameters import choose
+from umlip_bench.finetune.training.parameters import unfreeze
 from umlip_bench.finetune.training.settings import TrainingSettings
 from umlip_bench.finetune.training.targets import count, targets_of_labels
 from umlip_bench.ground.errors import CorrectionError
@@ -53,8 +55,16 @@ def changed(one, other):
     return {name for name in first if not torch.equal(first[name], second[name])}
 
 
+def chosen(model, method, settings):
+    """What a method trains, by name, of a model that is changed in place."""
+    parameters = named(method).choose(model, settings)
+    unfreeze(model, parameters)
+    return parameters
+
+
 def quick(potential, frames, method="full", settings=SHORT, **more):
-    return fit_trained(potential, frames, method, settings, others={}, **more)
+    around = Surroundings(others={}, **more)
+    return named(method).fit(potential, frames, settings, around)
 
 
 def loss_of(potential, targets, settings):
@@ -107,7 +117,7 @@ class TestLoss:
         model = load_model(CHGNET, dtype="float64").copy()
         frames = labelled(stiffer(model, 1.3), [*distorted(2), *distorted(1, "SiC")])
         targets = targets_of_labels(model, frames, [f.energy for f in frames])
-        parameters = list(choose(model, "head", SHORT).parameters.values())
+        parameters = list(chosen(model, "head", SHORT).values())
         gradients = []
         for edges in (1, 10**6):
             packer = Packer(model)
@@ -127,7 +137,7 @@ class TestLoss:
         model = load_model(name, dtype="float64").copy()
         frames = labelled(stiffer(model, 1.3), distorted(1))
         targets = targets_of_labels(model, frames, [frames[0].energy + 0.5])
-        parameters = list(choose(model, method, SHORT).parameters.values())
+        parameters = list(chosen(model, method, SHORT).values())
         generator = torch.Generator().manual_seed(1)
         directions = [torch.randn(p.shape, generator=generator, dtype=p.dtype) for p in parameters]
         if method == "lora":  # away from zero, where the derivative to A vanishes
@@ -185,16 +195,16 @@ class TestLearning:
     @pytest.mark.parametrize("name", [CHGNET, M3GNET])
     def test_low_rank_updates_merged_are_those_trained(self, load_model, name):
         model = load_model(name, dtype="float64").copy()
-        chosen = choose(model, "lora", TrainingSettings(rank=2))
+        parameters = chosen(model, "lora", TrainingSettings(rank=2))
         structures = distorted(2)
         before = predict(model, structures)
         start = predict(load_model(name, dtype="float64"), structures)
         for one, other in zip(before, start, strict=True):
             np.testing.assert_allclose(one.forces, other.forces, atol=1e-12)
-        for parameter in chosen.parameters.values():
+        for parameter in parameters.values():
             parameter.data += 0.01
         unmerged = predict(model, structures)
-        chosen.finish()
+        named("lora").finish(model)
         assert abs(unmerged[0].energy - before[0].energy) > 1e-3
         for one, other in zip(unmerged, predict(model, structures), strict=True):
             assert one.energy == pytest.approx(other.energy, abs=1e-10)
@@ -213,7 +223,7 @@ class TestLearning:
         drift = []
         for replay in (None, 10.0):
             settings = TrainingSettings(epochs=6, batch_size=4, replay=replay)
-            result = fit_trained(chgnet, labels, "full", settings, others=others)
+            result = named("full").fit(chgnet, labels, settings, Surroundings(others=others))
             kept = result.fit.retention
             assert kept.mae.before == pytest.approx(0.0, abs=1e-6)
             drift.append(kept.mae.after)
@@ -319,7 +329,7 @@ class TestMemory:
                 raise torch.cuda.OutOfMemoryError("CUDA out of memory (injected)")
             return derivative(outputs, inputs, *more, **options)
 
-        parameters = list(choose(model, "full", SHORT).parameters.values())
+        parameters = list(chosen(model, "full", SHORT).values())
 
         def step():
             packer = Packer(model)

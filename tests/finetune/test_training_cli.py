@@ -133,20 +133,21 @@ def test_what_would_be_ignored_is_refused(one, here, capsys, options, message):
 
 def test_ladder_and_curve(one, here, capsys, load_model):
     load_model("chgnet-0.3.0")
-    climb = ["ladder", "--model", "chgnet-0.3.0", "--labels", str(one), "--data", "pbe-mini"]
+    climb = ["ladder", "--model", "chgnet-0.3.0", "--labels", str(one), "--held-out", "pbe-mini"]
     assert main([*climb, "--method", "e0", "--method", "head", *BRIEF, "--out", "l.json"]) == 0
     found = json.loads((here / "l.json").read_text())
     assert [rung["method"] for rung in found["rungs"]] == ["none", "e0", "head"]
     assert "Recommended: " in capsys.readouterr().out
 
     curve = ["curve", "--model", "chgnet-0.3.0", "--labels", "pbe-mini", "--material", "SiC"]
-    options = ["--method", "head", "--sizes", "1,2", "--seeds", "2", *BRIEF, "--out", "c"]
+    options = ["--method", "head", "--sizes", "1,2", "--choices", "2", *BRIEF, "--out", "c"]
     assert main([*curve, *options]) == 0
     assert {p.name for p in (here / "c").iterdir()} == {
         "curve.csv",
         "curve.json",
         "curve.png",
-        "points",
+        "settings.yaml",
+        "trials",
     }
     assert main([*curve[:-2], *options]) == 2
     assert "name one with --material" in capsys.readouterr().err
@@ -156,7 +157,7 @@ def test_ladder_and_curve(one, here, capsys, load_model):
 def test_training_is_faster_than_the_library_s(capsys, load_model):
     """The figure of the README, on one thread; also that gradients are the library's."""
     load_model("chgnet-0.3.0")
-    assert main(["speed", "--frames", "16", "--repeats", "5", "--device", "cpu", "--json"]) == 0
+    assert main(["speed", "--max-frames", "16", "--repeats", "5", "--device", "cpu", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["gradient_difference"] < 1e-3
     assert found["ratio"] > 1.5

@@ -17,7 +17,7 @@ from umlip_bench import finetune
 from umlip_bench.engine.calibration import Key
 from umlip_bench.engine.prediction import predict
 from umlip_bench.finetune import Estimator
-from umlip_bench.finetune.folder import save_shift
+from umlip_bench.finetune.folder import save
 from umlip_bench.finetune.references import fit_references
 from umlip_bench.ground.errors import UnknownModelError, WeightsError
 from umlip_bench.potentials.adapters.mace import contained_mace_import
@@ -234,8 +234,8 @@ def test_what_is_put_on_top_has_the_parent_s_calibration(
 ) -> None:
     model = load_model(CHGNET)
     fit = fit_references(model, labelled(model, [*distorted(2), *distorted(2, "SiC")]))
-    shift = umlip_bench.potential(str(save_shift(fit, model, tmp_path / "e0")), device="cpu")
-    on_top = save_shift(fit, shift, tmp_path / "twice")
+    shift = umlip_bench.potential(str(save(fit, model, tmp_path / "e0")), device="cpu")
+    on_top = save(fit, shift, tmp_path / "twice")
     twice = umlip_bench.potential(str(on_top), device="cpu")
     scaled = umlip_bench.potential(str(corrected), device="cpu")
     assert {Key.of(each) for each in (shift, twice, scaled)} == {Key.of(model)}

@@ -11,9 +11,16 @@ WIDTH_WITHOUT_TERMINAL = 120
 """Columns in a pipe or a log file; rich would take 80 and cut names short."""
 
 
+class _Piped(Console):
+    """A console whose broken pipe is for the program to handle; rich would end it with status 1."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def output() -> Console:
     """Console on stdout."""
-    return Console(width=None if sys.stdout.isatty() else _width())
+    return _Piped(width=None if sys.stdout.isatty() else _width())
 
 
 def errors() -> Console:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from umlip_bench.cli.options import (
-    Subparsers,
-    add_command,
-    add_force_option,
-    whole,
-)
+from umlip_bench.cli.declare import Argument, Command, Name, Overwriting
+from umlip_bench.ground.limits import Index
 
 if TYPE_CHECKING:
     from umlip_bench.datasets import Dataset, Frame
@@ -22,106 +18,98 @@ SHOWN = 8
 """Frames named for each finding; the rest are counted."""
 
 
-def add_check(actions: Subparsers) -> None:
-    """Add ``data check``."""
-    check = add_command(
-        actions,
-        "check",
-        help="look for mistakes in one's own labels",
-        description=(
-            "Look for the usual mistakes: stress in GPa or kbar or of the wrong sign, energies per atom,\n"
-            "forces that do not sum to zero, missing stress, duplicates; in migration paths atoms in\n"
-            "another order or wrapped, images that are missing, several ions that move."
-        ),
-        examples="  umlip-bench data check my.xyz\n  umlip-bench data check folder_of_vaspruns\n",
-    )
-    check.add_argument("data", metavar="ID|FILE|FOLDER")
-    check.set_defaults(run=_check)
+@dataclass(frozen=True, kw_only=True)
+class Check(Command):
+    """Look for the usual mistakes in one's own labels.
+
+    Stress in GPa or kbar or of the wrong sign, energies per atom, forces that do not sum to zero, missing
+    stress, duplicates; in migration paths atoms in another order or wrapped, images that are missing, several
+    ions that move.
+    """
+
+    name = "umlip-bench data check"
+    examples = """\
+  umlip-bench data check my.xyz
+  umlip-bench data check folder_of_vaspruns
+"""
+    data: Annotated[str, Argument("ID|FILE|FOLDER")]
+    """what to look at"""
+
+    def run(self) -> int:
+        from umlip_bench import datasets
+        from umlip_bench.datasets import manifests
+        from umlip_bench.datasets.checks import check_frames
+        from umlip_bench.datasets.tasks import Task
+
+        dataset = datasets.load(self.data)
+        frames, paths = dataset.frames, dataset.of_task(Task.MIGRATION)
+        systems = len({frame.system for frame in frames})
+        if frames or not paths:
+            print(f"{self.data}: {len(frames)} frames of {systems} materials")
+        if paths:
+            print(f"{self.data}: {len(paths)} migration path{'' if len(paths) == 1 else 's'}")
+        findings = check_frames(frames)
+        notes = [(case.name, note) for case in paths for note in getattr(case, "notes", ())]
+        # What reading has to say of a user's files, beside what their manifest says.
+        path = Path(self.data)
+        known = manifests.of_users_data(path).caveats if path.exists() else dataset.manifest.caveats
+        said = [caveat for caveat in dataset.manifest.caveats if caveat not in known]
+        for caveat in said:
+            print(f"- {caveat}")
+        for finding in findings:
+            named = ", ".join(map(str, finding.frames[:SHOWN]))
+            more = len(finding.frames) - SHOWN
+            print(f"- {finding.message} (frames {named}{f' and {more} more' if more > 0 else ''})")
+        for name, note in notes:
+            print(f"- path {name}: {note}")
+        if not findings and not notes and not said:
+            print("Nothing looks suspicious.")
+        return 1 if findings or notes or said else 0
 
 
-def add_export(actions: Subparsers) -> None:
-    """Add ``data export``."""
-    export = add_command(
-        actions,
-        "export",
-        help="write labelled frames in the standard form",
-        description=(
-            "Write the labelled frames of a set as extended XYZ with REF_energy (eV), REF_forces (eV/Å)\n"
-            "and REF_stress (eV/Å³), which `run --data` takes back, and beside it their level of theory,\n"
-            "source and licence (OUT.manifest.yaml)."
-        ),
-        examples=(
-            "  umlip-bench data export pbe-mini out.xyz\n"
-            "  umlip-bench data export pbe-mini one.xyz --material SiC --frame 0\n"
-        ),
-    )
-    export.add_argument("data", metavar="ID|FILE|FOLDER")
-    export.add_argument("out", type=Path, metavar="OUT.xyz")
-    export.add_argument("--material", metavar="NAME", help="only this material's frames")
-    export.add_argument(
-        "--frame",
-        type=whole(0),
-        action="append",
-        metavar="N",
-        help="only the N-th frame, from 0, of what is left; may be given several times",
-    )
-    add_force_option(export)
-    export.set_defaults(run=_export)
+@dataclass(frozen=True, kw_only=True)
+class Export(Overwriting):
+    """Write the labelled frames of a set in the standard form.
 
+    That is extended XYZ with REF_energy (eV), REF_forces (eV/Å) and REF_stress (eV/Å³), which `run --data`
+    takes back, and beside it their level of theory, source and licence (OUT.manifest.yaml).
+    """
 
-def _check(options: argparse.Namespace) -> int:
-    from umlip_bench import datasets
-    from umlip_bench.datasets import manifests
-    from umlip_bench.datasets.checks import check_frames
-    from umlip_bench.datasets.tasks import Task
+    name = "umlip-bench data export"
+    examples = """\
+  umlip-bench data export pbe-mini out.xyz
+  umlip-bench data export pbe-mini one.xyz --material SiC --frame 0
+"""
+    data: Annotated[str, Argument("ID|FILE|FOLDER")]
+    """where the frames are"""
+    out: Annotated[Path, Argument("OUT.xyz")]
+    """where to"""
+    material: Name | None = None
+    """only this material's frames"""
+    frame: tuple[Index, ...] = ()
+    """only the N-th frame, from 0, of what is left; may be given several times"""
 
-    dataset = datasets.load(options.data)
-    frames, paths = dataset.frames, dataset.of_task(Task.MIGRATION)
-    systems = len({frame.system for frame in frames})
-    if frames or not paths:
-        print(f"{options.data}: {len(frames)} frames of {systems} materials")
-    if paths:
-        print(f"{options.data}: {len(paths)} migration path{'' if len(paths) == 1 else 's'}")
-    findings = check_frames(frames)
-    notes = [(case.name, note) for case in paths for note in getattr(case, "notes", ())]
-    # What reading has to say of a user's files, beside what their manifest says.
-    path = Path(options.data)
-    known = manifests.of_users_data(path).caveats if path.exists() else dataset.manifest.caveats
-    said = [caveat for caveat in dataset.manifest.caveats if caveat not in known]
-    for caveat in said:
-        print(f"- {caveat}")
-    for finding in findings:
-        named = ", ".join(map(str, finding.frames[:SHOWN]))
-        more = len(finding.frames) - SHOWN
-        print(f"- {finding.message} (frames {named}{f' and {more} more' if more > 0 else ''})")
-    for name, note in notes:
-        print(f"- path {name}: {note}")
-    if not findings and not notes and not said:
-        print("Nothing looks suspicious.")
-    return 1 if findings or notes or said else 0
+    def run(self) -> int:
+        from umlip_bench.cli.labels import load_labels
+        from umlip_bench.datasets import manifests
+        from umlip_bench.datasets.extxyz import holds, write_frames
+        from umlip_bench.ground.files import check_writable
 
-
-def _export(options: argparse.Namespace) -> int:
-    from umlip_bench.cli.labels import load_labels
-    from umlip_bench.datasets import manifests
-    from umlip_bench.datasets.extxyz import holds, write_frames
-    from umlip_bench.ground.files import check_writable
-
-    out, manifest = options.out, manifests.path_of(options.out)
-    for path in (out, manifest):
-        check_writable(path)
-    # Labels are not overwritten, not even ours; but frames without a manifest may be those of an export
-    # that was killed between the two, which the same command finishes.
-    if manifest.exists() and not options.force:
-        raise _exists(manifest)
-    dataset = load_labels(options.data)
-    frames = _chosen(options, dataset)
-    if out.exists() and not options.force and not holds(out, frames):
-        raise _exists(out)
-    count = write_frames(out, frames)
-    manifests.write(manifest, dataset.manifest, [out])
-    print(f"{out}: {count} frame{'' if count == 1 else 's'}")
-    return 0
+        out, manifest = self.out, manifests.path_of(self.out)
+        for path in (out, manifest):
+            check_writable(path)
+        # Labels are not overwritten, not even ours; but frames without a manifest may be those of an export
+        # that was killed between the two, which the same command finishes.
+        if manifest.exists() and not self.force:
+            raise _exists(manifest)
+        dataset = load_labels(self.data)
+        frames = _chosen(self, dataset)
+        if out.exists() and not self.force and not holds(out, frames):
+            raise _exists(out)
+        count = write_frames(out, frames)
+        manifests.write(manifest, dataset.manifest, [out])
+        print(f"{out}: {count} frame{'' if count == 1 else 's'}")
+        return 0
 
 
 def _exists(path: Path) -> DataError:
@@ -130,7 +118,7 @@ def _exists(path: Path) -> DataError:
     return DataError(f"{path} exists; give another name, or --force to overwrite it")
 
 
-def _chosen(options: argparse.Namespace, dataset: Dataset) -> Sequence[Frame]:
+def _chosen(options: Export, dataset: Dataset) -> Sequence[Frame]:
     """The frames that are to be exported."""
     from umlip_bench.ground.errors import DataError
 
@@ -147,7 +135,7 @@ def _chosen(options: argparse.Namespace, dataset: Dataset) -> Sequence[Frame]:
                 f"{options.data} has no material {options.material!r}; it has {', '.join(systems)}"
             )
         frames = systems[options.material]
-    if options.frame is not None:
+    if options.frame:
         beyond = [k for k in options.frame if not 0 <= k < len(frames)]
         if beyond:
             raise DataError(f"there is no frame {beyond[0]}; there are 0 to {len(frames) - 1}")

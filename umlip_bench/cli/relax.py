@@ -2,176 +2,156 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from umlip_bench.cli.options import (
-    Subparsers,
-    add_command,
-    add_device_options,
-    finite,
-    positive,
-    positive_float,
-)
+from umlip_bench.cli.declare import Argument, File, Name, OnDevice
+from umlip_bench.cli.settings_file import write_settings
+from umlip_bench.ground.limits import Count, Finite, Positive
 
 if TYPE_CHECKING:
     from ase import Atoms
 
     from umlip_bench.ground.structures import RefusedStructure
 
-EXAMPLES = """\
-  umlip-bench relax structures.xyz --model chgnet-0.3.0 --out relaxed.xyz
-  umlip-bench relax *.cif --model m3gnet-mp-2021.2.8 --cell --fmax 0.02 --out relaxed.xyz
-
-An interrupted run goes on where it was when the same command is given again.
-"""
-
-
 ENDINGS = (".xyz", ".extxyz")
 """Of the file that is written: by other names it would be taken for something else."""
 
 
-def add_parser(commands: Subparsers) -> None:
-    """Add the command."""
-    parser = add_command(
-        commands,
-        "relax",
-        help="relax structures with a model",
-        description=(
-            "Relax all structures of files that ASE reads, many at once, and write them with\n"
-            "energies, forces and stresses, in the order of the input, to an extended XYZ file."
-        ),
-        examples=EXAMPLES,
-    )
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
-    parser.add_argument("--model", required=True, metavar="NAME")
-    parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="extended XYZ")
-    parser.add_argument("--cell", action="store_true", help="relax the cell too")
-    parser.add_argument(
-        "--fmax",
-        type=positive_float,
-        default=0.05,
-        metavar="F",
-        help="largest force, eV/Å (default: 0.05)",
-    )
-    parser.add_argument(
-        "--steps", type=positive, default=500, metavar="N", help="most steps (default: 500)"
-    )
-    parser.add_argument(
-        "--optimizer",
-        choices=("fire", "lbfgs"),
-        default="fire",
-        help="lbfgs takes half the steps where the start is near; fire (default) is the safer",
-    )
-    parser.add_argument(
-        "--pressure", type=finite, default=0.0, metavar="P", help="on the cell, GPa (default: 0)"
-    )
-    add_device_options(parser)
-    parser.set_defaults(run=_run)
+@dataclass(frozen=True, kw_only=True)
+class Relax(OnDevice):
+    """Relax all structures of files that ASE reads, many at once.
 
+    They are written with energies, forces and stresses, in the order of the input, to an extended XYZ file.
+    An interrupted run goes on where it was when the same command is given again.
+    """
 
-def _run(options: argparse.Namespace) -> int:
-    from umlip_bench.ground.errors import UmlipBenchError
-    from umlip_bench.ground.files import check_writable
+    name = "umlip-bench relax"
+    examples = """\
+  umlip-bench relax structures.xyz --model chgnet-0.3.0 --out relaxed.xyz
+  umlip-bench relax *.cif --model m3gnet-mp-2021.2.8 --cell --fmax 0.02 --out relaxed.xyz
+"""
+    files: Annotated[tuple[Path, ...], Argument("FILE")]
+    """structures"""
+    model: Name
+    """as for `umlip-bench run`"""
+    out: File
+    """extended XYZ; settings and what is done are kept beside it, in a folder of its name with .work"""
+    cell: bool = False
+    """relax the cell too"""
+    fmax: Positive = 0.05
+    """largest force, eV/Å"""
+    steps: Count = 500
+    """most steps"""
+    optimizer: Literal["fire", "lbfgs"] = "fire"
+    """lbfgs takes half the steps where the start is near; fire is the safer"""
+    pressure: Finite = 0.0
+    """on the cell, GPa"""
 
-    if options.out.suffix.lower() not in ENDINGS:
-        raise UmlipBenchError(
-            f"--out {options.out}: relaxed structures are written as extended XYZ; the name must end in "
-            f"{' or '.join(ENDINGS)}"
+    def run(self) -> int:
+        from umlip_bench.ground.errors import UmlipBenchError
+        from umlip_bench.ground.files import check_writable
+
+        if self.out.suffix.lower() not in ENDINGS:
+            raise UmlipBenchError(
+                f"--out {self.out}: relaxed structures are written as extended XYZ; the name must end in "
+                f"{' or '.join(ENDINGS)}"
+            )
+        check_writable(self.out)
+        if self.pressure and not self.cell:
+            raise UmlipBenchError("--pressure acts on the cell: give --cell too")
+
+        from umlip_bench.ground.structures import RefusedStructure
+
+        total = 0
+        failed: list[str] = []
+        for number, each in _scanned(self.files):
+            total += 1
+            if isinstance(each, RefusedStructure):
+                failed.append(f"structure {number}: {each.where}: {each.reason}")
+        if len(failed) == total:
+            raise UmlipBenchError("there is no structure to relax:\n" + "\n".join(failed))
+
+        from ase import Atoms
+        from ase.units import GPa
+
+        from umlip_bench.cli import console
+        from umlip_bench.cli.progress import progress_bar
+        from umlip_bench.engine.fire import Fire
+        from umlip_bench.engine.lbfgs import Lbfgs
+        from umlip_bench.engine.relaxation import Minimiser
+        from umlip_bench.engine.relaxation import Relax as Request
+        from umlip_bench.engine.requests import Task
+        from umlip_bench.engine.scheduler import Failed, run_tasks
+        from umlip_bench.potentials.loading import potential as load_potential
+        from umlip_bench.running.relaxations import WORK_SUFFIX, RelaxedFile
+
+        potential = load_potential(self.model, device=self.device, dtype=self.dtype)
+        settings: dict[str, str | float | bool] = {
+            "model": potential.card.name,
+            "sha256": potential.weights.sha256,
+            "dtype": self.dtype,
+            "cell": self.cell,
+            "fmax": self.fmax,
+            "most_steps": self.steps,
+            "pressure_GPa": self.pressure,
+            "optimizer": self.optimizer,
+        }
+
+        minimisers: dict[str, Callable[[], Minimiser]] = {"fire": Fire, "lbfgs": Lbfgs}
+        minimiser = minimisers[self.optimizer]
+
+        def relax(atoms: Atoms) -> Task:
+            relaxed = yield Request(
+                atoms,
+                cell=self.cell,
+                fmax=self.fmax,
+                steps=self.steps,
+                pressure=self.pressure * GPa,
+                minimiser=minimiser,
+                held=True,
+            )
+            return relaxed
+
+        bar = progress_bar(console.errors(), "failed", "unconverged")
+        readable = ((k, each) for k, each in _scanned(self.files) if isinstance(each, Atoms))
+        with RelaxedFile(self.out, settings, readable) as out, bar:
+            done = out.done
+            tasks = (
+                (k, relax(each))
+                for k, each in _scanned(self.files)
+                if isinstance(each, Atoms) and k not in done
+            )
+            unconverged = out.unconverged
+            row = bar.add_task(
+                potential.card.name,
+                total=total,
+                completed=len(done) + len(failed),
+                failed=len(failed),
+                unconverged=unconverged,
+            )
+            for outcome in run_tasks(potential, tasks):
+                if isinstance(outcome, Failed):
+                    failed.append(f"structure {outcome.key}: {outcome.error}")
+                else:
+                    out.add(outcome.key, outcome.result)
+                    unconverged += not outcome.result.converged
+                bar.update(row, advance=1, failed=len(failed), unconverged=unconverged)
+            n_written, damaged = len(out.done), out.damaged
+        write_settings(self, self.out.with_name(self.out.name + WORK_SUFFIX))
+        for what in damaged:
+            print(f"{what}; relaxed again", file=sys.stderr)
+        for reason in failed:
+            print(f"failed: {reason}", file=sys.stderr)
+        print(
+            f"{n_written} of {total} structures in {self.out}; {len(failed)} failed, {unconverged} "
+            f"did not converge in {self.steps} steps",
+            file=sys.stderr,
         )
-    check_writable(options.out)
-    if options.pressure and not options.cell:
-        raise UmlipBenchError("--pressure acts on the cell: give --cell too")
-
-    from umlip_bench.ground.structures import RefusedStructure
-
-    total = 0
-    failed: list[str] = []
-    for number, each in _scanned(options.files):
-        total += 1
-        if isinstance(each, RefusedStructure):
-            failed.append(f"structure {number}: {each.where}: {each.reason}")
-    if len(failed) == total:
-        raise UmlipBenchError("there is no structure to relax:\n" + "\n".join(failed))
-
-    from ase import Atoms
-    from ase.units import GPa
-
-    from umlip_bench.cli import console
-    from umlip_bench.cli.progress import progress_bar
-    from umlip_bench.engine.fire import Fire
-    from umlip_bench.engine.lbfgs import Lbfgs
-    from umlip_bench.engine.relaxation import Minimiser, Relax
-    from umlip_bench.engine.requests import Task
-    from umlip_bench.engine.scheduler import Failed, run_tasks
-    from umlip_bench.potentials.loading import potential as load_potential
-    from umlip_bench.running.relaxations import RelaxedFile
-
-    potential = load_potential(options.model, device=options.device, dtype=options.dtype)
-    settings: dict[str, str | float | bool] = {
-        "model": potential.card.name,
-        "sha256": potential.weights.sha256,
-        "dtype": options.dtype,
-        "cell": options.cell,
-        "fmax": options.fmax,
-        "most_steps": options.steps,
-        "pressure_GPa": options.pressure,
-        "optimizer": options.optimizer,
-    }
-
-    minimisers: dict[str, Callable[[], Minimiser]] = {"fire": Fire, "lbfgs": Lbfgs}
-    minimiser = minimisers[options.optimizer]
-
-    def relax(atoms: Atoms) -> Task:
-        relaxed = yield Relax(
-            atoms,
-            cell=options.cell,
-            fmax=options.fmax,
-            steps=options.steps,
-            pressure=options.pressure * GPa,
-            minimiser=minimiser,
-            held=True,
-        )
-        return relaxed
-
-    bar = progress_bar(console.errors(), "failed", "unconverged")
-    readable = ((k, each) for k, each in _scanned(options.files) if isinstance(each, Atoms))
-    with RelaxedFile(options.out, settings, readable) as out, bar:
-        done = out.done
-        tasks = (
-            (k, relax(each))
-            for k, each in _scanned(options.files)
-            if isinstance(each, Atoms) and k not in done
-        )
-        unconverged = out.unconverged
-        row = bar.add_task(
-            potential.card.name,
-            total=total,
-            completed=len(done) + len(failed),
-            failed=len(failed),
-            unconverged=unconverged,
-        )
-        for outcome in run_tasks(potential, tasks):
-            if isinstance(outcome, Failed):
-                failed.append(f"structure {outcome.key}: {outcome.error}")
-            else:
-                out.add(outcome.key, outcome.result)
-                unconverged += not outcome.result.converged
-            bar.update(row, advance=1, failed=len(failed), unconverged=unconverged)
-        n_written, damaged = len(out.done), out.damaged
-    for what in damaged:
-        print(f"{what}; relaxed again", file=sys.stderr)
-    for reason in failed:
-        print(f"failed: {reason}", file=sys.stderr)
-    print(
-        f"{n_written} of {total} structures in {options.out}; {len(failed)} failed, {unconverged} "
-        f"did not converge in {options.steps} steps",
-        file=sys.stderr,
-    )
-    return 0 if n_written else 1
+        return 0 if n_written else 1
 
 
 def _scanned(files: Sequence[Path]) -> Iterator[tuple[int, Atoms | RefusedStructure]]:
@@ -188,3 +168,6 @@ def _scanned(files: Sequence[Path]) -> Iterator[tuple[int, Atoms | RefusedStruct
         except DataError as error:
             yield number, RefusedStructure(str(path), str(error))
             number += 1
+
+
+COMMAND = Relax

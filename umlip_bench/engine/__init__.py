@@ -19,7 +19,7 @@ from umlip_bench.engine.dynamics import Langevin, Trajectory
 from umlip_bench.engine.fire import Fire
 from umlip_bench.engine.lbfgs import Lbfgs
 from umlip_bench.engine.relaxation import Relax, Relaxed
-from umlip_bench.engine.requests import About, Procedure, Request, Static, Task
+from umlip_bench.engine.requests import About, Procedure, Request, Rounding, Static, Task
 from umlip_bench.engine.scheduler import Done, Failed, run_requests, run_tasks
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "Relax",
     "Relaxed",
     "Request",
+    "Rounding",
     "Static",
     "Task",
     "Trajectory",

@@ -8,7 +8,8 @@ It sees one structure at a time; batches are the scheduler's business.
 ...     n = len(host)
 ...     return defective.energy - (n - 1) / n * perfect.energy
 
-`Static` is the only request that reaches the model; `About` asks what the model is. Everything longer
+`Static` is the only request that reaches the model; `About` asks what the model is, `Rounding` how finely it
+computes. Everything longer
 (a relaxation, a band, a trajectory) is a `Procedure`: itself a measurement, made of requests, of which
 any number are under way at once. A new kind of work is a new `Procedure`; the scheduler does not change.
 """
@@ -53,6 +54,11 @@ class About:
     """What is being measured, e.g. which corrections its energies contain; answered by its `ModelCard`."""
 
 
+@dataclass(frozen=True, eq=False)
+class Rounding:
+    """How finely the model computes; answered by the machine epsilon of its number format, a float."""
+
+
 class Procedure(ABC, Generic[R_co]):
     """A request that takes more than one call to the model, answered by what its task returns."""
 
@@ -61,7 +67,7 @@ class Procedure(ABC, Generic[R_co]):
         """The steps, as a measurement of its own; a new one at every call."""
 
 
-Request = Static | About | Procedure[Any]
+Request = Static | About | Rounding | Procedure[Any]
 """Anything a measurement can ask for."""
 
 Task = Generator[Request | Sequence[Request], Any, R]

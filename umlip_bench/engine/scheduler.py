@@ -14,11 +14,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 import numpy as np
+import torch
 
 from umlip_bench.engine.free_atoms import check_held, suspects
 from umlip_bench.engine.packing import Packer
 from umlip_bench.engine.preparation import GraphPreparation, Made, preparation
-from umlip_bench.engine.requests import About, Procedure, Request, Static, Task
+from umlip_bench.engine.requests import About, Procedure, Request, Rounding, Static, Task
 from umlip_bench.ground.errors import StructureError, UmlipBenchError
 from umlip_bench.ground.structures import describe
 from umlip_bench.potentials.graph import Graph, Prediction
@@ -348,6 +349,8 @@ class _Engine:
             self._take_up(round_, slot, request.task())
         elif isinstance(request, About):
             self._answer(round_, slot, self.packer.potential.card)
+        elif isinstance(request, Rounding):
+            self._answer(round_, slot, torch.finfo(self.packer.potential.dtype).eps)
         else:
             self._n_queued += 1
             heapq.heappush(self._queue, _Waiting((order, self._n_queued), round_, slot, request))

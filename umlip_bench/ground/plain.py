@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache
@@ -34,26 +34,38 @@ def to_plain(value: object) -> Any:
     TypeError
         For a value that has no plain form.
     """
+    return _apart(value, str)
+
+
+def readable(value: object) -> Any:
+    """As `to_plain`, for people and other programs: what is no finite number becomes ``None``."""
+    return _apart(value, lambda number: None)
+
+
+def _apart(value: object, not_finite: Callable[[float], object]) -> Any:
     match value:
         case None | bool() | str():
             return value.value if isinstance(value, Enum) else value
         case Enum():
-            return to_plain(value.value)
+            return _apart(value.value, not_finite)
         case np.bool_():
             return bool(value)
         case int() | np.integer():
             return int(value)
         case float() | np.floating():
             number = float(value)
-            return number if math.isfinite(number) else str(number)
+            return number if math.isfinite(number) else not_finite(number)
         case np.ndarray():
-            return to_plain(value.tolist())
+            return _apart(value.tolist(), not_finite)
         case Mapping():
-            return {str(key): to_plain(entry) for key, entry in value.items()}
+            return {str(key): _apart(entry, not_finite) for key, entry in value.items()}
         case Sequence() | Set():
-            return [to_plain(entry) for entry in value]
+            return [_apart(entry, not_finite) for entry in value]
         case _ if is_dataclass(value) and not isinstance(value, type):
-            return {field.name: to_plain(getattr(value, field.name)) for field in fields(value)}
+            return {
+                field.name: _apart(getattr(value, field.name), not_finite)
+                for field in fields(value)
+            }
     raise TypeError(f"{value!r} of type {type(value).__name__} has no plain form")
 
 

@@ -11,3 +11,5 @@ J_PER_M2 = J / m**2
 """1 J/m² in eV/Å²."""
 MILLI = 1e-3
 """1 meV in eV."""
+MICRO = 1e-6
+"""1 μeV in eV."""

@@ -6,10 +6,11 @@ in pyproject.toml the same way as third parties do in theirs.
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from typing import TYPE_CHECKING, Protocol
 
 from umlip_bench.ground.errors import UnknownModelError
+from umlip_bench.ground.plugins import installed
 
 if TYPE_CHECKING:
     import torch
@@ -29,8 +30,8 @@ class Family(Protocol):
 
 
 def families() -> dict[str, EntryPoint]:
-    """Installed families by name; nothing is imported."""
-    return {point.name: point for point in entry_points(group=GROUP)}
+    """Installed families by name, of which ours cannot be replaced; nothing is imported."""
+    return dict(installed(GROUP).found)
 
 
 def family(name: str) -> Family:
@@ -41,10 +42,10 @@ def family(name: str) -> Family:
     UnknownModelError
         If no installed package provides the family.
     """
-    installed = families()
-    if name not in installed:
+    known = families()
+    if name not in known:
         raise UnknownModelError(
             f"no installed package provides the family {name!r} (entry-point group {GROUP}); "
-            f"installed are {', '.join(sorted(installed))}"
+            f"installed are {', '.join(sorted(known))}"
         )
-    return installed[name].load()
+    return known[name].load()

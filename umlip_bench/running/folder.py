@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -11,7 +10,6 @@ from typing import Any, Self
 
 import numpy as np
 import yaml
-from filelock import FileLock, Timeout
 
 from umlip_bench.analysis.run_files import (
     CASES,
@@ -32,11 +30,12 @@ from umlip_bench.analysis.run_files import (
 from umlip_bench.analysis.summary import Row
 from umlip_bench.ground.errors import RunFolderError
 from umlip_bench.ground.files import write_atomically
+from umlip_bench.ground.lock import Lock
 from umlip_bench.ground.plain import load_json
 
 GENERATION = "generation"
 """Entry of a model in run.yaml: how often it was measured anew under its name."""
-LOCK, HOLDER = ".lock", ".lock.holder"
+LOCK = ".lock"
 
 
 class RunFolder:
@@ -65,25 +64,8 @@ class RunFolder:
     def __init__(self, path: Path, config: RunConfig, new_models: Collection[str] = ()) -> None:
         self.path = path
         _check_ours(path)
+        self._lock = Lock(path / LOCK, path, "choose another --out", RunFolderError)
         try:
-            path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RunFolderError(
-                f"{path} cannot be created ({error.strerror}); choose another --out"
-            ) from error
-        self._lock = FileLock(path / LOCK)
-        try:
-            self._lock.acquire(timeout=0)
-        except Timeout as error:
-            raise RunFolderError(
-                f"{path} is in use by another process{_holder(path)}; wait for it or choose another --out"
-            ) from error
-        except OSError as error:
-            raise RunFolderError(
-                f"{path} cannot be written ({error.strerror}); choose another --out"
-            ) from error
-        try:
-            (path / HOLDER).write_text(f"{os.getpid()}\n", encoding="utf-8")
             self.config = self._merge(config, new_models)
             self.plan = self._without(new_models)
             self._journal = open_journal(path)
@@ -234,15 +216,6 @@ def _check_ours(path: Path) -> None:
         raise RunFolderError(
             f"{path} cannot be read ({error.strerror}); choose another --out"
         ) from error
-
-
-def _holder(path: Path) -> str:
-    """Process that holds the lock, in words, as far as it said so."""
-    try:
-        number = (path / HOLDER).read_text(encoding="utf-8").strip()
-    except OSError:
-        return ""
-    return f" (process {number})" if number.isdecimal() else ""
 
 
 def _plain(value: Any) -> Any:

@@ -13,13 +13,13 @@ import ase.io
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.stress import full_3x3_to_voigt_6_stress
-from filelock import FileLock, Timeout
 
 from umlip_bench.engine.relaxation import Relaxed
 from umlip_bench.ground.errors import JournalError, UmlipBenchError
 from umlip_bench.ground.files import write_atomically
 from umlip_bench.ground.identity import identity
 from umlip_bench.ground.journal import Journal
+from umlip_bench.ground.lock import Lock
 
 WORK_SUFFIX = ".work"
 """Of the folder beside the file, which relaxations are kept in."""
@@ -101,18 +101,7 @@ class RelaxedFile:
                 f"{path} exists and is no file of relaxed structures with its folder {work.name} beside "
                 "it; name another one"
             )
-        try:
-            work.mkdir(parents=True, exist_ok=True)
-            self._lock = FileLock(work / "lock")
-            self._lock.acquire(timeout=0)
-        except Timeout as error:
-            raise UmlipBenchError(
-                f"{path} is in use by another process; wait for it or name another file"
-            ) from error
-        except OSError as error:
-            raise UmlipBenchError(
-                f"{work} cannot be written ({error.strerror}); name another file"
-            ) from error
+        self._lock = Lock(work / "lock", path, "name another file")
         try:
             self._journal = Journal(work, Relaxation)
         except JournalError:

@@ -2,103 +2,102 @@
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
-from umlip_bench.cli.finetune.training_options import add_training_options, settings_of
-from umlip_bench.cli.options import Subparsers, add_command, add_device_options, positive
-
-METHODS = ("scalar", "e0", "head", "lora", "full", "scratch")
-SIZES = (1, 3, 10)
-
-EXAMPLES = """\
-  umlip-finetune curve --model chgnet-0.3.0 --labels many.xyz --method scalar --method full --out curve
-  umlip-finetune curve --model chgnet-0.3.0 --labels mlearn --material "Mo AIMD-NVT" --sizes 1,10,30
-      --seeds 5 --method full --method scratch --out mo
-"""
-
-
-def add_parser(commands: Subparsers) -> None:
-    """Add the command."""
-    parser = add_command(
-        commands,
-        "curve",
-        help="measure how many labels a method needs",
-        description=(
-            "Fit to growing numbers of labels, chosen at random, and judge by the rest. The folder gets\n"
-            "curve.csv, curve.json and curve.png; what it holds is not computed again, so that an\n"
-            "interrupted curve goes on, and methods and sizes can be added."
-        ),
-        examples=EXAMPLES,
-    )
-    parser.add_argument(
-        "--model", required=True, metavar="NAME", help="model to correct, as for `umlip-bench run`"
-    )
-    parser.add_argument("--labels", required=True, metavar="FILE|ID", help="labelled frames")
-    parser.add_argument("--material", metavar="NAME", help="the material, where there are several")
-    parser.add_argument(
-        "--method",
-        action="append",
-        choices=METHODS,
-        help="a method; may be given several times (default: scalar and full). scratch: all parameters "
-        "from random values",
-    )
-    parser.add_argument(
-        "--sizes",
-        type=_sizes,
-        default=SIZES,
-        metavar="N,N",
-        help="numbers of labels (default: 1,3,10)",
-    )
-    parser.add_argument(
-        "--seeds", type=positive, default=3, metavar="N", help="choices of labels (default: 3)"
-    )
-    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder to write")
-    add_device_options(parser)
-    add_training_options(parser)
-    parser.set_defaults(run=_run)
-
-
-def _run(options: argparse.Namespace) -> int:
-    from umlip_bench.cli import console
-    from umlip_bench.cli.labels import load_labels
-    from umlip_bench.ground.errors import CorrectionError
-
-    materials = load_labels(options.labels).by_system()
-    name = options.material or (next(iter(materials)) if len(materials) == 1 else None)
-    if name not in materials:
-        raise CorrectionError(
-            f"{options.labels} has no single material {name or ''}; name one with --material: "
-            f"{', '.join(materials)}"
-        )
-
-    from umlip_bench.cli.progress import progress_bar
-    from umlip_bench.finetune.curve import CurvePlan, n_points, print_curve, trace, write_curve
-    from umlip_bench.potentials.loading import potential
-
-    plan = CurvePlan(
-        methods=tuple(dict.fromkeys(options.method or ("scalar", "full"))),
-        sizes=options.sizes,
-        seeds=options.seeds,
-        settings=settings_of(options),
-    )
-    bar = progress_bar(console.errors())
-    task = bar.add_task(options.model, total=n_points(plan))
-    with bar:
-        model = potential(options.model, device=options.device, dtype=options.dtype)
-        points = trace(
-            model,
-            materials[name],
-            plan,
-            options.out,
-            on_fit=lambda text: bar.update(task, description=text),
-            on_point=lambda point: bar.advance(task),
-        )
-    write_curve(model.card.name, f"{options.labels}, {name}", points, options.out)
-    print_curve(model.card.name, points, console.output())
-    return 0
+from umlip_bench.cli.declare import Data, Folder, Name, Overwriting, Parts, Reads
+from umlip_bench.cli.finetune.methods import (
+    Settings,
+    WithMethods,
+    every,
+    names_of,
+    say_damaged,
+    settings_of,
+)
+from umlip_bench.cli.settings_file import write_settings
+from umlip_bench.ground.limits import Count, limits_of
 
 
 def _sizes(text: str) -> tuple[int, ...]:
-    """Whole numbers with commas between them, for ``type=``."""
-    return tuple(sorted({positive(part.strip()) for part in text.split(",")}))
+    """Whole numbers with commas between them."""
+    limits = limits_of(Count)
+    assert limits is not None
+    return tuple(sorted({int(limits.read(part.strip())) for part in text.split(",")}))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve(Overwriting, WithMethods):
+    """Fit to growing numbers of labels, chosen at random, and judge by the rest.
+
+    The folder gets curve.csv, curve.json and curve.png; what it holds is not computed again, so that an
+    interrupted curve goes on, and methods and sizes can be added.
+    """
+
+    name = "umlip-finetune curve"
+    examples = """\
+  umlip-finetune curve --model chgnet-0.3.0 --labels many.xyz --method scalar --method full --out curve
+  umlip-finetune curve --model chgnet-0.3.0 --labels mlearn --material "Mo AIMD-NVT" --sizes 1,10,30
+      --choices 5 --method full --method scratch --out mo
+"""
+    renamed: ClassVar = {"--seeds": "--choices"}
+    model: Name
+    """model to correct, as for `umlip-bench run`"""
+    labels: Data
+    """labelled frames"""
+    material: Name | None = None
+    """the material, where there are several"""
+    method: Annotated[tuple[str, ...], names_of(every)] = ("scalar", "full")
+    """may be given several times"""
+    sizes: Annotated[tuple[int, ...], Reads(_sizes, metavar="N,N")] = (1, 3, 10)
+    """numbers of labels"""
+    choices: Count = 3
+    """choices of labels of each number"""
+    settings: Annotated[Settings, Parts(settings_of(every))]
+    """of the methods"""
+    out: Folder
+    """folder to write"""
+
+    def run(self) -> int:
+        from umlip_bench.cli import console
+        from umlip_bench.cli.labels import load_labels
+        from umlip_bench.ground.errors import CorrectionError
+
+        chosen = self.choose([*dict.fromkeys(self.method)])
+        materials = load_labels(self.labels).by_system()
+        name = self.material or (next(iter(materials)) if len(materials) == 1 else None)
+        if name not in materials:
+            raise CorrectionError(
+                f"{self.labels} has no single material {name or ''}; name one with --material: "
+                f"{', '.join(materials)}"
+            )
+
+        from umlip_bench.cli.progress import progress_bar
+        from umlip_bench.finetune.curve import CurvePlan, trace
+        from umlip_bench.finetune.experiment import TRIALS, Experiment
+        from umlip_bench.finetune.printing.curve import outputs, print_curve, write_curve
+        from umlip_bench.ground.outputs import make_folder
+        from umlip_bench.potentials.loading import potential
+
+        make_folder(self.out)
+        for file in outputs(self.out, self.force).values():
+            file.check()
+        plan = CurvePlan(tuple(chosen), self.sizes, self.choices)
+        bar = progress_bar(console.errors())
+        task = bar.add_task(self.model, total=plan.n_points)
+        with bar:
+            model = potential(self.model, device=self.device, dtype=self.dtype)
+            experiment = Experiment(
+                model,
+                self.out / TRIALS,
+                self.out / "points",
+                on_fit=lambda text: bar.update(task, description=text),
+            )
+            points = trace(experiment, materials[name], plan, on_point=lambda: bar.advance(task))
+        say_damaged(experiment)
+        write_curve(model.card.name, f"{self.labels}, {name}", points, self.out, self.force)
+        write_settings(self, self.out)
+        print_curve(model.card.name, points, console.output())
+        return 0
+
+
+COMMAND = Curve

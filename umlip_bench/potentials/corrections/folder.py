@@ -66,16 +66,24 @@ class Correction:
         The model that was corrected.
     change
         What was done to it.
+    by
+        Method that made the change, where it is not the one that the change is named after.
     """
 
     parent: ParentModel
     change: Change
+    by: str | None = None
+
+    @property
+    def method(self) -> str:
+        """Name of the method that made the change."""
+        return self.by or self.change.method
 
     @property
     def sha256(self) -> str:
         """Digest of everything that predictions depend on: the parent's weights and the numbers."""
         numbers = {
-            "method": self.change.method,
+            "method": self.method,
             "parent": self.parent.sha256,
             **self.change.numbers(),
         }
@@ -84,7 +92,7 @@ class Correction:
     def to_plain(self) -> dict[str, Any]:
         """As it stands in the file."""
         return {
-            "method": self.change.method,
+            "method": self.method,
             "parent": asdict(self.parent),
             self.change.section: self.change.to_plain(),
         }
@@ -131,7 +139,8 @@ def read_correction(folder: Path) -> Correction:
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
         found = content.get("schema") if isinstance(content, dict) else None
         raise damaged(path, f"schema is {found!r}, this version reads {SCHEMA}")
-    return Correction(_parent(path, content.get("parent")), read_change(path, content))
+    change = read_change(path, content)
+    return Correction(_parent(path, content.get("parent")), change, str(content["method"]))
 
 
 def corrected_weights(folder: Path, correction: Correction, parent: Weights) -> CorrectedWeights:

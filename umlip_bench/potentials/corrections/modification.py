@@ -1,30 +1,91 @@
 """What can be done to a model: the part of ``card.yaml`` that differs between methods.
 
-Each class says how it stands in the file and what of it decides on predictions. Nothing here needs torch.
+Each class says how it stands in the file and what of it decides on predictions. Which of them a card has
+follows from its method, an entry point of the group ``umlip_bench.methods``. Nothing here needs torch;
+`applied` puts a change on a parent.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from umlip_bench.ground.codec import parse
 from umlip_bench.ground.elements import SYMBOLS
 from umlip_bench.ground.errors import WeightsError
 from umlip_bench.ground.model_card import ModelCard, WeightsFile
+from umlip_bench.ground.plugins import installed
 
-SCALAR, SHIFT, HEAD, LOW_RANK, FULL = "scalar", "e0", "head", "lora", "full"
-TRAINED = "trained"
-"""Section of the methods that train weights."""
+if TYPE_CHECKING:
+    from umlip_bench.potentials.protocol import Potential
+    from umlip_bench.potentials.weights import Weights
+
+METHODS = "umlip_bench.methods"
+"""Group of entry points. Each leads to a class with a class method `change`, the `Change` that it makes."""
 WEIGHTS = "weights"
 """Subfolder of trained weights."""
 
 
+class Change(ABC):
+    """What was done to a parent; a frozen dataclass.
+
+    Attributes
+    ----------
+    section
+        Of the card, that it stands in.
+    method
+        By which it was made, unless the card says so.
+    """
+
+    section: ClassVar[str]
+    method: str
+
+    @abstractmethod
+    def to_plain(self) -> dict[str, Any]:
+        """As it stands in the file."""
+
+    @abstractmethod
+    def numbers(self) -> dict[str, Any]:
+        """What predictions depend on, exactly, for a digest."""
+
+    @abstractmethod
+    def describe(self, architecture: str) -> str:
+        """The corrected model's architecture in words."""
+
+    @classmethod
+    @abstractmethod
+    def read(cls, path: Path, content: Mapping[str, Any]) -> Self:
+        """Read the section of a card.
+
+        Raises
+        ------
+        WeightsError
+            If it is not as it was written, which `damaged` says.
+        """
+
+
+class ForeignChange(Change):
+    """A change of another package, which says itself what it makes of a parent."""
+
+    @abstractmethod
+    def put_on(self, parent: Potential, weights: Weights) -> Potential:
+        """The corrected model.
+
+        Parameters
+        ----------
+        parent
+            As its family loads it.
+        weights
+            The corrected model's card, and where it was read from.
+        """
+
+
 @dataclass(frozen=True)
-class ScalarCorrection:
+class ScalarCorrection(Change):
     """One factor on the energy surface.
 
     Parameters
@@ -39,8 +100,8 @@ class ScalarCorrection:
     factor: float
     references: Mapping[str, float] | None = None
 
-    method: ClassVar[str] = SCALAR
-    section: ClassVar[str] = SCALAR
+    method: ClassVar[str] = "scalar"  # type: ignore[misc]
+    section: ClassVar[str] = "scalar"
 
     def to_plain(self) -> dict[str, Any]:
         """As it stands in the file."""
@@ -62,9 +123,23 @@ class ScalarCorrection:
         """The corrected model's architecture in words."""
         return f"{architecture}, scaled by {self.factor:.4f}"
 
+    @classmethod
+    def read(cls, path: Path, content: Mapping[str, Any]) -> Self:
+        """See `Change`."""
+        entry = content.get(cls.section)
+        if not isinstance(entry, dict):
+            raise damaged(path, f"scalar is {entry!r}, not a factor")
+        factor = _number(entry.get("factor"))
+        if factor is None or factor <= 0:
+            raise damaged(path, f"scalar.factor is {entry.get('factor')!r}, not a positive number")
+        references = entry.get("references")
+        if references is None:
+            return cls(factor)
+        return cls(factor, _energies(path, "scalar.references", references))
+
 
 @dataclass(frozen=True)
-class ReferenceShift:
+class ReferenceShift(Change):
     """Energies added for every atom of an element; forces and stress stay.
 
     Parameters
@@ -75,8 +150,8 @@ class ReferenceShift:
 
     shifts: Mapping[str, float]
 
-    method: ClassVar[str] = SHIFT
-    section: ClassVar[str] = SHIFT
+    method: ClassVar[str] = "e0"  # type: ignore[misc]
+    section: ClassVar[str] = "e0"
 
     def to_plain(self) -> dict[str, Any]:
         """As it stands in the file."""
@@ -90,15 +165,23 @@ class ReferenceShift:
         """The corrected model's architecture in words."""
         return f"{architecture}, element references refitted"
 
+    @classmethod
+    def read(cls, path: Path, content: Mapping[str, Any]) -> Self:
+        """See `Change`."""
+        entry = content.get(cls.section)
+        if not isinstance(entry, dict):
+            raise damaged(path, f"{cls.section} is {entry!r}, not shifts by element")
+        return cls(_energies(path, f"{cls.section}.shifts", entry.get("shifts")))
+
 
 @dataclass(frozen=True)
-class TrainedWeights:
+class TrainedWeights(Change):
     """Weights of the parent's architecture that were trained further; they lie in the folder.
 
     Parameters
     ----------
     method
-        Which of them were trained: ``head``, ``lora`` or ``full``.
+        That trained them.
     card
         What the weights are, with their family and the sha256 of each file; the name is the parent's.
     """
@@ -106,7 +189,7 @@ class TrainedWeights:
     method: str
     card: ModelCard
 
-    section: ClassVar[str] = TRAINED
+    section: ClassVar[str] = "trained"
 
     def to_plain(self) -> dict[str, Any]:
         """As it stands in the file."""
@@ -132,8 +215,22 @@ class TrainedWeights:
         """The corrected model's architecture in words; time and memory are the parent's."""
         return architecture
 
-
-Change = ScalarCorrection | ReferenceShift | TrainedWeights
+    @classmethod
+    def read(cls, path: Path, content: Mapping[str, Any]) -> Self:
+        """See `Change`."""
+        entry = content.get(cls.section)
+        card = entry.get("card") if isinstance(entry, dict) else None
+        if not isinstance(card, dict):
+            raise damaged(path, f"trained.card is {card!r}, not the card of a model")
+        try:
+            files = [_file(name, digest) for name, digest in dict(card["files"]).items()]
+            elements = str(card["elements"]).split()
+            whole = parse(ModelCard, {**card, "elements": elements, "files": files}, cls.section)
+        except (KeyError, TypeError, ValueError) as error:
+            raise damaged(path, f"trained.card cannot be read ({error})") from error
+        if not files:
+            raise damaged(path, "trained.card names no files")
+        return cls(str(content["method"]), whole)
 
 
 def read_change(path: Path, content: Mapping[str, Any]) -> Change:
@@ -152,9 +249,18 @@ def read_change(path: Path, content: Mapping[str, Any]) -> Change:
         If the method is not known or its section is not as `umlip-finetune` writes it.
     """
     method = content.get("method")
-    if not isinstance(method, str) or method not in _READERS:
-        raise damaged(path, f"method is {method!r}, this version knows {', '.join(METHODS)}")
-    return _READERS[method](path, content)
+    methods = installed(METHODS).found
+    if not isinstance(method, str) or method not in methods:
+        raise damaged(
+            path,
+            f"method is {method!r}, this version knows {', '.join(methods)}; other packages may add "
+            f"methods (entry-point group {METHODS})",
+        )
+    try:
+        kind: type[Change] = methods[method].load().change()
+    except (ImportError, AttributeError) as error:
+        raise damaged(path, f"the method {method} cannot be had ({error})") from error
+    return kind.read(path, content)
 
 
 def damaged(path: Path, fault: str) -> WeightsError:
@@ -163,42 +269,6 @@ def damaged(path: Path, fault: str) -> WeightsError:
         f"{path}: {fault}; restore the file that `umlip-finetune fit` wrote, fit again, or update "
         "umlip-bench if a newer version wrote it"
     )
-
-
-def _scalar(path: Path, content: Mapping[str, Any]) -> ScalarCorrection:
-    entry = content.get(SCALAR)
-    if not isinstance(entry, dict):
-        raise damaged(path, f"scalar is {entry!r}, not a factor")
-    factor = _number(entry.get("factor"))
-    if factor is None or factor <= 0:
-        raise damaged(path, f"scalar.factor is {entry.get('factor')!r}, not a positive number")
-    references = entry.get("references")
-    if references is None:
-        return ScalarCorrection(factor)
-    return ScalarCorrection(factor, _energies(path, "scalar.references", references))
-
-
-def _shift(path: Path, content: Mapping[str, Any]) -> ReferenceShift:
-    entry = content.get(SHIFT)
-    if not isinstance(entry, dict):
-        raise damaged(path, f"{SHIFT} is {entry!r}, not shifts by element")
-    return ReferenceShift(_energies(path, f"{SHIFT}.shifts", entry.get("shifts")))
-
-
-def _trained(path: Path, content: Mapping[str, Any]) -> TrainedWeights:
-    entry = content.get(TRAINED)
-    card = entry.get("card") if isinstance(entry, dict) else None
-    if not isinstance(card, dict):
-        raise damaged(path, f"{TRAINED}.card is {card!r}, not the card of a model")
-    try:
-        files = [_file(name, digest) for name, digest in dict(card["files"]).items()]
-        elements = str(card["elements"]).split()
-        whole = parse(ModelCard, {**card, "elements": elements, "files": files}, TRAINED)
-    except (KeyError, TypeError, ValueError) as error:
-        raise damaged(path, f"{TRAINED}.card cannot be read ({error})") from error
-    if not files:
-        raise damaged(path, f"{TRAINED}.card names no files")
-    return TrainedWeights(str(content["method"]), whole)
 
 
 def _file(name: object, digest: object) -> WeightsFile:
@@ -236,13 +306,3 @@ def with_files(card: ModelCard, files: Mapping[str, str]) -> ModelCard:
     """A card of weights at hand: their files with sha256, and no place where they are published."""
     listed = tuple(WeightsFile(name, url="", sha256=digest) for name, digest in files.items())
     return replace(card, files=listed, folder=None, package_path=(), parent=None)
-
-
-_READERS: dict[str, Callable[[Path, Mapping[str, Any]], Change]] = {
-    SCALAR: _scalar,
-    SHIFT: _shift,
-    HEAD: _trained,
-    LOW_RANK: _trained,
-    FULL: _trained,
-}
-METHODS = tuple(_READERS)

@@ -9,7 +9,8 @@ import numpy as np
 
 from umlip_bench.analysis.metric import Metric, Spread
 from umlip_bench.analysis.over import Median, Share, below_one
-from umlip_bench.analysis.suite import Quantity, Variant
+from umlip_bench.analysis.parity import Quantity
+from umlip_bench.analysis.suite import Variant
 from umlip_bench.analysis.under_factor import Power
 from umlip_bench.benchmarks.suite import Suite
 from umlip_bench.ground.units import GPA
@@ -24,7 +25,7 @@ class Pressures:
     model: Annotated[float, Power(1.0)]
 
 
-SUITE = Suite(
+SUITE: Suite[Pressures, Pressures] = Suite(
     name="pressures",
     version=1,
     title="Compressed crystals",

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from ase import Atoms
 
-from pressures import Pressures
 from umlip_bench.benchmarks.suite import Mode
 from umlip_bench.datasets import Dataset
 from umlip_bench.datasets.cases import EosCase
 from umlip_bench.engine.requests import Static, Task
 from umlip_bench.ground.birch_murnaghan import BirchMurnaghan, Equilibrium
+
+from . import Pressures
 
 COMPRESSION = 0.98
 """Volume over DFT's."""

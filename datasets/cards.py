@@ -1,14 +1,17 @@
-"""Cards of all data sets, embedded and published, as the commands show them."""
+"""Cards of all data sets, embedded, published and a user's, as the commands show them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from umlip_bench.datasets import Dataset
-    from umlip_bench.datasets.catalogue import DatasetCard
-    from umlip_bench.datasets.store import LocatedData
+from umlip_bench.datasets import embedded
+from umlip_bench.datasets.catalogue import DatasetCard, card, catalogue
+from umlip_bench.datasets.dataset import Dataset
+from umlip_bench.datasets.overview import overview
+from umlip_bench.datasets.store import LocatedData
+from umlip_bench.datasets.tasks import Task
+from umlip_bench.ground.elements import SYMBOLS
 
 ALWAYS_HERE = "comes with an installed package"
 """Where the files of an embedded set are."""
@@ -16,11 +19,6 @@ ALWAYS_HERE = "comes with an installed package"
 
 def card_of(dataset: Dataset) -> DatasetCard:
     """Card of a set that is loaded: an embedded one or a user's."""
-    from umlip_bench.datasets.catalogue import DatasetCard
-    from umlip_bench.datasets.overview import overview
-    from umlip_bench.datasets.tasks import Task
-    from umlip_bench.ground.elements import SYMBOLS
-
     manifest, found = dataset.manifest, overview(dataset.cases)
     return DatasetCard(
         id=manifest.id,
@@ -39,8 +37,6 @@ def card_of(dataset: Dataset) -> DatasetCard:
 
 def all_cards() -> list[DatasetCard]:
     """Cards of the embedded and of all published sets."""
-    from umlip_bench.datasets.catalogue import catalogue
-
     return [*_embedded_cards(), *catalogue().values()]
 
 
@@ -52,15 +48,11 @@ def cards_of(ids: Sequence[str]) -> list[DatasetCard]:
     DataError
         If an id is unknown; names the nearest.
     """
-    from umlip_bench.datasets.catalogue import card
-
     embedded = {each.id: each for each in _embedded_cards()}
     return [embedded.get(id.lower()) or card(id) for id in ids]
 
 
 def _embedded_cards() -> Iterator[DatasetCard]:
-    from umlip_bench.datasets import embedded
-
     for name in embedded.names():
         yield card_of(embedded.read(name))
 

@@ -1,4 +1,4 @@
-"""What a fit tells the user: one table, and what to make of it in words."""
+"""What a fit of one factor tells the user: one table, and what to make of it in words."""
 
 from __future__ import annotations
 
@@ -10,35 +10,19 @@ from rich.table import Table
 from rich.text import Text
 
 from umlip_bench.finetune.comparison import BeforeAfter
-from umlip_bench.finetune.factors import Estimator
-from umlip_bench.finetune.scalar import ONE_FRAME, REFERENCE_SET, ScalarFit
+from umlip_bench.finetune.estimators import Estimator
+from umlip_bench.finetune.printing.cells import GPA, Shown, frames, table_of
+from umlip_bench.finetune.retention import REFERENCE_SET
+from umlip_bench.finetune.scalar_fit import ONE_FRAME, ScalarFit
 
-GPA = 160.21766
-"""GPa in one eV/Å³."""
 
-
-def print_report(fit: ScalarFit, model: str, console: Console) -> None:
-    """Print a fit.
-
-    Parameters
-    ----------
-    fit
-        The fit.
-    model
-        Name of the model that was fitted.
-    console
-        Where to print.
-    """
+def print_scalar(fit: ScalarFit, model: str, console: Console) -> None:
+    """Print a fit to a model of that name."""
     low, high = fit.interval
     title = f"{model}: c = {fit.factor:.3f} [{low:.3f}, {high:.3f}], {fit.estimator}"
-    table = Table(title=Text(title), title_justify="left")
-    table.add_column("")
-    for name in ("before", "after"):
-        table.add_column(name, justify="right")
-    table.add_column("on")
-    for label, pair, digits, where in _rows(fit):
-        cells = (f"{value:.{digits}f}" for value in (pair.before, pair.after))
-        table.add_row(Text(label), *cells, Text(where))
+    table = table_of(title, "before", "after", last="on")
+    for shown, pair, where in _rows(fit):
+        table.add_row(Text(shown.label), *shown.pair(pair), Text(where))
     console.print(table)
     if len(fit.materials) > 1:
         console.print(_materials(fit))
@@ -50,10 +34,10 @@ def explanations(fit: ScalarFit) -> Iterator[str]:
     """Say in words what supports the factor, and what it does."""
     labels = fit.labels
     yield (
-        f"Labels: {labels.n_components} force components of {_frames(labels.n_frames)}, root mean square "
+        f"Labels: {labels.n_components} force components of {frames(labels.n_frames)}, root mean square "
         f"{labels.rms_force:.2f} eV/Å"
         + (
-            f"; {_frames(labels.n_at_rest)} without forces set aside for the factor."
+            f"; {frames(labels.n_at_rest)} without forces set aside for the factor."
             if labels.n_at_rest
             else "."
         )
@@ -115,36 +99,28 @@ def support(fit: ScalarFit) -> str:
     )
 
 
-def _rows(fit: ScalarFit) -> Iterator[tuple[str, BeforeAfter, int, str]]:
-    split = f"{_frames(fit.labels.n_frames)}, {fit.forces.split}"
+def _rows(fit: ScalarFit) -> Iterator[tuple[Shown, BeforeAfter, str]]:
+    split = f"{frames(fit.labels.n_frames)}, {fit.forces.split}"
     if fit.forces.split == ONE_FRAME:
         split = ONE_FRAME
-    yield "force slope", fit.forces.slope, 3, split
-    yield "force MAE (eV/Å)", fit.forces.mae, 3, split
+    yield Shown("force slope"), fit.forces.slope, split
+    yield Shown("force MAE (eV/Å)"), fit.forces.mae, split
     if fit.energies is not None:
-        where = f"{_frames(fit.energies.n_frames)}, not fitted"
-        scaled = BeforeAfter(1000 * fit.energies.mae.before, 1000 * fit.energies.mae.after)
-        yield "energy differences MAE (meV/atom)", scaled, 2, where
+        where = f"{frames(fit.energies.n_frames)}, not fitted"
+        yield Shown("energy differences MAE (meV/atom)", 1000.0, 2), fit.energies.mae, where
     if fit.stress is not None:
-        where = f"{_frames(fit.stress.n_frames)}, not fitted"
-        yield "stress slope", fit.stress.slope, 3, where
-        scaled = BeforeAfter(GPA * fit.stress.mae.before, GPA * fit.stress.mae.after)
-        yield "stress MAE (GPa)", scaled, 2, where
+        where = f"{frames(fit.stress.n_frames)}, not fitted"
+        yield Shown("stress slope"), fit.stress.slope, where
+        yield Shown("stress MAE (GPa)", GPA, 2), fit.stress.mae, where
     if fit.retention is not None:
         where = f"{fit.retention.n_materials} other materials, median"
-        yield "force MAE elsewhere (eV/Å)", fit.retention.mae, 3, where
+        yield Shown("force MAE elsewhere (eV/Å)"), fit.retention.mae, where
 
 
 def _materials(fit: ScalarFit) -> Table:
-    table = Table(title="Each material by itself, uncorrected", title_justify="left")
-    table.add_column("material")
-    for name in ("frames", "slope", "inverse", "r2"):
-        table.add_column(name, justify="right")
+    title = "Each material by itself, uncorrected"
+    table = table_of(title, "frames", "slope", "inverse", "r2", first="material")
     for each in fit.materials:
         numbers = (f"{value:.3f}" for value in (each.slope, each.inverse, each.r2))
         table.add_row(Text(each.name), str(each.n_frames), *numbers)
     return table
-
-
-def _frames(n: int) -> str:
-    return f"{n} frame{'' if n == 1 else 's'}"

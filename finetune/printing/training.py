@@ -6,42 +6,31 @@ import math
 from collections.abc import Iterator
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from umlip_bench.finetune.comparison import BeforeAfter
+from umlip_bench.finetune.printing.cells import GPA, Shown, frames, table_of
 from umlip_bench.finetune.references import ShiftFit
-from umlip_bench.finetune.report import GPA
 from umlip_bench.finetune.retention import REFERENCE_SET, Retention
 from umlip_bench.finetune.training.alignment import Alignment, EnergyUse
-from umlip_bench.finetune.training.fit import GroupCheck, TrainedFit
+from umlip_bench.finetune.training.record import GroupCheck, TrainedFit
 
-ROWS = (
-    ("force slope", "force_slope", 1.0, 3),
-    ("force MAE (eV/Å)", "force_mae", 1.0, 3),
-    ("energy differences MAE (meV/atom)", "difference_mae", 1000.0, 2),
-    ("stress MAE (GPa)", "stress_mae", GPA, 2),
-)
-"""Label, field of `Measures`, factor to the unit shown, digits."""
+ROWS = {
+    "force_slope": Shown("force slope"),
+    "force_mae": Shown("force MAE (eV/Å)"),
+    "difference_mae": Shown("energy differences MAE (meV/atom)", 1000.0, 2),
+    "stress_mae": Shown("stress MAE (GPa)", GPA, 2),
+}
+"""By field of `Measures`."""
 
 
 def print_training(fit: TrainedFit, model: str, console: Console) -> None:
-    """Print a training.
-
-    Parameters
-    ----------
-    fit
-        The record.
-    model
-        Name of the model that was trained.
-    console
-        Where to print.
-    """
+    """Print the record of a training of a model of that name."""
     title = (
         f"{model}, {fit.method}: {fit.n_parameters} parameters, "
-        f"{_frames(len(fit.split.training))}, {fit.seconds:.0f} s"
+        f"{frames(len(fit.split.training))}, {fit.seconds:.0f} s"
     )
-    table = _table(title)
+    table = table_of(title, "before", "after", last="on")
     for check in fit.checks:
         for cells in _rows(check):
             table.add_row(*cells)
@@ -56,11 +45,11 @@ def print_training(fit: TrainedFit, model: str, console: Console) -> None:
 
 def print_shift(fit: ShiftFit, model: str, console: Console) -> None:
     """Print fitted element references."""
-    table = _table(f"{model}, e0")
+    table = table_of(f"{model}, e0", "before", "after", last="on")
     labels = "trained on"
     for where, pair in ((labels, fit.energy_mae), ("held out", fit.held_out_mae)):
         if pair is not None:
-            table.add_row("energy MAE (meV/atom)", *_cells(pair, 1000.0, 2), where)
+            table.add_row("energy MAE (meV/atom)", *Shown("", 1000.0, 2).pair(pair), where)
     console.print(table)
     shifts = ", ".join(f"{symbol} {value:+.3f}" for symbol, value in fit.shifts.items())
     console.print(Text(f"Shifts in eV: {shifts}."))
@@ -97,7 +86,7 @@ def _words(fit: TrainedFit) -> Iterator[str]:
     if n:
         yield (
             f"Kept: epoch {history.kept} of {len(history.epochs)}, with the smallest force MAE on "
-            f"{_frames(n)} set apart."
+            f"{frames(n)} set apart."
         )
     else:
         yield (
@@ -113,35 +102,16 @@ def _words(fit: TrainedFit) -> Iterator[str]:
 
 
 def _rows(check: GroupCheck) -> Iterator[tuple[str, str, str, str]]:
-    where = f"{check.group}, {_frames(check.after.n_frames)}"
-    for label, field, unit, digits in ROWS:
+    where = f"{check.group}, {frames(check.after.n_frames)}"
+    for field, shown in ROWS.items():
         pair = BeforeAfter(getattr(check.before, field), getattr(check.after, field))
         if math.isfinite(pair.after):
-            before, after = _cells(pair, unit, digits)
-            yield label, before, after, where
+            yield (shown.label, *shown.pair(pair), where)
 
 
 def _retention_rows(found: Retention) -> Iterator[tuple[str, str, str, str]]:
     where = f"{len(found.materials)} other materials ({REFERENCE_SET}), median"
     if found.replayed:
         where += f"; {len(found.replayed)} more replayed"
-    for label, pair in (("force slope", found.slope), ("force MAE (eV/Å)", found.mae)):
-        before, after = _cells(pair, 1.0, 3)
-        yield label, before, after, where
-
-
-def _table(title: str) -> Table:
-    table = Table(title=Text(title), title_justify="left")
-    table.add_column("")
-    for name in ("before", "after"):
-        table.add_column(name, justify="right")
-    table.add_column("on")
-    return table
-
-
-def _cells(pair: BeforeAfter, unit: float, digits: int) -> tuple[str, str]:
-    return f"{unit * pair.before:.{digits}f}", f"{unit * pair.after:.{digits}f}"
-
-
-def _frames(n: int) -> str:
-    return f"{n} frame{'' if n == 1 else 's'}"
+    for field, pair in (("force_slope", found.slope), ("force_mae", found.mae)):
+        yield (ROWS[field].label, *ROWS[field].pair(pair), where)

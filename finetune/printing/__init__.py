@@ -1,0 +1,1 @@
+"""What is shown of fits and of experiments: tables, words, pictures. No number is made here."""

@@ -1,0 +1,94 @@
+"""What a training says of itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from umlip_bench.finetune.measures import Measures
+from umlip_bench.finetune.retention import Retention
+from umlip_bench.finetune.training.alignment import Alignment
+from umlip_bench.finetune.training.loop import History
+from umlip_bench.finetune.training.settings import TrainingSettings
+
+IN_SAMPLE, VALIDATION, HELD_OUT = "trained on", "validation", "held out"
+"""Groups of frames that a model is measured on."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which labels were trained on; indices from 0 into the labels.
+
+    Parameters
+    ----------
+    training, validation
+        The latter chose the epoch; empty if the last one was taken.
+    """
+
+    training: tuple[int, ...]
+    validation: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class GroupCheck:
+    """A group of frames before and after.
+
+    Parameters
+    ----------
+    group
+        `IN_SAMPLE`, `VALIDATION` or `HELD_OUT`.
+    before, after
+        Energies of both on the labels' zero: offsets are taken off.
+    """
+
+    group: str
+    before: Measures
+    after: Measures
+
+
+@dataclass(frozen=True)
+class TrainedFit:
+    """The record of a training.
+
+    Parameters
+    ----------
+    method
+        ``head``, ``lora``, ``full`` or ``scratch``.
+    settings
+        What was minimised, and how.
+    dtype
+        Number format of the training.
+    labels_sha256
+        Digest of geometries and labels.
+    n_labels
+        Frames, validation included.
+    n_parameters
+        Numbers that were trained.
+    split
+        Which frames served for what.
+    energies
+        What became of the labels' energies.
+    history
+        All epochs, and the one that was kept.
+    checks
+        Every group of frames before and after.
+    retention
+        Other materials; ``None`` if there are none to judge by.
+    replayed
+        Materials on which the model was held to its parent.
+    seconds
+        Time of the training now, without an interrupted part.
+    """
+
+    method: str
+    settings: TrainingSettings
+    dtype: str
+    labels_sha256: str
+    n_labels: int
+    n_parameters: int
+    split: Split
+    energies: Alignment
+    history: History
+    checks: tuple[GroupCheck, ...]
+    retention: Retention | None
+    replayed: tuple[str, ...]
+    seconds: float

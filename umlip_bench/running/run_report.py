@@ -1,0 +1,71 @@
+"""A run for people: tables of suites and cases, and what is to be said of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from rich.console import Console
+
+from umlip_bench.analysis.tables import print_cases, print_table
+from umlip_bench.ground.level_of_theory import differs, level_warning
+from umlip_bench.potentials.catalogue import catalogue
+from umlip_bench.potentials.weights import Weights
+from umlip_bench.running.runner import RunOutcome
+from umlip_bench.running.source import Source
+
+FEW_CASES = 12
+"""So many are listed one by one below the table."""
+
+
+def print_outcome(
+    outcome: RunOutcome, source: Source, console: Console, *, one_by_one: bool
+) -> None:
+    """Print what came of a run.
+
+    Parameters
+    ----------
+    outcome
+        What came of it.
+    source
+        What it was on.
+    console
+        Where to.
+    one_by_one
+        Whether all there is to show is cases: there is nothing to compare them with.
+    """
+    data = source.data.level_of_theory
+    other = {name for name, level in outcome.levels.items() if differs(level, data)}
+    for part in outcome.suites:
+        if not one_by_one:
+            shown = part.suite.presentation
+            print_table([row for row in part.rows if row.model not in other], shown, console)
+            if any(row.model in other for row in part.rows):
+                console.print(
+                    "[yellow]Not comparable: trained on another functional than the data's[/]"
+                )
+                print_table([row for row in part.rows if row.model in other], shown, console)
+        for model, results in part.results.items():
+            table = part.suite.case_table(results)
+            few = table is not None and min(len(results), len(table.rows)) <= FEW_CASES
+            if table is not None and (one_by_one or few):
+                print_cases(replace(table, title=f"{model}: {table.title}"), console)
+    if not one_by_one:
+        reference = f"Reference: {source.data.id}, {data.in_full}."
+        console.print(reference, style="dim", markup=False, highlight=False)
+    for name in () if one_by_one else outcome.levels:
+        warning = level_warning(outcome.levels[name], data)
+        if warning:
+            console.print(f"{name}: {warning}.", style="yellow", markup=False, highlight=False)
+    for note in source.notes:
+        console.print(f"Note: {note}", style="dim", markup=False, highlight=False)
+
+
+def others(models: Sequence[Weights], missing: Mapping[str, str]) -> str:
+    """Which models could have been run as well; not those that are `missing`, of which more is said."""
+    known = {weights.card.name for weights in models} | set(missing)
+    others = [name for name in catalogue() if name not in known]
+    return (
+        f"Not run: {', '.join(others)}. Fetch weights with `umlip-bench models fetch NAME`, run a model "
+        "with --model NAME."
+    )

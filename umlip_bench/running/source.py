@@ -1,0 +1,196 @@
+"""What a run is on, and with which models: cases of a data set or of a structure, and located weights."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from umlip_bench import datasets
+from umlip_bench.benchmarks import load_suite, load_suites
+from umlip_bench.benchmarks.suite import Mode, StructureRequest
+from umlip_bench.ground.errors import UmlipBenchError, WeightsError
+from umlip_bench.ground.level_of_theory import LevelOfTheory
+from umlip_bench.ground.model_card import ModelCard
+from umlip_bench.ground.structures import read_structure, split_frames
+from umlip_bench.potentials.catalogue import catalogue
+from umlip_bench.potentials.loading import locate
+from umlip_bench.potentials.weights import Weights, WeightsStore
+from umlip_bench.running.plan import DataIdentity, SuitePlan
+
+REFERENCE_MODELS = ("chgnet-0.3.0", "m3gnet-mp-2021.2.8", "mace-mp-0-medium")
+"""One version of each potential of the paper; run when none is named, downloaded if need be."""
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """What is run on.
+
+    Parameters
+    ----------
+    data
+        Identity of the reference data, or of the structure.
+    plans
+        The cases of each suite.
+    notes
+        What a user should know of them, a sentence each.
+    """
+
+    data: DataIdentity
+    plans: Sequence[SuitePlan]
+    notes: Sequence[str]
+
+
+def from_dataset(
+    suites: Sequence[str], data: str, mode: Mode, *, trust_order: bool = False
+) -> Source:
+    """The cases of a data set.
+
+    Parameters
+    ----------
+    suites
+        Names; without any, all that have a case there.
+    data
+        As `umlip_bench.datasets.load` takes it.
+    mode
+        How many cases.
+    trust_order
+        As of `umlip_bench.datasets.load`.
+
+    Raises
+    ------
+    UmlipBenchError
+        If a suite is not known or has no case there, or as `umlip_bench.datasets.load`.
+    """
+    wanted = [load_suite(name) for name in dict.fromkeys(suites)]
+    dataset = datasets.load(data, trust_order=trust_order)
+    plans = []
+    notes = []
+    for suite in wanted or load_suites():
+        cases = suite.cases(dataset, mode)
+        if cases:
+            plans.append(SuitePlan(suite, cases))
+        elif wanted:
+            raise UmlipBenchError(
+                f"data set {dataset.manifest.id} has no case for the suite {suite.name}; it has some for: "
+                f"{', '.join(dataset.tasks)}"
+            )
+        left_out = Counter(case.unusable for case in dataset.unusable(suite.name))
+        notes += [
+            f"{suite.name}: {n} cases of the data are left out: {reason}."
+            for reason, n in left_out.most_common()
+        ]
+    if not plans:
+        raise UmlipBenchError(f"data set {dataset.manifest.id} has no case for any suite")
+    level = dataset.manifest.level_of_theory
+    identity = DataIdentity(dataset.manifest.id, dataset.sha256, level)
+    return Source(identity, plans, [*notes, *dataset.manifest.caveats])
+
+
+def from_structure(
+    suites: Sequence[str], path: Path, mode: Mode, max_index: int, ion: str | None
+) -> Source:
+    """The cases that follow from a structure alone.
+
+    Parameters
+    ----------
+    suites
+        Names; without any, all that can measure it.
+    path
+        Any file that ASE reads; ``FILE@N`` for one of several structures.
+    mode
+        How many cases.
+    max_index
+        Highest Miller index of surfaces.
+    ion
+        Element that migrates; ``None`` for the one that the suite chooses.
+
+    Raises
+    ------
+    UmlipBenchError
+        If a suite needs reference data or cannot measure the structure, or the file cannot be read.
+    """
+    able = [suite for suite in load_suites() if suite.takes_structures]
+    wanted = [load_suite(name) for name in dict.fromkeys(suites)]
+    for suite in wanted:
+        if not suite.takes_structures:
+            raise UmlipBenchError(
+                f"the suite {suite.name} needs reference data; without them there are "
+                f"{', '.join(s.name for s in able)}"
+            )
+    atoms = read_structure(path)
+    file, frame = split_frames(path)
+    name = file.stem if frame is None else f"{file.stem}@{frame}"
+    request = StructureRequest(atoms, name, max_index, ion, mode)
+    plans, notes = [], []
+    for suite in wanted or able:
+        try:
+            plans.append(SuitePlan(suite, suite.structure_cases(request)))
+        except UmlipBenchError as error:
+            if wanted:
+                raise
+            notes.append(f"{suite.name} is left out: {error}.")
+    if not plans:
+        raise UmlipBenchError(f"no suite can measure {path}: {' '.join(notes)}")
+    # The frame is in the name of the data, and so in its identity.
+    content = f"{max_index} {ion} ".encode() + file.read_bytes()
+    identity = hashlib.sha256(content).hexdigest()
+    return Source(DataIdentity(path.name, identity, LevelOfTheory("unknown")), plans, notes)
+
+
+def locate_models(
+    names: Sequence[str], data: LevelOfTheory, store: WeightsStore
+) -> tuple[list[Weights], dict[str, str]]:
+    """Weights of the wanted models, and why others are missing.
+
+    A name that stands for no model is an error at once; weights that are not to be had leave a model out.
+
+    Parameters
+    ----------
+    names
+        Models; without any, `REFERENCE_MODELS` and what else is here of the data's functional.
+    data
+        Level of theory of the reference data.
+    store
+        Where weights are.
+
+    Raises
+    ------
+    UmlipBenchError
+        If a name stands for no model, or two for different weights of one name.
+    """
+    wanted = list(dict.fromkeys(names or REFERENCE_MODELS))
+    found: list[Weights] = []
+    missing: dict[str, str] = {}
+    for name in wanted:
+        try:
+            weights = locate(name, store)
+        except WeightsError as error:
+            missing[name] = str(error)
+            continue
+        namesake = next((w for w in found if w.card.name == weights.card.name), None)
+        if namesake is None:
+            found.append(weights)
+        elif namesake.sha256 != weights.sha256:
+            raise UmlipBenchError(
+                f"{namesake.paths[0]} and {weights.paths[0]} are different weights that both go by the "
+                f"name {weights.card.name}; rename one of them"
+            )
+    if not names:
+        for card in catalogue().values():
+            same = card.level_of_theory.functional == data.functional
+            if card.name not in wanted and (same or data.functional == "unknown"):
+                here = _if_here(card, store, missing)
+                if here is not None:
+                    found.append(here)
+    return found, missing
+
+
+def _if_here(card: ModelCard, store: WeightsStore, missing: dict[str, str]) -> Weights | None:
+    try:
+        return store.locate(card)
+    except WeightsError as error:
+        missing[card.name] = str(error)
+        return None
