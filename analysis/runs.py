@@ -265,7 +265,7 @@ def read_run(path: str | Path) -> Run:
     )
     if not records:
         raise RunFolderError(
-            f"{folder} has no finished case yet: the run was interrupted; give its command again, it goes on"
+            f"{folder} has no finished case yet: the run was interrupted; rerun its command to resume"
         )
     run = Run(
         folder, config, (), records, (*found.incomplete, *told), journal.damaged, _journal=journal

@@ -149,7 +149,7 @@ def test_an_interrupted_run_says_so_and_goes_on(folder: Path, uninterrupted: byt
     process = start(folder, out)
     stderr = stop_midway(process, out, signal.SIGINT)
     assert process.returncode == 130
-    assert "interrupted; the same command goes on from here" in stderr
+    assert "interrupted; rerun the command to resume" in stderr
     assert "Traceback" not in stderr
     check_that_the_rest_is_done(folder, out, cases(out), uninterrupted)
 

@@ -94,7 +94,7 @@ def test_an_interrupted_fit_goes_on(one, here, capsys, monkeypatch, load_model):
     with monkeypatch.context() as patch:
         patch.setattr(loop._Run, "epoch", stop_after_one)
         assert main([*command, "--out", "mine"]) == 130
-    assert "the same command goes on" in capsys.readouterr().err
+    assert "rerun the command to resume" in capsys.readouterr().err
     assert main([*command, "--out", "mine"]) == 0
     assert main([*command, "--out", "whole"]) == 0
     digests = [

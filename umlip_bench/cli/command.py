@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from cyclopts import App, Group, Parameter
 
+from umlip_bench.cli.console import EXAMPLES
 from umlip_bench.cli.declare import Command
 from umlip_bench.cli.options import make, options_of
 from umlip_bench.cli.settings_file import fill_in
@@ -29,7 +30,7 @@ def application(kind: type[Command]) -> App:
         name=kind.name.rsplit(" ", 1)[-1],
         help=f"{doc}\n\n{more}" if more else doc,
         help_format="plaintext",
-        help_epilogue=f"examples:\n{kind.examples.rstrip()}",
+        help_epilogue=f"{EXAMPLES}{kind.examples.rstrip()}",
         default_parameter=Parameter(negative=()),
         version_flags=(),
         group_parameters=OPTIONS,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from typing import Any
 
 from rich.console import Console
 
@@ -11,16 +12,31 @@ WIDTH_WITHOUT_TERMINAL = 120
 """Columns in a pipe or a log file; rich would take 80 and cut names short."""
 
 
-class _Piped(Console):
-    """A console whose broken pipe is for the program to handle; rich would end it with status 1."""
+EXAMPLES = "examples:\n"
+"""What help has command lines after."""
+
+
+class _Output(Console):
+    """A console of a program.
+
+    A broken pipe is for the program to handle, rich would end it with status 1; and examples in help are not
+    broken into lines, however narrow the terminal: they are to be copied.
+    """
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError
 
+    def print(self, *objects: Any, **options: Any) -> None:
+        """As of rich."""
+        help_text = str(getattr(objects[0], "primary_renderable", "")) if objects else ""
+        if help_text.startswith(EXAMPLES):
+            options["soft_wrap"] = True
+        super().print(*objects, **options)
+
 
 def output() -> Console:
     """Console on stdout."""
-    return _Piped(width=None if sys.stdout.isatty() else _width())
+    return _Output(width=None if sys.stdout.isatty() else _width())
 
 
 def errors() -> Console:

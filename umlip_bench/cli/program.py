@@ -10,7 +10,7 @@ from importlib import import_module
 
 from cyclopts import App, CycloptsError, Parameter, UnknownOptionError, UnusedCliTokensError
 
-from umlip_bench.cli.console import output
+from umlip_bench.cli.console import EXAMPLES, output
 from umlip_bench.ground.errors import UmlipBenchError
 from umlip_bench.ground.version import __version__
 
@@ -58,7 +58,7 @@ class Program:
         except UmlipBenchError as error:
             return self._refuse(str(error))
         except KeyboardInterrupt:
-            said = "interrupted; the same command goes on from here"
+            said = "interrupted; rerun the command to resume"
             print(f"{self.name}: {said}", file=sys.stderr)
             return INTERRUPTED
         except BrokenPipeError:
@@ -72,7 +72,7 @@ class Program:
             name=self.name,
             help=self.help,
             help_format="plaintext",
-            help_epilogue=f"examples:\n{self.examples.rstrip()}",
+            help_epilogue=f"{EXAMPLES}{self.examples.rstrip()}",
             version=f"{self.name} {__version__}",
             default_parameter=Parameter(negative=()),
             print_error=False,

@@ -26,7 +26,7 @@ class Relax(OnDevice):
     """Relax all structures of files that ASE reads, many at once.
 
     They are written with energies, forces and stresses, in the order of the input, to an extended XYZ file.
-    An interrupted run goes on where it was when the same command is given again.
+    Rerun the command to resume an interrupted run.
     """
 
     name = "umlip-bench relax"

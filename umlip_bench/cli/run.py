@@ -39,8 +39,8 @@ class Run(OnDevice):
     """Run suites and print how soft each model is, with 95 % intervals.
 
     The run folder keeps every case as it ends (journal/), all predictions (predictions/), and in the end
-    cases.jsonl, the summary (summary.json) and the command (settings.yaml). An interrupted run goes on where
-    it was when the same command is given again.
+    cases.jsonl, the summary (summary.json) and the command (settings.yaml). Rerun the command
+    to resume an interrupted run.
     """
 
     name = "umlip-bench run"

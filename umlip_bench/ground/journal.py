@@ -169,7 +169,7 @@ class Journal(Generic[T]):
         except OSError as error:
             raise JournalError(
                 f"{error.filename or self.folder} cannot be written ({error.strerror}); what was computed "
-                "before is kept: mend this and give the same command again"
+                "before is kept: mend this and rerun the command to resume"
             ) from error
         self._lines.setdefault(key, []).append(line)
         self._whole[key] = line

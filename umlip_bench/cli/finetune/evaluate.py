@@ -42,8 +42,8 @@ class Evaluate(Overwriting, WithMethods):
     """Fit to every choice of one label of a material (two, four, all but one), and judge by its other frames.
 
     For scalar each frame is evaluated once. Methods that train weights make a fit to every choice, which
-    takes hours: restrict --sizes and --choices. With --out the fits are kept beside it, and the same command
-    goes on with them.
+    takes hours: restrict --sizes and --choices. With --out the fits are kept beside it: rerun the
+    command to resume.
     """
 
     name = "umlip-finetune evaluate"

@@ -24,7 +24,7 @@ class Fit(WithMethods):
     """Fit a correction to DFT labels of one material, one frame or more, and write the corrected model.
 
     It is a folder that umlip_bench.load and --model take like any other.
-    An interrupted training goes on when the same command is given again.
+    Rerun the command to resume an interrupted training.
     """
 
     name = "umlip-finetune fit"

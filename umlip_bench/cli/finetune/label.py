@@ -18,8 +18,8 @@ class Label(Command):
     """Compute PBE energies, forces and stresses with GPAW in plane waves, one process a frame.
 
     They are written in the form that `umlip-finetune fit` and `umlip-bench run` take. Results, logs and
-    settings are kept in a folder beside the file, its name with .work: no frame is computed twice, and an
-    interrupted run goes on where it was when the same command is given again.
+    settings are kept in a folder beside the file, its name with .work: rerun the command to resume an
+    interrupted run, no frame is computed twice.
     """
 
     name = "umlip-finetune label"

@@ -25,7 +25,7 @@ class Ladder(Overwriting, WithMethods):
 
     These are the frames of --held-out that have a label's composition, or, without it, the labels themselves
     in three folds. Nothing is written but the numbers; `umlip-finetune fit` makes the model. With --out the
-    fits are kept beside it, and the same command goes on with them.
+    fits are kept beside it: rerun the command to resume.
     """
 
     name = "umlip-finetune ladder"
