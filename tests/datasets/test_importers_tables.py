@@ -684,16 +684,17 @@ def test_prototypes_have_their_coordination(load):
         distances = np.sort(neighbor_list("d", atoms, 8.0))
         nearest = (distances < distances[0] + 1e-6).sum()
         assert nearest == neighbours * len(atoms)
-    for name, formula, neighbours in (
-        ("Ca-X2O", "Ca2O", 4),
-        ("Ca-XO", "CaO", 6),
-        ("Ca-X2O3", "Ca2O3", None),
-        ("Ca-XO2", "CaO2", 8),
-        ("Ca-X2O5", "Ca2O5", None),
-        ("Ca-XO3", "CaO3", 6),
+    for name, neighbours in (
+        ("Ca-X2O", 4),
+        ("Ca-XO", 6),
+        ("Ca-X2O3", None),
+        ("Ca-XO2", 8),
+        ("Ca-X2O5", None),
+        ("Ca-XO3", 6),
     ):
         case = cases[name]
-        assert case.system == formula
+        # Oxides of one element are not independent of each other.
+        assert case.system == "Ca"
         assert case.atoms.symbols.formula.reduce()[0].count() == {
             "Ca": 2 if "X2" in name else 1,
             "O": int(name[-1]) if name[-1].isdigit() else 1,
