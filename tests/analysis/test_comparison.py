@@ -171,7 +171,10 @@ def test_every_paired_metric_is_one_that_the_tables_show() -> None:
         paired = [
             over.names(m.key)[0][0] for m in analysis.metrics for over in m.over if over.paired
         ]
-        assert paired[0] == analysis.headlines[0].metric
+        # A suite without reference data, sanity, has no scale.
+        assert paired[:1] == [each.metric for each in analysis.headlines[:1]] or (
+            not analysis.headlines
+        )
         assert set(paired) <= set(shown)
 
 
