@@ -25,6 +25,7 @@ from umlip_bench.benchmarks.surfaces.result import SurfaceResult
 from umlip_bench.cli import main
 from umlip_bench.ground.errors import UmlipBenchError
 from umlip_bench.ground.level_of_theory import LevelOfTheory
+from umlip_bench.ground.outputs import COMMENT
 
 from ..support.runs import MODEL, card, material, run_of
 
@@ -237,7 +238,10 @@ def test_the_command_writes_what_the_functions_say(folder, tmp_path, capsys):
     capsys.readouterr()
     assert main(["card", str(folder)]) == 0
     printed = capsys.readouterr().out
-    assert printed == (tmp_path / "card.md").read_text(encoding="utf-8")
+    written = (tmp_path / "card.md").read_text(encoding="utf-8")
+    # A file also has the command that made it.
+    assert written.startswith(printed.removesuffix(COMMENT))
+    assert written.endswith(COMMENT)
     assert "| its level of theory | PBE |" in printed
 
 
