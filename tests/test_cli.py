@@ -77,6 +77,7 @@ sys.exit(", ".join(slow & set(sys.modules)) or 0)
     assert "Measure how soft" in done.stdout
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize(
     "command", [[], *([name] for name in COMMANDS), ["models", "show"], ["models", "fetch"]]
 )
@@ -180,6 +181,7 @@ def test_numbers_that_make_no_sense_for_speed(cli, options):
 # ---- models
 
 
+@pytest.mark.seconds
 def test_models_as_json(cli):
     done = cli("models", "--json")
     assert done.returncode == 0
@@ -192,6 +194,7 @@ def test_models_as_json(cli):
     assert absent["weights"] == "umlip-bench models fetch mace-mp-0-medium"
 
 
+@pytest.mark.seconds
 def test_models_as_a_table(cli):
     done = cli("models")
     assert done.returncode == 0
@@ -199,6 +202,7 @@ def test_models_as_a_table(cli):
         assert name in done.stdout
 
 
+@pytest.mark.seconds
 def test_the_card_of_one_model(cli):
     done = cli("models", "show", CHGNET)
     assert done.returncode == 0
@@ -206,12 +210,14 @@ def test_the_card_of_one_model(cli):
         assert fact.replace(",", "") in done.stdout.replace(",", "")
 
 
+@pytest.mark.seconds
 def test_models_that_do_not_exist(cli):
     assert "chgnet-0.3.0" in refused(cli("models", "show", "chgnet-0.3"))
     # The good name comes first and must not be fetched before the bad one is refused.
     assert "Nearest names: mace" in refused(cli("models", "fetch", CHGNET, "mace-mp-0-medum"))
 
 
+@pytest.mark.seconds
 def test_weights_that_are_here_are_not_fetched_again(cli):
     done = cli("models", "fetch", CHGNET)
     assert done.returncode == 0

@@ -55,6 +55,7 @@ def differences(path: Path) -> pd.DataFrame:
     return pd.read_csv(path).set_index("metric")
 
 
+@pytest.mark.seconds
 def test_model_against_model(runs, tmp_path, capsys):
     out = tmp_path / "table.csv"
     arguments = ["compare", str(runs / "both"), "--models", LJ, STIFF, "--out", str(out)]

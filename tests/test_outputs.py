@@ -64,6 +64,7 @@ def call(name: str, run: str, folder: Path, *more: str) -> int:
     return main([*arguments, str(out), *more])
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("name", NAMES)
 def test_a_foreign_file_is_refused_by_name_and_forced(name, run, tmp_path, capsys):
     path = commands(run, tmp_path)[name][1]
@@ -81,6 +82,7 @@ def test_a_foreign_file_is_refused_by_name_and_forced(name, run, tmp_path, capsy
 
 
 # The dear ones are drawn once above.
+@pytest.mark.seconds
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in ("report", "picture")])
 def test_ones_own_file_is_overwritten(name, run, tmp_path):
     path = commands(run, tmp_path)[name][1]
@@ -97,6 +99,7 @@ def page(run):
     return gather([run], {run.data: DataNote(run.data, run.level)})
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("ending", ["png", "pdf", "svg"])
 def test_figures_overwrite_their_own_alone(page, tmp_path, ending):
     path = tmp_path / f"scales.{ending}"
@@ -115,6 +118,7 @@ def test_figures_overwrite_their_own_alone(page, tmp_path, ending):
     assert os.listdir(tmp_path) == [path.name]
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("name", ["card.md", "card.html", "compare.csv"])
 def test_an_empty_file_and_a_link_to_ones_own_are_written(name, run, tmp_path):
     path = commands(run, tmp_path)[name][1]
@@ -129,6 +133,7 @@ def test_an_empty_file_and_a_link_to_ones_own_are_written(name, run, tmp_path):
     assert kept.stat().st_mtime > 1
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("name", ["card.md", "report", "compare.csv", "summary.csv"])
 def test_a_folder_that_is_missing_or_in_the_way_is_said(name, run, tmp_path, capsys):
     arguments, path = commands(run, tmp_path)[name]
@@ -191,6 +196,7 @@ def export(out: Path, *more: str) -> list[str]:
     return ["data", "export", "pbe-mini", str(out), "--material", "Si", *more]
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("there", ["out.xyz", "out.manifest.yaml"])
 def test_export_refuses_what_exists(tmp_path, capsys, there):
     (tmp_path / there).write_text("mine\n")
@@ -204,6 +210,7 @@ def test_export_refuses_what_exists(tmp_path, capsys, there):
     assert datasets.load(str(tmp_path / "out.xyz")).frames
 
 
+@pytest.mark.seconds
 def test_export_that_was_killed_between_its_files_is_finished(tmp_path, capsys):
     out, manifest = tmp_path / "out.xyz", tmp_path / "out.manifest.yaml"
     assert main(export(out)) == 0
@@ -238,6 +245,7 @@ main(["data", "export", "pbe-mini", "out.xyz"])
 """
 
 
+@pytest.mark.seconds
 def test_export_that_was_killed_while_writing_is_simply_done_again(tmp_path):
     done = subprocess.run([sys.executable, "-c", KILLED], cwd=tmp_path, check=False)
     assert done.returncode < 0

@@ -102,6 +102,7 @@ def test_its_results_come_back_and_scale(run: tuple[Path, str]) -> None:
         assert vars(again) == vars(one)
 
 
+@pytest.mark.seconds
 def test_compare_export_card_and_report_have_it(
     run: tuple[Path, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -122,6 +123,7 @@ def test_compare_export_card_and_report_have_it(
     assert "Compressed crystals" in page.read_text()
 
 
+@pytest.mark.seconds
 def test_a_run_of_a_suite_that_is_gone_says_so(
     run: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

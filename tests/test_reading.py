@@ -250,6 +250,7 @@ def test_files_that_are_no_structures(tmp_path: Path, name: str) -> None:
     assert str(tmp_path / name) in message
 
 
+@pytest.mark.seconds
 def test_cut_off_at_any_byte(tmp_path: Path) -> None:
     """No kind of file ends in anything but an error of ours, wherever it is cut."""
     atoms = bulk("NaCl", "rocksalt", a=5.64)

@@ -145,6 +145,7 @@ def test_a_killed_run_goes_on(tmp_path, source, structures):
     assert journal.read_bytes() == before[: len(before) - 40]
 
 
+@pytest.mark.seconds
 def test_results_belong_to_their_structures_not_to_their_places(umlip_bench, tmp_path):
     out = tmp_path / "out.xyz"
     emt = ("--model", "ase:ase.calculators.emt:EMT", "--out", out)
@@ -167,6 +168,7 @@ def test_results_belong_to_their_structures_not_to_their_places(umlip_bench, tmp
         assert len(keys) == count
 
 
+@pytest.mark.seconds
 def test_two_at_once_one_is_refused(tmp_path, structures):
     out, source = tmp_path / "out.xyz", tmp_path / "in.xyz"
     ase.io.write(source, structures * 20)

@@ -593,6 +593,7 @@ def wait_until(condition: Callable[[], object]) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("kind", ["known", "unknown"])
 def test_two_processes_at_once(
     server: Server, store: WeightsStore, kind: str, request: pytest.FixtureRequest
@@ -618,6 +619,7 @@ def test_two_processes_at_once(
     assert some(store.locate(card)).paths[0].read_bytes() == BODY
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("kind", ["known", "unknown"])
 def test_killed_download_leaves_no_weights(
     server: Server, store: WeightsStore, kind: str, request: pytest.FixtureRequest

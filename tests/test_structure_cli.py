@@ -77,6 +77,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("name", REFUSED)
 @pytest.mark.parametrize("command", ["run", "relax", "suggest"])
 def test_every_command_refuses_the_same(
@@ -101,6 +102,7 @@ def test_every_command_refuses_the_same(
     assert not (tmp_path / "out.xyz").exists()
 
 
+@pytest.mark.seconds
 def test_a_frame_of_several_can_be_chosen(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -155,6 +155,7 @@ def test_distances_within_the_structure_are_the_same(name: str) -> None:
     )
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("name", OPEN)
 def test_the_result_has_the_energy_of_the_open_structure(name: str) -> None:
     # LennardJones knows open directions, and its range ends at 3 sigma.

@@ -172,6 +172,7 @@ class OtherThanItsLibrary(Sound):
         return LennardJones()
 
 
+@pytest.mark.seconds
 def test_a_sound_potential_passes_and_says_what_it_measured() -> None:
     report = check_potential(Sound())
     report.require()
@@ -186,6 +187,7 @@ def test_a_sound_potential_passes_and_says_what_it_measured() -> None:
     assert str(report).splitlines()[-1] == "sound: 12 passed, 0 failed, 1 not run"
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize(
     ("wrong", "names", "said"),
     [
@@ -216,6 +218,7 @@ def test_what_is_wrong_is_found_by_name(wrong: type[Sound], names: set[str], sai
         report.require()
 
 
+@pytest.mark.seconds
 def test_checks_that_need_double_precision_say_that_they_were_not_run() -> None:
     class Single(Sound):
         dtype = torch.float32
@@ -229,6 +232,7 @@ def test_checks_that_need_double_precision_say_that_they_were_not_run() -> None:
         check_potential(Sound(), double=Single())
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("elements", [("Cu", "Zr"), ("H",), ("Al", "O"), ("U",)])
 def test_structures_are_made_of_elements_that_the_model_knows(elements: tuple[str, ...]) -> None:
     for atoms in mixed(20):

@@ -231,6 +231,7 @@ def folder(tmp_path_factory):
     return out
 
 
+@pytest.mark.seconds
 def test_the_command_writes_what_the_functions_say(folder, tmp_path, capsys):
     for name, start in (("card.md", "# Report card: ase:"), ("card.html", "<!doctype html>")):
         assert main(["card", str(folder), "--out", str(tmp_path / name)]) == 0

@@ -33,6 +33,7 @@ def test_nothing_changed(tmp_path: Path) -> None:
     assert found(tmp_path / "again", *moments) == []
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize(
     ("first", "second", "expected"),
     [

@@ -122,6 +122,7 @@ def test_the_interval_is_narrower_than_two_separate_ones(two_models: Run) -> Non
     assert slope.ci_high - slope.ci_low < 0.5 * min(widths)
 
 
+@pytest.mark.seconds
 def test_exchanging_the_sides_changes_the_sign(two_models: Run, tmp_path: Path) -> None:
     run = write_run(
         tmp_path / "defects",
@@ -284,6 +285,7 @@ def test_pooled_differences_of_a_scaled_model(tmp_path: Path) -> None:
     assert scale.ci_high == pytest.approx(0.25 * own.ci_high)
 
 
+@pytest.mark.seconds
 def test_units_are_converted(tmp_path: Path) -> None:
     """Errors of mixing energies are in meV, those of defects in eV."""
     of_defects = [defects(10), defects(10, 1.1)]
@@ -305,6 +307,7 @@ def test_units_are_converted(tmp_path: Path) -> None:
             assert getattr(in_mev, name) == pytest.approx(1e3 * getattr(in_ev, name))
 
 
+@pytest.mark.seconds
 def test_few_systems_have_no_interval(tmp_path: Path) -> None:
     n = PAIRED_JACKKNIFE_FROM - 1
     by_system = ("system_ratio_median", "system_inverse_median")

@@ -165,6 +165,7 @@ def test_chgnet_is_calculated_as_it_is_measured(chgnet):
     assert "1.3000 x MP2020" in str(level)
 
 
+@pytest.mark.seconds
 def test_bands_and_force_constants_of_another_potential_too(emt):
     calculated = check(*emt)
     (result,) = calculated.results("migration", "emt-mine")
@@ -214,6 +215,7 @@ def test_a_factor_of_one_changes_nothing(emt, tmp_path):
         assert one.metrics == pytest.approx(other.metrics, nan_ok=True)
 
 
+@pytest.mark.seconds
 def test_elastic_constants_scale():
     crystal = bulk("Cu", cubic=True)
     analysis, suite = all_suites()["elastic"], load_suite("elastic")

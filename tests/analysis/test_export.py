@@ -46,6 +46,7 @@ def read_back(path: Path, like: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("format", ["csv", "parquet"])
 def test_tables_read_back_equal(run: Run, tmp_path: Path, format: str) -> None:
     written = export_run(run, tmp_path / "tables", format)

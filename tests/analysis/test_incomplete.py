@@ -52,6 +52,7 @@ COMMANDS = {
 }
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("name", COMMANDS)
 def test_files_say_what_is_missing(incomplete, missing, tmp_path, capsys, name):
     command, *rest = COMMANDS[name]
@@ -64,6 +65,7 @@ def test_files_say_what_is_missing(incomplete, missing, tmp_path, capsys, name):
         assert f"{incomplete} is not complete: {each}" in said
 
 
+@pytest.mark.seconds
 def test_tables_on_the_terminal_and_pictures_say_it(incomplete, missing, capsys):
     assert main(["compare", str(incomplete)]) == 0
     printed = " ".join(capsys.readouterr().out.split())
@@ -83,6 +85,7 @@ def test_numbers_are_of_the_cases_that_are_there(folder, incomplete):
     assert part.find("surfaces", "fixed-geometry", STIFF, "slope") is None
 
 
+@pytest.mark.seconds
 def test_of_a_run_that_is_complete_nothing_is_said(folder, tmp_path, capsys):
     assert read_run(folder).incomplete == ()
     assert main(["export", str(folder), "--out", str(tmp_path)]) == 0

@@ -80,6 +80,7 @@ def test_a_verdict_over_wrong_labels_is_not_one_on_softness(factor):
     assert "; 7/7 probably not softness" in said
 
 
+@pytest.mark.seconds
 def test_run_card_and_report_say_it(tmp_path, capsys):
     """Labels of EMT measured with the same EMT: every sound ratio is 1."""
     spoil = {

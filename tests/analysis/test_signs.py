@@ -50,6 +50,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return write(tmp_path_factory.mktemp("signs") / "run", hostile=False)
 
 
+@pytest.mark.seconds
 def test_every_difference_has_the_sign_of_the_columns_or_says_why(whole: Run) -> None:
     first, second = sides([whole])
     rows = compare(first, second)
@@ -114,6 +115,7 @@ def test_estimates_of_known_values_have_the_sign_of_b_minus_a() -> None:
         assert paired_median_estimate(first, second).difference == pytest.approx(expected)
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("order", [(SOFT, MINE), (MINE, SOFT)])
 @pytest.mark.parametrize("named", [(), (SOFT, MINE), (MINE, SOFT)])
 def test_the_parent_is_subtracted_from_its_correction(tmp_path, capsys, order, named):
@@ -134,6 +136,7 @@ def test_the_parent_is_subtracted_from_its_correction(tmp_path, capsys, order, n
     assert pair.table.title == f"{MINE} minus {SOFT}"
 
 
+@pytest.mark.seconds
 def test_parents_of_parents_and_of_another_run(tmp_path: Path) -> None:
     models = {AGAIN: 1.0, STIFF: 1.05, MINE: 0.96, SOFT: 0.8}
     run = few(tmp_path / "run", models, {AGAIN: MINE, MINE: SOFT})

@@ -71,6 +71,7 @@ def values(result):
     return result.comparison.value(Variant.FIXED), result.comparison.value(Variant.RELAXED)
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("scale", [1.0, 1.01])
 def test_a_vacancy_breaks_half_of_its_bonds(scale):
     """Twelve bonds are gone, six of which the atom has in the crystal that it goes to: 6 x strength."""
@@ -97,6 +98,7 @@ def test_relaxing_at_the_crystals_own_cell_never_raises_the_energy(load_model):
     assert relaxed.model <= fixed.model + 2e-3
 
 
+@pytest.mark.seconds
 @pytest.mark.usefixtures("_short_bonds")
 def test_an_antisite_pair_needs_no_chemical_potential():
     """In rocksalt each atom has six unlike neighbours: twelve bonds become AA or BB."""
@@ -176,6 +178,7 @@ class Corrected(CountedBonds):
         return replace(prediction, energy=prediction.energy + mp2020_correction(atoms))
 
 
+@pytest.mark.seconds
 @pytest.mark.usefixtures("_short_bonds")
 @pytest.mark.parametrize("elemental", [False, True])
 def test_energy_corrections_are_taken_off(elemental):
@@ -310,6 +313,7 @@ def test_one_vacancy_for_each_kind_of_site():
         assert np.linalg.norm(offset, axis=1).min() < 1e-9
 
 
+@pytest.mark.seconds
 def test_all_point_defects_of_rocksalt():
     crystal = bulk("MgO", "rocksalt", a=4.25)
     found = {case.name: case for case in point_defects(crystal, "MgO", Mode.FULL)}

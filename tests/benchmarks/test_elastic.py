@@ -97,6 +97,7 @@ def test_atoms_relax_in_the_strained_cell():
     assert found[5, 5] == pytest.approx((found[0, 0] - found[0, 1]) / 2, abs=1e-9)
 
 
+@pytest.mark.seconds
 def test_forces_that_are_left_do_not_matter(monkeypatch):
     """In a soft crystal a strain causes forces below 1e-3 eV/Å, which are 3 % of a constant if they stay."""
     hcp = bulk("Mg", "hcp", a=3.0, c=3.0 * np.sqrt(8 / 3))
@@ -189,6 +190,7 @@ def turned(atoms, vector=(20, 35, 50)):
     return out
 
 
+@pytest.mark.seconds
 def test_the_axes_of_the_file_do_not_matter():
     """Constants are along axes of the crystal, from strains that are tied to it."""
     model = Springs(A / np.sqrt(2), STIFFNESS)
@@ -211,6 +213,7 @@ def test_the_lowest_eigenvalue_is_that_of_the_tensor():
         assert np.linalg.eigvalsh(rotated).min() < 40  # Voigt's matrix does not do
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("cell", ["primitive", "conventional", "turned"])
 def test_emt_copper_from_a_file(cell, tmp_path):
     """C11 166.7, C12 111.2, C44 86.5 GPa by strain and stress along the cubic axes."""
@@ -284,6 +287,7 @@ def test_results_come_back_from_arrays():
         json.dumps(SUITE.numbers(again))
 
 
+@pytest.mark.seconds
 def test_a_structure_without_reference():
     model = Springs(A / np.sqrt(2), STIFFNESS)
     cases = SUITE.structure_cases(StructureRequest(fcc(), "mine", 1, None))
@@ -301,6 +305,7 @@ def test_a_failing_material_leaves_the_others_standing():
     assert "polonium is refused" in str(failed[0].error)
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("noise", [0.0, 1e-7, 1e-5])
 @pytest.mark.parametrize("angle", [0.0, 1e-3, 37.0])
 def test_symmetry_of_cells_that_miss_it(noise, angle):

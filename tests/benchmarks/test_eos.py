@@ -139,6 +139,7 @@ def test_curves_without_a_minimum_are_counted():
     assert rows[FIXED, "bulk_modulus_scale_median"].n_below == 0
 
 
+@pytest.mark.seconds
 def test_curves_without_a_minimum_keep_their_rank():
     """Two of nine, one that expands and one that shrinks: medians are those of far values."""
     errors = np.array([-0.02, -0.01, 0.0, 0.005, 0.01, 0.015, 0.02])
@@ -166,6 +167,7 @@ def test_curves_without_a_minimum_keep_their_rank():
     assert rows[RELAXED, "share_softened"].n_cases == 9
 
 
+@pytest.mark.seconds
 def test_results_come_back_from_arrays():
     for points in (True, False):
         result = measured(SUITE, Squeezable(CURVE), [reference_case(points=points)])["toy"]
@@ -201,6 +203,7 @@ def test_a_failing_material_leaves_the_others_standing():
     assert row.value == pytest.approx(1, rel=1e-6)
 
 
+@pytest.mark.seconds
 def test_rows_over_materials():
     results = []
     for k, scale in enumerate((0.7, 0.8, 0.9, 0.85, 0.95, 1.1)):

@@ -239,6 +239,7 @@ OVER, SLOPE = hop(7), hop(x=np.linspace(-WELL, -0.4 * WELL, 8))[:-1]
 UPHILL = RISING + np.array([0, 0, 0.05, 0.1, 0.3, 0.1, 0])
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize(
     ("energies", "images", "where"),
     [
@@ -533,6 +534,7 @@ def test_a_path_file_and_its_pictures(tmp_path, capsys):
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.seconds
 def test_a_structure_and_an_ion(tmp_path, capsys):
     """The shortest hop alone in quick mode; both ends of it are the same crystal with one vacancy."""
     bulk("Cu", "fcc", a=3.61).write(tmp_path / "Cu.cif")

@@ -60,6 +60,7 @@ def dft_case(truth, name="lattice", **options):
     return lattice_case(name, displacements=displacements, forces=forces, **options)
 
 
+@pytest.mark.seconds
 def test_dispersion_of_a_lattice():
     """Longitudinal and transverse springs of a simple cubic lattice, in closed form."""
     model = HarmonicLattice(A, along=3.0, across=0.7)
@@ -87,6 +88,7 @@ def test_dispersion_of_a_chain():
     np.testing.assert_allclose(found, 2 * np.sqrt(3.0 / MASS) * np.sin(np.pi * q) * unit, atol=1e-6)
 
 
+@pytest.mark.seconds
 def test_a_scaled_model_has_the_scale():
     """All frequencies go with sqrt(c), and the curvature scale is c."""
     case = dft_case(HarmonicLattice(A, 3.0, 0.7))
@@ -103,6 +105,7 @@ def test_a_scaled_model_has_the_scale():
         assert np.isnan(metrics[RELAXED].force_constant_slope)
 
 
+@pytest.mark.seconds
 def test_the_right_model_has_no_error():
     truth = HarmonicLattice(A, 3.0, 0.7)
     metrics = by_variant(SUITE, measured(SUITE, truth, [dft_case(truth)])["lattice"])[FIXED]
@@ -113,6 +116,7 @@ def test_the_right_model_has_no_error():
     assert metrics.stability_right == 1
 
 
+@pytest.mark.seconds
 def test_imaginary_modes_never_disappear():
     """Counted, listed, and judged by DFT; thermodynamics and slopes are not made of them."""
     stable, unstable = HarmonicLattice(A, 3.0, 0.7), HarmonicLattice(A, 3.0, -0.2)
@@ -147,6 +151,7 @@ def test_imaginary_modes_never_disappear():
     )
 
 
+@pytest.mark.seconds
 def test_thermodynamics_of_imaginary_modes_keep_their_rank():
     """A mode that goes to zero has the largest C and S, and F of minus infinity: there it ranks."""
     truth = HarmonicLattice(A, 3.0, 0.7)
@@ -173,6 +178,7 @@ def test_thermodynamics_of_imaginary_modes_keep_their_rank():
     assert rows[FIXED, "entropy_mae"].n_cases == 8
 
 
+@pytest.mark.seconds
 def test_what_is_not_comparable_is_not_a_failure():
     truth = HarmonicLattice(A, 3.0, 0.7)
     case = dft_case(truth, fixed_only="the reference is as built")
@@ -183,6 +189,7 @@ def test_what_is_not_comparable_is_not_a_failure():
     assert "not comparable" in SUITE.case_table([result]).notes[0]
 
 
+@pytest.mark.seconds
 def test_a_failing_material_leaves_the_others_standing():
     cases = [lattice_case("good"), lattice_case("bad", symbol="Po")]
     model = HarmonicLattice(A, 3.0, 0.7)
@@ -194,6 +201,7 @@ def test_a_failing_material_leaves_the_others_standing():
     assert "no verdict" in SUITE.verdict(rows, "toy")
 
 
+@pytest.mark.seconds
 def test_results_come_back_from_arrays():
     truth = HarmonicLattice(A, 3.0, 0.7)
     for case in (dft_case(truth), lattice_case(heat_capacity=24.0, fixed_only="as built")):
@@ -205,6 +213,7 @@ def test_results_come_back_from_arrays():
         json.dumps(SUITE.numbers(again))
 
 
+@pytest.mark.seconds
 def test_pictures():
     """DFT and two models in one picture: bands on every segment, imaginary ones below zero."""
     truth, unstable = HarmonicLattice(A, 3.0, 0.7), HarmonicLattice(A, 3.0, -0.2)
@@ -313,6 +322,7 @@ def test_a_relaxed_cell_keeps_its_symmetry():
     np.testing.assert_allclose(moved[1::2, 2] - moved[::2, 2], 0.05, atol=1e-3)
 
 
+@pytest.mark.seconds
 def test_structures_get_a_supercell_that_is_large_enough():
     crystal = Crystal.of(bulk("Si", "diamond", a=5.43))
     assert len(crystal.unitcell) == 8
@@ -441,6 +451,7 @@ def published(name):
 HIGHEST = {"MgO": 17.99, "NaCl": 6.28, "Si": 15.11, "MgB2": 24.26}
 
 
+@pytest.mark.seconds
 def test_frequencies_of_published_force_sets():
     data = published("phonopy-examples")
     for case in SUITE.cases(data, Mode.FULL):
@@ -459,6 +470,7 @@ def test_frequencies_of_published_force_sets():
         assert (fitting.min() < -0.1) == (case.name == "CaTiO3")
 
 
+@pytest.mark.seconds
 def test_forces_of_barium_zirconate_obey_the_sum_rule():
     (case,) = SUITE.cases(published("mlip-arena-bazro3"), Mode.FULL)
     assert case.fixed_only is not None
@@ -470,6 +482,7 @@ def test_forces_of_barium_zirconate_obey_the_sum_rule():
     assert np.abs(centre - 4.258).min() < 2e-3
 
 
+@pytest.mark.seconds
 def test_heat_capacities_are_per_mole_of_atoms():
     cases = SUITE.cases(published("matcalc-phonon"), Mode.STANDARD)
     assert len(cases) == 100
@@ -479,6 +492,7 @@ def test_heat_capacities_are_per_mole_of_atoms():
 # ---- masses of the input, and atoms that nothing holds
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("factor", [0.5, 2.0, 3.7])
 def test_frequencies_go_with_the_root_of_the_inputs_mass(factor):
     heavy = cubic(A)
@@ -539,6 +553,7 @@ def test_lithium_hydride_and_deuteride(load_model):
     assert highest[0] / highest[1] == pytest.approx(np.sqrt(reduced[1] / reduced[0]), rel=1e-3)
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("symbol", ["Cs", "Rb", "K"])
 def test_atoms_that_nothing_holds_are_named(symbol):
     wide = bulk(symbol, "bcc", a=7.0)

@@ -86,6 +86,7 @@ def test_an_ideal_mixture_has_no_mixing_energy_and_no_ranking():
     assert_allclose(rows["mae"].value, 0.0, atol=1e-9)
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("scale", [1.0, 1.01])
 def test_unlike_bonds_are_counted(scale):
     """Four sites, three of them Cu: half of all bonds are unlike; two of four: two thirds."""
@@ -222,6 +223,7 @@ def test_the_embedded_set(load_model):
     assert SUITE.numbers(result)["fraction"] == 0.5
 
 
+@pytest.mark.seconds
 def test_alloys_of_monbtaw():
     """Each decoration once, relaxed; all end members are found among the surfaces' bulks."""
     data = published("monbtaw")

@@ -51,6 +51,7 @@ def values(result):
     return result.comparison.value(Variant.FIXED), result.comparison.value(Variant.RELAXED)
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("face", list(FACES))
 @pytest.mark.parametrize("scale", [1.0, 1.01])
 def test_a_slab_of_bonds_costs_half_of_each_broken_bond(face, scale):
@@ -67,6 +68,7 @@ def test_a_slab_of_bonds_costs_half_of_each_broken_bond(face, scale):
     assert (fixed.flags, relaxed.flags) == ((), ())
 
 
+@pytest.mark.seconds
 def test_relaxing_never_raises_the_energy():
     model = umlip_bench.potential("ase:ase.calculators.lj:LennardJones", dtype="float64")
     relaxed = next(run_requests(model, [Relax(bulk("Ar", "fcc", a=1.6), cell=True, fmax=1e-4)]))
@@ -159,6 +161,7 @@ def test_a_slab_of_another_crystal_is_told():
         slabs.strained_like(copper_slab("100"), bulk("Ti", "hcp", a=2.95, c=4.68), relaxed)
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("name", ["mlearn", "monbtaw", "pymatgen-wulff"])
 def test_published_slabs_are_found_in_their_crystals(name):
     cases = published(name).of_task("surfaces")
@@ -174,6 +177,7 @@ def test_published_slabs_are_found_in_their_crystals(name):
 # ---- from a structure alone
 
 
+@pytest.mark.seconds
 def test_nearest_neighbour_crystal_is_a_truncated_octahedron():
     """Energies as bonds are counted; the shape is the regular one, its hexagons 77.6 % of the area."""
     request = StructureRequest(bulk("Cu", a=A), "Cu", 1, None)
@@ -202,6 +206,7 @@ def test_nearest_neighbour_crystal_is_a_truncated_octahedron():
     assert "78%" in {cell for row in table.rows for cell in row}
 
 
+@pytest.mark.seconds
 def test_polar_faces_are_left_out_by_name():
     magnesia = bulk("MgO", "rocksalt", a=4.25)
     cases = SUITE.structure_cases(StructureRequest(magnesia, "MgO", 1, None))

@@ -140,6 +140,7 @@ def shown(arguments, capsys, program):
     return capsys.readouterr().out
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
 def test_every_help_has_an_example_and_what_every_command_has(command, capsys):
     program, *words = command.name.split()
@@ -151,6 +152,7 @@ def test_every_help_has_an_example_and_what_every_command_has(command, capsys):
     assert first in " ".join(help_text.split())
 
 
+@pytest.mark.seconds
 def test_examples_are_not_broken_into_lines(capsys, monkeypatch):
     """However narrow the terminal: they are to be copied."""
     monkeypatch.setenv("COLUMNS", "50")
@@ -219,6 +221,7 @@ def test_a_reader_that_has_seen_enough(arguments):
     assert process.returncode == 0
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("words", EXAMPLES.values(), ids=EXAMPLES)
 def test_every_example_is_a_command_line(words, monkeypatch, capsys):
     """Its options are there, and its values of their kind."""

@@ -117,6 +117,7 @@ def test_the_table_has_every_option_that_takes_a_number():
     assert table == set(OPTIONS)
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize(("command", "name"), OPTIONS)
 def test_only_numbers_of_its_kind_are_taken(command, name, capsys):
     words = command.split()
@@ -174,6 +175,7 @@ def test_values_of_settings_are_held_to_the_same_limits():
     assert not WHOLE.allow(0.5)
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

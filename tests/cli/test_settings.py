@@ -66,6 +66,7 @@ def cases(folder):
 # ---- what commands leave
 
 
+@pytest.mark.seconds
 def test_a_run_is_reproduced_by_its_settings(here):
     given = ("high-energy", "--model", LJ, "--data", "my.xyz", "--dtype", "float64")
     assert run(*given, "--device", "cpu", "--out", "first") == 0
@@ -85,6 +86,7 @@ def test_what_was_not_named_is_resolved(here):
     assert settings(here / "all" / "settings.yaml")["suites"] == ["high-energy"]
 
 
+@pytest.mark.seconds
 def test_every_command_on_a_folder_leaves_its_settings(here):
     common = ("high-energy", "--data", "my.xyz", "--device", "cpu", "--out", "both")
     morse = "ase:ase.calculators.morse:MorsePotential"
@@ -94,6 +96,7 @@ def test_every_command_on_a_folder_leaves_its_settings(here):
     assert left == [[morse], [LJ]]  # settings-2.yaml sorts before settings.yaml
 
 
+@pytest.mark.seconds
 def test_a_relaxation_is_reproduced_by_its_settings(here):
     command = ["relax", "my.xyz", "--model", LJ, "--steps", "3", "--device", "cpu"]
     assert main([*command, "--out", "one.xyz"]) == 0
@@ -127,6 +130,7 @@ def test_the_command_line_goes_before_the_file(here):
     assert (left["model"], left["dtype"]) == ([LJ], "float64")
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -185,6 +189,7 @@ VALUES = {
 """Values of every kind, by command."""
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("kind", VALUES)
 def test_a_command_comes_back_from_what_it_leaves(here, monkeypatch, kind):
     values = {

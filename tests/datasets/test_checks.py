@@ -52,6 +52,7 @@ def test_stress_of_the_wrong_sign():
     assert "opposite sign" in message
 
 
+@pytest.mark.seconds
 def test_energies_per_atom():
     spoilt = [replace(f, energy=f.energy / len(f.atoms)) for f in FRAMES]
     assert any("per atom" in message for message in findings(spoilt))
@@ -78,6 +79,7 @@ def test_forces_that_do_not_sum_to_zero():
     assert finding.frames == (frame.index,)
 
 
+@pytest.mark.seconds
 def test_duplicates_with_and_without_the_same_label():
     copy = replace(FRAMES[3], index=99)
     (finding,) = check_frames([*FRAMES, copy])

@@ -102,12 +102,14 @@ MISTAKES = {
 }
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("name", CRYSTALS)
 def test_sound_labels_have_no_finding(name):
     assert faults(frames(name)) == []
     assert faults(frames(name, sheared=False)) == []
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("crystal", CRYSTALS)
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_is_named(mistake, crystal):
@@ -151,10 +153,12 @@ def test_forces_of_a_single_frame_have_its_symmetry(symbol):
     assert "another order of atoms" in fault.message
 
 
+@pytest.mark.seconds
 def test_published_labels_have_no_finding():
     assert faults(datasets.load("pbe-mini").frames) == []
 
 
+@pytest.mark.seconds
 def test_the_command_names_each_mistake(tmp_path, capsys):
     from umlip_bench.datasets import extxyz
 
@@ -171,6 +175,7 @@ def test_the_command_names_each_mistake(tmp_path, capsys):
     assert not any("sound" in line.split(": ")[0] for line in said)
 
 
+@pytest.mark.seconds
 def test_the_shared_input_is_named_in_full():
     if not SHARED.exists():
         pytest.skip("the collection of inputs that went wrong is not beside this checkout")

@@ -53,6 +53,7 @@ def refused(done):
     return done.stderr
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("command", [[], ["list"], ["fetch"], ["verify"], ["show"]])
 def test_every_help_has_an_example(cli, command):
     done = cli(*command, "--help")
@@ -61,6 +62,7 @@ def test_every_help_has_an_example(cli, command):
     assert " ".join(["umlip-bench", "data", *command]) in examples
 
 
+@pytest.mark.seconds
 def test_list(cli):
     done = cli("list")
     assert done.returncode == 0
@@ -74,6 +76,7 @@ def test_list(cli):
     assert "Deng 2025" in wbm
 
 
+@pytest.mark.seconds
 def test_list_as_json(cli):
     entries = {entry["id"]: entry for entry in json.loads(cli("list", "--json").stdout)}
     assert list(entries) == ["pbe-mini", *catalogue()]
@@ -88,6 +91,7 @@ def test_list_as_json(cli):
     assert gaas["size"] == 248906
 
 
+@pytest.mark.seconds
 def test_show(cli):
     done = cli("show", "mlearn")
     assert done.returncode == 0
@@ -98,6 +102,7 @@ def test_show(cli):
     assert "high-energy: 15" in cli("show", "pbe-mini").stdout
 
 
+@pytest.mark.seconds
 def test_show_of_what_is_here(cli):
     text = cli("show", "pbe-mini").stdout
     assert "structures with each element: Mg " in text
@@ -105,6 +110,7 @@ def test_show_of_what_is_here(cli):
     assert "mixing energy (eV/atom)" in text
 
 
+@pytest.mark.seconds
 def test_show_of_a_file(cli, tmp_path):
     path = tmp_path / "mine.xyz"
     assert cli("export", "pbe-mini", path, "--material", "SiC").returncode == 0
@@ -114,11 +120,13 @@ def test_show_of_a_file(cli, tmp_path):
     assert "no such file" in refused(cli("show", tmp_path / "missing.xyz"))
 
 
+@pytest.mark.seconds
 def test_show_counts_the_cases_of_what_is_here(cli, gaas):
     assert "defects: 8" in cli("show", SMALL, data=gaas).stdout
     assert "defects: 8" not in cli("show", SMALL).stdout
 
 
+@pytest.mark.seconds
 def test_unknown_names(cli):
     assert "Nearest ids: mlearn" in refused(cli("show", "mlern"))
     assert "Nearest ids: mlearn" in refused(cli("verify", "mlern"))
@@ -127,11 +135,13 @@ def test_unknown_names(cli):
     )
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("arguments", [[], ["mlearn", "--all"], ["--all", "--task", "eos"]])
 def test_fetch_needs_one_choice(cli, arguments):
     assert "ids, or --task TASK, or --all" in refused(cli("fetch", *arguments))
 
 
+@pytest.mark.seconds
 def test_fetch_of_a_file_needs_its_set(cli):
     message = refused(cli("fetch", "--task", "eos", "--file", "a.json"))
     assert "--file a.json needs exactly one ID" in message
@@ -139,6 +149,7 @@ def test_fetch_of_a_file_needs_its_set(cli):
     assert f"{SMALL} has no file 'a.json'" in message
 
 
+@pytest.mark.seconds
 def test_fetch_offline(cli):
     done = cli("fetch", "pbe-mini", SMALL, "pymatgen-wulff")
     message = refused(done)
@@ -151,6 +162,7 @@ def test_fetch_offline(cli):
         assert f"$UMLIP_BENCH_DATA/{id}/" in message
 
 
+@pytest.mark.seconds
 def test_fetch_by_task_finds_what_is_here(cli, gaas):
     done = cli("fetch", "--task", "defects", data=gaas)
     assert (done.returncode, done.stderr) == (0, "")
@@ -159,6 +171,7 @@ def test_fetch_by_task_finds_what_is_here(cli, gaas):
     )
 
 
+@pytest.mark.seconds
 def test_verify(cli, tmp_path):
     done = cli("verify")
     assert done.returncode == 0
@@ -179,6 +192,7 @@ def test_verify(cli, tmp_path):
     assert "surface_samples.json: missing" in done.stdout
 
 
+@pytest.mark.seconds
 def test_verify_of_a_published_set(cli, gaas):
     done = cli("verify", SMALL, data=gaas)
     assert (done.returncode, done.stdout) == (0, f"{SMALL}: 1 ok\n")

@@ -146,6 +146,7 @@ COORDINATES = {
 }
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("name", COORDINATES)
 def test_coordinates_are_never_wrapped(tmp_path, name):
     atoms, coordinates = COORDINATES[name]
@@ -167,6 +168,7 @@ MATRICES = {
 }
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("smith", [False, True])
 @pytest.mark.parametrize("name", MATRICES)
 def test_supercells_that_are_not_cubes(tmp_path, name, smith):
@@ -182,6 +184,7 @@ def test_supercells_that_are_not_cubes(tmp_path, name, smith):
     np.testing.assert_allclose(models(case, crystal), constants, atol=1e-7)
 
 
+@pytest.mark.seconds
 def test_a_conventional_cell_and_its_primitive_cell(tmp_path):
     cell = bulk("Cu", "fcc", a=3.6, cubic=True)
     for name, shift in (("here", 0.0), ("there", -0.3), ("below", -1e-13)):
@@ -193,6 +196,7 @@ def test_a_conventional_cell_and_its_primitive_cell(tmp_path):
         np.testing.assert_allclose(found, frequencies, atol=5e-3)
 
 
+@pytest.mark.seconds
 def test_another_supercell_in_the_file_is_refused(tmp_path):
     """Two atoms exchanged, atoms of another place, another lattice, other elements."""
 
@@ -254,6 +258,7 @@ WRONG = {
 }
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("name", WRONG)
 @pytest.mark.parametrize("crystal", ["AuCu3", "Cu"])
 def test_forces_in_another_order_are_refused(tmp_path, name, crystal):
@@ -267,6 +272,7 @@ def test_forces_in_another_order_are_refused(tmp_path, name, crystal):
     assert "trusted" in case.notes[-1]
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("residual", [0.02, 0.2, 2.0])
 def test_forces_at_rest_are_no_reason_to_refuse(tmp_path, residual):
     """A constant on each kind of atom, some larger than all that the displacement does."""
@@ -280,6 +286,7 @@ def test_forces_at_rest_are_no_reason_to_refuse(tmp_path, residual):
     assert "act on atoms at rest" in case.notes[0]
 
 
+@pytest.mark.seconds
 def test_units_that_are_not_those_of_the_code_are_refused(tmp_path):
     for what, unit in (("force", "hartree/au"), ("force", "Ry/au"), ("length", "au")):
         made(tmp_path, auCu3(), IDEAL)
@@ -290,6 +297,7 @@ def test_units_that_are_not_those_of_the_code_are_refused(tmp_path):
             datasets.load(str(tmp_path))
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("symprec", [1e-3, 1e-2])
 def test_the_tolerance_of_the_file_counts(tmp_path, symprec):
     """Of a cell that misses its symmetry by a tenth of the tolerance."""
@@ -303,6 +311,7 @@ def test_the_tolerance_of_the_file_counts(tmp_path, symprec):
     np.testing.assert_allclose(found[:, -1].max(), frequencies.max(), rtol=2e-3)
 
 
+@pytest.mark.seconds
 def test_isotopes_of_the_file_count(tmp_path):
     """Copper of mass 65, gold of 200; masses that are merely phonopy's defaults change nothing."""
     for name, masses in (
@@ -322,6 +331,7 @@ def test_isotopes_of_the_file_count(tmp_path):
     assert len(identities) == 3
 
 
+@pytest.mark.seconds
 def test_isotopes_on_some_sites_lower_the_symmetry():
     """One atom of four in fcc copper is heavier: no primitive cell makes one of them and the others."""
     cell = bulk("Cu", "fcc", a=3.6, cubic=True)
@@ -336,6 +346,7 @@ def test_isotopes_on_some_sites_lower_the_symmetry():
         Crystal(cell, TWOS, half)
 
 
+@pytest.mark.seconds
 def test_masses_of_a_structure_count():
     for masses in ([70.0], [63.546], [1.0]):
         cell = bulk("Cu", "fcc", a=3.6)
@@ -353,6 +364,7 @@ def test_masses_of_a_structure_count():
         )
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("count", [2, 4])
 @pytest.mark.parametrize("crystal", ["AuCu3", "wrapped", "layered"])
 def test_random_displacements_are_read(tmp_path, crystal, count):
@@ -368,6 +380,7 @@ def test_random_displacements_are_read(tmp_path, crystal, count):
     np.testing.assert_allclose(found, frequencies, atol=5e-3)
 
 
+@pytest.mark.seconds
 def test_random_displacements_in_another_order_are_refused(tmp_path):
     for number, change in enumerate(
         (WRONG["shuffled"], WRONG["reversed"], WRONG["wrong sign"], WRONG["rolled"])
@@ -389,6 +402,7 @@ def test_random_displacements_in_another_order_are_refused(tmp_path):
 COMMAND = ["run", "phonons", "--model", "ase:ase.calculators.emt:EMT", "--device", "cpu"]
 
 
+@pytest.mark.seconds
 def test_a_failing_case_leaves_the_others_standing(tmp_path, capsys):
     """A set that phonopy cannot solve is counted, one that is refused is named; a third is measured."""
     data = tmp_path / "data"
@@ -412,6 +426,7 @@ def test_a_failing_case_leaves_the_others_standing(tmp_path, capsys):
     assert "force sets left out, 1 of 1" in " ".join(shown.out.split())
 
 
+@pytest.mark.seconds
 def test_trust_order_goes_on(tmp_path, capsys):
     made(tmp_path / "x", auCu3(), IDEAL, change=repeated)
     command = [*COMMAND, "--data", str(tmp_path / "x"), "--out", str(tmp_path / "run")]
@@ -430,6 +445,7 @@ GIVEN = {
 }
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("name", GIVEN)
 def test_force_sets_that_went_wrong(tmp_path, name):
     folder = INPUTS / name
@@ -493,6 +509,7 @@ ASYMMETRIC = {
 }
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("taken_off", [False, True])
 @pytest.mark.parametrize("name", ASYMMETRIC)
 def test_forces_of_a_cell_that_misses_its_symmetry(tmp_path, name, taken_off):
@@ -506,6 +523,7 @@ def test_forces_of_a_cell_that_misses_its_symmetry(tmp_path, name, taken_off):
     assert metrics["fixed_force_constant_r2"] == pytest.approx(1, abs=1e-4)
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("amplitude", [1.0, 0.0])
 def test_forces_at_rest_of_random_displacements(tmp_path, amplitude):
     """A cell that is not at rest: two atoms of copper are 0.1 Å out of their plane."""
@@ -531,6 +549,7 @@ LOW = np.array([[0.02, 0.03, 0.01], [0.51, 0.48, 0.03], [0.47, 0.02, 0.53], [-0.
 """Of AuCu3 without any symmetry."""
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize(
     ("coordinates", "random", "pair", "said"),
     [
@@ -551,6 +570,7 @@ def test_two_exchanged_atoms_of_random_displacements(tmp_path, coordinates, rand
     assert "trusted" in case.notes[-1]
 
 
+@pytest.mark.seconds
 def test_a_crystal_without_symmetry_is_read(tmp_path):
     made(tmp_path / "x", auCu3(), LOW)
     assert len(datasets.load(str(tmp_path / "x")).of_task("phonons")) == 1

@@ -166,6 +166,7 @@ def test_stress_is_in_vasps_order_and_changes_sign():
     assert_allclose(vasp_json.KILOBAR, 6.24150907e-4, rtol=1e-8)
 
 
+@pytest.mark.seconds
 def test_stress_follows_the_strain_of_upstream_cells():
     """Independent of the order stated: shear and tension of the lattice show in the same components.
 

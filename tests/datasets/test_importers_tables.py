@@ -202,6 +202,7 @@ def phonons(load):
     return get
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("name", SIZES)
 def test_the_force_sets_have_the_published_sizes(load, phonons, name):
     case = load("phonopy-examples")[name]
@@ -289,6 +290,7 @@ def test_translations_cost_nothing(phonons, name):
         np.testing.assert_allclose(optical, OPTICAL_THZ[name], atol=0.002)
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("name", sorted(set(SIZES) - {"Si"}))
 def test_phonopy_reads_the_same_from_the_files(phonons, name):
     folder = folder_of("phonopy-examples") / name
@@ -304,6 +306,7 @@ def test_phonopy_reads_the_same_from_the_files(phonons, name):
     np.testing.assert_allclose(ph.qpoints.frequencies, direct.qpoints.frequencies, atol=0.002)
 
 
+@pytest.mark.seconds
 def test_barium_zirconate(load, phonons):
     (case,) = load("mlip-arena-bazro3").values()
     assert case.unitcell.get_volume() == pytest.approx(64.0, abs=1e-6)
@@ -457,6 +460,7 @@ def test_ionic_steps_of_the_outcars(name, steps):
     assert len(ase.io.read(path, format="vasp-out", index=":")) == steps
 
 
+@pytest.mark.seconds
 def test_image_2_lies_on_the_way_but_did_not_converge():
     path = folder_of("atomate2-approxneb") / "hop_3+1_image_2" / "vasprun.xml.gz"
     last = ase.io.read(path, format="vasp-xml", index=-1)

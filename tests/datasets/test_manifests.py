@@ -50,6 +50,7 @@ def test_a_folder_has_its_own(exported, tmp_path):
     assert manifest.caveats == ("few",)
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -94,6 +94,7 @@ def outcar(
     return path
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize(
     "name", ["OUTCAR", "OUTCAR.gz", "OUTCAR.relax2.gz", "OUTCAR_3", "Cu.OUTCAR"]
 )
@@ -292,6 +293,7 @@ def test_every_command_takes_it(tmp_path, capsys):
     assert len(collected.refused) == 1
 
 
+@pytest.mark.seconds
 def test_real_calculations(tmp_path):
     """VASP 6.4 of ten published relaxations: PBE, last forces below what they were to reach, a pressure."""
     located = DataStore().locate(catalogue.card("atomate2-approxneb"))

@@ -137,6 +137,7 @@ def written_with_few_digits(images, rng):
     return images
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
@@ -210,6 +211,7 @@ def test_images_without_energy_are_left_out_if_the_barrier_can_do_without(tmp_pa
     assert np.isnan(ours.barrier)
 
 
+@pytest.mark.seconds
 def test_two_end_points_are_interpolated(tmp_path):
     """No atom comes nearer than on the straight way, and the ion goes on all the time."""
     images, mover = magnesia()

@@ -320,6 +320,7 @@ PUBLISHED_FREQUENCIES = {
 MEASURED_OPTICAL = {"C": 39.9, "BN": 31.6, "SiC": 23.9, "LiF": 9.2, "GaAs": 8.0}
 
 
+@pytest.mark.seconds
 def test_phonons_are_those_of_other_codes(of):
     cases = of("phonons")
     assert set(cases) >= set(PUBLISHED_FREQUENCIES)
@@ -329,6 +330,7 @@ def test_phonons_are_those_of_other_codes(of):
         np.testing.assert_allclose(_frequencies(case, [0.5, 0.5, 0]), boundary, rtol=0.05)
 
 
+@pytest.mark.seconds
 def test_optical_phonons_are_near_those_measured(of):
     for name, case in of("phonons").items():
         found = _frequencies(case, [0, 0, 0])

@@ -153,6 +153,7 @@ def test_other_kinds_of_displacements_and_units_are_refused(tmp_path):
             datasets.load(str(tmp_path))
 
 
+@pytest.mark.seconds
 def test_a_published_set_is_the_same_as_ones_own():
     """phonopy's example of NaCl, read as a user's folder."""
     try:
@@ -169,6 +170,7 @@ def test_a_published_set_is_the_same_as_ones_own():
     assert measured.fixed_only is None
 
 
+@pytest.mark.seconds
 def test_a_run_on_ones_own_force_sets(tmp_path, capsys):
     """DFT is the model itself made a tenth stiffer: force constants 1/1.1 of it, frequencies the root."""
     cell = bulk("Ar", "fcc", a=1.6, cubic=True)

@@ -563,6 +563,7 @@ def test_the_second_process_goes_on_where_the_first_failed(server, store, three)
     assert sum(server.sent) <= sum(len(body) for body in server.bodies.values()) + CHUNK
 
 
+@pytest.mark.seconds
 def test_a_killed_download_is_gone_on_with(server, store, known):
     server.break_after = 4 * CHUNK
     server.hold.clear()

@@ -65,6 +65,7 @@ def test_folder_of_files_in_order_of_their_names(tmp_path):
     assert datasets.load(str(tmp_path)).sha256 != before
 
 
+@pytest.mark.seconds
 def test_vasp_output():
     """166 ionic steps of a published calculation, of which the first ended at NELM."""
     root = os.environ.get("UMLIP_BENCH_DATA", "")

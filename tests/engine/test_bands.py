@@ -241,6 +241,7 @@ def test_bands_converge_with_ase_and_have_its_barrier(emt: Potential) -> None:
     assert 0.6 < result.forward_barrier < 1.2
 
 
+@pytest.mark.seconds
 def test_fixed_atoms_and_components_stay_as_in_ase(emt: Potential) -> None:
     images, _ = vacancy_hop(bulk("Al", cubic=True).repeat((2, 2, 1)), 4)
     for image in images:
@@ -370,6 +371,7 @@ def toy_alone() -> list[np.ndarray]:
     return [numbers(run(TwoWells(), [request])[0]) for request in toy_pool()]
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize(
     ("structures", "capacity", "in_flight"),
     [
@@ -523,6 +525,7 @@ def test_end_points_that_are_no_minima_are_relaxed_or_flagged() -> None:
     assert not kept.converged[[0, -1]].any()
 
 
+@pytest.mark.seconds
 def test_approximate_bands_relax_as_ase_with_the_atoms_fixed(emt: Potential) -> None:
     images, mover = vacancy_hop(bulk("Cu", cubic=True).repeat((2, 2, 1)), 4)
     (result,) = run(emt, [ApproxBand(images, moving=mover, fmax=0.03)])

@@ -116,6 +116,7 @@ def partly_fixed(atoms: Atoms) -> Atoms:
     return atoms
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize(
     ("atoms", "steps"),
     [(crystal(), 150), (with_momenta(crystal()), 60), (partly_fixed(crystal()), 60)],
@@ -197,6 +198,7 @@ def standard_error(n_components: int, n_steps: int, correlated_steps: float) -> 
     return np.sqrt(2 / (n_components * n_steps / correlated_steps))
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("fixed", [None, np.array([True] * 40 + [False] * 60)])
 def test_an_ideal_gas_has_the_temperature_of_the_thermostat(fixed: np.ndarray | None) -> None:
     # Kinetic energies decorrelate as exp(-2 γ t): twice 1/(2 γ) is 10 steps of 2 fs.
@@ -238,6 +240,7 @@ def test_harmonic_wells_share_the_energy_equally() -> None:
     assert energies.std() == pytest.approx(expected * np.sqrt(2 / (3 * n)), rel=0.14)
 
 
+@pytest.mark.seconds
 def test_without_friction_the_energy_is_conserved(argon: Potential) -> None:
     def fluctuation(timestep: float, steps: int) -> float:
         options: dict[str, Any] = {"timestep": timestep, "friction": 0.0, "every": 1}
@@ -250,6 +253,7 @@ def test_without_friction_the_energy_is_conserved(argon: Potential) -> None:
     assert fluctuation(0.25, 200) == pytest.approx(fluctuation(0.5, 100) / 4, rel=0.2)
 
 
+@pytest.mark.seconds
 def test_at_zero_temperature_a_structure_comes_to_rest() -> None:
     (result,) = run(Springs(), [Langevin(chain(2, 0.2), 0.0, 3000, seed=1, friction=0.05)])
     assert result.temperatures[-1] < 1e-3

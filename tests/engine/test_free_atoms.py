@@ -64,6 +64,7 @@ def _emt() -> Any:
     return umlip_bench.potential(EMT, dtype="float64")
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize(
     "atoms",
     [
@@ -95,6 +96,7 @@ def test_a_gas_may_be_asked_about_and_simulated() -> None:
     assert isinstance(outcome, Done)
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("suite", SUITES)
 @pytest.mark.parametrize("name", ["fcc", "simple cubic", "rocksalt"])
 def test_suites_refuse_them(
@@ -131,6 +133,7 @@ class Leaves(Springs):
         return replace(found, stress=pull)
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("symbol", ["Fe", "Cs", "Al"])
 @pytest.mark.parametrize("suite", ["phonons", "eos"])
 def test_one_geometry_stands_where_the_relaxed_one_falls_apart(suite: str, symbol: str) -> None:

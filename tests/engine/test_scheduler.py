@@ -57,6 +57,7 @@ def results(
     return {key: result_of(outcome) for key, outcome in outcomes(model, tasks, **options).items()}
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("in_flight", IN_FLIGHT)
 @pytest.mark.parametrize("budget", BUDGETS)
 def test_results_do_not_depend_on_how_calls_are_filled(budget: int, in_flight: int) -> None:
@@ -68,6 +69,7 @@ def test_results_do_not_depend_on_how_calls_are_filled(budget: int, in_flight: i
     assert results(Wells(budget), walks()[::-1], in_flight=in_flight) == expected
 
 
+@pytest.mark.seconds
 def test_results_do_not_depend_on_how_calls_are_filled_lennard_jones() -> None:
     model = potential("ase:ase.calculators.lj:LennardJones", device="cpu")
 
@@ -172,6 +174,7 @@ def test_not_a_number_anywhere_in_a_prediction_is_a_failure(name: str) -> None:
     assert "finite" in str(outcome.error)
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("bad", [unpreparable, refused, not_finite])
 @pytest.mark.parametrize("budget", range(1, 12))
 @pytest.mark.parametrize("place", range(4))
@@ -363,6 +366,7 @@ def test_workers_make_the_same_graphs() -> None:
         assert found == {key: value for key, value in expected.items() if key != "bad"}
 
 
+@pytest.mark.seconds
 def test_workers_run_ahead_of_the_model() -> None:
     """While a call is computed, the graphs of the next are in the making, and no more than those."""
     model = Wells(edges_per_cpu_batch=200)

@@ -78,6 +78,7 @@ sys.exit(", ".join(slow & set(sys.modules)) or 0)
     assert "few DFT labels" in done.stdout
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_help_of_each_command_has_an_example(finetune, command):
     examples = finetune(command, "--help").stdout.split("examples:")[1]
@@ -138,6 +139,7 @@ def test_what_a_user_can_mend(finetune, bench, here):
     assert not (here / "x").exists()
 
 
+@pytest.mark.seconds
 def test_exporting_what_is_not_there(bench, here):
     export = ("data", "export", "pbe-mini", "two.xyz", "--material")
     assert "has no material 'Sic'; it has Al," in bench(*export, "Sic").stderr

@@ -189,6 +189,7 @@ def test_vasprun_that_used_up_its_electronic_steps_is_refused(tmp_path):
         finetune.collect([path], tmp_path / "o.xyz")
 
 
+@pytest.mark.seconds
 def test_vaspruns_of_published_calculations(tmp_path):
     import os
 

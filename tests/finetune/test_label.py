@@ -75,6 +75,7 @@ def stand_in(tmp_path, monkeypatch):
     return lambda: log.read_text().split()
 
 
+@pytest.mark.seconds
 def test_labels_are_in_order_and_computed_once(tmp_path, stand_in):
     out = tmp_path / "labels.xyz"
     frames = [copper(4), copper(2), copper(4)]
@@ -105,6 +106,7 @@ def gpaw_label_mesh(atoms):
     return mesh(atoms, 2.0)
 
 
+@pytest.mark.seconds
 def test_a_frame_that_fails_is_named_and_the_others_go_on(tmp_path, stand_in, capsys):
     ase.io.write(tmp_path / "frames.xyz", [copper(1), copper(3), copper(2)])
     command = ["label", "--engine", "gpaw", tmp_path / "frames.xyz", "--out", tmp_path / "out.xyz"]
@@ -134,6 +136,7 @@ def open_at_the_top(atoms):
     atoms.pbc = [True, True, False]
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize(
     ("spoil", "word"),
     [
@@ -191,6 +194,7 @@ def test_bad_frames_alone_are_refused(tmp_path, stand_in, capsys):
     assert not (tmp_path / "l.xyz").exists()
 
 
+@pytest.mark.seconds
 def test_a_killed_run_goes_on_and_leaves_no_worker_behind(tmp_path, stand_in, monkeypatch):
     monkeypatch.setenv("STAND_IN_SECONDS", "1")
     frames, out = tmp_path / "frames.xyz", tmp_path / "out.xyz"
@@ -264,6 +268,7 @@ def test_refusals(tmp_path, stand_in):
     assert out.read_text() == "something else"
 
 
+@pytest.mark.seconds
 def test_two_runs_do_not_write_to_the_same_place(tmp_path, stand_in):
     work = tmp_path / "out.xyz.work"
     work.mkdir()

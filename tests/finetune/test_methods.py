@@ -179,6 +179,7 @@ def test_options_of_other_methods_are_refused(here, capsys):
     assert "--epochs is not an option of the method mine" in capsys.readouterr().err
 
 
+@pytest.mark.seconds
 def test_ladder(here, capsys):
     assert run("ladder", *LABELS, "--out", "ladder.json") == 0
     found = json.loads((here / "ladder.json").read_text())
@@ -188,6 +189,7 @@ def test_ladder(here, capsys):
     assert found["recommended"] == "mine"
 
 
+@pytest.mark.seconds
 def test_curve(here):
     assert run("curve", *LABELS, "--sizes", "1,2", "--out", "curve") == 0
     rows = json.loads((here / "curve" / "curve.json").read_text())["rows"]
@@ -195,6 +197,7 @@ def test_curve(here):
     assert slopes == pytest.approx([1.0, 1.0])
 
 
+@pytest.mark.seconds
 def test_evaluate(here, capsys):
     data = ("--model", EMT_MODEL, "--labels", "cu.xyz", "--method", "mine", "--sizes", "1")
     assert run("evaluate", *data, "--out", "all.json") == 0
@@ -204,6 +207,7 @@ def test_evaluate(here, capsys):
     assert outcome["force_after"] < 1e-6 < outcome["force_before"]
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("command", ["fit", "ladder", "curve", "evaluate"])
 def test_help(here, capsys, command):
     assert main([command, "--help"]) == 0

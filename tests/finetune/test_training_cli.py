@@ -115,6 +115,7 @@ def test_e0(one, here, capsys, load_model):
     }
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -76,6 +76,7 @@ def in_file(atoms: Atoms, constants: np.ndarray) -> ElasticTensor:
     return ElasticTensor.from_voigt(constants).rotate(axes.T, tol=1e-6)
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(
     "name", ["copper", "zincblende", "magnesium", "anatase", "corundum", "perovskite", "monoclinic"]

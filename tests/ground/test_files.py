@@ -171,6 +171,7 @@ def test_a_write_that_fails_changes_nothing(tmp_path: Path, error: BaseException
     assert os.listdir(tmp_path) == ["file"]
 
 
+@pytest.mark.seconds
 def test_no_reader_sees_half(tmp_path: Path) -> None:
     path = tmp_path / "file"
     versions = [bytes([65 + k]) * 200_000 for k in range(2)]

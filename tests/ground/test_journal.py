@@ -199,6 +199,7 @@ def write_many(folder: Path, who: int) -> None:
         journal.append(f"both-{k}", Entry(k), {"k": np.array(k)})
 
 
+@pytest.mark.seconds
 def test_several_processes_write_at_the_same_time(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     processes = [context.Process(target=write_many, args=(tmp_path, k)) for k in range(3)]

@@ -51,6 +51,7 @@ def in_summary(row: Row, rows: list[dict]) -> bool:
     return row.to_json() in rows
 
 
+@pytest.mark.seconds
 def test_scales_and_overviews_are_rows_of_the_summary(report: Report, files) -> None:
     rows, _ = files
     shown = [scale.row for scale in report.scales]
@@ -142,6 +143,7 @@ def test_failures_and_counts(report: Report) -> None:
     assert counts == {SOFT: (N_MATERIALS + 10, 0), STIFF: (N_MATERIALS + 9, 1)}
 
 
+@pytest.mark.seconds
 def test_densities_hold_every_point(tmp_path: Path) -> None:
     run = write_large(tmp_path / "large", 30_000)
     report = gather([run], {})
@@ -163,6 +165,7 @@ def test_pairs_are_compared_case_by_case(report: Report) -> None:
     assert any(line[5] == row.difference for line in pair.table.rows)
 
 
+@pytest.mark.seconds
 def test_another_functional_stays_out_of_the_headlines(tmp_path: Path) -> None:
     run = write(tmp_path / "run", functional="r2SCAN")
     report = gather([run], {"by-hand": PBE})
@@ -170,6 +173,7 @@ def test_another_functional_stays_out_of_the_headlines(tmp_path: Path) -> None:
     assert all("r2SCAN" in member.warning for member in report.members)
 
 
+@pytest.mark.seconds
 def test_unknown_data_is_said_so(tmp_path: Path) -> None:
     report = gather([write(tmp_path / "run", data_functional="unknown")], {})
     assert all(member.comparable for member in report.members)
@@ -197,6 +201,7 @@ def test_pictures_are_the_results(report: Report, run: Run) -> None:
     assert names == ["Γ", "X", "S₀"]
 
 
+@pytest.mark.seconds
 def test_before_and_after_a_correction(run: Run, tmp_path: Path) -> None:
     folder = write_correction(tmp_path / "mended", run, 1.25)
     report = gather([run], {"by-hand": PBE}, [read_factor(folder)])
@@ -211,6 +216,7 @@ def test_before_and_after_a_correction(run: Run, tmp_path: Path) -> None:
     assert all(r.before.metric == r.after.metric for r in note.rows)
 
 
+@pytest.mark.seconds
 def test_a_correction_that_was_run_as_well_has_another_label(run: Run, tmp_path: Path) -> None:
     folder = write_correction(tmp_path / STIFF, run, 1.25)
     report = gather([run], {}, [read_factor(folder)])
@@ -219,6 +225,7 @@ def test_a_correction_that_was_run_as_well_has_another_label(run: Run, tmp_path:
         gather([run], {}, [read_factor(folder)] * 2)
 
 
+@pytest.mark.seconds
 def test_run_against_run(run: Run, tmp_path: Path) -> None:
     other = write(tmp_path / "two", hostile=False)
     report = gather([run, other], {})

@@ -60,6 +60,7 @@ class Outline(HTMLParser):
             self.text += data
 
 
+@pytest.mark.seconds
 def test_nothing_from_elsewhere(page: str) -> None:
     outline = Outline(page)
     addresses = [
@@ -131,6 +132,7 @@ def test_cell() -> None:
     assert cell(row(0.0)) == "0.000"
 
 
+@pytest.mark.seconds
 def test_every_chart_is_described_and_has_both_looks(report: Report) -> None:
     labels = tuple(member.label for member in report.members)
     for palette in (SCREEN, PRINT):
@@ -146,6 +148,7 @@ def test_every_chart_is_described_and_has_both_looks(report: Report) -> None:
                 assert ("var(--" in specs) == (palette is SCREEN)
 
 
+@pytest.mark.seconds
 def test_figures_for_print(report: Report, tmp_path: Path) -> None:
     names = [figure.name for figure in figures(report)]
     assert "scales" in names
@@ -162,6 +165,7 @@ def test_figures_for_print(report: Report, tmp_path: Path) -> None:
     assert written[1].read_bytes().startswith(b"%PDF")
 
 
+@pytest.mark.seconds
 def test_chosen_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = write(tmp_path / "run", hostile=False)
     command = ["report", str(run.path), "--out", str(tmp_path / "page.html")]
@@ -170,7 +174,8 @@ def test_chosen_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert main([*figures_of, "--only", *chosen, "--format", "svg", "png", "--dpi", "50"]) == 0
     names = {path.name for path in (tmp_path / "figures").iterdir()}
     stems = {"scales", "phonons-curvature-scale"}
-    assert names == {f"{stem}.{ending}" for stem in stems for ending in ("svg", "png")}
+    figures = {f"{stem}.{ending}" for stem in stems for ending in ("svg", "png")}
+    assert names == {*figures, "settings.yaml"}
     text = (tmp_path / "figures" / "scales.svg").read_text(encoding="utf-8")
     assert text.startswith("<svg")
     assert SOFT in text
@@ -191,6 +196,7 @@ def test_periodic_table() -> None:
     assert place("U")[0] > 7
 
 
+@pytest.mark.seconds
 def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = write(tmp_path / "run", hostile=False)
     assert main(["report", str(run.path)]) == 0
