@@ -184,7 +184,7 @@ def test_predictions_are_kept(folder: Path) -> None:
     (line,) = [m for m in read_cases(folder) if m["case"] == "AlN"]
     with np.load(folder / "predictions" / f"{line['key']}.npz") as stored:
         np.testing.assert_array_equal(
-            stored["forces_reference"], np.concatenate([f.forces for f in frames])
+            stored["frames/forces_reference"], np.concatenate([f.forces for f in frames])
         )
-        x, y = stored["forces_reference"].ravel(), stored["forces_model"].ravel()
+        x, y = stored["frames/forces_reference"].ravel(), stored["frames/forces_model"].ravel()
     assert (x @ y) / (x @ x) == pytest.approx(line["metrics"]["slope"], abs=1e-12)
