@@ -66,7 +66,7 @@ def test_every_help_has_an_example(cli, command):
 def test_list(cli):
     done = cli("list")
     assert done.returncode == 0
-    for id in ("pbe-mini", *catalogue()):
+    for id in (*embedded.names(), *catalogue()):
         assert id in done.stdout
     assert done.stdout == cli().stdout
     (mini,) = (line for line in done.stdout.splitlines() if "pbe-mini" in line)
@@ -79,7 +79,7 @@ def test_list(cli):
 @pytest.mark.seconds
 def test_list_as_json(cli):
     entries = {entry["id"]: entry for entry in json.loads(cli("list", "--json").stdout)}
-    assert list(entries) == ["pbe-mini", *catalogue()]
+    assert list(entries) == [*embedded.names(), *catalogue()]
     mini = entries["pbe-mini"]
     here = embedded.read("pbe-mini")
     assert (mini["here"], mini["n_structures"]) == (True, overview(here.cases).n_structures)
@@ -177,6 +177,7 @@ def test_verify(cli, tmp_path):
     assert done.returncode == 0
     assert done.stdout == (
         "pbe-mini: ok, comes with an installed package\n"
+        "debye-mini: ok, comes with an installed package\n"
         "ase-dcdft: ok, comes with an installed package\n"
     )
 
