@@ -132,7 +132,7 @@ def scan_metrics(
     )
 
 
-def remark(scan: AmplitudeScan, what: str, unit: str, ends: tuple[float, float]) -> str:
+def remark(scan: AmplitudeScan, what: str, unit: str, ends: tuple[float, float], of: str) -> str:
     """Curvatures at all amplitudes and the ripple in words, for the notes of a table of cases."""
     values = " / ".join(f"{each:.3g}" for each in scan.curvatures)
     at = " / ".join(f"{each:g}" for each in scan.amplitudes)
@@ -140,4 +140,4 @@ def remark(scan: AmplitudeScan, what: str, unit: str, ends: tuple[float, float])
     said = "" if np.isnan(ripple) else f", ripple {ripple:.2f}"
     off = [f"{each:g}" for each in scan.not_harmonic if each <= ends[1]]
     flag = f"; not harmonic at {', '.join(off)}" if off else ""
-    return f"{what} {values} {unit} at {at}{said}{flag}"
+    return f"{what} {values} {unit} at {at} {of}{said}{flag}"

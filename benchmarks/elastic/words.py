@@ -125,7 +125,7 @@ def case_table(materials: Sequence[ElasticComparison]) -> CaseTable:
             "unexplained",
             *(f"{failure} ({'; '.join(names)})" for failure, names in failures.items()),
             *(
-                f"{each.name}: {remark(each.scan, 'shear modulus', 'GPa', RIPPLE)} of strain"
+                f"{each.name}: {remark(each.scan, 'shear modulus', 'GPa', RIPPLE, 'of strain')}"
                 for each in materials
                 if each.scan is not None
             ),

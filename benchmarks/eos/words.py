@@ -90,7 +90,7 @@ def case_table(materials: Sequence[EosComparison]) -> CaseTable:
         )
         if each.scan is not None:
             notes.append(
-                f"{each.name}: {remark(each.scan, 'bulk modulus', 'GPa', AMPLITUDES)} of the volume"
+                f"{each.name}: {remark(each.scan, 'bulk modulus', 'GPa', AMPLITUDES, 'of the volume')}"
             )
         if each.note:
             notes.append(f"{each.name}: {each.note}")

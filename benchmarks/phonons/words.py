@@ -120,7 +120,7 @@ def case_table(materials: Sequence[PhononComparison]) -> CaseTable:
         if each.not_comparable:
             notes.append(f"{each.name}: not comparable once relaxed: {each.not_comparable}")
         if each.scan is not None:
-            notes.append(f"{each.name}: {remark(each.scan, 'mean ω²', 'THz²', RIPPLE)} (Å)")
+            notes.append(f"{each.name}: {remark(each.scan, 'mean ω²', 'THz²', RIPPLE, 'Å')}")
         if each.not_relaxed:
             notes.append(f"{each.name}: not relaxed: {each.not_relaxed}")
     return CaseTable(
