@@ -62,7 +62,8 @@ class PairedEstimate:
         How the interval was made, or would be made with more systems.
     p_value
         Two-sided, of no difference, by the method of the interval: at most 0.05 where zero is outside it,
-        else above; ``None`` without an interval.
+        else above; of clustered medians, where the sign test takes the place of Woodruff's interval, only
+        nearly so. ``None`` without an interval.
     """
 
     first: float

@@ -10,8 +10,6 @@ from rich.console import Console
 
 WIDTH_WITHOUT_TERMINAL = 120
 """Columns in a pipe or a log file; rich would take 80 and cut names short."""
-
-
 EXAMPLES = "examples:\n"
 """What help has command lines after."""
 
