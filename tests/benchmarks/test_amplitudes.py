@@ -33,11 +33,11 @@ def test_ripple_and_flag() -> None:
     scan = AmplitudeScan(amplitudes, np.array([0.23, 0.57, 0.93, 2.67]), np.full(4, np.nan))
     assert scan.ripple(*RIPPLE) == pytest.approx(np.log(0.93 / 0.23))
     assert scan.not_harmonic == AMPLITUDES[1:]
-    said = remark(scan, "mean ω²", "THz²", RIPPLE)
+    said = remark(scan, "mean ω²", "THz²", RIPPLE, "Å")
     assert said.endswith("ripple 1.40; not harmonic at 0.01, 0.03")
     smooth = AmplitudeScan(amplitudes, np.array([1, 1.02, 1.09, 1.5]), np.full(4, np.nan))
     assert smooth.not_harmonic == (0.1,)
-    assert "not harmonic" not in remark(smooth, "mean ω²", "THz²", RIPPLE)
+    assert "not harmonic" not in remark(smooth, "mean ω²", "THz²", RIPPLE, "Å")
     # Without a logarithm where a curvature is not positive, and not harmonic for sure.
     saddle = AmplitudeScan(amplitudes, np.array([-1.0, -0.5, 0.5, 1.0]), np.full(4, np.nan))
     assert np.isnan(saddle.ripple(*RIPPLE))
