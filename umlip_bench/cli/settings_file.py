@@ -51,7 +51,9 @@ def settings_comment(command: Command) -> str:
     return f"<!-- settings:\n{settings_text(command).replace('-->', '--&gt;')}-->\n"
 
 
-def fill_in(kind: type[Command], _app: object, _names: object, arguments: ArgumentCollection) -> None:
+def fill_in(
+    kind: type[Command], _app: object, _names: object, arguments: ArgumentCollection
+) -> None:
     """Give a command's options what the file of ``--config`` says, but those on the command line.
 
     Raises
