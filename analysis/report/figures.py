@@ -35,7 +35,7 @@ PER_ROW = 3
 
 
 def write(
-    drawn: Iterable[Figure],
+    charts: Iterable[Figure],
     folder: Path,
     only: Sequence[str] = ("*",),
     endings: Sequence[str] = ("png", "pdf"),
@@ -47,7 +47,7 @@ def write(
 
     Parameters
     ----------
-    drawn
+    charts
         As `figures` gives them, or `case_figures.case_figures`.
     folder
         Made if it is not there; figures of an earlier call are replaced.
@@ -72,7 +72,7 @@ def write(
     OutputError
         If a file cannot be written, or is there and not ours; no figure is written then.
     """
-    named = _named(drawn)
+    named = _named(charts)
     missing = [each for each in only if not any(fnmatchcase(name, each) for name in named)]
     if missing:
         raise DataError(
@@ -88,15 +88,15 @@ def write(
     for _, _, output in outputs:
         output.check()
     for figure, ending, output in outputs:
-        output.write_bytes(_drawn(figure, ending, pixels_per_inch))
+        output.write_bytes(drawn(figure, ending, pixels_per_inch))
         yield output.path
 
 
-def _named(drawn: Iterable[Figure]) -> dict[str, Figure]:
+def _named(charts: Iterable[Figure]) -> dict[str, Figure]:
     """Figures by a name that no other has, on any file system."""
     named: dict[str, Figure] = {}
     taken: set[str] = set()
-    for figure in drawn:
+    for figure in charts:
         name = figure.name
         # Names of cases that differ in signs alone.
         while name.lower() in taken:
@@ -106,7 +106,8 @@ def _named(drawn: Iterable[Figure]) -> dict[str, Figure]:
     return named
 
 
-def _drawn(figure: Figure, ending: str, pixels_per_inch: int) -> bytes:
+def drawn(figure: Figure, ending: str, pixels_per_inch: int) -> bytes:
+    """A figure in one of `ENDINGS`, in the colours of print."""
     import vl_convert
 
     version = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])

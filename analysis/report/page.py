@@ -26,7 +26,9 @@ from umlip_bench.analysis.report.comparison_charts import (
     pair_figure,
     relaxation_figure,
 )
-from umlip_bench.analysis.report.content import CorrectionRow, Member, Report
+from umlip_bench.analysis.report.comparison_content import CorrectionRow
+from umlip_bench.analysis.report.content import Report
+from umlip_bench.analysis.report.model_content import Member
 from umlip_bench.analysis.report.picture_charts import picture_figure
 from umlip_bench.analysis.report.style import SCREEN, Style, config
 from umlip_bench.analysis.summary import Row

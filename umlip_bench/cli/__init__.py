@@ -22,6 +22,7 @@ PROGRAM = Program(
     "umlip_bench.cli",
     {
         "run": "run benchmark suites",
+        "suites": "list suites, and what each of their numbers is",
         "relax": "relax structures with a model",
         "models": "list models, fetch weights",
         "data": "list reference data, fetch and check it",
