@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from umlip_bench.analysis.chemistry import ClassScale
 from umlip_bench.analysis.document import Section as CardSection
-from umlip_bench.analysis.force_chemistry import PredictorBin
+from umlip_bench.analysis.predictors import PredictorBin
 from umlip_bench.analysis.report.comparison_content import CorrectionNote, Pair, Relaxation, RunPair
 from umlip_bench.analysis.report.model_content import HeadlineScale, Member
 from umlip_bench.analysis.report.suite_content import SuiteSection
@@ -129,7 +129,7 @@ class ChemistrySection:
     classes
         Label of the model, and scale of its forces in a class of compounds.
     predictors
-        Label of the model, and slope of its forces in a bin of what may predict it.
+        Label of the model, and slope and inverse of its forces in a bin of what may predict it.
     """
 
     elements: tuple[ElementMap, ...]

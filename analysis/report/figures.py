@@ -14,7 +14,6 @@ from umlip_bench.analysis.report.charts import scales_figure, section_figures
 from umlip_bench.analysis.report.chemistry_charts import (
     class_figure,
     element_figure,
-    predictor_figure,
 )
 from umlip_bench.analysis.report.comparison_charts import (
     correction_figure,
@@ -23,6 +22,7 @@ from umlip_bench.analysis.report.comparison_charts import (
 )
 from umlip_bench.analysis.report.content import Report
 from umlip_bench.analysis.report.picture_charts import picture_figure
+from umlip_bench.analysis.report.predictor_charts import predictor_figure
 from umlip_bench.analysis.report.style import PRINT, Style, config
 from umlip_bench.ground.errors import DataError
 from umlip_bench.ground.outputs import COMMENT, PDF_COMMENT, PNG_METADATA, Output, make_folder

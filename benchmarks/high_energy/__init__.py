@@ -20,6 +20,7 @@ from umlip_bench.analysis.over_sums import (
 from umlip_bench.analysis.parity import Quantity
 from umlip_bench.analysis.softening import inverse_of, mae_of, r2_of, slope_of
 from umlip_bench.analysis.suite import Variant
+from umlip_bench.benchmarks.high_energy import distance
 from umlip_bench.benchmarks.high_energy.parity import energies, forces, stresses
 from umlip_bench.benchmarks.high_energy.words import caption, suspicious_table, verdict
 from umlip_bench.benchmarks.suite import Suite
@@ -38,7 +39,7 @@ def faults(material: MaterialComparison, variant: str) -> tuple[str, ...]:
 
 SUITE = Suite(
     name="high-energy",
-    version=2,
+    version=3,
     title="High-energy states",
     place=1,
     measured_by=f"{__name__}.measure",
@@ -144,6 +145,7 @@ SUITE = Suite(
             "eV/Å^3",
             (Median(name="stress_mae", always=True),),
         ),
+        *distance.metrics(),
         Metric("n_frames", lambda m: len(m.material.frames)),
         Metric("n_components", lambda m: m.forces.n),
     ),
