@@ -77,14 +77,14 @@ def _periodic(label: str, values: Sequence[ElementValue], style: Style) -> Chart
         alt.layer(
             base.mark_point(opacity=0).encode(x=x, y=y),
             empty.mark_rect(fill=None, stroke=style.palette.rule, strokeWidth=0.7).encode(
-                **edges, y2="bottom:Q"
+                **edges, y2=alt.Y2("bottom:Q")
             ),
             empty.mark_text(fontSize=9, color=style.palette.muted, opacity=0.7).encode(
-                x=x, y=y, text="symbol:N"
+                x=x, y=y, text=alt.Text("symbol:N")
             ),
             filled.mark_rect(cornerRadius=2).encode(
                 **edges,
-                y2="bottom:Q",
+                y2=alt.Y2("bottom:Q"),
                 color=alt.Color("step:O", legend=None).scale(
                     domain=list(range(n)), range=list(style.palette.steps)
                 ),
@@ -96,9 +96,11 @@ def _periodic(label: str, values: Sequence[ElementValue], style: Style) -> Chart
                 ],
             ),
             filled.mark_text(fontSize=11, fontWeight=600, dy=-5).encode(
-                x=x, y=y, text="symbol:N", color=letters
+                x=x, y=y, text=alt.Text("symbol:N"), color=letters
             ),
-            filled.mark_text(fontSize=9, dy=7).encode(x=x, y=y, text="words:N", color=letters),
+            filled.mark_text(fontSize=9, dy=7).encode(
+                x=x, y=y, text=alt.Text("words:N"), color=letters
+            ),
         )
         .resolve_scale(color="independent")
         .properties(height=310, title=alt.TitleParams(label))
@@ -195,11 +197,11 @@ def _predictor(
     return alt.layer(
         one,
         base.mark_rule(strokeWidth=1.2, opacity=0.5).encode(
-            x=alt.X("left:Q"), x2="right:Q", y=y, color=colour
+            x=alt.X("left:Q"), x2=alt.X2("right:Q"), y=y, color=colour
         ),
         base.transform_filter("isValid(datum.low) && isValid(datum.high)")
         .mark_rule(strokeWidth=2, clip=True)
-        .encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=colour),
+        .encode(x=x, y=alt.Y("low:Q"), y2=alt.Y2("high:Q"), color=colour),
         base.mark_point(filled=True, size=55, opacity=1).encode(
             x=x,
             y=y,
