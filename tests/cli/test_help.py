@@ -60,11 +60,11 @@ STANDS_FOR = {
 WRITTEN = {"chgnet-0.3.0": SOFT, "m3gnet-mp-2021.2.8": STIFF}
 """Those that are exchanged where the results of models are read."""
 BRIEF = {
-    "suggest": ["--equilibration", "20", "--interval", "10", "--enough-atoms", "8"],
-    "evaluate": ["--labels", "many.xyz", "--sizes", "1"],
-    "ladder": ["--method", "scalar", "--method", "e0"],
+    "suggest": [("--equilibration", "20"), ("--interval", "10"), ("--enough-atoms", "8")],
+    "evaluate": [("--labels", "many.xyz"), ("--sizes", "1")],
+    "ladder": [("--method", "scalar"), ("--method", "e0")],
 }
-"""Options that make an example short, where it has none of them."""
+"""Options that make an example short, where it does not have them."""
 
 SOFTER = """
 from ase.calculators.emt import EMT
@@ -281,9 +281,9 @@ def test_examples_of_corrections_do_what_they_say(words, here, capsys, load_mode
         load_model("chgnet-0.3.0")
     stands_for = {"m3gnet-mp-2021.2.8": STANDS_FOR["my.model"], "pbe-mini": "many.xyz"}
     arguments = [stands_for.get(word, word) for word in arguments]
-    more = BRIEF.get(name, [])
-    if not set(more) & set(arguments):
-        arguments += more
+    for option, value in BRIEF.get(name, []):
+        if option == "--method" or option not in arguments:
+            arguments += [option, value]
     if "--out" in arguments:
         shutil.rmtree(arguments[arguments.index("--out") + 1], ignore_errors=True)
     if "--pseudo-dir" in arguments:
