@@ -40,31 +40,18 @@ _OPENING = re.compile(r"(?m)^# /// script\s*$")
 
 
 @dataclass(frozen=True)
-class Index:
-    """Where packages are looked for besides pip's own settings.
-
-    Parameters
-    ----------
-    url
-        Of an index in the form of PyPI's.
-    explicit
-        Whether only packages that name it come from there, which pip cannot do.
-    """
-
-    url: str
-    explicit: bool = False
-
-
-@dataclass(frozen=True)
 class Extras:
     """The table ``[tool.umlip-bench]``.
 
     Parameters
     ----------
+    no_build_isolation
+        Packages that are compiled with what is installed by then: extensions of torch, as a rule.
     no_deps
         Packages that are installed without what they ask for: some ask for more than they need.
     """
 
+    no_build_isolation: tuple[str, ...] = ()
     no_deps: tuple[str, ...] = ()
 
 
@@ -80,8 +67,10 @@ class EnvironmentFile:
         All of it.
     dependencies
         Requirements, as pip takes them.
+    no_build_isolation
+        Packages that are compiled afterwards, with what is installed by then.
     no_deps
-        Packages that are installed afterwards, without what they ask for.
+        Packages that are installed at last, without what they ask for.
     requires_python
         Versions of Python that will do; any if it is empty.
     checkpoints
@@ -93,12 +82,15 @@ class EnvironmentFile:
     loads_paths
         Whether ``setup_from_path(path, device)`` is there, for a user's own weights.
     find_links, indexes
-        Where packages are looked for besides pip's own settings, of ``[tool.uv]``.
+        Where packages are looked for besides the installer's own settings, of ``[tool.uv]``.
+    not_routed
+        Packages that ``[tool.uv.sources]`` wants from one certain index, which is not done here.
     """
 
     path: Path
     text: str
     dependencies: tuple[str, ...]
+    no_build_isolation: tuple[str, ...]
     no_deps: tuple[str, ...]
     requires_python: SpecifierSet
     checkpoints: Mapping[str, str]
@@ -106,7 +98,8 @@ class EnvironmentFile:
     arguments: tuple[str, ...]
     loads_paths: bool
     find_links: tuple[str, ...] = ()
-    indexes: tuple[Index, ...] = ()
+    indexes: tuple[str, ...] = ()
+    not_routed: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -118,6 +111,7 @@ class EnvironmentFile:
         """Digest of what is installed: two files that agree in it can share a build."""
         parts = (
             self.dependencies,
+            self.no_build_isolation,
             self.no_deps,
             str(self.requires_python),
             self.find_links,
@@ -152,7 +146,8 @@ def read_environment_file(path: Path) -> EnvironmentFile:
 def parse_environment_file(text: str, path: Path) -> EnvironmentFile:
     """An environment file of its text; errors as of `read_environment_file`."""
     metadata = _Metadata(text, path)
-    extras = parse(Extras, metadata.table(TABLE, {"no-deps": "no_deps"}), f"{path}, [tool.{TABLE}]")
+    table = {key.replace("-", "_"): value for key, value in metadata.tool(TABLE).items()}
+    extras = parse(Extras, table, f"{path}, [tool.{TABLE}]")
     uv = metadata.tool("uv")
     try:
         tree = ast.parse(text, filename=str(path))
@@ -166,6 +161,7 @@ def parse_environment_file(text: str, path: Path) -> EnvironmentFile:
         path=path,
         text=text,
         dependencies=metadata.requirements(metadata.list_of("dependencies"), "dependencies"),
+        no_build_isolation=metadata.requirements(extras.no_build_isolation, "no-build-isolation"),
         no_deps=metadata.requirements(extras.no_deps, "no-deps"),
         requires_python=metadata.requires_python(),
         checkpoints=checkpoints,
@@ -174,6 +170,7 @@ def parse_environment_file(text: str, path: Path) -> EnvironmentFile:
         loads_paths="setup_from_path" in functions,
         find_links=_links(uv.get("find-links"), path),
         indexes=_indexes(uv.get("index"), path),
+        not_routed=tuple(sources) if isinstance(sources := uv.get("sources"), dict) else (),
     )
 
 
@@ -254,10 +251,6 @@ class _Metadata:
             raise ContentError(f"{self._path}: [tool.{name}] is no table: {table!r}")
         return table
 
-    def table(self, name: str, names: Mapping[str, str]) -> Mapping[str, object]:
-        """A table, its fields under the names that Python has for them."""
-        return {names.get(key, key): value for key, value in self.tool(name).items()}
-
 
 def _checkpoints(tree: ast.Module, path: Path) -> tuple[Mapping[str, str], tuple[str, ...]]:
     """The dict ``CHECKPOINTS``, and those of its entries that stand for a user's own weights."""
@@ -326,11 +319,11 @@ def _links(value: object, path: Path) -> tuple[str, ...]:
     return () if value is None else _texts(value, f"{path}: [tool.uv] find-links")
 
 
-def _indexes(value: object, path: Path) -> tuple[Index, ...]:
+def _indexes(value: object, path: Path) -> tuple[str, ...]:
     if value is None:
         return ()
     if not isinstance(value, list) or not all(
         isinstance(each, dict) and isinstance(each.get("url"), str) for each in value
     ):
         raise ContentError(f"{path}: [[tool.uv.index]] has to have a url each: {value!r}")
-    return tuple(Index(each["url"], each.get("explicit") is True) for each in value)
+    return tuple(each["url"] for each in value)

@@ -6,14 +6,13 @@ import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from umlip_bench.environments.cards import FAMILY, cards
 from umlip_bench.environments.environment import Environment
 from umlip_bench.environments.registry import built, known, located
 from umlip_bench.ground.errors import UnknownModelError
 from umlip_bench.ground.identity import identity
 from umlip_bench.ground.model_card import ModelCard, unlisted_card
-from umlip_bench.potentials.weights import Origin, Weights
-
-FAMILY = "environment"
+from umlip_bench.potentials.weights import Origin, Weights, WeightsStore
 
 
 @dataclass(frozen=True)
@@ -31,6 +30,11 @@ class EnvironmentWeights(Weights):
     environment: Environment
     checkpoint: str
 
+    @property
+    def loaded(self) -> str:
+        """What the environment file is to load: the checkpoint, or its file where that is in the store."""
+        return str(self.paths[0]) if self.paths else self.checkpoint
+
 
 def names_script(name: str) -> bool:
     """Whether a model's name begins with the path of a Python file."""
@@ -42,19 +46,25 @@ def names_environment(name: str) -> bool:
     return names_script(name) or known(_split(name)[0])
 
 
-def locate(name: str) -> EnvironmentWeights:
+def locate(name: str, store: WeightsStore) -> EnvironmentWeights:
     """Find a checkpoint of a built environment; nothing is started.
+
+    Weights that the environment's package does not bring are found or fetched, where their card says so.
 
     Parameters
     ----------
     name
         ``ENVIRONMENT:CHECKPOINT``, or ``path/to/file.py:CHECKPOINT``. Where the environment file takes a
         user's own weights, the checkpoint may be the path of a file.
+    store
+        Where weights are.
 
     Raises
     ------
     UnknownModelError
         If there is no such environment or checkpoint; says which there are.
+    WeightsError
+        If the weights cannot be had.
     UmlipBenchError
         If the environment is not built; names the command.
     """
@@ -68,7 +78,10 @@ def locate(name: str) -> EnvironmentWeights:
             f"{name!r}: the environment {file.name} {lacks}; write "
             f"{environment_name}:CHECKPOINT with one of {', '.join(file.checkpoints)}{weights}"
         )
-    return weights_of(built(environment_name), checkpoint, unlisted_card(checkpoint, FAMILY))
+    environment = built(environment_name)
+    card = cards(file).get(checkpoint) or unlisted_card(checkpoint, FAMILY)
+    fetched = store.fetch(card) if card.folder else None
+    return weights_of(environment, checkpoint, card, fetched)
 
 
 def _split(name: str) -> tuple[str, str]:
@@ -80,7 +93,9 @@ def _split(name: str) -> tuple[str, str]:
     return environment, checkpoint
 
 
-def weights_of(environment: Environment, checkpoint: str, card: ModelCard) -> EnvironmentWeights:
+def weights_of(
+    environment: Environment, checkpoint: str, card: ModelCard, fetched: Weights | None = None
+) -> EnvironmentWeights:
     """Identify a checkpoint of an environment.
 
     Parameters
@@ -91,21 +106,24 @@ def weights_of(environment: Environment, checkpoint: str, card: ModelCard) -> En
         One of its checkpoints, or a file of weights.
     card
         What is known of the model; its name and family are set here.
+    fetched
+        Its weights, where they are in the store.
 
     Returns
     -------
     EnvironmentWeights
         The digest is of the environment (installed versions, environment file, interpreter), the
-        checkpoint, the published digests of its weights, and the bytes of `checkpoint` where that is a
-        file.
+        checkpoint, the published digests of its weights, and the bytes of its file, where that is known.
     """
     path = Path(checkpoint)
-    own = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+    own = fetched.sha256 if fetched else None
+    if fetched is None and path.is_file():
+        own = hashlib.sha256(path.read_bytes()).hexdigest()
     published = [file.sha256 for file in card.files]
-    label = path.name if own else checkpoint
+    label = path.name if path.is_file() else checkpoint
     return EnvironmentWeights(
         card=replace(card, name=f"{environment.name}:{checkpoint}", family=FAMILY, files=()),
-        paths=(),
+        paths=fetched.paths if fetched else (),
         origin=Origin.ENVIRONMENT,
         sha256=identity("environment", environment.digest, label, published, own),
         environment=environment,

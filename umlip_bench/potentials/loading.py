@@ -105,7 +105,7 @@ def locate(name: str, store: WeightsStore) -> Weights:
             case "ase":
                 return _foreign(name)
             case environment_weights.FAMILY:
-                return environment_weights.locate(target)
+                return environment_weights.locate(target, store)
             case _:
                 return _given(target, prefix)
     path = Path(name)
@@ -121,7 +121,7 @@ def locate(name: str, store: WeightsStore) -> Weights:
     if not environment_weights.names_script(name) and path_and_head(name)[0].exists():
         return _given(name, None)
     if environment_weights.names_environment(name):
-        return environment_weights.locate(name)
+        return environment_weights.locate(name, store)
     # Versions put dots into names (chgnet-0.3.0); only separators and known endings mean a file.
     if "/" in name or name.split("@")[0].endswith((".model", ".pth", ".tar", ".pt")):
         raise UnknownModelError(
@@ -160,7 +160,7 @@ def _corrected(folder: Path, store: WeightsStore, above: tuple[Path, ...] = ()) 
                 else store.fetch(card_by_name(expected.name))
             )
         elif expected.family == environment_weights.FAMILY:
-            parent = environment_weights.locate(str(folder / expected.path))
+            parent = environment_weights.locate(str(folder / expected.path), store)
         elif expected.family != FAMILY:
             parent = _given(str(folder / expected.path), expected.family)
         elif (folder / expected.path).resolve() in above:

@@ -131,7 +131,7 @@ class WorkerPotential(Potential):
             raise WeightsError(f"{weights.card.name} is no checkpoint of an environment")
         worker = WorkerProcess(
             weights.environment,
-            weights.checkpoint,
+            weights.loaded,
             device=str(device),
             dtype=str(dtype).removeprefix("torch."),
         )
@@ -152,7 +152,7 @@ class WorkerPotential(Potential):
             )
         return WorkerReference(
             self.weights.environment,
-            self.weights.checkpoint,
+            self.weights.loaded,
             device=str(self.device),
             dtype=str(self.dtype).removeprefix("torch."),
         )
