@@ -24,6 +24,7 @@ from umlip_bench.environments.process import (
 )
 from umlip_bench.ground.elements import SYMBOLS
 from umlip_bench.ground.errors import StructureError, UmlipBenchError, WeightsError
+from umlip_bench.ground.limits import Limits
 from umlip_bench.ground.structures import describe
 from umlip_bench.potentials.adapters.neighbors import bare_graph
 from umlip_bench.potentials.adapters.worker_reference import WorkerReference
@@ -80,6 +81,11 @@ class WorkerPotential(Potential):
     device, dtype
         As asked for; `dtype` becomes the worker's own where that takes no wishes.
 
+    Attributes
+    ----------
+    seconds
+        That the worker has for a request, and `SECONDS_PER_ATOM` more.
+
     Raises
     ------
     UmlipBenchError
@@ -96,6 +102,7 @@ class WorkerPotential(Potential):
         device: torch.device,
         dtype: torch.dtype,
     ) -> None:
+        self.seconds = _seconds()
         self.weights = weights
         self.worker = worker
         self.device, self.dtype = device, dtype
@@ -109,7 +116,6 @@ class WorkerPotential(Potential):
         self.footprint = Footprint(1.0, BYTES_PER_EDGE if on_gpu else 0.0, 0.0)
         if on_gpu and not self.batched:
             self.memory_limit = self.peak_over_saved * BYTES_PER_EDGE * LARGEST_LOOP
-        self._seconds = float(os.environ.get(SECONDS_VARIABLE, SECONDS))
         self._try_out("dtype" in (hello.get("takes") or ()))
 
     @classmethod
@@ -182,7 +188,7 @@ class WorkerPotential(Potential):
             "cells": np.array([graph.cell for graph in graphs], dtype=float),
             "pbc": np.ones((len(graphs), 3), dtype=np.int64),
         }
-        seconds = self._seconds + SECONDS_PER_ATOM * sum(counts)
+        seconds = self.seconds + SECONDS_PER_ATOM * sum(counts)
         try:
             return self.worker.ask("evaluate", {"stress": stress}, arrays, seconds)
         except WorkerDied as death:
@@ -271,6 +277,16 @@ class WorkerPotential(Potential):
                 f"{stress:.2g} eV/Å³, of at most {tolerance.energy:g}, {tolerance.forces:g} and "
                 f"{tolerance.stress:g}; have setup return the package's ASE calculator instead"
             )
+
+
+def _seconds() -> float:
+    try:
+        return Limits(above=0.0).read(os.environ.get(SECONDS_VARIABLE, str(SECONDS)))
+    except ValueError as error:
+        raise UmlipBenchError(
+            f"{SECONDS_VARIABLE} is {str(error).replace(' is not ', '; it must be ')}: the seconds that a "
+            "worker has for a request"
+        ) from None
 
 
 def _elements(hello: Mapping[str, Any]) -> tuple[str, ...]:
