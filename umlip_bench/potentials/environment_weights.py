@@ -8,7 +8,7 @@ from pathlib import Path
 
 from umlip_bench.environments.cards import FAMILY, cards
 from umlip_bench.environments.environment import Environment
-from umlip_bench.environments.registry import built, known, located
+from umlip_bench.environments.registry import built, known, located, shipped
 from umlip_bench.ground.errors import UnknownModelError
 from umlip_bench.ground.identity import identity
 from umlip_bench.ground.model_card import ModelCard, unlisted_card
@@ -25,10 +25,13 @@ class EnvironmentWeights(Weights):
         Where the package that reads the weights is installed.
     checkpoint
         One that the environment file names, or the path of a file of weights.
+    named
+        What `locate` finds it by, from whichever folder.
     """
 
     environment: Environment
     checkpoint: str
+    named: str
 
     @property
     def loaded(self) -> str:
@@ -70,7 +73,12 @@ def locate(name: str, store: WeightsStore) -> EnvironmentWeights:
     """
     environment_name, checkpoint = _split(name)
     file, _ = located(environment_name)
-    own = file.loads_paths and Path(checkpoint).is_file()
+    if (
+        own := file.loads_paths
+        and checkpoint not in file.checkpoints
+        and Path(checkpoint).is_file()
+    ):
+        checkpoint = str(Path(checkpoint).absolute())
     if checkpoint not in file.checkpoints and not own:
         weights = " or a file of weights" if file.loads_paths else ""
         lacks = f"has no checkpoint {checkpoint!r}" if checkpoint else "alone is no model"
@@ -81,7 +89,8 @@ def locate(name: str, store: WeightsStore) -> EnvironmentWeights:
     environment = built(environment_name)
     card = cards(file).get(checkpoint) or unlisted_card(checkpoint, FAMILY)
     fetched = store.fetch(card) if card.folder else None
-    return weights_of(environment, checkpoint, card, fetched)
+    path = "" if environment_name in shipped() else f"{file.path}:{checkpoint}"
+    return weights_of(environment, checkpoint, card, fetched, named=path)
 
 
 def _split(name: str) -> tuple[str, str]:
@@ -94,7 +103,12 @@ def _split(name: str) -> tuple[str, str]:
 
 
 def weights_of(
-    environment: Environment, checkpoint: str, card: ModelCard, fetched: Weights | None = None
+    environment: Environment,
+    checkpoint: str,
+    card: ModelCard,
+    fetched: Weights | None = None,
+    *,
+    named: str = "",
 ) -> EnvironmentWeights:
     """Identify a checkpoint of an environment.
 
@@ -108,6 +122,8 @@ def weights_of(
         What is known of the model; its name and family are set here.
     fetched
         Its weights, where they are in the store.
+    named
+        What it is found by, where that is not its name.
 
     Returns
     -------
@@ -121,11 +137,13 @@ def weights_of(
         own = hashlib.sha256(path.read_bytes()).hexdigest()
     published = [file.sha256 for file in card.files]
     label = path.name if path.is_file() else checkpoint
+    name = f"{environment.name}:{checkpoint}"
     return EnvironmentWeights(
-        card=replace(card, name=f"{environment.name}:{checkpoint}", family=FAMILY, files=()),
+        card=replace(card, name=name, family=FAMILY, files=()),
         paths=fetched.paths if fetched else (),
         origin=Origin.ENVIRONMENT,
         sha256=identity("environment", environment.digest, label, published, own),
         environment=environment,
         checkpoint=checkpoint,
+        named=named or name,
     )

@@ -132,6 +132,7 @@ class WorkerPotential(Potential):
         worker = WorkerProcess(
             weights.environment,
             weights.loaded,
+            name=weights.card.name,
             device=str(device),
             dtype=str(dtype).removeprefix("torch."),
         )
