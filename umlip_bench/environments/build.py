@@ -9,7 +9,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Callable
-from pathlib import Path
 
 from umlip_bench.environments.environment import Environment
 from umlip_bench.environments.environment_file import EnvironmentFile
@@ -18,13 +17,13 @@ from umlip_bench.environments.installers import (
     Downloads,
     Installer,
     InstallersLock,
-    in_words,
     installer,
 )
 from umlip_bench.environments.interpreters import clean_environment
 from umlip_bench.environments.places import Place
 from umlip_bench.environments.record import Record, environment_of, read_record, write_record
 from umlip_bench.environments.registry import located
+from umlip_bench.environments.sizes import in_words, size_of
 from umlip_bench.ground.errors import ContentError, UmlipBenchError
 from umlip_bench.ground.lock import Lock
 
@@ -101,12 +100,6 @@ def remove(name: str) -> int:
         n_bytes = size_of(place.folder)
         _take_away(place)
     return n_bytes
-
-
-def size_of(folder: Path) -> int:
-    """Bytes of all files in a folder; links count nothing."""
-    files = (each for each in folder.rglob("*") if not each.is_symlink())
-    return sum(each.stat().st_size for each in files if each.is_file())
 
 
 def _whole(place: Place) -> Record | None:

@@ -21,6 +21,7 @@ import requests
 from umlip_bench.environments.environment_file import EnvironmentFile
 from umlip_bench.environments.interpreters import NoInterpreter, clean_environment, suitable
 from umlip_bench.environments.places import Place
+from umlip_bench.environments.sizes import in_words
 from umlip_bench.ground.errors import UmlipBenchError
 
 ALWAYS = ("ase", "numpy")
@@ -59,20 +60,6 @@ class Downloads:
             return f"{self.n_files} packages, of a size that their index does not tell"
         more = f", {self.n_unknown} of them of unknown size" if self.n_unknown else ""
         return f"{self.n_files} packages, {in_words(self.n_bytes)}{more}"
-
-
-def in_words(n_bytes: float) -> str:
-    """A number of bytes for people.
-
-    Examples
-    --------
-    >>> in_words(812), in_words(2_340_000_000)
-    ('812 bytes', '2.3 GB')
-    """
-    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if n_bytes >= size:
-            return f"{n_bytes / size:.1f} {unit}"
-    return f"{n_bytes:.0f} bytes"
 
 
 class Installer(ABC):

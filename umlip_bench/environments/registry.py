@@ -12,11 +12,7 @@ from umlip_bench.environments.environment import Environment
 from umlip_bench.environments.environment_file import EnvironmentFile, read_environment_file
 from umlip_bench.environments.places import Place, place_of
 from umlip_bench.environments.record import environment_of, read_record
-from umlip_bench.ground.errors import UmlipBenchError, UnknownModelError
-
-
-class NotBuilt(UmlipBenchError):
-    """An environment that is known, but not on this machine as it is needed."""
+from umlip_bench.ground.errors import NotBuilt, UnknownModelError
 
 
 @cache
@@ -80,11 +76,14 @@ def built(name: str) -> Environment:
     remedy = f"umlip-bench env build {name}"
     if record is None:
         raise NotBuilt(
-            f"the environment {file.name} is not on this machine; `{remedy}` builds it, once"
+            f"the environment {file.name} is not on this machine; `{remedy}` builds it, once, and so does "
+            "--yes with any command",
+            name,
         )
     if record.needs != file.needs:
         raise NotBuilt(
             f"the environment {file.name} was built when {record.source} asked for other packages than "
-            f"it does now; `{remedy}` builds it anew"
+            f"it does now; `{remedy}` builds it anew, and so does --yes with any command",
+            name,
         )
     return environment_of(file, place, record)
