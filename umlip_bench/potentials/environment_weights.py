@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import logging
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from umlip_bench.environments.cards import FAMILY, cards
 from umlip_bench.environments.environment import Environment
 from umlip_bench.environments.registry import built, known, located, shipped
-from umlip_bench.ground.errors import UnknownModelError
+from umlip_bench.ground.errors import OutputError, UnknownModelError, WeightsError
+from umlip_bench.ground.files import write_atomically
 from umlip_bench.ground.identity import identity
-from umlip_bench.ground.model_card import ModelCard, unlisted_card
+from umlip_bench.ground.model_card import ModelCard, WeightsFile, unlisted_card
 from umlip_bench.potentials.weights import Origin, Weights, WeightsStore
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -27,16 +32,60 @@ class EnvironmentWeights(Weights):
         One that the environment file names, or the path of a file of weights.
     named
         What `locate` finds it by, from whichever folder.
+    published
+        Files of weights that its card names.
     """
 
     environment: Environment
     checkpoint: str
     named: str
+    published: tuple[WeightsFile, ...] = ()
 
     @property
     def loaded(self) -> str:
         """What the environment file is to load: the checkpoint, or its file where that is in the store."""
         return str(self.paths[0]) if self.paths else self.checkpoint
+
+    def check_loaded(self, found: Mapping[str, str]) -> None:
+        """Hold files that were loaded to their published digests, or to those of the first time.
+
+        Parameters
+        ----------
+        found
+            sha256 by path. Those of a checkpoint without published ones are written beside the
+            environment file.
+
+        Raises
+        ------
+        WeightsError
+            If they are others; names the file.
+        """
+        digests = {(Path(path).name, digest) for path, digest in found.items()}
+        names = {name for name, _ in digests}
+        expected = {(file.name, file.sha256) for file in self.published if file.sha256 is not None}
+        remedy = f"build the environment {self.environment.name} anew"
+        # A file of the user's own is part of the identity.
+        if not expected and digests and not Path(self.checkpoint).is_absolute():
+            pin = self.environment.file.with_name(f"{self.checkpoint}.sha256")
+            expected = _pinned(pin, digests)
+            remedy = f"they were pinned when they were first loaded: if the change is meant, delete {pin}"
+        if changed := sorted(name for name, digest in expected - digests if name in names):
+            raise WeightsError(
+                f"{self.card.name}: {', '.join(changed)} should be other weights, by their sha256; {remedy}"
+            )
+
+
+def _pinned(pin: Path, digests: Set[tuple[str, str]]) -> Set[tuple[str, str]]:
+    """Names and digests as ``sha256sum`` writes them; those given, if none are written yet."""
+    if not pin.exists():
+        lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(digests))
+        try:
+            write_atomically(pin, lambda file: file.write(lines.encode()))
+        except OutputError as error:
+            logger.warning("weights that have no published sha256 could not be pinned: %s", error)
+        return digests
+    lines = pin.read_text(encoding="utf-8")
+    return {(line[66:], line[:64]) for line in lines.splitlines()}
 
 
 def names_script(name: str) -> bool:
@@ -146,4 +195,5 @@ def weights_of(
         environment=environment,
         checkpoint=checkpoint,
         named=named or name,
+        published=card.files,
     )
