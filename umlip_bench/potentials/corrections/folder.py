@@ -40,7 +40,7 @@ class ParentModel:
     Parameters
     ----------
     name
-        Of its card.
+        Of its card, or what it is found by.
     family
         Adapter that runs it.
     sha256
