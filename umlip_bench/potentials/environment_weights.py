@@ -68,6 +68,20 @@ def locate(name: str, store: WeightsStore) -> EnvironmentWeights:
     UmlipBenchError
         If the environment is not built; names the command.
     """
+    environment_name, checkpoint, card = named(name)
+    environment = built(environment_name)
+    fetched = store.fetch(card) if card.folder else None
+    return weights_of(environment, checkpoint, card, fetched)
+
+
+def named(name: str) -> tuple[str, str, ModelCard]:
+    """Environment, checkpoint and card that a name stands for, whether it is built or not.
+
+    Raises
+    ------
+    UnknownModelError
+        If there is no such environment or checkpoint; says which there are.
+    """
     environment_name, checkpoint = _split(name)
     file, _ = located(environment_name)
     own = file.loads_paths and Path(checkpoint).is_file()
@@ -78,10 +92,8 @@ def locate(name: str, store: WeightsStore) -> EnvironmentWeights:
             f"{name!r}: the environment {file.name} {lacks}; write "
             f"{environment_name}:CHECKPOINT with one of {', '.join(file.checkpoints)}{weights}"
         )
-    environment = built(environment_name)
     card = cards(file).get(checkpoint) or unlisted_card(checkpoint, FAMILY)
-    fetched = store.fetch(card) if card.folder else None
-    return weights_of(environment, checkpoint, card, fetched)
+    return environment_name, checkpoint, card
 
 
 def _split(name: str) -> tuple[str, str]:
@@ -122,7 +134,7 @@ def weights_of(
     published = [file.sha256 for file in card.files]
     label = path.name if path.is_file() else checkpoint
     return EnvironmentWeights(
-        card=replace(card, name=f"{environment.name}:{checkpoint}", family=FAMILY, files=()),
+        card=replace(card, name=f"{environment.name}:{checkpoint}", family=FAMILY),
         paths=fetched.paths if fetched else (),
         origin=Origin.ENVIRONMENT,
         sha256=identity("environment", environment.digest, label, published, own),

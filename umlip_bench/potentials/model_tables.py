@@ -9,8 +9,10 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from umlip_bench.environments.tables import Built, state_of
 from umlip_bench.ground.errors import WeightsError
 from umlip_bench.ground.model_card import ModelCard
+from umlip_bench.potentials.environment_weights import named
 from umlip_bench.potentials.weights import WeightsStore
 
 
@@ -39,6 +41,20 @@ def availability(card: ModelCard, store: WeightsStore) -> Availability:
     if weights is None:
         return Availability(False, f"umlip-bench models fetch {card.name}")
     return Availability(True, str(weights.origin))
+
+
+def in_environment(name: str) -> tuple[ModelCard, Availability]:
+    """Card of ``ENVIRONMENT:CHECKPOINT``, and whether its environment is built.
+
+    Raises
+    ------
+    UnknownModelError
+        If it names no checkpoint of an environment.
+    """
+    environment, _, card = named(name)
+    if state_of(environment).built is Built.YES:
+        return card, Availability(True, "its environment is built")
+    return card, Availability(False, f"umlip-bench env build {environment}")
 
 
 def entry_of(card: ModelCard, state: Availability) -> dict[str, Any]:

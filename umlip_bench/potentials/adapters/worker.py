@@ -14,6 +14,7 @@ from ase import Atoms
 from ase.build import bulk
 from ase.calculators.calculator import Calculator
 
+from umlip_bench.environments.pins import hold
 from umlip_bench.environments.process import (
     Answer,
     WorkerDied,
@@ -107,6 +108,7 @@ class WorkerPotential(Potential):
         self.worker = worker
         self.device, self.dtype = device, dtype
         hello = worker.hello()
+        hold(weights.environment, weights.checkpoint, weights.card, hello.get("weights"))
         self.batched = hello.get("mode") == "batch"
         self._has_reference = hello.get("reference") is True
         elements = weights.card.elements or _elements(hello)
@@ -237,7 +239,7 @@ class WorkerPotential(Potential):
         """Learn the number format, and hold batches against what the worker gives one by one."""
         alone: list[tuple[WorkerGraph, Prediction]] = []
         formats: set[str] = set()
-        for atoms in _candidates(self.card.elements):
+        for atoms in trial_structures(self.card.elements):
             graph = self.prepare(atoms)
             answer = self._ask([graph], True)
             if not answer.header.get("errors"):
@@ -295,7 +297,7 @@ def _elements(hello: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(symbol for symbol in named if symbol in SYMBOLS) if isinstance(named, list) else ()
 
 
-def _candidates(elements: Sequence[str]) -> Iterator[Atoms]:
+def trial_structures(elements: Sequence[str]) -> Iterator[Atoms]:
     """Structures of different sizes to try a model out on."""
     if elements:
         for k, atoms in enumerate(small_structures(elements)):
