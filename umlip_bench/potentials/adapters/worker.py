@@ -249,7 +249,7 @@ class WorkerPotential(Potential):
                 break
         if not takes_dtype and len(formats & DTYPES.keys()) == 1:
             (own,) = formats & DTYPES.keys()
-            if DTYPES[own] != self.dtype:
+            if torch.finfo(DTYPES[own]).eps > torch.finfo(self.dtype).eps:
                 logger.warning("%s computes in %s and takes no other", self.card.name, own)
             self.dtype = DTYPES[own]
         if self.batched:
