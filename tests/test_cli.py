@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.support import processes
 from umlip_bench import datasets
 from umlip_bench.cli import COMMANDS
 from umlip_bench.potentials.catalogue import catalogue
@@ -46,8 +47,7 @@ def cli(tmp_path_factory):
     environment |= {"UMLIP_BENCH_CACHE": str(cache), "COLUMNS": "160"}
 
     def run(*arguments):
-        command = [sys.executable, "-m", "umlip_bench", *map(str, arguments)]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+        done = processes.run(*arguments, environment=environment)
         assert "Traceback" not in done.stderr, done.stderr
         return done
 

@@ -23,10 +23,12 @@ from umlip_bench.analysis.report.chart_parts import (
     vertical_rule,
     whisker_chart,
 )
-from umlip_bench.analysis.report.content import ErrorPlot, HeadlineScale, Report, SuiteSection
+from umlip_bench.analysis.report.content import Report
+from umlip_bench.analysis.report.model_content import HeadlineScale
 from umlip_bench.analysis.report.parity_charts import parity_figure
 from umlip_bench.analysis.report.plots import ParityPlot, SpreadPlot, SpreadSide
 from umlip_bench.analysis.report.style import Style
+from umlip_bench.analysis.report.suite_content import ErrorPlot, SuiteSection
 from umlip_bench.analysis.report.wording import slug, upper
 
 POINTS_UP_TO = 400
@@ -117,7 +119,7 @@ def _violins(plot: SpreadPlot, low: float, high: float, style: Style) -> Chart:
             )
         )
         .mark_trail(opacity=0.28, clip=True)
-        .encode(x=x, y=y, size=half, color=colour, detail="side:N")
+        .encode(x=x, y=y, size=half, color=colour, detail=alt.Detail("side:N"))
     )
     quartiles = [
         {
@@ -139,7 +141,7 @@ def _violins(plot: SpreadPlot, low: float, high: float, style: Style) -> Chart:
     ]
     box = alt.Chart(inline(quartiles))
     bars = box.mark_rule(strokeWidth=4, clip=True).encode(
-        x=alt.X("low:Q"), x2="high:Q", y=y, color=colour, tooltip=tooltip
+        x=alt.X("low:Q"), x2=alt.X2("high:Q"), y=y, color=colour, tooltip=tooltip
     )
     medians = box.mark_point(
         filled=True, size=60, opacity=1, stroke=style.palette.ground, strokeWidth=1.5

@@ -80,7 +80,17 @@ def caption(rows: Sequence[Row]) -> str:
         f"slope x inverse = r2; cMAE: MAE after dividing by the slope (rotate) or multiplying by "
         f"the inverse (mse), in-sample. Brackets: 95 % intervals over materials, by {medians}; "
         f"share softened: slope below and inverse above one, Clopper-Pearson. No brackets: too few "
-        f"materials (medians need {MEDIAN_FROM})."
+        f"materials (medians need {MEDIAN_FROM}).{_distance(rows)}"
+    )
+
+
+def _distance(rows: Sequence[Row]) -> str:
+    if not any(row.metric.startswith(("slope_energy_", "slope_displacement_")) for row in rows):
+        return ""
+    return (
+        " slope by eV/atom: of frames by DFT's energy above the material's lowest frame; by Å: by "
+        "displacement from the sites, rms; medians of the materials that have such frames, a number that "
+        "differs by row."
     )
 
 

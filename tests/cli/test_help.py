@@ -63,11 +63,11 @@ STANDS_FOR = {
 WRITTEN = {"chgnet-0.3.0": SOFT, "m3gnet-mp-2021.2.8": STIFF}
 """Those that are exchanged where the results of models are read."""
 BRIEF = {
-    "suggest": ["--equilibration", "20", "--interval", "10", "--enough-atoms", "8"],
-    "evaluate": ["--labels", "many.xyz", "--sizes", "1"],
-    "ladder": ["--method", "scalar", "--method", "e0"],
+    "suggest": [("--equilibration", "20"), ("--interval", "10"), ("--enough-atoms", "8")],
+    "evaluate": [("--labels", "many.xyz"), ("--sizes", "1")],
+    "ladder": [("--method", "scalar"), ("--method", "e0")],
 }
-"""Options that make an example short, where it has none of them."""
+"""Options that make an example short, where it does not have them."""
 
 MODEL = """
 CHECKPOINTS = {"large": "1.0"}
@@ -189,7 +189,7 @@ def test_a_program_alone_shows_its_help(program, capsys):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["modles"], "there is no command 'modles'; there are run, relax, models"),
+        (["modles"], "there is no command 'modles'; there are run, suites, relax, models"),
         (["data", "shwo"], "there is no command 'shwo' of umlip-bench data; there are list, show"),
         (["models", "show", "a", "b"], "'b' is more than umlip-bench models show takes"),
         (["card", "--modle", "x"], "--modle. Did you mean --model? See umlip-bench card --help."),
@@ -295,9 +295,9 @@ def test_examples_of_corrections_do_what_they_say(words, here, capsys, load_mode
         load_model("chgnet-0.3.0")
     stands_for = {"m3gnet-mp-2021.2.8": STANDS_FOR["my.model"], "pbe-mini": "many.xyz"}
     arguments = [stands_for.get(word, word) for word in arguments]
-    more = BRIEF.get(name, [])
-    if not set(more) & set(arguments):
-        arguments += more
+    for option, value in BRIEF.get(name, []):
+        if option == "--method" or option not in arguments:
+            arguments += [option, value]
     if "--out" in arguments:
         shutil.rmtree(arguments[arguments.index("--out") + 1], ignore_errors=True)
     if "--pseudo-dir" in arguments:

@@ -1,9 +1,9 @@
 """A potential in another process is one like any other: same contract, same numbers, same identity."""
 
-import logging
 import os
 import re
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +13,21 @@ from ase.build import bulk
 from ase.calculators.lj import LennardJones
 
 import umlip_bench
+from umlip_bench import datasets, finetune
 from umlip_bench.engine import Static, run_requests
 from umlip_bench.engine.scheduler import Done, Failed
 from umlip_bench.environments.environment import Environment
 from umlip_bench.environments.process import WorkerError
-from umlip_bench.ground.errors import StructureError, UmlipBenchError, UnknownModelError
+from umlip_bench.finetune import Estimator
+from umlip_bench.ground.errors import (
+    StructureError,
+    UmlipBenchError,
+    UnknownModelError,
+    WeightsError,
+)
+from umlip_bench.ground.model_card import WeightsFile
 from umlip_bench.potentials.adapters.worker import SECONDS_VARIABLE, WorkerPotential
+from umlip_bench.potentials.environment_weights import EnvironmentWeights
 from umlip_bench.potentials.loading import locate
 from umlip_bench.potentials.weights import WeightsStore
 from umlip_bench.testing import CHECKS, check_potential
@@ -40,8 +49,8 @@ def batched(batches: Environment, tmp_path: Path) -> Path:
     return tmp_path / "batches.py"
 
 
-def load(name: str, **options: str) -> WorkerPotential:
-    found = umlip_bench.potential(name, device="cpu", **options)
+def load(name: str, dtype: str = "float32") -> WorkerPotential:
+    found = umlip_bench.potential(name, device="cpu", dtype=dtype)
     assert isinstance(found, WorkerPotential)
     return found
 
@@ -86,7 +95,10 @@ def test_the_number_format_is_the_worker_s(
     file: Path, batched: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert str(load(f"{file}:lj", dtype="float32").dtype) == "torch.float64"
-    assert "calculators:lj computes in float64 and takes no other" in caplog.text
+    assert str(load(f"{file}:single", dtype="float32").dtype) == "torch.float32"
+    assert "takes no other" not in caplog.text
+    assert str(load(f"{file}:single", dtype="float64").dtype) == "torch.float32"
+    assert "calculators:single computes in float32 and takes no other" in caplog.text
     assert str(load(f"{batched}:right", dtype="float32").dtype) == "torch.float32"
 
 
@@ -199,6 +211,49 @@ class TestNames:
         (two,) = umlip_bench.predict(load(f"{file}:{weights}"), bulk("Cu"))
         assert two.energy == pytest.approx(2 * one.energy)
 
+    def test_weights_without_a_published_digest_are_pinned(
+        self, file: Path, tmp_path: Path
+    ) -> None:
+        weights = tmp_path / "downloaded.pt"
+        content = CALCULATORS.replace(
+            "    return lennard_jones()\n",
+            f"    open({str(weights)!r}, 'rb').read()\n    return lennard_jones()\n",
+        )
+        built_by_hand(file, content)
+        weights.write_bytes(b"1" * 20_000)
+        load(f"{file}:lj")
+        load(f"{file}:lj")
+        weights.write_bytes(b"2" * 20_000)
+        with pytest.raises(
+            WeightsError, match=r"downloaded.pt should be other weights.*delete"
+        ) as error:
+            load(f"{file}:lj")
+        Path(str(error.value).rpartition("delete ")[2]).unlink()
+        load(f"{file}:lj")
+
+    def test_published_digests_are_held_to(self, file: Path, tmp_path: Path) -> None:
+        weights = locate(f"{file}:lj", WeightsStore())
+        assert isinstance(weights, EnvironmentWeights)
+        published = replace(weights, published=(WeightsFile("a.pt", "", sha256="0" * 64),))
+        published.check_loaded({"/somewhere/a.pt": "0" * 64, "/elsewhere/b.pt": "1" * 64})
+        with pytest.raises(WeightsError, match=r"lj: a\.pt should be other weights"):
+            published.check_loaded({"/somewhere/a.pt": "1" * 64})
+
+    def test_a_scaled_model_finds_its_parent_again(self, file: Path, tmp_path: Path) -> None:
+        parent = load(f"{file}:lj", dtype="float64")
+        atoms = rattled(bulk("Ar", "fcc", a=3.2, cubic=True), seed=3)
+        (before,) = umlip_bench.predict(parent, atoms)
+        frame = datasets.Frame(atoms, -1.0, 1.25 * before.forces, None, "Ar", 0)
+        fit = finetune.fit_scalar(
+            parent, [frame], estimator=Estimator.ROTATE, references={"Ar": -0.1}
+        )
+        out = finetune.save(fit, parent, tmp_path / "scaled")
+        (after,) = umlip_bench.predict(umlip_bench.potential(str(out), device="cpu"), atoms)
+        np.testing.assert_allclose(after.forces, 1.25 * before.forces, rtol=1e-12)
+        built_by_hand(file, CALCULATORS.replace("epsilon=0.1", "epsilon=0.2"))
+        with pytest.raises(WeightsError, match="with weights of sha256"):
+            locate(str(out), WeightsStore())
+
     def test_files_and_families_keep_their_meaning(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -215,7 +270,7 @@ class TestNames:
         [
             (
                 "{file}:gold",
-                "the environment calculators has no checkpoint 'gold'; write .* emt, lj",
+                "the environment calculators has no checkpoint 'gold'; write .* emt, lj, ",
             ),
             ("{file}", "calculators alone is no model; write .*:CHECKPOINT with one of emt, lj"),
             ("nothing.py:lj", "'nothing.py' is neither an environment .* nor an environment file"),
@@ -233,8 +288,3 @@ class TestNames:
         monkeypatch.setenv("UMLIP_BENCH_ENVIRONMENTS", str(tmp_path))
         with pytest.raises(UmlipBenchError, match="umlip-bench env build sevennet"):
             locate("sevennet:7net-0", WeightsStore())
-
-
-def test_warnings_are_logged_by_the_package(caplog: pytest.LogCaptureFixture, file: Path) -> None:
-    load(f"{file}:lj", dtype="float64")
-    assert [r for r in caplog.records if r.levelno >= logging.WARNING] == []

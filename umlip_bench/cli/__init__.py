@@ -23,6 +23,7 @@ PROGRAM = Program(
     "umlip_bench.cli",
     {
         "run": "run benchmark suites",
+        "suites": "list suites, and what each of their numbers is",
         "relax": "relax structures with a model",
         "models": "list models, fetch weights",
         "env": "build Pythons for models that cannot be installed here",

@@ -62,6 +62,8 @@ class WorkerProcess:
         Whose Python and file.
     checkpoint
         One that the file names, or a file of weights.
+    name
+        For messages; by default that of environment and checkpoint.
     device, dtype
         Passed on to the file's ``setup`` where it takes them.
     start_seconds
@@ -73,20 +75,17 @@ class WorkerProcess:
         environment: Environment,
         checkpoint: str,
         *,
+        name: str | None = None,
         device: str = "cpu",
         dtype: str = "float32",
         start_seconds: float = START_SECONDS,
     ) -> None:
-        self.environment, self.checkpoint = environment, checkpoint
+        self.environment = environment
+        self.name = name or f"{environment.name}:{checkpoint}"
         self._arguments = [str(environment.file), checkpoint, device, dtype]
         self._start_seconds = start_seconds
         self._running: _Running | None = None
         self._weights: object = None
-
-    @property
-    def name(self) -> str:
-        """As in ``NAME:CHECKPOINT``."""
-        return f"{self.environment.name}:{self.checkpoint}"
 
     @property
     def pid(self) -> int | None:

@@ -27,7 +27,7 @@ def main(file: str, checkpoint: str, device: str, dtype: str) -> None:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     load = getattr(module, "reference", None) or module.setup
-    if os.path.exists(checkpoint) and hasattr(module, "setup_from_path"):
+    if checkpoint not in module.CHECKPOINTS and hasattr(module, "setup_from_path"):
         load = module.setup_from_path
     takes = inspect.signature(load).parameters
     options = {"device": device, "dtype": dtype}

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import logging
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from umlip_bench.environments.cards import FAMILY, cards
 from umlip_bench.environments.environment import Environment
-from umlip_bench.environments.registry import built, known, located
-from umlip_bench.ground.errors import UnknownModelError
+from umlip_bench.environments.environment_file import EnvironmentFile
+from umlip_bench.environments.registry import built, known, located, shipped
+from umlip_bench.ground.errors import OutputError, UnknownModelError, WeightsError
+from umlip_bench.ground.files import write_atomically
 from umlip_bench.ground.identity import identity
-from umlip_bench.ground.model_card import ModelCard, unlisted_card
+from umlip_bench.ground.model_card import ModelCard, WeightsFile, unlisted_card
 from umlip_bench.potentials.weights import Origin, Weights, WeightsStore
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -25,15 +31,64 @@ class EnvironmentWeights(Weights):
         Where the package that reads the weights is installed.
     checkpoint
         One that the environment file names, or the path of a file of weights.
+    named
+        What `locate` finds it by, from whichever folder.
+    published
+        Files of weights that its card names.
     """
 
     environment: Environment
     checkpoint: str
+    named: str
+    published: tuple[WeightsFile, ...] = ()
 
     @property
     def loaded(self) -> str:
         """What the environment file is to load: the checkpoint, or its file where that is in the store."""
         return str(self.paths[0]) if self.paths else self.checkpoint
+
+    def check_loaded(self, found: Mapping[str, str]) -> None:
+        """Hold files that were loaded to their published digests, or to those of the first time.
+
+        Parameters
+        ----------
+        found
+            sha256 by path. Those of a checkpoint without published ones are written beside the
+            environment file.
+
+        Raises
+        ------
+        WeightsError
+            If they are others; names the file.
+        """
+        digests = {(Path(path).name, digest) for path, digest in found.items()}
+        names = {name for name, _ in digests}
+        expected: Set[tuple[str, str]] = {
+            (file.name, file.sha256) for file in self.published if file.sha256 is not None
+        }
+        remedy = f"build the environment {self.environment.name} anew"
+        # A file of the user's own is part of the identity.
+        if not expected and digests and not Path(self.checkpoint).is_absolute():
+            pin = self.environment.file.with_name(f"{self.checkpoint}.sha256")
+            expected = _pinned(pin, digests)
+            remedy = f"they were pinned when they were first loaded: if the change is meant, delete {pin}"
+        if changed := sorted(name for name, digest in expected - digests if name in names):
+            raise WeightsError(
+                f"{self.card.name}: {', '.join(changed)} should be other weights, by their sha256; {remedy}"
+            )
+
+
+def _pinned(pin: Path, digests: Set[tuple[str, str]]) -> Set[tuple[str, str]]:
+    """Names and digests as ``sha256sum`` writes them; those given, if none are written yet."""
+    if not pin.exists():
+        lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(digests))
+        try:
+            write_atomically(pin, lambda file: file.write(lines.encode()))
+        except OutputError as error:
+            logger.warning("weights that have no published sha256 could not be pinned: %s", error)
+        return digests
+    lines = pin.read_text(encoding="utf-8")
+    return {(line[66:], line[:64]) for line in lines.splitlines()}
 
 
 def names_script(name: str) -> bool:
@@ -68,14 +123,15 @@ def locate(name: str, store: WeightsStore) -> EnvironmentWeights:
     UmlipBenchError
         If the environment is not built; names the command.
     """
-    environment_name, checkpoint, card = named(name)
+    file, environment_name, checkpoint, card = resolve(name)
     environment = built(environment_name)
     fetched = store.fetch(card) if card.folder else None
-    return weights_of(environment, checkpoint, card, fetched)
+    path = "" if environment_name in shipped() else f"{file.path}:{checkpoint}"
+    return weights_of(environment, checkpoint, card, fetched, named=path)
 
 
-def named(name: str) -> tuple[str, str, ModelCard]:
-    """Environment, checkpoint and card that a name stands for, whether it is built or not.
+def resolve(name: str) -> tuple[EnvironmentFile, str, str, ModelCard]:
+    """Environment file, environment, checkpoint and card that a name stands for, built or not.
 
     Raises
     ------
@@ -84,7 +140,12 @@ def named(name: str) -> tuple[str, str, ModelCard]:
     """
     environment_name, checkpoint = _split(name)
     file, _ = located(environment_name)
-    own = file.loads_paths and Path(checkpoint).is_file()
+    if (
+        own := file.loads_paths
+        and checkpoint not in file.checkpoints
+        and Path(checkpoint).is_file()
+    ):
+        checkpoint = str(Path(checkpoint).absolute())
     if checkpoint not in file.checkpoints and not own:
         weights = " or a file of weights" if file.loads_paths else ""
         lacks = f"has no checkpoint {checkpoint!r}" if checkpoint else "alone is no model"
@@ -93,7 +154,7 @@ def named(name: str) -> tuple[str, str, ModelCard]:
             f"{environment_name}:CHECKPOINT with one of {', '.join(file.checkpoints)}{weights}"
         )
     card = cards(file).get(checkpoint) or unlisted_card(checkpoint, FAMILY)
-    return environment_name, checkpoint, card
+    return file, environment_name, checkpoint, card
 
 
 def _split(name: str) -> tuple[str, str]:
@@ -106,7 +167,12 @@ def _split(name: str) -> tuple[str, str]:
 
 
 def weights_of(
-    environment: Environment, checkpoint: str, card: ModelCard, fetched: Weights | None = None
+    environment: Environment,
+    checkpoint: str,
+    card: ModelCard,
+    fetched: Weights | None = None,
+    *,
+    named: str = "",
 ) -> EnvironmentWeights:
     """Identify a checkpoint of an environment.
 
@@ -120,6 +186,8 @@ def weights_of(
         What is known of the model; its name and family are set here.
     fetched
         Its weights, where they are in the store.
+    named
+        What it is found by, where that is not its name.
 
     Returns
     -------
@@ -133,11 +201,14 @@ def weights_of(
         own = hashlib.sha256(path.read_bytes()).hexdigest()
     published = [file.sha256 for file in card.files]
     label = path.name if path.is_file() else checkpoint
+    name = f"{environment.name}:{checkpoint}"
     return EnvironmentWeights(
-        card=replace(card, name=f"{environment.name}:{checkpoint}", family=FAMILY),
+        card=replace(card, name=name, family=FAMILY, files=()),
         paths=fetched.paths if fetched else (),
         origin=Origin.ENVIRONMENT,
         sha256=identity("environment", environment.digest, label, published, own),
         environment=environment,
         checkpoint=checkpoint,
+        named=named or name,
+        published=card.files,
     )

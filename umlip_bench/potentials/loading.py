@@ -160,8 +160,6 @@ def _corrected(folder: Path, store: WeightsStore, above: tuple[Path, ...] = ()) 
                 if by_prefix
                 else store.fetch(card_by_name(expected.name))
             )
-        elif expected.family == environment_weights.FAMILY:
-            parent = environment_weights.locate(str(folder / expected.path), store)
         elif expected.family != FAMILY:
             parent = _given(str(folder / expected.path), expected.family)
         elif (folder / expected.path).resolve() in above:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
@@ -12,7 +11,7 @@ from rich.table import Table
 from umlip_bench.environments.tables import Built, state_of
 from umlip_bench.ground.errors import WeightsError
 from umlip_bench.ground.model_card import ModelCard
-from umlip_bench.potentials.environment_weights import named
+from umlip_bench.potentials.environment_weights import resolve
 from umlip_bench.potentials.weights import WeightsStore
 
 
@@ -51,13 +50,13 @@ def in_environment(name: str) -> tuple[ModelCard, Availability]:
     UnknownModelError
         If it names no checkpoint of an environment.
     """
-    environment, _, card = named(name)
+    _, environment, _, card = resolve(name)
     if state_of(environment).built is Built.YES:
         return card, Availability(True, "its environment is built")
     return card, Availability(False, f"umlip-bench env build {environment}")
 
 
-def entry_of(card: ModelCard, state: Availability) -> dict[str, Any]:
+def entry_of(card: ModelCard, state: Availability) -> dict[str, object]:
     """All that a card says, and where its weights are, for JSON."""
     return {
         "name": card.name,

@@ -14,7 +14,6 @@ from ase import Atoms
 from ase.build import bulk
 from ase.calculators.calculator import Calculator
 
-from umlip_bench.environments.pins import hold
 from umlip_bench.environments.process import (
     Answer,
     WorkerDied,
@@ -108,7 +107,7 @@ class WorkerPotential(Potential):
         self.worker = worker
         self.device, self.dtype = device, dtype
         hello = worker.hello()
-        hold(weights.environment, weights.checkpoint, weights.card, hello.get("weights"))
+        weights.check_loaded(_digests(hello))
         self.batched = hello.get("mode") == "batch"
         self._has_reference = hello.get("reference") is True
         elements = weights.card.elements or _elements(hello)
@@ -134,6 +133,7 @@ class WorkerPotential(Potential):
         worker = WorkerProcess(
             weights.environment,
             weights.loaded,
+            name=weights.card.name,
             device=str(device),
             dtype=str(dtype).removeprefix("torch."),
         )
@@ -249,7 +249,7 @@ class WorkerPotential(Potential):
                 break
         if not takes_dtype and len(formats & DTYPES.keys()) == 1:
             (own,) = formats & DTYPES.keys()
-            if DTYPES[own] != self.dtype:
+            if torch.finfo(DTYPES[own]).eps > torch.finfo(self.dtype).eps:
                 logger.warning("%s computes in %s and takes no other", self.card.name, own)
             self.dtype = DTYPES[own]
         if self.batched:
@@ -289,6 +289,13 @@ def _seconds() -> float:
             f"{SECONDS_VARIABLE} is {str(error).replace(' is not ', '; it must be ')}: the seconds that a "
             "worker has for a request"
         ) from None
+
+
+def _digests(hello: Mapping[str, Any]) -> dict[str, str]:
+    """sha256 of the files of weights that the worker loaded, by their paths."""
+    found = hello.get("weights")
+    items = found.items() if isinstance(found, dict) else ()
+    return {path: digest for path, digest in items if isinstance(digest, str)}
 
 
 def _elements(hello: Mapping[str, Any]) -> tuple[str, ...]:
