@@ -20,6 +20,7 @@ from umlip_bench.analysis.over_sums import (
 from umlip_bench.analysis.parity import Quantity
 from umlip_bench.analysis.softening import inverse_of, mae_of, r2_of, slope_of
 from umlip_bench.analysis.suite import Variant
+from umlip_bench.analysis.within import FramesOfOneMaterial, WithinOneMaterial, block_sums
 from umlip_bench.benchmarks.high_energy import distance
 from umlip_bench.benchmarks.high_energy.parity import energies, forces, stresses
 from umlip_bench.benchmarks.high_energy.words import caption, suspicious_table, verdict
@@ -146,7 +147,12 @@ SUITE = Suite(
             (Median(name="stress_mae", always=True),),
         ),
         *distance.metrics(),
-        Metric("n_frames", lambda m: len(m.material.frames)),
+        Metric("blocks", block_sums, over=(WithinOneMaterial(),), column=False),
+        Metric(
+            "n_frames",
+            lambda m: len(m.material.frames),
+            over=(FramesOfOneMaterial("frames", name="frames_within"),),
+        ),
         Metric("n_components", lambda m: m.forces.n),
     ),
     quantities=(
