@@ -13,6 +13,7 @@ from ase.calculators.emt import EMT
 from ase.calculators.lj import LennardJones
 
 from tests.support.commands import commands_of, examples_of
+from tests.support.environments import built_by_hand
 from tests.support.report_runs import SOFT, STIFF, write, write_correction
 from umlip_bench.cli import PROGRAM as BENCH
 from umlip_bench.cli.declare import Command
@@ -35,6 +36,8 @@ EXAMPLES = {
 
 NEEDS = {
     "fetch": "the network",
+    "build": "packages from an index",
+    "sevennet": "an environment that was built",
     "mlearn": "published data",
     "label": "GPAW",
     "speed": "minutes, on an idle machine",
@@ -65,6 +68,15 @@ BRIEF = {
     "ladder": [("--method", "scalar"), ("--method", "e0")],
 }
 """Options that make an example short, where it does not have them."""
+
+MODEL = """
+CHECKPOINTS = {"large": "1.0"}
+
+
+def setup(checkpoint, device="cpu"):
+    from ase.calculators.lj import LennardJones
+    return LennardJones(sigma=2.0, epsilon=float(CHECKPOINTS[checkpoint]), rc=6.0, smooth=True)
+"""
 
 SOFTER = """
 from ase.calculators.emt import EMT
@@ -132,6 +144,8 @@ def here(prepared, tmp_path, monkeypatch):
     (tmp_path / "none").mkdir()
     monkeypatch.setenv("UMLIP_BENCH_DATA", str(tmp_path / "none"))
     monkeypatch.setenv("UMLIP_BENCH_CACHE", str(tmp_path / "none"))
+    monkeypatch.setenv("UMLIP_BENCH_ENVIRONMENTS", str(tmp_path / "environments"))
+    built_by_hand(tmp_path / "here" / "my_model.py", MODEL)
     return tmp_path / "here"
 
 
@@ -307,6 +321,7 @@ def test_every_command_has_an_example_that_is_run_or_a_reason():
             assert command.name in {
                 "umlip-bench models fetch",
                 "umlip-bench data fetch",
+                "umlip-bench env build",
                 "umlip-bench speed",
                 "umlip-bench calibrate",
                 "umlip-finetune curve",
