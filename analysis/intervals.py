@@ -144,11 +144,8 @@ def median_estimate(values: ArrayLike, *, below: int = 0, above: int = 0) -> Est
     value = middle(ordered)
     if n < MEDIAN_FROM:
         return Estimate(value, None, None, n, ORDER_STATISTICS, below, above)
-    # The quantile is the smallest k with P(Binomial <= k) >= 2.5 %: P(Binomial < k) is below that.
-    k = int(stats.binom.ppf((1.0 - CONFIDENCE) / 2.0, n, 0.5))
-    return Estimate(
-        value, float(ordered[k - 1]), float(ordered[n - k]), n, ORDER_STATISTICS, below, above
-    )
+    ends = stats.quantile_test(ordered, q=value, p=0.5).confidence_interval(CONFIDENCE)
+    return Estimate(value, float(ends.low), float(ends.high), n, ORDER_STATISTICS, below, above)
 
 
 def middle(ordered: FloatArray) -> float:
@@ -230,10 +227,8 @@ def share_estimate(count: int, n: int) -> Estimate:
         raise DataError(f"{count} of {n} materials is not a share")
     if n == 0:
         return Estimate(float("nan"), None, None, 0, NO_VALUE)
-    tail = (1.0 - CONFIDENCE) / 2.0
-    low = 0.0 if count == 0 else float(stats.beta.ppf(tail, count, n - count + 1))
-    high = 1.0 if count == n else float(stats.beta.ppf(1.0 - tail, count + 1, n - count))
-    return Estimate(count / n, low, high, n, CLOPPER_PEARSON)
+    ends = stats.binomtest(count, n).proportion_ci(CONFIDENCE, method="exact")
+    return Estimate(count / n, float(ends.low), float(ends.high), n, CLOPPER_PEARSON)
 
 
 def pooled_estimate(

@@ -6,6 +6,7 @@ physics.
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -110,6 +111,13 @@ class Suite(DeclaredSuite[R, V], Generic[R, V]):
     @cached_property
     def _measuring(self) -> Measuring[R]:
         return cast("Measuring[R]", import_module(self.measured_by))
+
+    @property
+    def about(self) -> str:
+        """What it measures, in plain text: what its package, where it is declared, says of itself."""
+        package = self.measured_by.rpartition(".")[0]
+        text = inspect.getdoc(import_module(package)) or self.title
+        return text.replace("``", "")
 
     def cases(self, dataset: Dataset, mode: Mode) -> Sequence[Case]:
         """The cases that a data set holds for this suite, or a few of them."""

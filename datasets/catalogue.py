@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from pathlib import PurePosixPath
@@ -60,6 +60,22 @@ class DataFile:
 
 
 @dataclass(frozen=True)
+class TaskSize:
+    """How much of a set a standard run of a suite takes.
+
+    Parameters
+    ----------
+    cases
+        That it measures.
+    systems
+        Independent ones among them: materials, formulas or elements.
+    """
+
+    cases: int
+    systems: int
+
+
+@dataclass(frozen=True)
 class DatasetCard:
     """A published data set.
 
@@ -79,6 +95,8 @@ class DatasetCard:
         Chemical symbols by atomic number; empty where that shows only in the files.
     n_structures
         As its authors count them.
+    sizes
+        By task, where the files have been counted.
     licence, citation
         Who made it and under what terms it may be used.
     repository
@@ -103,6 +121,7 @@ class DatasetCard:
     repository: str
     caveats: tuple[str, ...] = ()
     commit: str | None = None
+    sizes: Mapping[Task, TaskSize] = field(default_factory=dict)
     files: tuple[DataFile, ...] = ()
 
     @property

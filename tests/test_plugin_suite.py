@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from umlip_bench.analysis import read_run
-from umlip_bench.analysis.registry import all_suites
+from umlip_bench.analysis.registry import all_suites, suite_of
 from umlip_bench.cli import main
 from umlip_bench.ground.arrays import from_arrays
 
@@ -77,6 +77,15 @@ def test_help_names_it() -> None:
         check=True,
     )
     assert "pressures" in shown.stdout
+
+
+def test_its_metrics_are_told(installed: None, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["suites"]) == 0
+    assert "pressures" in capsys.readouterr().out
+    assert main(["suites", "pressures"]) == 0
+    told = capsys.readouterr().out
+    for metric in suite_of("pressures").metrics:
+        assert metric.key in told
 
 
 def test_run_prints_its_table(run: tuple[Path, str]) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from umlip_bench.analysis.chemistry import by_class, by_element
 from umlip_bench.analysis.compared_models import Side
-from umlip_bench.analysis.force_chemistry import element_forces, predictors, suite_of_forces
+from umlip_bench.analysis.force_chemistry import element_forces, suite_of_forces
+from umlip_bench.analysis.predictors import predictors
 from umlip_bench.analysis.registry import all_suites
 from umlip_bench.analysis.report.content import ChemistrySection, ElementMap, ElementValue
 

@@ -23,10 +23,12 @@ from umlip_bench.analysis.report.chart_parts import (
     vertical_rule,
     whisker_chart,
 )
-from umlip_bench.analysis.report.content import ErrorPlot, HeadlineScale, Report, SuiteSection
+from umlip_bench.analysis.report.content import Report
+from umlip_bench.analysis.report.model_content import HeadlineScale
 from umlip_bench.analysis.report.parity_charts import parity_figure
 from umlip_bench.analysis.report.plots import ParityPlot, SpreadPlot, SpreadSide
 from umlip_bench.analysis.report.style import Style
+from umlip_bench.analysis.report.suite_content import ErrorPlot, SuiteSection
 from umlip_bench.analysis.report.wording import slug, upper
 
 POINTS_UP_TO = 400

@@ -1,4 +1,4 @@
-"""Charts of where models are soft: by element, by class of compounds, by what may predict it."""
+"""Charts of where models are soft: by element and by class of compounds."""
 
 from __future__ import annotations
 
@@ -6,17 +6,12 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from umlip_bench.analysis.force_chemistry import PredictorBin
 from umlip_bench.analysis.report.chart_parts import (
     Chart,
     ChartPanel,
     Figure,
-    brief,
-    colour_of,
     estimated,
-    in_order,
     inline,
-    shape_of,
     span_of,
     whisker_chart,
 )
@@ -26,8 +21,6 @@ from umlip_bench.analysis.report.style import Style
 from umlip_bench.analysis.report.wording import upper
 from umlip_bench.ground.elements import SYMBOLS
 
-BEYOND = 0.3
-"""How far a predictor's intervals are drawn beyond all slopes."""
 STEPS = (0.7, 0.85, 0.95, 1.05, 1.15, 1.3)
 """Edges between the colours of a scale on the periodic table."""
 
@@ -136,83 +129,3 @@ def class_figure(chemistry: ChemistrySection, style: Style) -> Figure | None:
             ),
         ),
     )
-
-
-def predictor_figure(chemistry: ChemistrySection, style: Style) -> Figure | None:
-    """Slope of the forces against what may predict it; ``None`` if there is nothing."""
-    if not chemistry.predictors:
-        return None
-    by_name: dict[str, list[tuple[str, PredictorBin]]] = {}
-    for side, each in chemistry.predictors:
-        by_name.setdefault(str(each.predictor), []).append((side, each))
-    slopes = [each.slope for _, each in chemistry.predictors]
-    least, most = min(slopes) - BEYOND, max(slopes) + BEYOND
-    ends = [
-        min(max(v, least), most)
-        for _, each in chemistry.predictors
-        for v in (each.slope, each.ci_low, each.ci_high)
-        if v is not None
-    ]
-    span = span_of(ends, 1.0)
-    return Figure(
-        "predictors",
-        "What goes with softness?",
-        "Slope of the forces in fifths of all atoms; horizontal bars are the bins. One bin may hold other "
-        "materials than the next.",
-        tuple(ChartPanel(_predictor(bins, span, style), 300) for bins in by_name.values()),
-    )
-
-
-def _predictor(
-    bins: Sequence[tuple[str, PredictorBin]], span: tuple[float, float], style: Style
-) -> Chart:
-    sides = in_order(style, (side for side, _ in bins))
-    first = bins[0][1]
-    # Models beside each other in a bin, so that intervals do not hide each other.
-    width = max(each.high for _, each in bins) - min(each.low for _, each in bins)
-    values = [
-        {
-            "side": side,
-            "left": each.low,
-            "right": each.high,
-            "at": brief(
-                0.5 * (each.low + each.high)
-                + 0.012 * width * (sides.index(side) - 0.5 * (len(sides) - 1))
-            ),
-            "range": f"{each.low:.3g} to {each.high:.3g}",
-            **estimated(each.slope, each.ci_low, each.ci_high, each.n_materials),
-        }
-        for side, each in bins
-    ]
-    title = f"{first.label} ({first.unit})" if first.unit else first.label
-    y = alt.Y("value:Q", title="slope of forces").scale(domain=list(span), nice=False, zero=False)
-    x = alt.X("at:Q", title=title, axis=alt.Axis(tickCount=5)).scale(zero=False)
-    colour = colour_of(style, sides)
-    base = alt.Chart(inline(values))
-    one = (
-        alt.Chart(inline([{"at": 1.0}]))
-        .mark_rule(color=style.palette.ink, strokeWidth=1, opacity=0.7)
-        .encode(y=alt.Y("at:Q"))
-    )
-    return alt.layer(
-        one,
-        base.mark_rule(strokeWidth=1.2, opacity=0.5).encode(
-            x=alt.X("left:Q"), x2=alt.X2("right:Q"), y=y, color=colour
-        ),
-        base.transform_filter("isValid(datum.low) && isValid(datum.high)")
-        .mark_rule(strokeWidth=2, clip=True)
-        .encode(x=x, y=alt.Y("low:Q"), y2=alt.Y2("high:Q"), color=colour),
-        base.mark_point(filled=True, size=55, opacity=1).encode(
-            x=x,
-            y=y,
-            color=colour,
-            shape=shape_of(style, sides),
-            tooltip=[
-                alt.Tooltip("side:N", title="model"),
-                alt.Tooltip("range:N", title=title),
-                alt.Tooltip("value:Q", title="slope", format=".4~g"),
-                alt.Tooltip("interval:N", title="95 % interval"),
-                alt.Tooltip("cases:Q", title="materials"),
-            ],
-        ),
-    ).properties(height=220)

@@ -14,7 +14,7 @@ from umlip_bench.analysis.report.chart_parts import (
     span_of,
     whisker_chart,
 )
-from umlip_bench.analysis.report.content import CorrectionNote, Pair, Relaxation
+from umlip_bench.analysis.report.comparison_content import CorrectionNote, Pair, Relaxation
 from umlip_bench.analysis.report.style import Style
 from umlip_bench.analysis.report.verdicts import scale_label
 from umlip_bench.analysis.report.wording import slug, upper

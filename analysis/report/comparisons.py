@@ -10,7 +10,12 @@ from umlip_bench.analysis.compared_models import Side, baseline_first, corrects,
 from umlip_bench.analysis.comparison import compare, compare_variants
 from umlip_bench.analysis.corrected import Factor, corrected, notes, parent_in
 from umlip_bench.analysis.registry import all_suites
-from umlip_bench.analysis.report.content import CorrectionNote, CorrectionRow, Pair, Relaxation
+from umlip_bench.analysis.report.comparison_content import (
+    CorrectionNote,
+    CorrectionRow,
+    Pair,
+    Relaxation,
+)
 from umlip_bench.analysis.report.tables import pair_table, relaxation_table
 from umlip_bench.analysis.report.verdicts import scale_label
 from umlip_bench.analysis.runs import Run

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import altair as alt
 
@@ -15,7 +14,6 @@ from umlip_bench.analysis.report.charts import scales_figure, section_figures
 from umlip_bench.analysis.report.chemistry_charts import (
     class_figure,
     element_figure,
-    predictor_figure,
 )
 from umlip_bench.analysis.report.comparison_charts import (
     correction_figure,
@@ -24,6 +22,7 @@ from umlip_bench.analysis.report.comparison_charts import (
 )
 from umlip_bench.analysis.report.content import Report
 from umlip_bench.analysis.report.picture_charts import picture_figure
+from umlip_bench.analysis.report.predictor_charts import predictor_figure
 from umlip_bench.analysis.report.style import PRINT, Style, config
 from umlip_bench.ground.errors import DataError
 from umlip_bench.ground.outputs import COMMENT, PDF_COMMENT, PNG_METADATA, Output, make_folder
@@ -35,7 +34,7 @@ PER_ROW = 3
 
 
 def write(
-    drawn: Iterable[Figure],
+    charts: Iterable[Figure],
     folder: Path,
     only: Sequence[str] = ("*",),
     endings: Sequence[str] = ("png", "pdf"),
@@ -47,7 +46,7 @@ def write(
 
     Parameters
     ----------
-    drawn
+    charts
         As `figures` gives them, or `case_figures.case_figures`.
     folder
         Made if it is not there; figures of an earlier call are replaced.
@@ -72,7 +71,7 @@ def write(
     OutputError
         If a file cannot be written, or is there and not ours; no figure is written then.
     """
-    named = _named(drawn)
+    named = _named(charts)
     missing = [each for each in only if not any(fnmatchcase(name, each) for name in named)]
     if missing:
         raise DataError(
@@ -88,15 +87,15 @@ def write(
     for _, _, output in outputs:
         output.check()
     for figure, ending, output in outputs:
-        output.write_bytes(_drawn(figure, ending, pixels_per_inch))
+        output.write_bytes(drawn(figure, ending, pixels_per_inch))
         yield output.path
 
 
-def _named(drawn: Iterable[Figure]) -> dict[str, Figure]:
+def _named(charts: Iterable[Figure]) -> dict[str, Figure]:
     """Figures by a name that no other has, on any file system."""
     named: dict[str, Figure] = {}
     taken: set[str] = set()
-    for figure in drawn:
+    for figure in charts:
         name = figure.name
         # Names of cases that differ in signs alone.
         while name.lower() in taken:
@@ -106,7 +105,8 @@ def _named(drawn: Iterable[Figure]) -> dict[str, Figure]:
     return named
 
 
-def _drawn(figure: Figure, ending: str, pixels_per_inch: int) -> bytes:
+def drawn(figure: Figure, ending: str, pixels_per_inch: int) -> bytes:
+    """A figure in one of `ENDINGS`, in the colours of print."""
     import vl_convert
 
     version = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
@@ -167,10 +167,10 @@ def figures(report: Report) -> Iterator[Figure]:
             yield picture_figure(section.suite, picture, style)
 
 
-def specification(figure: Figure) -> dict[str, Any]:
+def specification(figure: Figure) -> dict[str, object]:
     """A figure's panels in one Vega-Lite specification."""
     charts = [panel.chart.properties(width=panel.width) for panel in figure.panels]
     title = alt.TitleParams(figure.title, fontSize=14, offset=16)
     whole = alt.concat(*charts, columns=PER_ROW, title=title, spacing=28)
-    spec: dict[str, Any] = whole.to_dict(validate=False)
+    spec: dict[str, object] = whole.to_dict(validate=False)
     return {**spec, "config": config(PRINT, legend=True)}

@@ -13,6 +13,7 @@ from umlip_bench.analysis.compared_models import Side
 from umlip_bench.analysis.corrected import Factor
 from umlip_bench.analysis.registry import all_suites
 from umlip_bench.analysis.report.by_chemistry import chemistry_of
+from umlip_bench.analysis.report.comparison_content import RunPair
 from umlip_bench.analysis.report.comparisons import (
     all_sides,
     correct,
@@ -20,16 +21,9 @@ from umlip_bench.analysis.report.comparisons import (
     pairs_of,
     relaxation_of,
 )
-from umlip_bench.analysis.report.content import (
-    Card,
-    DataNote,
-    Failure,
-    Member,
-    Report,
-    RunNote,
-    RunPair,
-)
+from umlip_bench.analysis.report.content import Card, DataNote, Failure, Report, RunNote
 from umlip_bench.analysis.report.members import member_of
+from umlip_bench.analysis.report.model_content import Member
 from umlip_bench.analysis.report.sections import section_of
 from umlip_bench.analysis.run_differences import changes
 from umlip_bench.analysis.runs import Run

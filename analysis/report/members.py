@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from umlip_bench.analysis.compared_models import Side
 from umlip_bench.analysis.registry import all_suites
-from umlip_bench.analysis.report.content import HeadlineScale, JudgedScales, Member, Verdict
+from umlip_bench.analysis.report.model_content import HeadlineScale, JudgedScales, Member, Verdict
 from umlip_bench.analysis.report.verdicts import scales_of, verdicts_of
 from umlip_bench.ground.level_of_theory import differs, level_warning
 

@@ -19,15 +19,17 @@ from umlip_bench.analysis.report.charts import scales_figure, section_figures
 from umlip_bench.analysis.report.chemistry_charts import (
     class_figure,
     element_figure,
-    predictor_figure,
 )
 from umlip_bench.analysis.report.comparison_charts import (
     correction_figure,
     pair_figure,
     relaxation_figure,
 )
-from umlip_bench.analysis.report.content import CorrectionRow, Member, Report
+from umlip_bench.analysis.report.comparison_content import CorrectionRow
+from umlip_bench.analysis.report.content import Report
+from umlip_bench.analysis.report.model_content import Member
 from umlip_bench.analysis.report.picture_charts import picture_figure
+from umlip_bench.analysis.report.predictor_charts import predictor_figure
 from umlip_bench.analysis.report.style import SCREEN, Style, config
 from umlip_bench.analysis.summary import Row
 from umlip_bench.analysis.tables import number

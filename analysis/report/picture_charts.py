@@ -53,19 +53,8 @@ def _drawing(drawing: Drawing, style: Style) -> Chart:
         }
         for k, line in enumerate(drawing.lines)
     ]
-    axis = alt.Axis(tickCount=5, grid=False)
-    if drawing.ticks:
-        places = [brief(place) for place, _ in drawing.ticks]
-        names = [name for _, name in drawing.ticks]
-        # JSON's strings are string literals of the expression language too.
-        axis = alt.Axis(
-            values=places,
-            grid=True,
-            labelExpr=f"{json.dumps(names)}[indexof({json.dumps(places)}, datum.value)]",
-            labelOverlap=False,
-        )
     x_values = [brief(v) for line in drawing.lines for v in line.x]
-    x = alt.X("x:Q", title=drawing.x_label or None, axis=axis).scale(
+    x = alt.X("x:Q", title=drawing.x_label or None, axis=_axis(drawing)).scale(
         domain=[min(x_values), max(x_values)], nice=False, zero=False
     )
     y = alt.Y("y:Q", title=drawing.y_label or None).scale(zero=False)
@@ -84,29 +73,48 @@ def _drawing(drawing: Drawing, style: Style) -> Chart:
         "strokeWidth": alt.condition(IS_DFT, alt.value(1.8), alt.value(1.3)),
         "detail": alt.Detail("line:N"),
     }
-    marked = any(line.points for line in drawing.lines)
     orient: Literal["horizontal", "vertical"] = "horizontal" if drawing.narrow else "vertical"
     lines = base.mark_line(clip=True, opacity=0.9, orient=orient).encode(
         **encoding, tooltip=alt.Tooltip("side:N", title="model")
     )
     layers = [zero_line(style), lines]
-    if marked:
-        layers.append(
-            base.mark_point(filled=True, size=34, opacity=1).encode(
-                x=x,
-                y=y,
-                color=colour_of(style, present),
-                shape=alt.Shape("side:N").scale(
-                    domain=present,
-                    range=["circle" if side == DFT else style.shape(side) for side in present],
-                ),
-                tooltip=[
-                    alt.Tooltip("side:N", title="model"),
-                    alt.Tooltip("x:Q", title=drawing.x_label, format=".4~g"),
-                    alt.Tooltip("y:Q", title=drawing.y_label, format=".4~g"),
-                ],
-            )
-        )
+    if any(line.points for line in drawing.lines):
+        layers.append(_points(base, x, y, drawing, present, style))
     return alt.layer(*layers).properties(
         height=HEIGHT, title=alt.TitleParams("" if drawing.narrow else drawing.title)
+    )
+
+
+def _axis(drawing: Drawing) -> alt.Axis:
+    """The abscissa's, named where the drawing names its places."""
+    if not drawing.ticks:
+        return alt.Axis(tickCount=5, grid=False)
+    places = [brief(place) for place, _ in drawing.ticks]
+    names = [name for _, name in drawing.ticks]
+    return alt.Axis(
+        values=places,
+        grid=True,
+        # JSON's strings are string literals of the expression language too.
+        labelExpr=f"{json.dumps(names)}[indexof({json.dumps(places)}, datum.value)]",
+        labelOverlap=False,
+    )
+
+
+def _points(
+    base: alt.Chart, x: alt.X, y: alt.Y, drawing: Drawing, present: list[str], style: Style
+) -> Chart:
+    """What was calculated, where lines only join it."""
+    return base.mark_point(filled=True, size=34, opacity=1).encode(
+        x=x,
+        y=y,
+        color=colour_of(style, present),
+        shape=alt.Shape("side:N").scale(
+            domain=present,
+            range=["circle" if side == DFT else style.shape(side) for side in present],
+        ),
+        tooltip=[
+            alt.Tooltip("side:N", title="model"),
+            alt.Tooltip("x:Q", title=drawing.x_label, format=".4~g"),
+            alt.Tooltip("y:Q", title=drawing.y_label, format=".4~g"),
+        ],
     )

@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from umlip_bench.analysis.compared_models import Side
-from umlip_bench.analysis.report.content import ErrorPlot, SideRow, SuiteOverview, SuiteSection
 from umlip_bench.analysis.report.pictures import picture_set
 from umlip_bench.analysis.report.plots import SpreadPlot, parity_plots, spread_plot
+from umlip_bench.analysis.report.suite_content import (
+    ErrorPlot,
+    SideRow,
+    SuiteOverview,
+    SuiteSection,
+)
 from umlip_bench.analysis.report.tables import case_table, summary_table
 from umlip_bench.analysis.report.verdicts import rows_of, verdicts_of
 from umlip_bench.analysis.suite import AnySuite

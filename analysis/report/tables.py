@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from umlip_bench.analysis.compared_models import Side
 from umlip_bench.analysis.comparison import PairedRow
-from umlip_bench.analysis.report.content import Table, Value
+from umlip_bench.analysis.report.suite_content import Table, Value
 from umlip_bench.analysis.report.wording import slug
 from umlip_bench.analysis.run_files import CaseRecord
 from umlip_bench.analysis.suite import AnySuite

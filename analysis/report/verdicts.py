@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from umlip_bench.analysis.compared_models import Side
 from umlip_bench.analysis.registry import all_suites
-from umlip_bench.analysis.report.content import HeadlineScale, Verdict
+from umlip_bench.analysis.report.model_content import HeadlineScale, Verdict
 from umlip_bench.analysis.suite import AnySuite
 from umlip_bench.analysis.summary import Row
 

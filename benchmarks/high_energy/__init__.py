@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from umlip_bench.analysis.frames import Compared, MaterialComparison
 from umlip_bench.analysis.metric import Metric
-from umlip_bench.analysis.over import Median, Share
+from umlip_bench.analysis.over import Median, Share, above_one, below_one
 from umlip_bench.analysis.over_sums import (
     ClusteredMedian,
     pooled_inverse,
@@ -20,6 +20,8 @@ from umlip_bench.analysis.over_sums import (
 from umlip_bench.analysis.parity import Quantity
 from umlip_bench.analysis.softening import inverse_of, mae_of, r2_of, slope_of
 from umlip_bench.analysis.suite import Variant
+from umlip_bench.analysis.within import FramesOfOneMaterial, WithinOneMaterial, block_sums
+from umlip_bench.benchmarks.high_energy import distance
 from umlip_bench.benchmarks.high_energy.parity import energies, forces, stresses
 from umlip_bench.benchmarks.high_energy.words import caption, suspicious_table, verdict
 from umlip_bench.benchmarks.suite import Suite
@@ -38,7 +40,7 @@ def faults(material: MaterialComparison, variant: str) -> tuple[str, ...]:
 
 SUITE = Suite(
     name="high-energy",
-    version=2,
+    version=3,
     title="High-energy states",
     place=1,
     measured_by=f"{__name__}.measure",
@@ -97,7 +99,9 @@ SUITE = Suite(
         ),
         Metric(
             "soft",
-            lambda m: float(0.0 < m.forces.slope < 1.0 < m.forces.inverse),
+            lambda m: float(
+                m.forces.slope > 0.0 and below_one(m.forces.slope) and above_one(m.forces.inverse)
+            ),
             over=(Share("share softened", name="share_soft", always=True),),
             column=False,
         ),
@@ -108,7 +112,7 @@ SUITE = Suite(
                 # A negative slope is no soft model but another mistake, most likely of the labels.
                 Share(
                     name="share_softened",
-                    holds=lambda slope: 0.0 < slope < 1.0,
+                    holds=lambda slope: slope > 0.0 and below_one(slope),
                     always=True,
                 ),
             ),
@@ -117,11 +121,7 @@ SUITE = Suite(
         Metric(
             "above_one",
             lambda m: m.forces.inverse,
-            over=(
-                Share(
-                    name="share_inverse_above_one", holds=lambda inverse: inverse > 1.0, always=True
-                ),
-            ),
+            over=(Share(name="share_inverse_above_one", holds=above_one, always=True),),
             column=False,
         ),
         Metric(
@@ -146,7 +146,13 @@ SUITE = Suite(
             "eV/Å^3",
             (Median(name="stress_mae", always=True),),
         ),
-        Metric("n_frames", lambda m: len(m.material.frames)),
+        *distance.metrics(),
+        Metric("blocks", block_sums, over=(WithinOneMaterial(),), column=False),
+        Metric(
+            "n_frames",
+            lambda m: len(m.material.frames),
+            over=(FramesOfOneMaterial("frames", name="frames_within"),),
+        ),
         Metric("n_components", lambda m: m.forces.n),
     ),
     quantities=(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from umlip_bench.analysis.frames import Compared, MaterialComparison
 from umlip_bench.analysis.intervals import BOOTSTRAP_FROM, MEDIAN_FROM
 from umlip_bench.analysis.label_suspicion import label_suspicion
 from umlip_bench.analysis.summary import Row
 from umlip_bench.analysis.tables import CaseTable, interval, with_interval
+from umlip_bench.analysis.within import BLOCKS, CONSECUTIVE_FROM
 
 NAMED = 8
 """Suspicious materials that are named below the table."""
@@ -54,7 +55,24 @@ def verdict(rows: Sequence[Row], model: str) -> str:
     why = label_suspicion(slope.value, 1.0 if r2 is None else r2.value)
     if why is not None:
         return f"{model}: probably not softness: {numbers}; {why}"
+    if slope.ci_low is None and "slope_within" in found:
+        return f"{model}: {_within(found)}: {numbers}{_caveat(slope, found['inverse_within'])}"
     return f"{model}: {_judgement(slope, inverse)}: {numbers}{_caveat(slope, inverse)}"
+
+
+def _within(found: Mapping[str, Row]) -> str:
+    """Judgement on one material, from its frames."""
+    slope, inverse = found["slope_within"], found["inverse_within"]
+    frames = round(found["frames_within"].value)
+    if slope.ci_low is None or slope.ci_high is None or inverse.ci_low is None:
+        return f"undecided (too few frames for an interval within this material: {frames})"
+    what = (
+        f"{frames} frames"
+        if slope.n_cases == frames
+        else f"{slope.n_cases} blocks of {frames // slope.n_cases} consecutive frames"
+    )
+    judged = _judgement(slope, inverse)
+    return f"{judged} within this material ({slope.value:.2f}{interval(slope, 2)} over {what})"
 
 
 def caption(rows: Sequence[Row]) -> str:
@@ -80,7 +98,26 @@ def caption(rows: Sequence[Row]) -> str:
         f"slope x inverse = r2; cMAE: MAE after dividing by the slope (rotate) or multiplying by "
         f"the inverse (mse), in-sample. Brackets: 95 % intervals over materials, by {medians}; "
         f"share softened: slope below and inverse above one, Clopper-Pearson. No brackets: too few "
-        f"materials (medians need {MEDIAN_FROM})."
+        f"materials (medians need {MEDIAN_FROM}).{_distance(rows)}{_of_one(rows)}"
+    )
+
+
+def _of_one(rows: Sequence[Row]) -> str:
+    if not any(row.metric == "slope_within" for row in rows):
+        return ""
+    return (
+        f" slope, one material: the interval is over its frames, or {BLOCKS} blocks where they are "
+        f"consecutive (from {CONSECUTIVE_FROM} frames), by the jackknife; it says nothing of other materials."
+    )
+
+
+def _distance(rows: Sequence[Row]) -> str:
+    if not any(row.metric.startswith(("slope_energy_", "slope_displacement_")) for row in rows):
+        return ""
+    return (
+        " slope by eV/atom: of frames by DFT's energy above the material's lowest frame; by Å: by "
+        "displacement from the sites, rms; medians of the materials that have such frames, a number that "
+        "differs by row."
     )
 
 

@@ -6,8 +6,6 @@ symmetry, no non-analytical term. All three cells are given, never left to a def
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,10 +18,9 @@ from phonopy.harmonic.dynmat_to_fc import get_commensurate_points
 from phonopy.harmonic.force_constants import compact_fc_to_full_fc
 from phonopy.structure.atoms import PhonopyAtoms
 from scipy.linalg import expm, logm
-from seekpath.hpkot import SymmetryDetectionError
-from spglib.error import SpglibError
 
 from umlip_bench.benchmarks.phonons.displacements import Displacements, RandomDisplacements
+from umlip_bench.benchmarks.phonons.failures import phonopys_failures
 from umlip_bench.benchmarks.phonons.result import BandPath
 from umlip_bench.datasets.phonopy_cells import SYMPREC as PHONOPY_SYMPREC
 from umlip_bench.datasets.phonopy_cells import kinds, phonopy_cell, primitive_matrix
@@ -95,7 +92,7 @@ class Crystal:
         self.unitcell = unitcell
         self.supercell_matrix = supercell_matrix
         self.symprec = symprec
-        with _phonopys_failures(unitcell):
+        with phonopys_failures(unitcell):
             if primitive is None:
                 primitive = primitive_matrix(unitcell, symprec)
             self.primitive_matrix = primitive
@@ -150,7 +147,7 @@ class Crystal:
 
     def displacements(self) -> Displacements:
         """Those that symmetry does not make of each other."""
-        with _phonopys_failures(self.unitcell):
+        with phonopys_failures(self.unitcell):
             self._phonopy.generate_displacements(distance=DISTANCE)
         first = self._phonopy.dataset["first_atoms"]
         return Displacements(
@@ -265,7 +262,7 @@ class Crystal:
         StructureError
             If phonopy makes none of them.
         """
-        with _phonopys_failures(self.unitcell):
+        with phonopys_failures(self.unitcell):
             self._phonopy.dataset = displacements.dataset(forces, self._symmetric_mean)
             self._phonopy.produce_force_constants(
                 calculate_full_force_constants=False,
@@ -294,13 +291,31 @@ class Crystal:
         self._phonopy.run_qpoints(qpoints)
         return np.sort(np.array(self._phonopy.qpoints.frequencies), axis=1)
 
+    def dynamical_matrices(self, force_constants: np.ndarray, qpoints: np.ndarray) -> np.ndarray:
+        """Dynamical matrices at q-points, with the phases of atoms' own places, exp(2πi q (τ' - τ)).
+
+        Parameters
+        ----------
+        force_constants, qpoints
+            As of `frequencies`.
+
+        Returns
+        -------
+        ndarray
+            Shape (Q, B, B), THz², Hermitian: their eigenvalues are signed ω².
+        """
+        self._phonopy.force_constants = force_constants
+        self._phonopy.run_qpoints(qpoints, with_dynamical_matrices=True)
+        unit = self._phonopy.unit_conversion_factor**2
+        return unit * np.array(self._phonopy.qpoints.dynamical_matrices)
+
     def mesh(self) -> Mesh:
         """Irreducible q-points of a mesh that is as dense in every direction."""
         lattice = self.primitive.cell.array
         numbers = np.maximum(
             1, np.rint(MESH_LENGTH * np.linalg.norm(np.linalg.inv(lattice), axis=0))
         )
-        with _phonopys_failures(self.unitcell):
+        with phonopys_failures(self.unitcell):
             mapping, grid = spglib.get_ir_reciprocal_mesh(
                 numbers.astype(int), self._spglib_cell(), is_shift=[0, 0, 0], symprec=SYMPREC
             )
@@ -314,7 +329,7 @@ class Crystal:
 
     def path(self) -> BandPath:
         """Lines of high symmetry (Y. Hinuma et al., Comput. Mater. Sci. 128, 140 (2017))."""
-        with _phonopys_failures(self.unitcell):
+        with phonopys_failures(self.unitcell):
             found = seekpath.get_path_orig_cell(self._spglib_cell(), symprec=SYMPREC)
         reciprocal = np.linalg.inv(self.primitive.cell.array)
         qpoints, distances, segments, labels = [], [], [], []
@@ -373,32 +388,6 @@ class Crystal:
             primitive.scaled_positions,
             kinds(primitive.numbers, primitive.masses),
         )
-
-
-@contextmanager
-def _phonopys_failures(unitcell: Atoms) -> Iterator[None]:
-    """Make what phonopy, symfc, spglib and seekpath raise on a crystal an error of that crystal.
-
-    Raises
-    ------
-    StructureError
-        Names the crystal and what was said.
-    """
-    try:
-        yield
-    # Their own word for "cannot be done": too few displacements, no symmetry, atoms on each other.
-    except (
-        RuntimeError,
-        ValueError,
-        np.linalg.LinAlgError,
-        SpglibError,
-        SymmetryDetectionError,
-    ) as error:
-        raise StructureError(
-            f"{describe(unitcell)}: phonopy fails ({type(error).__name__}: "
-            f"{' '.join(str(error).split())}); check that displacements, supercell and tolerance of "
-            "symmetry belong together"
-        ) from error
 
 
 def _for_ase(cell: PhonopyAtoms) -> Atoms:

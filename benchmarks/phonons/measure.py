@@ -27,6 +27,7 @@ from umlip_bench.benchmarks.phonons.crystal import (
     Mesh,
 )
 from umlip_bench.benchmarks.phonons.displacements import Displacements, RandomDisplacements
+from umlip_bench.benchmarks.phonons.modes import Modes
 from umlip_bench.benchmarks.phonons.result import (
     AMPLITUDES,
     TEMPERATURE,
@@ -117,19 +118,43 @@ class PhononMeasurement:
         return Crystal(self.atoms, self.supercell_matrix, self.primitive_matrix, self.symprec)
 
 
+@dataclass(frozen=True, eq=False)
+class _Compared:
+    """Where a model is compared with DFT.
+
+    Parameters
+    ----------
+    mesh, path
+        Wave vectors.
+    modes
+        DFT's; ``None`` if they are not known.
+    symmetric
+        Whether only the symmetric part of the forces at rest is subtracted, since DFT's force constants hold
+        the rest.
+    """
+
+    mesh: Mesh
+    path: BandPath
+    modes: Modes | None
+    symmetric: bool
+
+
 def measure(case: PhononMeasurement) -> Task[PhononComparison]:
     """Phonons of DFT, of the model at the same geometry, and of the model at its own."""
     crystal = case.crystal()
     displacements = case.displacements or crystal.displacements()
     mesh, path = crystal.mesh(), crystal.path()
-    reference, symmetric = None, False
+    reference, modes, symmetric = None, None, False
     if case.forces is not None:
-        reference = _phonons(crystal, displacements, case.forces, mesh, path)
+        constants = crystal.force_constants(displacements, case.forces)
+        modes = Modes.of(crystal, constants)
+        reference = replace(_phonons(crystal, constants, mesh, path), modes=modes.curvatures)
         symmetric = crystal.keeps_asymmetry(displacements, case.forces)
-    fixed = yield from _of_model(crystal, displacements, mesh, path, symmetric=symmetric)
+    compared = _Compared(mesh, path, modes, symmetric)
+    fixed = yield from _of_model(crystal, displacements, compared)
     scan = None
     if case.amplitudes:
-        scan = yield from _scan(crystal, case.amplitudes, mesh, reference)
+        scan = yield from _scan(crystal, case.amplitudes, mesh, modes)
     relaxed, not_relaxed = None, ""
     if case.fixed_only is None:
         try:
@@ -148,7 +173,7 @@ def measure(case: PhononMeasurement) -> Task[PhononComparison]:
             if not not_relaxed:
                 at_minimum, deformation = crystal.relaxed(own.atoms)
                 relaxed = yield from _of_model(
-                    at_minimum, displacements.strained(deformation), mesh, path, symmetric=symmetric
+                    at_minimum, displacements.strained(deformation), compared
                 )
         except StructureError as error:
             # The phonons at DFT's geometry stand on their own feet.
@@ -169,9 +194,9 @@ def measure(case: PhononMeasurement) -> Task[PhononComparison]:
 
 
 def _scan(
-    crystal: Crystal, amplitudes: Sequence[float], mesh: Mesh, reference: Phonons | None
+    crystal: Crystal, amplitudes: Sequence[float], mesh: Mesh, modes: Modes | None
 ) -> Task[AmplitudeScan]:
-    """The model's ω² from displacements of several lengths.
+    """The model's ω² from displacements of several lengths; over DFT's along DFT's modes.
 
     Each with both signs: their difference leaves out forces at rest and odd terms of the energy.
     """
@@ -188,15 +213,13 @@ def _scan(
     answers = yield [Static(cell, held=True) for cell in cells]
     forces = np.array([each.forces for each in answers])
     by_sign = forces.reshape(len(steps), 2, len(found.atoms), *forces.shape[1:])
-    root = np.sqrt(mesh.weights)[:, None]
     curvatures, scales = [], []
     for step, (up, down) in zip(steps, by_sign, strict=True):
         constants = crystal.force_constants(step, (up - down) / 2)
         squares = signed_squares(crystal.frequencies(constants, mesh.qpoints))
         curvatures.append(float(mesh.weights @ squares.mean(axis=1) / mesh.weights.sum()))
-        if reference is not None:
-            dft = signed_squares(reference.mesh)
-            scales.append(softening(root * dft, root * squares).slope)
+        if modes is not None:
+            scales.append(softening(modes.curvatures, modes.along(crystal, constants)).slope)
     return AmplitudeScan(
         np.array(amplitudes),
         np.array(curvatures),
@@ -214,35 +237,24 @@ def _why_not_relaxed(own: Relaxed) -> str:
 
 
 def _of_model(
-    crystal: Crystal,
-    displacements: Displacements | RandomDisplacements,
-    mesh: Mesh,
-    path: BandPath,
-    *,
-    symmetric: bool,
+    crystal: Crystal, displacements: Displacements | RandomDisplacements, compared: _Compared
 ) -> Task[Phonons]:
-    """The model's phonons of one crystal.
-
-    Forces at rest are subtracted, or their symmetric part alone where DFT's force constants hold the rest.
-    """
+    """The model's phonons of one crystal, forces at rest subtracted."""
     perfect, *displaced = yield [
         Static(crystal.unitcell, held=True),
         *(Static(atoms) for atoms in crystal.displaced(displacements)),
     ]
     # Away from its minimum the model pulls at the perfect crystal too: that is no curvature.
-    residual = crystal.at_rest(perfect.forces, symmetric=symmetric)
+    residual = crystal.at_rest(perfect.forces, symmetric=compared.symmetric)
     forces = np.array([each.forces - residual for each in displaced])
-    return _phonons(crystal, displacements, forces, mesh, path)
-
-
-def _phonons(
-    crystal: Crystal,
-    displacements: Displacements | RandomDisplacements,
-    forces: np.ndarray,
-    mesh: Mesh,
-    path: BandPath,
-) -> Phonons:
     constants = crystal.force_constants(displacements, forces)
+    found = _phonons(crystal, constants, compared.mesh, compared.path)
+    if compared.modes is None:
+        return found
+    return replace(found, modes=compared.modes.along(crystal, constants))
+
+
+def _phonons(crystal: Crystal, constants: np.ndarray, mesh: Mesh, path: BandPath) -> Phonons:
     return Phonons(
         mesh=crystal.frequencies(constants, mesh.qpoints),
         bands=crystal.frequencies(constants, path.qpoints),

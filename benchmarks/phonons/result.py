@@ -90,12 +90,16 @@ class Phonons(ReadOnlyArrays):
         exact; elsewhere frequencies are interpolated, and may dip below zero near the zone centre.
     force_constants
         Shape (n, N, 3, 3), eV/Å², of the n atoms of the primitive cell with the N of the supercell.
+    modes
+        Shape (C, B), THz²: curvature along each of DFT's modes at the wave vectors of `commensurate`, for DFT
+        itself its signed ω²; ``None`` where DFT's force constants are not known.
     """
 
     mesh: Frequencies
     bands: Frequencies
     commensurate: Frequencies
     force_constants: Energies
+    modes: Energies | None = None
 
     @property
     def highest(self) -> float:
@@ -227,13 +231,20 @@ class Judged:
 
     @cached_property
     def curvature(self) -> Softening | None:
-        """Of signed ω² on the mesh, each mode as often as its q-point counts."""
+        """Of signed ω² on the mesh, sorted at each q-point, each as often as the q-point counts."""
         if self.dft is None:
             return None
         root = np.sqrt(self.weights)[:, None]
         return self._softening(
             root * signed_squares(self.dft.mesh), root * signed_squares(self.model.mesh)
         )
+
+    @cached_property
+    def along_modes(self) -> Softening | None:
+        """Of the curvature along DFT's own eigenvectors, which sorting cannot mix up."""
+        if self.dft is None or self.dft.modes is None or self.model.modes is None:
+            return None
+        return self._softening(self.dft.modes, self.model.modes)
 
     @cached_property
     def constants(self) -> Softening | None:

@@ -10,6 +10,13 @@ from umlip_bench.benchmarks.phonons.result import FIXED, Judged, signed_squares
 Pair = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
+def modes(seen: Judged) -> Pair | None:
+    """Curvature along DFT's modes, THz²."""
+    if seen.dft is None or seen.dft.modes is None or seen.model.modes is None:
+        return None
+    return seen.dft.modes.ravel(), seen.model.modes.ravel()
+
+
 def squares(seen: Judged) -> Pair | None:
     """Signed squared frequencies on the mesh, THz²."""
     if seen.dft is None:

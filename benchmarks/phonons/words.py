@@ -10,7 +10,6 @@ from umlip_bench.analysis.tables import (
     CaseTable,
     beside_fixed,
     fixed_in_words,
-    interval,
     number,
     with_interval,
 )
@@ -29,7 +28,11 @@ from umlip_bench.benchmarks.phonons.result import (
 def verdict(rows: Sequence[Row], model: str) -> str:
     """Say in one line whether a model's phonons are soft, and what its imaginary modes are."""
     found = {row.metric: row for row in rows if row.model == model}
-    scale = found.get("curvature_scale_median")
+    # Without force constants of DFT, ω² can but be sorted.
+    what, kind = "curvature along DFT's modes is {} of DFT's", "mode"
+    if (row := found.get("mode_scale_median")) is None or row.n_cases == 0:
+        what, kind = "sorted ω² are {} of DFT's", "curvature"
+    scale = found.get(f"{kind}_scale_median")
     imaginary = found.get("share_imaginary")
     if scale is None or scale.n_cases == 0:
         capacity = found.get("heat_capacity_error_median")
@@ -41,8 +44,8 @@ def verdict(rows: Sequence[Row], model: str) -> str:
             "are too large)"
         )
     else:
-        ratio, r2 = found["max_ratio_median"], found["curvature_r2_median"]
-        inverse = found["curvature_inverse_median"]
+        ratio, r2 = found["max_ratio_median"], found[f"{kind}_r2_median"]
+        inverse = found[f"{kind}_inverse_median"]
         if scale.ci_low is None or scale.ci_high is None or inverse.ci_low is None:
             judged = "undecided (too few materials for an interval)"
         elif scale.ci_low > 1.0:
@@ -53,10 +56,10 @@ def verdict(rows: Sequence[Row], model: str) -> str:
             judged = "soft" if inverse.ci_low > 1.0 else "no correctable softening resolved"
         softened = found["share_softened"]
         text = (
-            f"{model}: {judged}: ω² are {scale.value:.2f} of DFT's{interval(scale, 2)}, r2 "
-            f"{r2.value:.3f}, highest frequencies {with_interval(ratio, 2)}, in the median of "
+            f"{model}: {judged}: {what.format(with_interval(scale, 2))}, r2 {r2.value:.3f}, "
+            f"highest frequencies {with_interval(ratio, 2)}, in the median of "
             f"{_materials(scale.n_cases)}; {round(softened.value * softened.n_cases)}/"
-            f"{softened.n_cases} softened{beside_fixed(found, 'curvature_scale_median')}"
+            f"{softened.n_cases} softened{beside_fixed(found, f'{kind}_scale_median')}"
         )
     if imaginary is not None:
         count = round(imaginary.value * imaginary.n_cases)
@@ -76,15 +79,16 @@ def caption(rows: Sequence[Row]) -> str:
     where = "DFT's geometry" if rows[0].variant == FIXED else "the model's own geometry, relaxed"
     at = f" ({rows[0].amplitude})" if rows[0].amplitude else ""
     scanned = (
-        " At other displacements, of both signs, the model alone: / DFT at 0.01, slope of its ω² at "
-        f"0.01 Å on DFT's; ripple: ln of its mean ω² at {RIPPLE[1]} Å over that at {RIPPLE[0]} Å; not "
+        " At other displacements, of both signs, the model alone: / DFT at 0.01, as curvature / DFT "
+        f"at 0.01 Å; ripple: ln of its mean ω² at {RIPPLE[1]} Å over that at {RIPPLE[0]} Å; not "
         f"harmonic: other by more than {HARMONIC:.0%} than at {RIPPLE[0]} Å, up to {RIPPLE[1]} Å."
         if any(row.metric == "ripple_median" for row in rows)
         else ""
     )
     return (
-        f"Finite displacements at {where}{at}; no non-analytical term on either side. ω²: slope through the "
-        f"origin of signed squared frequencies on one mesh, inverse: best factor on the model; highest, "
+        f"Finite displacements at {where}{at}; no non-analytical term on either side. {_curvature(rows)}"
+        f"sorted ω²: the same of signed squared frequencies, sorted at each q-point of one mesh, which "
+        f"forgets whose modes they are; FC: force constants, element by element; highest, "
         f"mean: ratios of frequencies; share softened: of highest frequencies; imaginary: below "
         f"-{IMAGINARY} THz at a wave vector of the supercell; only interpolated: between them alone, as in "
         f"too small a supercell. Thermodynamics at {TEMPERATURE:.0f} K per mole of atoms; materials with "
@@ -92,6 +96,15 @@ def caption(rows: Sequence[Row]) -> str:
         f"by {ORDER_STATISTICS}, shares by {CLOPPER_PEARSON}; medians need {MEDIAN_FROM} materials for an "
         f"interval.{fixed_in_words(rows)}{scanned}"
     )
+
+
+def _curvature(rows: Sequence[Row]) -> str:
+    if any(row.metric == "mode_scale_median" and row.n_cases for row in rows):
+        return (
+            "curvature: <e|D|e> of the model along DFT's eigenvectors e, against DFT's ω², at the wave "
+            "vectors of the supercell; / DFT: slope through the origin, inverse: best factor on the model; "
+        )
+    return "DFT's force constants are not known, so that curvatures are compared sorted alone; "
 
 
 def case_table(materials: Sequence[PhononComparison]) -> CaseTable:

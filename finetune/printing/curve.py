@@ -8,15 +8,17 @@ from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 from rich.text import Text
 
+from umlip_bench.analysis.report.chart_parts import Figure
+from umlip_bench.analysis.report.figures import drawn
+from umlip_bench.finetune.charts import PIXELS_PER_INCH, Reached, labels_panel
 from umlip_bench.finetune.curve import MIN_SEEDS, CurvePoint, Summary, summarise
 from umlip_bench.finetune.experiment import NONE
 from umlip_bench.finetune.measures import Measures
 from umlip_bench.finetune.printing.cells import MEASURES, content_of, table_of
-from umlip_bench.ground.outputs import PNG_METADATA, Output, json_text
+from umlip_bench.ground.outputs import Output, json_text
 
 TABLE, SUMMARY, PICTURE = "curve.csv", "curve.json", "curve.png"
 _NUMBERS = tuple(field.name for field in fields(Measures))
@@ -57,7 +59,7 @@ def write_curve(
     files[TABLE].write_text(text.getvalue())
     rows = summarise(points)
     files[SUMMARY].write_text(json_text(content_of(_Content(model, data, rows))))
-    _plot(f"{model}, {data}", rows, files[PICTURE])
+    files[PICTURE].write_bytes(_picture(f"{model}, {data}", rows))
 
 
 def print_curve(model: str, points: Sequence[CurvePoint], console: Console) -> None:
@@ -91,34 +93,21 @@ def print_curve(model: str, points: Sequence[CurvePoint], console: Console) -> N
     )
 
 
-def _plot(title: str, rows: Sequence[Summary], output: Output) -> None:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    metrics = [m for m in MEASURES if any(row.metric == m for row in rows)]
-    figure = Figure(figsize=(4 * len(metrics), 3.4), layout="constrained")
-    FigureCanvasAgg(figure)
-    for metric, axes in zip(
-        metrics, figure.subplots(1, len(metrics), squeeze=False)[0], strict=True
-    ):
-        shown = MEASURES[metric]
-        for method in dict.fromkeys(row.method for row in rows):
-            mine = [row for row in rows if (row.method, row.metric) == (method, metric)]
-            values = shown.unit * np.array([row.value for row in mine])
-            if method == NONE:
-                axes.axhline(values[0], color="grey", linestyle=":", label="uncorrected")
-                continue
-            ends = np.array([(row.low or row.value, row.high or row.value) for row in mine])
-            bars = np.abs(shown.unit * ends.T - values)
-            sizes = [row.n_labels for row in mine]
-            axes.errorbar(
-                sizes, values, yerr=bars, marker="o", markersize=3, capsize=2, label=method
+def _picture(title: str, rows: Sequence[Summary]) -> bytes:
+    panels = []
+    for metric, shown in MEASURES.items():
+        mine = [row for row in rows if row.metric == metric]
+        reached = [
+            Reached(
+                row.method,
+                row.n_labels,
+                *(shown.unit * v for v in (row.value, row.low or row.value, row.high or row.value)),
             )
-        axes.set_xscale("log")
-        if metric != "force_slope":
-            axes.set_yscale("log")
-        axes.set_xlabel("labels")
-        axes.set_ylabel(shown.label)
-    axes.legend(frameon=False, fontsize="small")
-    figure.suptitle(title)
-    output.write(lambda file: figure.savefig(file, format="png", dpi=120, metadata=PNG_METADATA))
+            for row in mine
+            if row.method != NONE
+        ]
+        before = next((shown.unit * row.value for row in mine if row.method == NONE), None)
+        if mine:
+            logarithmic = metric != "force_slope"
+            panels.append(labels_panel(shown.label, reached, before, logarithmic=logarithmic))
+    return drawn(Figure("curve", title, "", tuple(panels)), "png", PIXELS_PER_INCH)

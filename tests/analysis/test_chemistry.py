@@ -1,7 +1,6 @@
 """What is told by element, by chemistry and by predictor must come back from materials made of it."""
 
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -16,8 +15,9 @@ from umlip_bench.analysis.chemistry import (
 )
 from umlip_bench.analysis.coordination import effective_coordination
 from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Standing, Variant
-from umlip_bench.analysis.force_chemistry import BINS, Predictor, element_forces, predictors
+from umlip_bench.analysis.force_chemistry import element_forces
 from umlip_bench.analysis.frames import Geometry, MaterialComparison
+from umlip_bench.analysis.predictors import predictors
 from umlip_bench.benchmarks.surfaces.result import SurfaceResult
 from umlip_bench.ground.errors import DataError, UmlipBenchError
 
@@ -137,7 +137,7 @@ def test_runs_without_geometries_tell_no_elements():
     frames = tuple(replace(frame, geometry=None) for frame in known.frames)
     run = high_energy((("Cl", "Na"), MaterialComparison("m", frames)))
     assert element_forces(run, MODEL) == []
-    assert {each.predictor for each in predictors(run, MODEL)} == {Predictor.FORCE}
+    assert predictors(run, MODEL) == []
 
 
 @pytest.mark.coverage
@@ -226,79 +226,3 @@ def test_classes_of_cases():
     assert [each.chemistry for each in found] == [
         c for c in Chemistry if c in {f.chemistry for f in found}
     ]
-
-
-# ---- predictors
-
-
-def bins(run, predictor):
-    return [each for each in predictors(run, MODEL) if each.predictor is predictor]
-
-
-def test_noise_does_not_bend_the_slope_against_the_force():
-    """Bins by DFT's force leave the slope as it is, whatever the noise of the model."""
-    run = high_energy(
-        *(
-            (
-                ("Si",),
-                material(f"m{k}", bulk("Si", cubic=True).repeat(2), {"Si": 0.8}, seed=k, noise=0.3),
-            )
-            for k in range(12)
-        )
-    )
-    found = bins(run, Predictor.FORCE)
-    assert len(found) == BINS
-    assert sum(each.n_components for each in found) == 12 * 3 * 64 * 3
-    for each in found:
-        assert each.slope == pytest.approx(0.8, abs=0.03)
-        assert each.ci_low < 0.8 < each.ci_high
-        assert each.n_materials == 12
-    assert all(one.high < other.low for one, other in pairwise(found))
-
-
-def test_a_slope_that_grows_with_the_force_is_seen():
-    """Half of the atoms have forces ten times as large, and another element's slope."""
-    run = high_energy(
-        *(
-            (
-                ("Cl", "Na"),
-                material(f"m{k}", ROCKSALT, {"Na": 0.7, "Cl": 1.0}, seed=k, sizes=[0.01, 10] * 4),
-            )
-            for k in range(6)
-        )
-    )
-    found = bins(run, Predictor.FORCE)
-    assert found[0].slope == pytest.approx(0.7)
-    assert found[-1].slope == pytest.approx(1.0)
-    assert found[0].unit == "eV/Å"
-
-
-def test_strain_is_relative_to_the_materials_own_mean():
-    """Materials of different volumes, strained alike, fall into the same bins."""
-    run = high_energy(
-        (("Si",), material("Si", bulk("Si"), {"Si": 0.5}, strains=(-0.06, 0.0, 0.06))),
-        (("Al",), material("Al", bulk("Al", cubic=True), {"Al": 0.9}, strains=(-0.06, 0.0, 0.06))),
-    )
-    found = bins(run, Predictor.STRAIN)
-    assert [(each.low, each.high) for each in found] == [
-        pytest.approx((strain, strain), abs=1e-5) for strain in (-6.0, 0.0, 6.0)
-    ]
-    assert [each.n_components for each in found] == [18, 18, 18]
-    assert {each.n_materials for each in found} == {2}
-
-
-def test_one_value_makes_no_bins():
-    run = high_energy((("Si",), material("Si", bulk("Si"), {"Si": 0.5})))
-    assert bins(run, Predictor.STRAIN) == []
-
-
-def test_coordination_tells_crystals_apart():
-    run = high_energy(
-        (("Si",), material("Si", bulk("Si", cubic=True), {"Si": 0.5})),
-        (("Al",), material("Al", bulk("Al", cubic=True).repeat((2, 1, 1)), {"Al": 0.9})),
-    )
-    low, high = bins(run, Predictor.COORDINATION)
-    assert (low.slope, high.slope) == pytest.approx((0.5, 0.9))
-    assert low.high == pytest.approx(4.0, abs=0.05)
-    assert high.low == pytest.approx(12.0, abs=0.05)
-    assert low.ci_low is None

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from umlip_bench.analysis.frames import FrameComparison, MaterialComparison
+from umlip_bench.analysis.intervals import MEDIAN_FROM
 from umlip_bench.analysis.summary import Row
 from umlip_bench.benchmarks import load_suite
 from umlip_bench.ground.errors import DataError
@@ -83,13 +84,20 @@ EXPECTED = {
     "stress_slope_median": (0.86, "", 1),  # (0.9 - 1.1 / 6) / (1 - 1 / 6)
     "stress_mae": (0.3 / 6, "eV/Å^3", 1),  # |-0.1| + 0.1 + 0.1
 }
+# Of A and C: the lowest frame of each, and the other. B has but one frame of each composition.
+BY_ENERGY = {
+    "slope_energy_below_0.1": (5 / 4, "", 2),  # of 1/2 and 2
+    "inverse_energy_below_0.1": (5 / 4, "", 2),  # of 2 and 1/2
+    "slope_energy_above_0.5": (3 / 4, "", 2),  # of 1/2 and 1
+    "inverse_energy_above_0.5": (5 / 4, "", 2),  # of 2 and 1/2
+}
 
 
 def test_rows_by_hand(materials: list[MaterialComparison]) -> None:
     rows = SUITE.rows("toy-1.0", "toy-data", materials, n_failed=4)
-    assert [row.metric for row in rows] == list(EXPECTED)
+    assert [row.metric for row in rows] == [*EXPECTED, *BY_ENERGY]
     for row in rows:
-        value, unit, cases = EXPECTED[row.metric]
+        value, unit, cases = {**EXPECTED, **BY_ENERGY}[row.metric]
         assert row.value == pytest.approx(value), row.metric
         assert (row.unit, row.n_cases, row.n_failed) == (unit, cases, 4), row.metric
         assert (row.model, row.data) == ("toy-1.0", "toy-data")
@@ -148,6 +156,9 @@ def test_intervals_hold_their_values(n: int) -> None:
     rows = SUITE.rows("toy", "toy", many, 0)
     assert rows == SUITE.rows("toy", "toy", many, 0)
     for row in rows:
+        if row.n_cases < MEDIAN_FROM:  # Few frames are as far from the lowest.
+            assert "_energy_" in row.metric
+            continue
         assert row.ci_low is not None
         assert row.ci_high is not None
         assert row.ci_low <= row.value <= row.ci_high, row.metric
@@ -204,3 +215,11 @@ def test_row_to_json() -> None:
     assert (
         Row("m", "d", "s", "v", "x", float("inf"), "", None, None, 1, 0).to_json()["value"] is None
     )
+
+
+@pytest.mark.parametrize("label", [1.0 + 4e-9, 1.0 - 4e-9])
+def test_rounded_labels_are_no_softness(label: float) -> None:
+    """A model against its own forces, written to eight decimals, is neither soft nor stiff."""
+    own = [MaterialComparison(name, (frame([label, 0, 0], [1, 0, 0]),)) for name in "AB"]
+    found = {row.metric: row.value for row in SUITE.rows("toy", "data", own, 0)}
+    assert [found[f"share_{name}"] for name in ("soft", "softened", "inverse_above_one")] == [0] * 3

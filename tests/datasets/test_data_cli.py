@@ -181,6 +181,7 @@ def test_verify(cli: Cli, tmp_path: Path) -> None:
     assert done.stdout == (
         "pbe-mini: ok, comes with an installed package\n"
         "debye-mini: ok, comes with an installed package\n"
+        "r2scan-mini: ok, comes with an installed package\n"
         "ase-dcdft: ok, comes with an installed package\n"
     )
 

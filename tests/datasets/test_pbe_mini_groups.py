@@ -18,6 +18,7 @@ from phonopy.structure.atoms import PhonopyAtoms
 
 from tests.support.narrowing import each_as_a, some
 from umlip_bench import datasets
+from umlip_bench.analysis.softening import softening
 from umlip_bench.datasets import extxyz, pbe_mini_cases
 from umlip_bench.datasets.cases import EosCase, FramesCase, PhononCase, SolidSolutionCase
 from umlip_bench.datasets.dataset import Dataset
@@ -423,7 +424,8 @@ def test_debye_states_have_the_published_amplitude(dataset: Dataset) -> None:
     with as_file(files("umlip_bench.datasets") / "debye_mini") as folder:
         level = dataset.manifest.level_of_theory
         cases = each_as_a(FramesCase, pbe_mini_cases.cases(folder, ["debye.xyz"], level))
-        described = [info for _, info in extxyz.read_described(folder / "debye.xyz")]
+        read = extxyz.read_described(folder / "debye.xyz")
+        described: list[dict[str, Any]] = [info for _, info in read]
     assert {case.name for case in cases} <= set(dataset.by_system())
     for case in cases:
         assert 1 <= len(case.frames) <= 2
@@ -439,6 +441,24 @@ def test_debye_states_have_the_published_amplitude(dataset: Dataset) -> None:
         hbar = units._hbar * units.J * units.s
         square = 3 * (hbar / energy) ** 2 * units.kB * 1000 / masses[index]
         assert np.sqrt(square) < info["amplitude"] < 1.05 * np.sqrt(square)
+
+
+def test_r2scan_is_a_little_stiffer_at_the_same_states() -> None:
+    """The same ten states in both functionals: forces along PBE's, and larger by 0 to 5 %."""
+    pbe, r2scan = (
+        {case.name: case for case in each_as_a(FramesCase, datasets.load(name).cases)}
+        for name in ("debye-mini", "r2scan-mini")
+    )
+    assert sorted(r2scan) == ["AlN", "LiF", "MgO", "NaCl", "SiC"]
+    for name, case in r2scan.items():
+        assert case.level_of_theory.functional == "r2SCAN"
+        x, y = (np.array([f.forces for f in each.frames]) for each in (pbe[name], case))
+        np.testing.assert_allclose(
+            [f.atoms.positions for f in case.frames], [f.atoms.positions for f in pbe[name].frames]
+        )
+        found = softening(x, y)
+        assert 1.0 < found.slope < 1.06
+        assert found.r2 > 0.997
 
 
 def test_curvatures_hardly_depend_on_a_small_amplitude() -> None:

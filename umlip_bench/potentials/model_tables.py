@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
@@ -41,7 +40,7 @@ def availability(card: ModelCard, store: WeightsStore) -> Availability:
     return Availability(True, str(weights.origin))
 
 
-def entry_of(card: ModelCard, state: Availability) -> dict[str, Any]:
+def entry_of(card: ModelCard, state: Availability) -> dict[str, object]:
     """All that a card says, and where its weights are, for JSON."""
     return {
         "name": card.name,

@@ -11,6 +11,7 @@ from umlip_bench.analysis.tables import print_cases, print_table
 from umlip_bench.ground.level_of_theory import differs, level_warning
 from umlip_bench.potentials.catalogue import catalogue
 from umlip_bench.potentials.weights import Weights
+from umlip_bench.running.deciding import what_decides
 from umlip_bench.running.runner import RunOutcome
 from umlip_bench.running.source import Source
 
@@ -45,6 +46,14 @@ def print_outcome(
                     "[yellow]Not comparable: trained on another functional than the data's[/]"
                 )
                 print_table([row for row in part.rows if row.model in other], shown, console)
+            seconds = {
+                m: s for (suite, m), s in outcome.seconds.items() if suite == part.suite.name
+            }
+            elements = {symbol for case in part.cases for symbol in case.elements}
+            for said in what_decides(
+                part.suite, part.rows, elements, data.functional, source.data.id, seconds
+            ):
+                console.print(said, style="dim", markup=False, highlight=False, soft_wrap=True)
         for model, results in part.results.items():
             table = part.suite.case_table(results)
             few = table is not None and min(len(results), len(table.rows)) <= FEW_CASES

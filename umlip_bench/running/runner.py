@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from time import monotonic
 from typing import Any, Protocol
 
 import torch
@@ -61,6 +62,8 @@ class SuiteOutcome:
     ----------
     suite
         The suite.
+    cases
+        That were asked for.
     rows
         Its part of the summary.
     results
@@ -72,6 +75,7 @@ class SuiteOutcome:
     """
 
     suite: AnyBenchmark
+    cases: Sequence[Case]
     rows: Sequence[Any]
     results: Mapping[str, Sequence[Any]]
     failed: Sequence[CaseRecord]
@@ -93,12 +97,15 @@ class RunOutcome:
     told
         What a user should know of the folder, a sentence each: what was damaged and computed again, which
         catalogued model gives other numbers than before.
+    seconds
+        By suite and model, about how long a case took that was measured now.
     """
 
     suites: Sequence[SuiteOutcome]
     unusable: Mapping[str, str]
     levels: Mapping[str, LevelOfTheory]
     told: tuple[str, ...] = ()
+    seconds: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
     @property
     def failed(self) -> list[CaseRecord]:
@@ -173,6 +180,7 @@ def run_suites(
         keys = _plan(folder, plans, settings, data, asked)
         known = ModelCheck(out, plans, told)
         unusable = {}
+        took: dict[tuple[str, str], list[float]] = {}
         for weights in models:
             name = weights.card.name
             cases = [
@@ -190,8 +198,13 @@ def run_suites(
                 unusable[name] = str(error)
                 continue
             known.check(potential, new=new_model)
+            # Many cases are under way at once, the earlier ones first: a case's time is about that since the
+            # one before it ended.
+            before = monotonic()
             for record, arrays in _measure(potential, left, data.id):
                 folder.add(record, arrays)
+                before, last = monotonic(), before
+                took.setdefault((record.suite, name), []).append(before - last)
                 progress.advance()
 
         # The summary is the folder's: models of earlier commands stay in it.
@@ -202,7 +215,8 @@ def run_suites(
             for name, card in folder.config.models.items()
         }
         told += [f"{what}; computed again" for what in folder.damaged]
-    return RunOutcome(outcomes, unusable, levels, tuple(told))
+    seconds = {of: sum(each) / len(each) for of, each in took.items()}
+    return RunOutcome(outcomes, unusable, levels, tuple(told), seconds)
 
 
 @dataclass(frozen=True, eq=False)
@@ -306,7 +320,7 @@ def _collect(
         if name in asked:
             failed += [record for record in finished if record.status == FAILED]
             n_done += len(done)
-    return SuiteOutcome(suite, rows, results, failed, n_done)
+    return SuiteOutcome(suite, plan.cases, rows, results, failed, n_done)
 
 
 def _card(weights: Weights) -> dict[str, Any]:
