@@ -1,6 +1,7 @@
 """The physics of the sets that pbe-mini's single points make up."""
 
 import re
+import shutil
 from dataclasses import astuple
 from importlib.resources import as_file, files
 
@@ -20,6 +21,7 @@ from umlip_bench.datasets.cases import EosCase, SolidSolutionCase
 from umlip_bench.datasets.frame import Frame
 from umlip_bench.ground.birch_murnaghan import fit_minimum
 from umlip_bench.ground.errors import DataError
+from umlip_bench.ground.level_of_theory import LevelOfTheory
 
 FOLDER = files("umlip_bench.datasets") / "pbe_mini"
 JOULE_PER_SQUARE_METRE = 1e20 / units.J
@@ -441,3 +443,24 @@ def test_curvatures_hardly_depend_on_a_small_amplitude():
         small = each.curvatures[each.distances < 0.05]
         assert small.min() > 0
         assert np.ptp(small) < 0.05 * small.mean(), each.system
+
+
+def test_a_series_of_several_amplitudes_goes_with_its_phonons(tmp_path):
+    """Of C the second distance is twice the first; of the others there is but one."""
+    with as_file(FOLDER) as folder:
+        shutil.copy(folder / "phonons.xyz", tmp_path)
+        lines = (folder / "amplitudes.xyz").read_text().splitlines(keepends=True)
+    n = int(lines[0]) + 2
+    first = lines[:n]
+    assert "system=C " in first[1]
+    old = re.search(r'displacement="([^"]*)"', first[1])
+    new = " ".join(str(2 * float(x)) for x in old[1].split())
+    twice = [first[0], first[1].replace(old[1], new), *first[2:]]
+    (tmp_path / "amplitudes.xyz").write_text("".join([*lines, *twice]))
+    level = LevelOfTheory("PBE")
+    files = ["phonons.xyz", "amplitudes.xyz"]
+    found = {case.name: case for case in pbe_mini_cases.cases(tmp_path, files, level)}
+    assert [name for name, case in found.items() if case.series is not None] == ["C"]
+    series = found["C"].series
+    np.testing.assert_allclose(series.distances, [0.03, 0.06])
+    assert series.curvatures[0] == pytest.approx(2 * series.curvatures[1])
