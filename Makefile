@@ -9,7 +9,7 @@ OUT ?= runs/bench
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install bench figures check test coverage test-gpu lint clean
+.PHONY: install bench figures check test coverage docs test-gpu lint clean
 
 install: $(STAMP)
 
@@ -45,6 +45,11 @@ test: install
 coverage: install
 	$(BIN)/python -m pytest $(XDIST) -m coverage
 
+# The documentation as a site, in site/: open site/index.html.
+docs: install
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 test-gpu: install
 	$(BIN)/python -m pytest -m gpu
 
@@ -55,4 +60,4 @@ lint: install
 	$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) build site *.egg-info

@@ -293,9 +293,18 @@ def _compared(
     return PairedEstimate(one, other, other - one, None, None, n, n_systems, WITHOUT_INTERVAL, None)
 
 
+ROUNDING = 1e-6
+"""A scale nearer to one is one: files hold labels to eight decimals."""
+
+
 def below_one(value: float) -> bool:
     """Whether a scale is that of a soft model."""
-    return value < 1.0
+    return value < 1.0 - ROUNDING
+
+
+def above_one(value: float) -> bool:
+    """Whether a scale is that of a stiff model, or the best factor on a soft one."""
+    return value > 1.0 + ROUNDING
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ def card_table(card: DatasetCard, located: LocatedData | None, cases: str) -> Ta
     """All that a card says, and its cases in words."""
     entry = entry_of(card, located)
     entry |= {
-        "tasks": ", ".join(entry["tasks"]),
+        "tasks": ", ".join(card.tasks),
         "pseudopotentials": card.level_of_theory.pseudopotentials,
         "elements": f"{len(card.elements)}: {' '.join(card.elements)}" if card.elements else "",
         "size": size_of(card),

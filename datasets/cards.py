@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from umlip_bench.datasets import embedded
 from umlip_bench.datasets.catalogue import DatasetCard, card, catalogue
@@ -57,7 +56,7 @@ def _embedded_cards() -> Iterator[DatasetCard]:
         yield card_of(embedded.read(name))
 
 
-def entry_of(card: DatasetCard, located: LocatedData | None) -> dict[str, Any]:
+def entry_of(card: DatasetCard, located: LocatedData | None) -> dict[str, object]:
     """All that a card says, and where its files are, for JSON."""
     missing = [file.path for file in card.files if not file.optional]
     if located is not None:

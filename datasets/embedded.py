@@ -12,7 +12,7 @@ from umlip_bench.ground.errors import DataError
 
 PBE_MINI = "pbe-mini"
 
-_FOLDERS = {PBE_MINI: "pbe_mini", "debye-mini": "debye_mini"}
+_FOLDERS = {PBE_MINI: "pbe_mini", "debye-mini": "debye_mini", "r2scan-mini": "r2scan_mini"}
 
 
 def names() -> tuple[str, ...]:

@@ -14,9 +14,6 @@ from collections import Counter
 from collections.abc import Mapping
 
 from ase import Atoms
-from pymatgen.entries.compatibility import CompatibilityError, MaterialsProject2020Compatibility
-from pymatgen.entries.computed_entries import ComputedStructureEntry
-from pymatgen.io.ase import AseAtomsAdaptor
 
 from umlip_bench.ground.errors import DataError
 
@@ -70,6 +67,11 @@ def mp2020_correction(atoms: Atoms, like: Atoms | None = None) -> float:
 
 def _per_atom(atoms: Atoms) -> Mapping[str, float]:
     """Correction in eV for one atom of each element, as the scheme classifies it in a structure."""
+    # Slow to import, and few need it.
+    from pymatgen.entries.compatibility import CompatibilityError, MaterialsProject2020Compatibility
+    from pymatgen.entries.computed_entries import ComputedStructureEntry
+    from pymatgen.io.ase import AseAtomsAdaptor
+
     structure = AseAtomsAdaptor.get_structure(atoms)
     symbols = set(atoms.get_chemical_symbols())
     metals = symbols & PLUS_U_METALS if symbols & {"O", "F"} else set()

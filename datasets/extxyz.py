@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import ase.io
 from ase import Atoms
@@ -39,7 +39,7 @@ def read_frames(path: Path) -> Iterator[Frame]:
         yield labelled
 
 
-def read_described(path: Path) -> Iterator[tuple[Frame, dict[str, Any]]]:
+def read_described(path: Path) -> Iterator[tuple[Frame, dict[str, object]]]:
     """Read labelled frames one by one, each with all that its comment line says.
 
     Parameters, errors: as `read_frames`.

@@ -248,22 +248,10 @@ def phonon_case(
         displacements = displacements[:, order]
     else:
         atoms = np.argsort(order)[atoms]
-    notes: tuple[str, ...] = ()
-    residual = at_rest(supercell, atoms, forces)
-    if np.isfinite(residual) and atoms is not None:
-        notes = (
-            f"about {residual:.4f} eV/Å act on atoms at rest: what of it breaks the symmetry found within "
-            f"{symprec:g} Å is part of DFT's force constants, as phonopy takes it, and of the model's alike",
-        )
-    doubt = misfit(supercell, atoms, displacements, forces, symprec)
-    if doubt:
-        if not trust_order:
-            raise DataError(
-                f"{where}: forces do not look to be in the order of the supercell (or have the wrong "
-                f"sign): {doubt}; collect them from supercells as phonopy wrote them "
-                "(`phonopy -f`), or trust the order with --trust-order (in Python trust_order=True)"
-            )
-        notes = (*notes, f"the order of the forces was trusted, against this: {doubt}")
+    notes = (
+        *_residual_note(at_rest(supercell, atoms, forces), atoms, symprec),
+        *_order_note(misfit(supercell, atoms, displacements, forces, symprec), where, trust_order),
+    )
     # Stored even where it was phonopy's choice, which may depend on its version.
     primitive = parsed.primitive_matrix
     return PhononCase(
@@ -280,6 +268,29 @@ def phonon_case(
         symprec=symprec,
         notes=notes,
     )
+
+
+def _residual_note(residual: float, atoms: np.ndarray | None, symprec: float) -> tuple[str, ...]:
+    """What is said of forces at rest."""
+    if atoms is None or not np.isfinite(residual):
+        return ()
+    return (
+        f"about {residual:.4f} eV/Å act on atoms at rest: what of it breaks the symmetry found within "
+        f"{symprec:g} Å is part of DFT's force constants, as phonopy takes it, and of the model's alike",
+    )
+
+
+def _order_note(doubt: str, where: str, trust_order: bool) -> tuple[str, ...]:
+    """What is said of forces that look to be in another order, where that is not an error."""
+    if not doubt:
+        return ()
+    if not trust_order:
+        raise DataError(
+            f"{where}: forces do not look to be in the order of the supercell (or have the wrong "
+            f"sign): {doubt}; collect them from supercells as phonopy wrote them "
+            "(`phonopy -f`), or trust the order with --trust-order (in Python trust_order=True)"
+        )
+    return (f"the order of the forces was trusted, against this: {doubt}",)
 
 
 def read_force_sets(path: Path, atoms: np.ndarray | None, displacements: np.ndarray) -> np.ndarray:

@@ -31,6 +31,7 @@ from umlip_bench.potentials.corrections.folder import (
     ParentModel,
 )
 from umlip_bench.potentials.corrections.modification import TrainedWeights
+from umlip_bench.potentials.environment_weights import EnvironmentWeights
 from umlip_bench.potentials.protocol import Potential
 from umlip_bench.potentials.weights import Weights
 
@@ -135,6 +136,9 @@ def check_target(out: Path) -> None:
 def _keep_parent(weights: Weights, folder: Path) -> ParentModel:
     """Name the parent if it can be had by name, else copy its weights."""
     card = weights.card
+    if isinstance(weights, EnvironmentWeights):
+        # What is installed cannot be copied: the model is found again, and its digest compared.
+        return ParentModel(weights.named, card.family, weights.sha256)
     by_name = catalogue().get(card.name) == card or not weights.paths
     if by_name:
         return ParentModel(card.name, card.family, weights.sha256)

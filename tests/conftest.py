@@ -1,6 +1,7 @@
 """Models that the tests share: real weights, found as a user's would be, or a true reason to skip."""
 
 import hashlib
+import re
 import subprocess
 import sys
 from collections.abc import Generator
@@ -14,10 +15,14 @@ import torch
 from filelock import FileLock
 
 import umlip_bench
+from umlip_bench.environments.environment import Environment
+from umlip_bench.environments.places import ENVIRONMENTS_VARIABLE
 from umlip_bench.potentials import families
 from umlip_bench.potentials.catalogue import card
 from umlip_bench.potentials.protocol import DifferentiablePotential, Potential
 from umlip_bench.potentials.weights import WeightsStore
+
+from .support.environments import BATCHES, CALCULATORS, built_by_hand
 
 SMALL_MACE = "small-mace"
 TRAINER = Path(__file__).parent / "tools" / "train_small_mace.py"
@@ -31,6 +36,18 @@ MARKED_BY_FIXTURE = {
     "browser": "browser",
 }
 """What a test is marked with for a fixture that it uses, directly or through others."""
+
+
+ALL_MARKED = re.compile(r"^pytestmark = pytest\.mark\.(\w+)$", re.MULTILINE)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave a file unread whose tests are all of a kind that is not run: its imports take seconds."""
+    if collection_path.suffix != ".py":
+        return None
+    kind = ALL_MARKED.search(collection_path.read_text(encoding="utf-8"))
+    expression = config.getoption("markexpr")
+    return True if kind and f"not {kind[1]}" in expression.split(" and ") else None
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -75,6 +92,20 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
             lambda: {name: _MarkedOnly(point, item) for name, point in installed().items()},
         )
         return (yield)
+
+
+@pytest.fixture
+def calculators(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Environment:
+    """An environment of ASE calculators to which things happen."""
+    monkeypatch.setenv(ENVIRONMENTS_VARIABLE, str(tmp_path / "environments"))
+    return built_by_hand(tmp_path / "calculators.py", CALCULATORS)
+
+
+@pytest.fixture
+def batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Environment:
+    """An environment of models in the form that torch-sim gives them."""
+    monkeypatch.setenv(ENVIRONMENTS_VARIABLE, str(tmp_path / "environments"))
+    return built_by_hand(tmp_path / "batches.py", BATCHES)
 
 
 @cache

@@ -11,7 +11,8 @@ import yaml
 
 from umlip_bench.ground.errors import UnknownModelError
 from umlip_bench.ground.model_card import ModelCard
-from umlip_bench.potentials.catalogue import card, catalogue, parse_catalogue
+from umlip_bench.ground.model_cards import parse_cards
+from umlip_bench.potentials.catalogue import card, catalogue
 from umlip_bench.potentials.weights import Origin, WeightsStore
 
 from .support.narrowing import some
@@ -30,7 +31,7 @@ FILE = {"name": "toy.pt", "url": "http://example.org/toy.pt"}
 
 
 def parse(*entries: object) -> Mapping[str, ModelCard]:
-    return parse_catalogue(yaml.safe_dump({"models": list(entries)}))
+    return parse_cards(yaml.safe_dump({"models": list(entries)}), "catalogue")
 
 
 def test_names_are_unique_lower_case_and_in_the_order_of_the_file() -> None:

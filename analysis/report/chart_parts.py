@@ -74,7 +74,8 @@ class Figure:
 
 def inline(values: Iterable[dict[str, Any]]) -> alt.InlineData:
     """Values as part of the specification."""
-    return alt.InlineData(values=list(values))
+    # A tuple goes by reference; altair copies a list, value by value, with every step of a chart.
+    return alt.InlineData(values=tuple(values))
 
 
 def estimated(value: float, low: float | None, high: float | None, n: int) -> dict[str, Any]:
@@ -159,11 +160,11 @@ def whisker_chart(
     )
     counts = base.mark_text(
         align="right", dx=COUNT_SPACE - 2, fontSize=10, color=style.palette.muted
-    ).encode(x=alt.value("width"), y=y, yOffset=offset, text="cases:Q")
+    ).encode(x=alt.XValue("width"), y=y, yOffset=offset, text=alt.Text("cases:Q"))
     head = (
         alt.Chart(inline([{"words": "cases"}]))
         .mark_text(align="right", dx=COUNT_SPACE - 2, fontSize=10, color=style.palette.muted)
-        .encode(x=alt.value("width"), y=alt.value(-5), text="words:N")
+        .encode(x=alt.XValue("width"), y=alt.YValue(-5), text=alt.Text("words:N"))
     )
     return (vertical_rule(target, style) + bars + points + counts + head).properties(
         height=len(order) * (WHISKER * len(sides) + GAP)
@@ -210,7 +211,7 @@ def vertical_rule(at: float, style: Style) -> Chart:
     return (
         alt.Chart(inline([{"at": at}]))
         .mark_rule(color=style.palette.ink, strokeWidth=1, opacity=0.7)
-        .encode(x="at:Q")
+        .encode(x=alt.X("at:Q"))
     )
 
 
@@ -219,7 +220,7 @@ def zero_line(style: Style) -> Chart:
     return (
         alt.Chart(inline([{"at": 0.0}]))
         .mark_rule(color=style.palette.rule, strokeWidth=1)
-        .encode(y="at:Q")
+        .encode(y=alt.Y("at:Q"))
     )
 
 

@@ -119,7 +119,7 @@ def _violins(plot: SpreadPlot, low: float, high: float, style: Style) -> Chart:
             )
         )
         .mark_trail(opacity=0.28, clip=True)
-        .encode(x=x, y=y, size=half, color=colour, detail="side:N")
+        .encode(x=x, y=y, size=half, color=colour, detail=alt.Detail("side:N"))
     )
     quartiles = [
         {
@@ -141,7 +141,7 @@ def _violins(plot: SpreadPlot, low: float, high: float, style: Style) -> Chart:
     ]
     box = alt.Chart(inline(quartiles))
     bars = box.mark_rule(strokeWidth=4, clip=True).encode(
-        x=alt.X("low:Q"), x2="high:Q", y=y, color=colour, tooltip=tooltip
+        x=alt.X("low:Q"), x2=alt.X2("high:Q"), y=y, color=colour, tooltip=tooltip
     )
     medians = box.mark_point(
         filled=True, size=60, opacity=1, stroke=style.palette.ground, strokeWidth=1.5

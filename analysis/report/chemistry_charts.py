@@ -70,14 +70,14 @@ def _periodic(label: str, values: Sequence[ElementValue], style: Style) -> Chart
         alt.layer(
             base.mark_point(opacity=0).encode(x=x, y=y),
             empty.mark_rect(fill=None, stroke=style.palette.rule, strokeWidth=0.7).encode(
-                **edges, y2="bottom:Q"
+                **edges, y2=alt.Y2("bottom:Q")
             ),
             empty.mark_text(fontSize=9, color=style.palette.muted, opacity=0.7).encode(
-                x=x, y=y, text="symbol:N"
+                x=x, y=y, text=alt.Text("symbol:N")
             ),
             filled.mark_rect(cornerRadius=2).encode(
                 **edges,
-                y2="bottom:Q",
+                y2=alt.Y2("bottom:Q"),
                 color=alt.Color("step:O", legend=None).scale(
                     domain=list(range(n)), range=list(style.palette.steps)
                 ),
@@ -89,9 +89,11 @@ def _periodic(label: str, values: Sequence[ElementValue], style: Style) -> Chart
                 ],
             ),
             filled.mark_text(fontSize=11, fontWeight=600, dy=-5).encode(
-                x=x, y=y, text="symbol:N", color=letters
+                x=x, y=y, text=alt.Text("symbol:N"), color=letters
             ),
-            filled.mark_text(fontSize=9, dy=7).encode(x=x, y=y, text="words:N", color=letters),
+            filled.mark_text(fontSize=9, dy=7).encode(
+                x=x, y=y, text=alt.Text("words:N"), color=letters
+            ),
         )
         .resolve_scale(color="independent")
         .properties(height=310, title=alt.TitleParams(label))

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import altair as alt
 
@@ -168,10 +167,10 @@ def figures(report: Report) -> Iterator[Figure]:
             yield picture_figure(section.suite, picture, style)
 
 
-def specification(figure: Figure) -> dict[str, Any]:
+def specification(figure: Figure) -> dict[str, object]:
     """A figure's panels in one Vega-Lite specification."""
     charts = [panel.chart.properties(width=panel.width) for panel in figure.panels]
     title = alt.TitleParams(figure.title, fontSize=14, offset=16)
     whole = alt.concat(*charts, columns=PER_ROW, title=title, spacing=28)
-    spec: dict[str, Any] = whole.to_dict(validate=False)
+    spec: dict[str, object] = whole.to_dict(validate=False)
     return {**spec, "config": config(PRINT, legend=True)}

@@ -113,9 +113,9 @@ def _bins(panel: ParityPanel, x: alt.X, y: alt.Y, style: Style) -> Chart:
         .mark_rect(color=style.colour(panel.side), cursor="pointer")
         .encode(
             x=x,
-            x2="x1:Q",
+            x2=alt.X2("x1:Q"),
             y=y,
-            y2="y1:Q",
+            y2=alt.Y2("y1:Q"),
             opacity=alt.Opacity("count:Q", legend=None).scale(
                 type="log", domain=[1, max(most, 2)], range=[0.18, 1]
             ),

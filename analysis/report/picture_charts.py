@@ -71,7 +71,7 @@ def _drawing(drawing: Drawing, style: Style) -> Chart:
         # Not by the scale, which panels beside each other share.
         "strokeDash": dash if drawing.comparable else alt.condition(IS_DFT, alt.value(DOTS), dash),
         "strokeWidth": alt.condition(IS_DFT, alt.value(1.8), alt.value(1.3)),
-        "detail": "line:N",
+        "detail": alt.Detail("line:N"),
     }
     orient: Literal["horizontal", "vertical"] = "horizontal" if drawing.narrow else "vertical"
     lines = base.mark_line(clip=True, opacity=0.9, orient=orient).encode(

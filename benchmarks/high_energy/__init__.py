@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from umlip_bench.analysis.frames import Compared, MaterialComparison
 from umlip_bench.analysis.metric import Metric
-from umlip_bench.analysis.over import Median, Share
+from umlip_bench.analysis.over import Median, Share, above_one, below_one
 from umlip_bench.analysis.over_sums import (
     ClusteredMedian,
     pooled_inverse,
@@ -99,7 +99,9 @@ SUITE = Suite(
         ),
         Metric(
             "soft",
-            lambda m: float(0.0 < m.forces.slope < 1.0 < m.forces.inverse),
+            lambda m: float(
+                m.forces.slope > 0.0 and below_one(m.forces.slope) and above_one(m.forces.inverse)
+            ),
             over=(Share("share softened", name="share_soft", always=True),),
             column=False,
         ),
@@ -110,7 +112,7 @@ SUITE = Suite(
                 # A negative slope is no soft model but another mistake, most likely of the labels.
                 Share(
                     name="share_softened",
-                    holds=lambda slope: 0.0 < slope < 1.0,
+                    holds=lambda slope: slope > 0.0 and below_one(slope),
                     always=True,
                 ),
             ),
@@ -119,11 +121,7 @@ SUITE = Suite(
         Metric(
             "above_one",
             lambda m: m.forces.inverse,
-            over=(
-                Share(
-                    name="share_inverse_above_one", holds=lambda inverse: inverse > 1.0, always=True
-                ),
-            ),
+            over=(Share(name="share_inverse_above_one", holds=above_one, always=True),),
             column=False,
         ),
         Metric(

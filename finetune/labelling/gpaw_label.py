@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -224,7 +223,7 @@ def check_gpaw(python: str) -> None:
         raise LabelError(f"GPAW cannot be imported by {python} ({said[-1]}); {INSTALL}")
 
 
-def job_of(atoms: Atoms, settings: GpawSettings) -> dict[str, Any]:
+def job_of(atoms: Atoms, settings: GpawSettings) -> dict[str, object]:
     """What a result depends on, as the worker reads it."""
     moments = starting_moments(atoms, settings.spin)
     return {
@@ -240,7 +239,7 @@ def job_of(atoms: Atoms, settings: GpawSettings) -> dict[str, Any]:
     }
 
 
-def digest_of(job: dict[str, Any]) -> str:
+def digest_of(job: dict[str, object]) -> str:
     """Key of a job's result; not of how long it may take.
 
     As it always was, so that results of earlier versions, which cost hours, are found.
@@ -308,7 +307,7 @@ class _Labelling:
                 raise
         return self._state()
 
-    def _compute(self, name: str, job: dict[str, Any]) -> str | None:
+    def _compute(self, name: str, job: dict[str, object]) -> str | None:
         """Run one worker; the reason if it failed."""
         request = self._work / f"{name}.job.json"
         request.write_text(json.dumps(job), encoding="utf-8")
@@ -376,7 +375,7 @@ class _Labelling:
 
 
 def _labelled(
-    atoms: Atoms, job: dict[str, Any], result: SinglePoint, settings: GpawSettings
+    atoms: Atoms, job: dict[str, object], result: SinglePoint, settings: GpawSettings
 ) -> Atoms:
     """A frame with its labels and what they were computed with."""
     out = Atoms(numbers=job["numbers"], positions=job["positions"], cell=job["cell"], pbc=True)

@@ -162,13 +162,7 @@ def suggest(
     ['Cl18Na18', 'Cl18Na18']
     """
     sampling = sampling or Sampling()
-    if n < 1:
-        raise LabelError(f"{n} frames make no sense; ask for at least 1")
-    n_states = sampling.runs * sampling.states_per_run
-    if n > n_states:
-        raise LabelError(
-            f"{n} frames cannot be chosen of {n_states} states; sample more runs or more states of each"
-        )
+    _check_enough(n, sampling)
     committee = Committee([potential, *others]) if others else None
     if committee is not None:
         committee.prepare(atoms)  # to fail before the dynamics, not after
@@ -212,6 +206,17 @@ def suggest(
         failures=samples.failures,
         frames=_with_reasons(picks, states, described.values, rms, disagreements, equilibrium),
     )
+
+
+def _check_enough(n: int, sampling: Sampling) -> None:
+    """Refuse a number of frames that the sampling cannot give."""
+    if n < 1:
+        raise LabelError(f"{n} frames make no sense; ask for at least 1")
+    n_states = sampling.runs * sampling.states_per_run
+    if n > n_states:
+        raise LabelError(
+            f"{n} frames cannot be chosen of {n_states} states; sample more runs or more states of each"
+        )
 
 
 def _with_reasons(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable
-from typing import Any
 
 import ase.io
 import numpy as np
@@ -13,7 +12,7 @@ from ase import Atoms
 from umlip_bench.ground.outputs import Output
 
 
-def simple_info(atoms: Atoms) -> dict[str, Any]:
+def simple_info(atoms: Atoms) -> dict[str, object]:
     """Words and numbers that stand beside a frame, without labels that it may have."""
     simple = str | int | float | np.integer | np.floating | np.bool_
     return {

@@ -216,3 +216,11 @@ def test_row_to_json() -> None:
     assert (
         Row("m", "d", "s", "v", "x", float("inf"), "", None, None, 1, 0).to_json()["value"] is None
     )
+
+
+@pytest.mark.parametrize("label", [1.0 + 4e-9, 1.0 - 4e-9])
+def test_rounded_labels_are_no_softness(label: float) -> None:
+    """A model against its own forces, written to eight decimals, is neither soft nor stiff."""
+    own = [MaterialComparison(name, (frame([label, 0, 0], [1, 0, 0]),)) for name in "AB"]
+    found = {row.metric: row.value for row in SUITE.rows("toy", "data", own, 0)}
+    assert [found[f"share_{name}"] for name in ("soft", "softened", "inverse_above_one")] == [0] * 3

@@ -15,10 +15,10 @@ PINNED = json.loads((ROOT / "tests" / "data" / "pinned_numbers.json").read_text(
 
 
 def test_the_documentation_is_what_is_declared(tmp_path: Path) -> None:
-    """Made anew by ``umlip-bench suites --out docs/metrics.md --force``."""
+    """Made anew by ``umlip-bench suites --out docs/reference/metrics.md --force``."""
     page = tmp_path / "metrics.md"
     assert main(["suites", "--out", str(page)]) == 0
-    assert page.read_text() == (ROOT / "docs" / "metrics.md").read_text()
+    assert page.read_text() == (ROOT / "docs" / "reference" / "metrics.md").read_text()
 
 
 @pytest.mark.parametrize("name", sorted({key.split("|")[1] for key in PINNED}))

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk, make_supercell
-from pymatgen.analysis.elasticity import ElasticTensor
 from scipy.spatial.transform import Rotation
 
 import umlip_bench
@@ -203,6 +202,8 @@ def test_the_axes_of_the_file_do_not_matter():
 
 def test_the_lowest_eigenvalue_is_that_of_the_tensor():
     """C11 - C12, 2 C44 or C11 + 2 C12 of a cubic crystal (copper), in whichever axes."""
+    from pymatgen.analysis.elasticity import ElasticTensor
+
     constants = cubic_constants(168.4, 121.4, 75.4)
     assert lowest_eigenvalue(constants) == pytest.approx(168.4 - 121.4)
     assert lowest_eigenvalue(cubic_constants(168.4, 21.4, 35)) == pytest.approx(70)

@@ -6,7 +6,6 @@ from ase.build import bulk, make_supercell
 from ase.optimize import BFGS
 from ase.spacegroup import crystal
 from ase.units import GPa
-from pymatgen.analysis.elasticity import ElasticTensor
 from pymatgen.io.ase import AseAtomsAdaptor
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 from scipy.spatial.transform import Rotation
@@ -36,6 +35,8 @@ ROOT = np.sqrt([1, 1, 1, 2, 2, 2])
 
 def by_hand(atoms, calculator):
     """Stress over strain along pymatgen's axes: six strains, and stretches along the diagonals between."""
+    from pymatgen.analysis.elasticity import ElasticTensor
+
     structure = AseAtomsAdaptor.get_structure(atoms)
     atoms = atoms.copy()
     turn = np.array(ElasticTensor.get_ieee_rotation(structure))
@@ -103,6 +104,8 @@ def orientations(atoms):
 )
 @pytest.mark.parametrize("model", ["chgnet-0.3.0", "m3gnet-mp-2021.2.8"])
 def test_constants_by_hand(model, name, load_model):
+    from pymatgen.analysis.elasticity import ElasticTensor
+
     potential = load_model(model)
     expected = by_hand(CRYSTALS[name], potential.reference_calculator())
     cases = [ElasticMeasurement(*each) for each in orientations(CRYSTALS[name])]

@@ -18,7 +18,7 @@ from umlip_bench.ground.errors import CorrectionError
 CLOSED = (Estimator.ROTATE, Estimator.MSE)
 
 
-def frame(rng, log_factor, r2, n=24):
+def frame(rng: np.random.Generator, log_factor: float, r2: float, n: int = 24) -> np.ndarray:
     """Sums of a frame whose own factor and r2 are exactly these: x = c y + what y does not explain."""
     y = rng.normal(size=n)
     noise = rng.normal(size=n)
@@ -28,7 +28,9 @@ def frame(rng, log_factor, r2, n=24):
     return component_sums(x, y)
 
 
-def material(rng, n_frames, log_c, matched=False):
+def material(
+    rng: np.random.Generator, n_frames: int, log_c: float, matched: bool = False
+) -> np.ndarray:
     """Frames that scatter as the module says; how well the law fits varies from material to material."""
     law = 1.0 if matched else PRIOR_DOF / rng.chisquare(PRIOR_DOF)
     frames = []
@@ -44,7 +46,7 @@ def material(rng, n_frames, log_c, matched=False):
 
 @pytest.mark.parametrize("estimator", CLOSED)
 @pytest.mark.parametrize("s", [0.5, 0.83, 1.0, 1.6])
-def test_a_proportional_model_gets_one_over_its_factor(estimator, s):
+def test_a_proportional_model_gets_one_over_its_factor(estimator: Estimator, s: float) -> None:
     x = np.random.default_rng(0).normal(size=(3, 24))
     result = log_factor(np.array([component_sums(row, s * row) for row in x]), estimator)
     assert result.factor == pytest.approx(1 / s, rel=1e-14)
@@ -52,7 +54,7 @@ def test_a_proportional_model_gets_one_over_its_factor(estimator, s):
     np.testing.assert_allclose(result.interval, 1 / s, rtol=1e-6)
 
 
-def test_the_two_forms_differ_by_r2():
+def test_the_two_forms_differ_by_r2() -> None:
     rng = np.random.default_rng(1)
     sums = material(rng, 4, 0.2)
     total = sums.sum(axis=0)
@@ -61,7 +63,7 @@ def test_the_two_forms_differ_by_r2():
     assert ratio == pytest.approx(1 / r2)
 
 
-def test_noise_is_softness_to_rotate_only():
+def test_noise_is_softness_to_rotate_only() -> None:
     """A calibrated model, x = y + e, has slope r2 and needs no factor."""
     rng = np.random.default_rng(2)
     y = rng.normal(size=(40, 90))
@@ -71,7 +73,7 @@ def test_noise_is_softness_to_rotate_only():
     assert closed_form(sums, Estimator.ROTATE) == pytest.approx(1.25, abs=0.04)
 
 
-def test_least_squared_error():
+def test_least_squared_error() -> None:
     rng = np.random.default_rng(3)
     x, y = rng.normal(size=(2, 60))
     y = x + 0.3 * y
@@ -81,20 +83,20 @@ def test_least_squared_error():
 
 
 @pytest.mark.parametrize("estimator", CLOSED)
-def test_forces_the_other_way_round_are_refused(estimator):
+def test_forces_the_other_way_round_are_refused(estimator: Estimator) -> None:
     x = np.random.default_rng(4).normal(size=12)
     with pytest.raises(CorrectionError, match="do not point along DFT's"):
         log_factor(component_sums(x, -x)[None], estimator)
 
 
-def test_the_number_of_atoms_does_not_make_one_frame_surer():
+def test_the_number_of_atoms_does_not_make_one_frame_surer() -> None:
     """Components of a frame are no independent draws: twice the cell is not twice the evidence."""
     rng = np.random.default_rng(5)
     sums = frame(rng, 0.1, 0.97)
     assert log_factor(2 * sums[None], Estimator.MSE) == log_factor(sums[None], Estimator.MSE)
 
 
-def test_the_estimate_follows_the_labels_once_there_are_many():
+def test_the_estimate_follows_the_labels_once_there_are_many() -> None:
     """Frames that scatter less, or more, than the law says."""
     for spread in (0.04, 0.5):
         rng = np.random.default_rng(6)
@@ -106,7 +108,7 @@ def test_the_estimate_follows_the_labels_once_there_are_many():
 @pytest.mark.coverage
 @pytest.mark.parametrize("estimator", CLOSED)
 @pytest.mark.parametrize("n_frames", [1, 2, 5, 20])
-def test_coverage(estimator, n_frames):
+def test_coverage(estimator: Estimator, n_frames: int) -> None:
     rng = np.random.default_rng(7)
     n = 1200
     # The common truth of the frames: rotate's own is larger by r2.
@@ -123,11 +125,13 @@ def test_coverage(estimator, n_frames):
 # ---- shrinkage
 
 
-def simulated(rng, n_materials, mean, tau):
+def simulated(
+    rng: np.random.Generator, n_materials: int, mean: float, tau: float
+) -> list[np.ndarray]:
     return [material(rng, 5, mean + tau * rng.normal()) for _ in range(n_materials)]
 
 
-def test_the_usual_factor_is_recovered():
+def test_the_usual_factor_is_recovered() -> None:
     rng = np.random.default_rng(8)
     found = [usual_factor(simulated(rng, 15, 0.15, 0.12)) for _ in range(60)]
     assert np.mean([u.log_mean for u in found]) == pytest.approx(0.15, abs=0.015)
@@ -136,13 +140,13 @@ def test_the_usual_factor_is_recovered():
     assert np.mean([u.log_mean_variance for u in found]) == pytest.approx(scatter, rel=0.5)
 
 
-def test_materials_that_do_not_differ_have_no_variance_between_them():
+def test_materials_that_do_not_differ_have_no_variance_between_them() -> None:
     rng = np.random.default_rng(9)
     found = [usual_factor(simulated(rng, 15, 0.15, 0.0)).log_variance for _ in range(40)]
     assert np.median(found) < 0.01**2
 
 
-def test_factors_known_exactly_scatter_as_they_are():
+def test_factors_known_exactly_scatter_as_they_are() -> None:
     x = np.random.default_rng(10).normal(size=24)
     logs = np.linspace(-0.2, 0.3, 9)
     usual = usual_factor([component_sums(np.exp(log) * x, x)[None] for log in logs])
@@ -150,7 +154,7 @@ def test_factors_known_exactly_scatter_as_they_are():
     assert usual.log_variance == pytest.approx(logs.var(ddof=1))
 
 
-def test_a_sure_label_keeps_its_factor_and_a_doubtful_one_gives_way():
+def test_a_sure_label_keeps_its_factor_and_a_doubtful_one_gives_way() -> None:
     usual = UsualFactor(0.1, 0.001, 0.01, 14)
     exact = LogFactor(0.4, 0.0, 4.0)
     assert usual.weight(exact) == 1.0
@@ -164,7 +168,7 @@ def test_a_sure_label_keeps_its_factor_and_a_doubtful_one_gives_way():
     assert doubtful.dof == pytest.approx(13, abs=1e-3)
 
 
-def test_no_scatter_between_materials_and_an_exact_label():
+def test_no_scatter_between_materials_and_an_exact_label() -> None:
     usual = UsualFactor(0.1, 0.0, 0.0, 14)
     assert usual.shrink(LogFactor(0.4, 0.0, 4.0)).value == 0.4
     assert usual.shrink(LogFactor(0.4, 0.1, 4.0)).value == pytest.approx(0.1)
@@ -172,7 +176,7 @@ def test_no_scatter_between_materials_and_an_exact_label():
 
 @pytest.mark.coverage
 @pytest.mark.parametrize("n_labels", [1, 4])
-def test_shrinkage_helps_and_its_interval_covers(n_labels):
+def test_shrinkage_helps_and_its_interval_covers(n_labels: int) -> None:
     rng = np.random.default_rng(11)
     hits, errors = 0, []
     n = 500
@@ -190,7 +194,7 @@ def test_shrinkage_helps_and_its_interval_covers(n_labels):
     assert 0.91 < hits / n < 0.99
 
 
-def test_too_few_materials():
+def test_too_few_materials() -> None:
     rng = np.random.default_rng(12)
     materials = simulated(rng, MIN_MATERIALS, 0.1, 0.1)
     materials[0] = materials[0] * np.array([1, -1, 1, 1, 1])

@@ -16,6 +16,7 @@ PROGRAM = Program(
   umlip-bench relax structures.xyz --model chgnet-0.3.0 --cell --out relaxed.xyz
   umlip-bench compare runs/before runs/after
   umlip-bench models
+  umlip-bench env list
   umlip-bench data list
   umlip-bench speed --model chgnet-0.3.0
 """,
@@ -25,6 +26,7 @@ PROGRAM = Program(
         "suites": "list suites, and what each of their numbers is",
         "relax": "relax structures with a model",
         "models": "list models, fetch weights",
+        "env": "build Pythons for models that cannot be installed here",
         "data": "list reference data, fetch and check it",
         "report": "write a page with all results of run folders, and figures for print",
         "pictures": "draw phonon bands, equations of state and migration profiles of a run",

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from cyclopts import App, Group, Parameter
 
+from umlip_bench.cli.consent import YES
 from umlip_bench.cli.console import EXAMPLES
 from umlip_bench.cli.declare import Command
 from umlip_bench.cli.options import make, options_of
@@ -69,9 +70,19 @@ def _function(kind: type[Command]) -> Callable[..., int]:
             show_default=False,
         ),
     ]
+    yes = Annotated[
+        bool,
+        Parameter(
+            name=[YES],
+            help="do what is otherwise asked before: build the environments of models",
+            group=EVERYWHERE,
+            show_default=False,
+        ),
+    ]
     ordered = sorted((each.parameter() for each in options.values()), key=lambda each: each.kind)
     more = [P("config", P.KEYWORD_ONLY, annotation=config, default=None)]
     more.append(P("verbose", P.KEYWORD_ONLY, annotation=verbose, default=False))
+    more.append(P("yes", P.KEYWORD_ONLY, annotation=yes, default=False))
     signature = Signature([*ordered, *more])
     run.__signature__ = signature  # type: ignore[attr-defined]
     run.command = kind  # type: ignore[attr-defined]

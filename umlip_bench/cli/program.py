@@ -10,13 +10,16 @@ from importlib import import_module
 
 from cyclopts import App, CycloptsError, Parameter, UnknownOptionError, UnusedCliTokensError
 
+from umlip_bench.cli import consent
 from umlip_bench.cli.console import EXAMPLES, output
-from umlip_bench.ground.errors import UmlipBenchError
+from umlip_bench.ground.errors import NotBuilt, UmlipBenchError
 from umlip_bench.ground.version import __version__
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it."""
 VERBOSE = ("-v", "--verbose")
+ANYWHERE = frozenset((*VERBOSE, consent.YES))
+"""Options that may stand anywhere in a command line."""
 
 
 @dataclass(frozen=True)
@@ -46,13 +49,20 @@ class Program:
 
         0 if something was achieved, 1 if nothing was, 2 for input that a user can mend.
         """
-        tokens, verbose = _without_verbose(sys.argv[1:] if arguments is None else arguments)
-        _log_to_stderr(verbose)
+        tokens, anywhere = _without(sys.argv[1:] if arguments is None else arguments)
+        _log_to_stderr(not anywhere.isdisjoint(VERBOSE))
+        before = consent.GIVEN.set(consent.YES in anywhere)
+        try:
+            return self._main(tokens)
+        finally:
+            consent.GIVEN.reset(before)
+
+    def _main(self, tokens: list[str]) -> int:
         if tokens and not tokens[0].startswith("-") and tokens[0] not in self.commands:
             there = ", ".join(self.commands)
             return self._refuse(f"there is no command {tokens[0]!r}; there are {there}")
         try:
-            return self.app(tokens[0] if tokens else None)(tokens) or 0
+            return self._run(tokens)
         except CycloptsError as error:
             return self._refuse(self._said(error, tokens))
         except UmlipBenchError as error:
@@ -65,6 +75,15 @@ class Program:
             # The reader of a pipe, `head` say, has seen enough; what is still to be flushed goes nowhere.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
+
+    def _run(self, tokens: list[str]) -> int:
+        """Run a command, again if it lacked an environment that could be built."""
+        try:
+            return self.app(tokens[0] if tokens else None)(tokens) or 0
+        except NotBuilt as error:
+            if not _build(error):
+                raise
+        return self._run(tokens)
 
     def app(self, given: str | None = None) -> App:
         """The program for cyclopts; of commands but the one `given` there is only a line of help."""
@@ -120,12 +139,26 @@ class Program:
         return f"{word!r} is more than {command.name} takes. See {command.name} --help."
 
 
-def _without_verbose(arguments: Sequence[str]) -> tuple[list[str], bool]:
-    """The command line without ``-v``, which may stand anywhere in it, and whether it did."""
+def _without(arguments: Sequence[str]) -> tuple[list[str], set[str]]:
+    """The command line without what may stand anywhere in it (`ANYWHERE`), and what of that did."""
     tokens = list(arguments)
     end = tokens.index("--") if "--" in tokens else len(tokens)
-    kept = [token for token in tokens[:end] if token not in VERBOSE]
-    return kept + tokens[end:], len(kept) < end
+    kept = [token for token in tokens[:end] if token not in ANYWHERE]
+    return kept + tokens[end:], ANYWHERE.intersection(tokens[:end])
+
+
+def _build(error: NotBuilt) -> bool:
+    """Build what a command lacks, if the user agrees; whether it is there now."""
+    if not (consent.GIVEN.get() or consent.can_ask()):
+        return False
+    from umlip_bench.environments.build import NotAgreed, build
+
+    consent.say(str(error))
+    try:
+        build(error.environment, say=consent.say, agree=consent.agree)
+    except NotAgreed:
+        return False
+    return True
 
 
 def _log_to_stderr(verbose: bool) -> None:
@@ -138,3 +171,5 @@ def _log_to_stderr(verbose: bool) -> None:
         # What the models' libraries tell about themselves is no news to the user of a benchmark.
         for library in ("matgl", "mace", "root", "torch.distributed"):
             logging.getLogger(library).setLevel(logging.ERROR)
+        # "root" is what mace logs to, and everybody's parent: ours would fall silent with it.
+        logging.getLogger("umlip_bench").setLevel(logging.WARNING)

@@ -15,7 +15,9 @@ from umlip_bench.ground.limits import Count, Finite, Positive
 if TYPE_CHECKING:
     from ase import Atoms
 
+    from umlip_bench.engine.requests import Task
     from umlip_bench.ground.structures import RefusedStructure
+    from umlip_bench.potentials.protocol import Potential
 
 ENDINGS = (".xyz", ".extxyz")
 """Of the file that is written: by other names it would be taken for something else."""
@@ -52,73 +54,21 @@ class Relax(OnDevice):
     """on the cell, GPa"""
 
     def run(self) -> int:
-        from umlip_bench.ground.errors import UmlipBenchError
-        from umlip_bench.ground.files import check_writable
-
-        if self.out.suffix.lower() not in ENDINGS:
-            raise UmlipBenchError(
-                f"--out {self.out}: relaxed structures are written as extended XYZ; the name must end in "
-                f"{' or '.join(ENDINGS)}"
-            )
-        check_writable(self.out)
-        if self.pressure and not self.cell:
-            raise UmlipBenchError("--pressure acts on the cell: give --cell too")
-
-        from umlip_bench.ground.structures import RefusedStructure
-
-        total = 0
-        failed: list[str] = []
-        for number, each in _scanned(self.files):
-            total += 1
-            if isinstance(each, RefusedStructure):
-                failed.append(f"structure {number}: {each.where}: {each.reason}")
-        if len(failed) == total:
-            raise UmlipBenchError("there is no structure to relax:\n" + "\n".join(failed))
+        total, failed = self._refused()
 
         from ase import Atoms
-        from ase.units import GPa
 
         from umlip_bench.cli import console
         from umlip_bench.cli.progress import progress_bar
-        from umlip_bench.engine.fire import Fire
-        from umlip_bench.engine.lbfgs import Lbfgs
-        from umlip_bench.engine.relaxation import Minimiser
-        from umlip_bench.engine.relaxation import Relax as Request
-        from umlip_bench.engine.requests import Task
         from umlip_bench.engine.scheduler import Failed, run_tasks
         from umlip_bench.potentials.loading import potential as load_potential
         from umlip_bench.running.relaxations import WORK_SUFFIX, RelaxedFile
 
         potential = load_potential(self.model, device=self.device, dtype=self.dtype)
-        settings: dict[str, str | float | bool] = {
-            "model": potential.card.name,
-            "sha256": potential.weights.sha256,
-            "dtype": self.dtype,
-            "cell": self.cell,
-            "fmax": self.fmax,
-            "most_steps": self.steps,
-            "pressure_GPa": self.pressure,
-            "optimizer": self.optimizer,
-        }
-
-        minimisers: dict[str, Callable[[], Minimiser]] = {"fire": Fire, "lbfgs": Lbfgs}
-        minimiser = minimisers[self.optimizer]
-
-        def relax(atoms: Atoms) -> Task:
-            relaxed = yield Request(
-                atoms,
-                cell=self.cell,
-                fmax=self.fmax,
-                steps=self.steps,
-                pressure=self.pressure * GPa,
-                minimiser=minimiser,
-                held=True,
-            )
-            return relaxed
-
+        relax = self._request()
         bar = progress_bar(console.errors(), "failed", "unconverged")
         readable = ((k, each) for k, each in _scanned(self.files) if isinstance(each, Atoms))
-        with RelaxedFile(self.out, settings, readable) as out, bar:
+        with RelaxedFile(self.out, self._decisive(potential), readable) as out, bar:
             done = out.done
             tasks = (
                 (k, relax(each))
@@ -152,6 +102,76 @@ class Relax(OnDevice):
             file=sys.stderr,
         )
         return 0 if n_written else 1
+
+    def _refused(self) -> tuple[int, list[str]]:
+        """How many structures there are, and which cannot be taken.
+
+        Raises
+        ------
+        UmlipBenchError
+            If nothing can be relaxed, or not as it is asked for.
+        """
+        from umlip_bench.ground.errors import UmlipBenchError
+        from umlip_bench.ground.files import check_writable
+        from umlip_bench.ground.structures import RefusedStructure
+
+        if self.out.suffix.lower() not in ENDINGS:
+            raise UmlipBenchError(
+                f"--out {self.out}: relaxed structures are written as extended XYZ; the name must end in "
+                f"{' or '.join(ENDINGS)}"
+            )
+        check_writable(self.out)
+        if self.pressure and not self.cell:
+            raise UmlipBenchError("--pressure acts on the cell: give --cell too")
+
+        total = 0
+        failed: list[str] = []
+        for number, each in _scanned(self.files):
+            total += 1
+            if isinstance(each, RefusedStructure):
+                failed.append(f"structure {number}: {each.where}: {each.reason}")
+        if len(failed) == total:
+            raise UmlipBenchError("there is no structure to relax:\n" + "\n".join(failed))
+        return total, failed
+
+    def _decisive(self, potential: Potential) -> dict[str, str | float | bool]:
+        """What a relaxed structure depends on, besides the structure."""
+        return {
+            "model": potential.card.name,
+            "sha256": potential.weights.sha256,
+            "dtype": self.dtype,
+            "cell": self.cell,
+            "fmax": self.fmax,
+            "most_steps": self.steps,
+            "pressure_GPa": self.pressure,
+            "optimizer": self.optimizer,
+        }
+
+    def _request(self) -> Callable[[Atoms], Task]:
+        """How a structure is relaxed."""
+        from ase.units import GPa
+
+        from umlip_bench.engine.fire import Fire
+        from umlip_bench.engine.lbfgs import Lbfgs
+        from umlip_bench.engine.relaxation import Minimiser
+        from umlip_bench.engine.relaxation import Relax as Request
+
+        minimisers: dict[str, Callable[[], Minimiser]] = {"fire": Fire, "lbfgs": Lbfgs}
+        minimiser = minimisers[self.optimizer]
+
+        def relax(atoms: Atoms) -> Task:
+            relaxed = yield Request(
+                atoms,
+                cell=self.cell,
+                fmax=self.fmax,
+                steps=self.steps,
+                pressure=self.pressure * GPa,
+                minimiser=minimiser,
+                held=True,
+            )
+            return relaxed
+
+        return relax
 
 
 def _scanned(files: Sequence[Path]) -> Iterator[tuple[int, Atoms | RefusedStructure]]:

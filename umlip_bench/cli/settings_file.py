@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 from cyclopts import Token
 from cyclopts.argument import ArgumentCollection
@@ -52,7 +51,9 @@ def settings_comment(command: Command) -> str:
     return f"<!-- settings:\n{settings_text(command).replace('-->', '--&gt;')}-->\n"
 
 
-def fill_in(kind: type[Command], _app: Any, _names: Any, arguments: ArgumentCollection) -> None:
+def fill_in(
+    kind: type[Command], _app: object, _names: object, arguments: ArgumentCollection
+) -> None:
     """Give a command's options what the file of ``--config`` says, but those on the command line.
 
     Raises
@@ -74,7 +75,7 @@ def fill_in(kind: type[Command], _app: Any, _names: Any, arguments: ArgumentColl
                 )
 
 
-def _content(kind: type[Command], path: str) -> Iterable[tuple[Option, Any]]:
+def _content(kind: type[Command], path: str) -> Iterable[tuple[Option, object]]:
     """Options that a file gives, and what it says of each."""
     from umlip_bench.ground.codec import read_yaml
     from umlip_bench.ground.errors import ContentError
@@ -97,7 +98,7 @@ def _content(kind: type[Command], path: str) -> Iterable[tuple[Option, Any]]:
             yield options[name], value
 
 
-def _texts(option: Option, value: Any, path: str) -> list[str]:
+def _texts(option: Option, value: object, path: str) -> list[str]:
     """What stands in a file as it would stand on the command line."""
     from umlip_bench.ground.errors import ContentError
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from ase import Atoms
 from ase.calculators.calculator import Calculator, PropertyNotImplementedError, all_changes
@@ -51,9 +51,9 @@ class PotentialCalculator(Calculator):
             if wanted not in self.results:
                 raise PropertyNotImplementedError(f"{self.potential.card.name} has no {wanted}")
 
-    def results_of(self, prediction: Prediction) -> dict[str, Any]:
+    def results_of(self, prediction: Prediction) -> dict[str, object]:
         """A prediction in ASE's terms."""
-        results: dict[str, Any] = {
+        results: dict[str, object] = {
             "energy": prediction.energy,
             "free_energy": prediction.energy,
             "forces": prediction.forces,
@@ -87,7 +87,7 @@ class CommitteeCalculator(PotentialCalculator):
     def __init__(self, committee: Committee) -> None:
         super().__init__(committee)
 
-    def results_of(self, prediction: Prediction) -> dict[str, Any]:
+    def results_of(self, prediction: Prediction) -> dict[str, object]:
         """A prediction in ASE's terms, with its standard deviations."""
         results = super().results_of(prediction)
         if isinstance(prediction, CommitteePrediction):

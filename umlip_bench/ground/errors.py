@@ -17,6 +17,22 @@ class UnknownModelError(UmlipBenchError):
     """No model, file or calculator goes by the given name."""
 
 
+class NotBuilt(UmlipBenchError):
+    """An environment that is known, but not on this machine as it is needed.
+
+    Parameters
+    ----------
+    message
+        What is wrong, with the remedy.
+    environment
+        Its name, or the path of its file, as `umlip_bench.environments.build.build` takes it.
+    """
+
+    def __init__(self, message: str, environment: str) -> None:
+        super().__init__(message)
+        self.environment = environment
+
+
 class WeightsError(UmlipBenchError):
     """Weights are absent, cannot be fetched, fail their check or cannot be read."""
 

@@ -124,3 +124,18 @@ class ModelCard:
             files=(),
             package_path=(),
         )
+
+
+def unlisted_card(name: str, family: str, files: tuple[WeightsFile, ...] = ()) -> ModelCard:
+    """Card of a model that no catalogue knows."""
+    return ModelCard(
+        name=name,
+        family=family,
+        architecture=family,
+        level_of_theory=LevelOfTheory("unknown"),
+        training_set="unknown",
+        elements=(),
+        licence="unknown",
+        citation="unknown",
+        files=files,
+    )

@@ -7,8 +7,10 @@ package's of the same name is left out, and so is one that cannot be imported, e
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Generic, TypeVar
 
@@ -36,6 +38,12 @@ class Plugins(Generic[T]):
 
 def installed(group: str) -> Plugins[EntryPoint]:
     """Entry points of a group by name, ours first; nothing is imported."""
+    return _installed(group, tuple(sys.path))
+
+
+@cache
+def _installed(group: str, _: tuple[str, ...]) -> Plugins[EntryPoint]:
+    """Once for each path that modules are looked for on: it reads what every package says of itself."""
     found: dict[str, EntryPoint] = {}
     left_out = []
     for point in sorted(entry_points(group=group), key=lambda p: (_package(p) != OURS, p.name)):

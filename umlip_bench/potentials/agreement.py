@@ -66,7 +66,9 @@ def call_calculator(calculator: Calculator, atoms: Atoms) -> Prediction:
     atoms.calc = calculator
     energy, forces = atoms.get_potential_energy(), atoms.get_forces()
     # Not get_stress: matgl's calculator stores a matrix where ASE expects Voigt order.
-    stress = np.array(calculator.results["stress"], dtype=float)
-    if stress.shape == (6,):
-        stress = voigt_6_to_full_3x3_stress(stress)
+    stress = calculator.results.get("stress")
+    if stress is not None:
+        stress = np.array(stress, dtype=float)
+        if stress.shape == (6,):
+            stress = voigt_6_to_full_3x3_stress(stress)
     return Prediction(float(energy), np.array(forces, dtype=float), stress, None)

@@ -9,9 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from umlip_bench.environments.registry import shipped
 from umlip_bench.ground.errors import UmlipBenchError, UnknownModelError, WeightsError
+from umlip_bench.ground.extras import naming_the_extra
 from umlip_bench.ground.level_of_theory import LevelOfTheory
-from umlip_bench.ground.model_card import ModelCard, WeightsFile
+from umlip_bench.ground.model_card import WeightsFile, unlisted_card
+from umlip_bench.potentials import environment_weights
 from umlip_bench.potentials.adapters.foreign_identity import foreign_identity, legacy_identity
 from umlip_bench.potentials.catalogue import card as card_by_name
 from umlip_bench.potentials.catalogue import catalogue
@@ -29,6 +32,9 @@ from umlip_bench.potentials.weights import Origin, Weights, WeightsStore, path_a
 
 if TYPE_CHECKING:
     from umlip_bench.potentials.protocol import Potential
+
+WITHOUT_FILES = {"ase", environment_weights.FAMILY}
+"""Families that read no file of weights here."""
 
 logger = logging.getLogger(__name__)
 
@@ -48,8 +54,9 @@ def potential(
     ----------
     name
         A model by name (``umlip-bench models`` lists them), a path to weights or to the folder of a
-        corrected model, ``family:path``, ``path@HEAD`` for one head of a MACE file, or
-        ``ase:module.path:ClassName`` for any installed ASE calculator.
+        corrected model, ``family:path``, ``path@HEAD`` for one head of a MACE file,
+        ``ase:module.path:ClassName`` for any installed ASE calculator, or ``environment:checkpoint`` for
+        one that lives in a Python of its own: ``sevennet:7net-0``, ``path/to/file.py:checkpoint``.
     device
         ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
     dtype
@@ -84,7 +91,8 @@ def locate(name: str, store: WeightsStore) -> Weights:
     """Find or fetch the weights that a name stands for.
 
     A name of the catalogue always stands for the published model, whatever lies in the working directory:
-    a file or folder of that name is reached as ``./NAME``. ``PATH@HEAD`` names a readout head.
+    a file or folder of that name is reached as ``./NAME``. ``PATH@HEAD`` names a readout head. Families
+    and what lies on disk come before environments of the same name.
 
     Raises
     ------
@@ -94,7 +102,13 @@ def locate(name: str, store: WeightsStore) -> Weights:
     if colon and prefix == FAMILY:
         return _corrected(Path(target), store)
     if colon and prefix in families():
-        return _foreign(name) if prefix == "ase" else _given(target, prefix)
+        match prefix:
+            case "ase":
+                return _foreign(name)
+            case environment_weights.FAMILY:
+                return environment_weights.locate(target, store)
+            case _:
+                return _given(target, prefix)
     path = Path(name)
     if name.lower() in catalogue():
         if path.exists():
@@ -104,20 +118,29 @@ def locate(name: str, store: WeightsStore) -> Weights:
         return store.fetch(card_by_name(name))
     if is_corrected(path):
         return _corrected(path, store)
-    if path_and_head(name)[0].exists():
+    # A script is never a file of weights, and its checkpoint may be one.
+    if not environment_weights.names_script(name) and path_and_head(name)[0].exists():
         return _given(name, None)
+    if environment_weights.names_environment(name):
+        return environment_weights.locate(name, store)
     # Versions put dots into names (chgnet-0.3.0); only separators and known endings mean a file.
     if "/" in name or name.split("@")[0].endswith((".model", ".pth", ".tar", ".pt")):
         raise UnknownModelError(
             f"{name!r} is neither a model by name nor an existing file or folder; "
             "`umlip-bench models` lists the names"
         )
+    if colon:
+        raise UnknownModelError(
+            f"{name!r}: {prefix!r} is neither a family ({', '.join(sorted(families()))}) nor an environment "
+            f"({', '.join(sorted(shipped()))}); an environment file of your own is named by its path, "
+            "path/to/file.py:CHECKPOINT"
+        )
     return store.fetch(card_by_name(name))
 
 
 def _foreign(name: str) -> Weights:
     digest = foreign_identity(name)
-    return Weights(_unlisted(name, "ase"), paths=(), origin=Origin.GIVEN, sha256=digest)
+    return Weights(unlisted_card(name, "ase"), paths=(), origin=Origin.GIVEN, sha256=digest)
 
 
 def _corrected(folder: Path, store: WeightsStore, above: tuple[Path, ...] = ()) -> Weights:
@@ -131,6 +154,7 @@ def _corrected(folder: Path, store: WeightsStore, above: tuple[Path, ...] = ()) 
         if expected.path is None:
             # Never a path: what lies in the working directory is not what was corrected.
             by_prefix = expected.name.partition(":")[0] in families().keys() - {FAMILY}
+            by_prefix |= environment_weights.names_environment(expected.name)
             parent = (
                 locate(expected.name, store)
                 if by_prefix
@@ -164,7 +188,7 @@ def _given(target: str, family_name: str | None) -> Weights:
     name = path.name.removesuffix(".model").removesuffix(".pth.tar")
     names = tuple(WeightsFile(file.name, url="") for file in files) if path.is_dir() else ()
     family_name = family_name or _family_of(path, names)
-    return _with_head(weights_at(_unlisted(name, family_name, names), path), head)
+    return _with_head(weights_at(unlisted_card(name, family_name, names), path), head)
 
 
 def _with_head(weights: Weights, head: str | None) -> Weights:
@@ -191,12 +215,13 @@ def _family_of(path: Path, names: tuple[WeightsFile, ...]) -> str:
     if path.suffix == ".model":
         return "mace"
     if path.is_dir() and (path / "model.json").exists():
-        from umlip_bench.potentials.adapters.matgl import predates_matgl_3
+        with naming_the_extra():
+            from umlip_bench.potentials.adapters.matgl import predates_matgl_3
 
         try:
             return (
                 "matgl2"
-                if predates_matgl_3(weights_at(_unlisted(path.name, "", names), path))
+                if predates_matgl_3(weights_at(unlisted_card(path.name, "", names), path))
                 else "matgl"
             )
         except WeightsError as error:
@@ -209,20 +234,5 @@ def _family_of(path: Path, names: tuple[WeightsFile, ...]) -> str:
         f"{path}: cannot tell which family these weights are of; expected a *.model file (mace), a "
         f"*.pth.tar file (chgnet), a folder with model.json (matgl) or one with {CARD} (a corrected "
         "model). To name the family write "
-        f"FAMILY:{path} with one of {', '.join(sorted(families()))}"
-    )
-
-
-def _unlisted(name: str, family_name: str, files: tuple[WeightsFile, ...] = ()) -> ModelCard:
-    """Card of a model that the catalogue does not know."""
-    return ModelCard(
-        name=name,
-        family=family_name,
-        architecture=family_name,
-        level_of_theory=LevelOfTheory("unknown"),
-        training_set="unknown",
-        elements=(),
-        licence="unknown",
-        citation="unknown",
-        files=files,
+        f"FAMILY:{path} with one of {', '.join(sorted(families().keys() - WITHOUT_FILES))}"
     )

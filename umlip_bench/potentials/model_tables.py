@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from umlip_bench.environments.tables import Built, state_of
 from umlip_bench.ground.errors import WeightsError
 from umlip_bench.ground.model_card import ModelCard
+from umlip_bench.potentials.environment_weights import resolve
 from umlip_bench.potentials.weights import WeightsStore
 
 
@@ -41,7 +42,21 @@ def availability(card: ModelCard, store: WeightsStore) -> Availability:
     return Availability(True, str(weights.origin))
 
 
-def entry_of(card: ModelCard, state: Availability) -> dict[str, Any]:
+def in_environment(name: str) -> tuple[ModelCard, Availability]:
+    """Card of ``ENVIRONMENT:CHECKPOINT``, and whether its environment is built.
+
+    Raises
+    ------
+    UnknownModelError
+        If it names no checkpoint of an environment.
+    """
+    _, environment, _, card = resolve(name)
+    if state_of(environment).built is Built.YES:
+        return card, Availability(True, "its environment is built")
+    return card, Availability(False, f"umlip-bench env build {environment}")
+
+
+def entry_of(card: ModelCard, state: Availability) -> dict[str, object]:
     """All that a card says, and where its weights are, for JSON."""
     return {
         "name": card.name,

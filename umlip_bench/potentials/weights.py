@@ -27,6 +27,7 @@ class Origin(StrEnum):
     PACKAGE = IN_PACKAGE
     CACHE = IN_CACHE
     DOWNLOAD = "download"
+    ENVIRONMENT = "environment"
 
 
 @dataclass(frozen=True)
@@ -217,5 +218,5 @@ def _remedy(file: WeightsFile, origin: Origin) -> str:
             )
         case Origin.MODELS:
             return f"Delete the file, or replace it by the published one{source}."
-        case Origin.CACHE | Origin.DOWNLOAD:
+        case Origin.CACHE | Origin.DOWNLOAD | Origin.ENVIRONMENT:
             return f"Delete the file; it is then fetched anew{source}."

@@ -11,6 +11,7 @@ from ase import Atoms
 
 from umlip_bench.ground.errors import RunFolderError, UmlipBenchError
 from umlip_bench.potentials.corrections.folder import CorrectedWeights
+from umlip_bench.potentials.environment_weights import FAMILY
 from umlip_bench.potentials.families import families
 from umlip_bench.potentials.protocol import Potential
 from umlip_bench.potentials.weights import Weights
@@ -22,7 +23,7 @@ from umlip_bench.running.model_fingerprint import (
 )
 from umlip_bench.running.plan import SuitePlan
 
-FOREIGN = "ase"
+FOREIGN = ("ase", FAMILY)
 OURS = "umlip-bench"
 """The distribution whose families are known by their weights."""
 
@@ -32,7 +33,7 @@ def can_change(weights: Weights) -> bool:
     if isinstance(weights, CorrectedWeights):
         return can_change(weights.base)
     point = families().get(weights.card.family)
-    return weights.card.family == FOREIGN or not _ours(point)
+    return weights.card.family in FOREIGN or not _ours(point)
 
 
 def _ours(point: EntryPoint | None) -> bool:

@@ -175,7 +175,7 @@ def locate_models(
             found.append(weights)
         elif namesake.sha256 != weights.sha256:
             raise UmlipBenchError(
-                f"{namesake.paths[0]} and {weights.paths[0]} are different weights that both go by the "
+                f"{_where(namesake)} and {_where(weights)} are different weights that both go by the "
                 f"name {weights.card.name}; rename one of them"
             )
     if not names:
@@ -186,6 +186,10 @@ def locate_models(
                 if here is not None:
                     found.append(here)
     return found, missing
+
+
+def _where(weights: Weights) -> str:
+    return str(weights.paths[0]) if weights.paths else f"{weights.origin} {weights.sha256[:8]}"
 
 
 def _if_here(card: ModelCard, store: WeightsStore, missing: dict[str, str]) -> Weights | None:

@@ -106,6 +106,8 @@ def check_potential(
         name = potential
         potential = load_potential(name, device=device, dtype="float32")
         double = double or load_potential(name, device=device, dtype="float64")
+        if double.dtype != torch.float64:  # others' code may have a number format of its own
+            double = None
     elif double is None and potential.dtype == torch.float64:
         double = potential
     if double is not None and double.dtype != torch.float64:

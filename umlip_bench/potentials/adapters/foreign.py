@@ -12,9 +12,9 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, PropertyNotImplementedError
 
 from umlip_bench.ground.errors import StructureError, UnknownModelError
-from umlip_bench.ground.structures import COINCIDENT_BELOW, check_structure, describe
+from umlip_bench.ground.structures import describe
 from umlip_bench.potentials.adapters.foreign_identity import calculator_class
-from umlip_bench.potentials.adapters.neighbors import neighbors
+from umlip_bench.potentials.adapters.neighbors import bare_graph
 from umlip_bench.potentials.graph import Footprint, Graph, Prediction
 from umlip_bench.potentials.protocol import Potential
 from umlip_bench.potentials.weights import Weights
@@ -79,19 +79,10 @@ class ForeignPotential(Potential):
 
     def prepare(self, atoms: Atoms) -> ForeignGraph:
         """Check the structure; the calculator does the rest."""
-        check_structure(atoms, self.card.elements)
+        graph = bare_graph(atoms, self.card.elements)
         near = atoms.copy()
-        # Refuses coincident atoms, and brings those from far outside back, which calculators may not do.
-        near.positions = neighbors(atoms, cutoff=10 * COINCIDENT_BELOW).positions
-        return ForeignGraph(
-            numbers=atoms.numbers,
-            positions=near.positions,
-            cell=atoms.cell.array,
-            edges=np.zeros((2, 0), dtype=np.int64),
-            images=np.zeros((0, 3), dtype=np.int64),
-            n_angles=0,
-            atoms=near,
-        )
+        near.positions = graph.positions
+        return ForeignGraph(**vars(graph), atoms=near)
 
     def evaluate(self, graphs: Sequence[Graph], *, stress: bool = True) -> list[Prediction]:
         """Call the calculator for one structure after the other."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from umlip_bench.ground.errors import StructureError
 from umlip_bench.ground.structures import (
     COINCIDENT_BELOW,
     brought_near,
+    check_structure,
     describe,
     search_radius,
 )
@@ -94,6 +96,33 @@ def pair_graph(atoms: Atoms, cutoff: float) -> Graph:
         cell=atoms.cell.array,
         edges=pairs.edges,
         images=pairs.images,
+        n_angles=0,
+    )
+
+
+def bare_graph(atoms: Atoms, elements: Collection[str]) -> Graph:
+    """A checked structure for code that finds its neighbours itself; it has no edges.
+
+    Parameters
+    ----------
+    atoms
+        The structure.
+    elements
+        Chemical symbols that the potential knows; empty for no such check.
+
+    Raises
+    ------
+    StructureError
+        As `umlip_bench.ground.structures.check_structure`, and if two atoms coincide.
+    """
+    check_structure(atoms, elements)
+    return Graph(
+        numbers=atoms.numbers,
+        # Atoms from far outside are brought back, which others' code may not do.
+        positions=neighbors(atoms, cutoff=10 * COINCIDENT_BELOW).positions,
+        cell=atoms.cell.array,
+        edges=np.zeros((2, 0), dtype=np.int64),
+        images=np.zeros((0, 3), dtype=np.int64),
         n_angles=0,
     )
 

@@ -12,7 +12,6 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from umlip_bench.ground.codec import read_yaml
 from umlip_bench.ground.errors import ContentError, WeightsError
@@ -41,7 +40,7 @@ class ParentModel:
     Parameters
     ----------
     name
-        Of its card.
+        Of its card, or what it is found by.
     family
         Adapter that runs it.
     sha256
@@ -89,7 +88,7 @@ class Correction:
         }
         return hashlib.sha256(json.dumps(numbers, sort_keys=True).encode()).hexdigest()
 
-    def to_plain(self) -> dict[str, Any]:
+    def to_plain(self) -> dict[str, object]:
         """As it stands in the file."""
         return {
             "method": self.method,

@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from umlip_bench.ground.codec import parse
 from umlip_bench.ground.elements import SYMBOLS
@@ -45,11 +45,11 @@ class Change(ABC):
     method: str
 
     @abstractmethod
-    def to_plain(self) -> dict[str, Any]:
+    def to_plain(self) -> dict[str, object]:
         """As it stands in the file."""
 
     @abstractmethod
-    def numbers(self) -> dict[str, Any]:
+    def numbers(self) -> dict[str, object]:
         """What predictions depend on, exactly, for a digest."""
 
     @abstractmethod
@@ -58,7 +58,7 @@ class Change(ABC):
 
     @classmethod
     @abstractmethod
-    def read(cls, path: Path, content: Mapping[str, Any]) -> Self:
+    def read(cls, path: Path, content: Mapping[str, object]) -> Self:
         """Read the section of a card.
 
         Raises
@@ -103,7 +103,7 @@ class ScalarCorrection(Change):
     method: ClassVar[str] = "scalar"  # type: ignore[misc]
     section: ClassVar[str] = "scalar"
 
-    def to_plain(self) -> dict[str, Any]:
+    def to_plain(self) -> dict[str, object]:
         """As it stands in the file."""
         references = self.references
         return {
@@ -111,7 +111,7 @@ class ScalarCorrection(Change):
             "references": None if references is None else dict(references),
         }
 
-    def numbers(self) -> dict[str, Any]:
+    def numbers(self) -> dict[str, object]:
         """What predictions depend on, exactly, for a digest."""
         references = self.references
         return {
@@ -124,7 +124,7 @@ class ScalarCorrection(Change):
         return f"{architecture}, scaled by {self.factor:.4f}"
 
     @classmethod
-    def read(cls, path: Path, content: Mapping[str, Any]) -> Self:
+    def read(cls, path: Path, content: Mapping[str, object]) -> Self:
         """See `Change`."""
         entry = content.get(cls.section)
         if not isinstance(entry, dict):
@@ -153,11 +153,11 @@ class ReferenceShift(Change):
     method: ClassVar[str] = "e0"  # type: ignore[misc]
     section: ClassVar[str] = "e0"
 
-    def to_plain(self) -> dict[str, Any]:
+    def to_plain(self) -> dict[str, object]:
         """As it stands in the file."""
         return {"shifts": {symbol: float(value) for symbol, value in self.shifts.items()}}
 
-    def numbers(self) -> dict[str, Any]:
+    def numbers(self) -> dict[str, object]:
         """What predictions depend on, exactly, for a digest."""
         return {"shifts": _exactly(self.shifts)}
 
@@ -166,7 +166,7 @@ class ReferenceShift(Change):
         return f"{architecture}, element references refitted"
 
     @classmethod
-    def read(cls, path: Path, content: Mapping[str, Any]) -> Self:
+    def read(cls, path: Path, content: Mapping[str, object]) -> Self:
         """See `Change`."""
         entry = content.get(cls.section)
         if not isinstance(entry, dict):
@@ -191,7 +191,7 @@ class TrainedWeights(Change):
 
     section: ClassVar[str] = "trained"
 
-    def to_plain(self) -> dict[str, Any]:
+    def to_plain(self) -> dict[str, object]:
         """As it stands in the file."""
         card = asdict(self.card)
         for local in ("folder", "package_path", "parent"):
@@ -200,7 +200,7 @@ class TrainedWeights(Change):
         card["elements"] = " ".join(self.card.elements)
         return {"card": card}
 
-    def numbers(self) -> dict[str, Any]:
+    def numbers(self) -> dict[str, object]:
         """What predictions depend on, exactly, for a digest."""
         card = self.card
         files = {file.name: file.sha256 for file in card.files}
@@ -216,7 +216,7 @@ class TrainedWeights(Change):
         return architecture
 
     @classmethod
-    def read(cls, path: Path, content: Mapping[str, Any]) -> Self:
+    def read(cls, path: Path, content: Mapping[str, object]) -> Self:
         """See `Change`."""
         entry = content.get(cls.section)
         card = entry.get("card") if isinstance(entry, dict) else None
@@ -233,7 +233,7 @@ class TrainedWeights(Change):
         return cls(str(content["method"]), whole)
 
 
-def read_change(path: Path, content: Mapping[str, Any]) -> Change:
+def read_change(path: Path, content: Mapping[str, object]) -> Change:
     """Read the method's section of a card.
 
     Parameters
