@@ -100,6 +100,38 @@ def test_unlike_bonds_are_counted(scale):
         assert fixed.standing is Standing.NO_REFERENCE
 
 
+def test_a_gap_of_orderings_that_nobody_relaxed_is_that_of_a_rigid_lattice():
+    """Relaxed orderings gain energy, and close part of the gap."""
+    x = np.linspace(0.1, 0.9, 9)
+    energies = 0.3 * x * (1 - x)
+    as_built = planted(energies, x)
+    (solution,) = solutions(as_built, Variant.FIXED)
+    assert solution.is_rigid
+    relaxed = [
+        OrderingResult(
+            EnergyComparison(
+                r.comparison.name,
+                r.comparison.system,
+                r.comparison.unit,
+                tuple(
+                    EnergyValue(variant, e, e, Standing.COMPARABLE)
+                    for variant in (Variant.FIXED, Variant.RELAXED)
+                ),
+            ),
+            "AB, relaxed",
+            r.fraction,
+            1.0,
+        )
+        for r, e in zip(as_built, energies, strict=True)
+    ]
+    for found, rigid in ((as_built, True), (relaxed, False)):
+        notes = [note for note in SUITE.case_table(found).notes if "regular solution" in note]
+        assert notes
+        assert all(("rigid lattice" in note) == rigid for note in notes)
+        rows = {r.metric: r for r in SUITE.rows("m", "d", found, 0)}
+        assert rows["n_rigid_lattice"].value == rigid
+
+
 def test_a_regular_solution_is_recovered():
     x = np.linspace(0.1, 0.9, 9)
     omega, factor = 0.3, 0.8

@@ -10,11 +10,11 @@ from ase.units import J, m
 from numpy.testing import assert_allclose
 
 import umlip_bench
-from umlip_bench.analysis.energies import Standing, Variant
+from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Standing, Variant
 from umlip_bench.benchmarks import load_suite, slabs
 from umlip_bench.benchmarks.suite import Mode, StructureRequest
 from umlip_bench.benchmarks.surfaces.measure import CLEAVAGE, SlabCase, measure
-from umlip_bench.benchmarks.surfaces.result import wulff_shape
+from umlip_bench.benchmarks.surfaces.result import SurfaceResult, missing_faces, wulff_shape
 from umlip_bench.datasets import load
 from umlip_bench.datasets.cases import Preparation
 from umlip_bench.engine import Done, Failed, Relax, run_requests, run_tasks
@@ -204,6 +204,39 @@ def test_nearest_neighbour_crystal_is_a_truncated_octahedron():
     table = SUITE.case_table(found)
     assert {len(row) for row in table.rows} == {len(table.columns)}
     assert "78%" in {cell for row in table.rows for cell in row}
+
+
+@pytest.mark.parametrize(
+    ("faces", "missing"),
+    [
+        ({(1, 0, 0): 0.06}, ["(1 1 0)", "(1 1 1)"]),
+        # Any member of a family stands for it.
+        ({(0, 0, 1): 0.06, (1, 0, -1): 0.055}, ["(1 1 1)"]),
+        ({(1, 0, 0): 0.06, (1, 1, 0): 0.065, (1, 1, 1): 0.05}, []),
+    ],
+)
+def test_a_shape_names_the_low_index_faces_that_it_was_made_without(faces, missing):
+    """A cube of (1 0 0) alone may have corners that are not on the true shape."""
+    found = [
+        SurfaceResult(
+            EnergyComparison(
+                f"Cu {index}",
+                "Cu",
+                "eV/Å^2",
+                (EnergyValue(Variant.FIXED, NAN, energy, Standing.NO_REFERENCE),),
+            ),
+            index,
+            A * np.eye(3),
+        )
+        for index, energy in faces.items()
+    ]
+    shape = wulff_shape(found, Variant.FIXED)
+    assert list(missing_faces(found, shape)) == missing
+    rows = {row.metric: row.value for row in SUITE.rows("m", "Cu", found, 0)}
+    assert rows["shape_missing_faces"] == len(missing)
+    (note,) = [n for n in SUITE.case_table(found).notes if n.startswith("Wulff")]
+    assert ("which may be on the true one" in note) == bool(missing)
+    assert all(face in note for face in missing)
 
 
 @pytest.mark.seconds

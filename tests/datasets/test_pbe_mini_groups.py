@@ -1,9 +1,11 @@
 """The physics of the sets that pbe-mini's single points make up."""
 
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import astuple
 from importlib.resources import as_file, files
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,7 @@ from umlip_bench.datasets.dataset import Dataset
 from umlip_bench.datasets.frame import Frame
 from umlip_bench.ground.birch_murnaghan import fit_minimum
 from umlip_bench.ground.errors import DataError
+from umlip_bench.ground.level_of_theory import LevelOfTheory
 
 Cases = Callable[[str], dict[str, Any]]
 """Cases of a task, by name."""
@@ -473,3 +476,27 @@ def test_curvatures_hardly_depend_on_a_small_amplitude() -> None:
         small = each.curvatures[each.distances < 0.05]
         assert small.min() > 0
         assert np.ptp(small) < 0.05 * small.mean(), each.system
+
+
+def test_a_series_of_several_amplitudes_goes_with_its_phonons(tmp_path: Path) -> None:
+    """Of C the second distance is twice the first; of the others there is but one."""
+    with as_file(FOLDER) as folder:
+        shutil.copy(folder / "phonons.xyz", tmp_path)
+        lines = (folder / "amplitudes.xyz").read_text().splitlines(keepends=True)
+    n = int(lines[0]) + 2
+    first = lines[:n]
+    assert "system=C " in first[1]
+    old = re.search(r'displacement="([^"]*)"', first[1])
+    assert old is not None
+    new = " ".join(str(2 * float(x)) for x in old[1].split())
+    twice = [first[0], first[1].replace(old[1], new), *first[2:]]
+    (tmp_path / "amplitudes.xyz").write_text("".join([*lines, *twice]))
+    level = LevelOfTheory("PBE")
+    files = ["phonons.xyz", "amplitudes.xyz"]
+    made = pbe_mini_cases.cases(tmp_path, files, level)
+    found = {case.name: case.series for case in made if isinstance(case, PhononCase)}
+    series = found["C"]
+    assert series is not None
+    assert {name for name, each in found.items() if each is not None} == {"C"}
+    np.testing.assert_allclose(series.distances, [0.03, 0.06])
+    assert series.curvatures[0] == pytest.approx(2 * series.curvatures[1])
