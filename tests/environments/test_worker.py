@@ -35,7 +35,7 @@ def frame(header: bytes, body: bytes = b"") -> bytes:
 
 def test_a_frame_arrives_as_it_was_sent() -> None:
     rng = np.random.default_rng(0)
-    arrays = {
+    arrays: dict[str, np.ndarray] = {
         "positions": rng.normal(size=(5, 3)),
         "single": rng.normal(size=(2, 3, 3)).astype(np.float32),
         "numbers": np.array([1, 118], dtype=np.int32),

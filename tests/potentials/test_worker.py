@@ -50,8 +50,8 @@ def batched(batches: Environment, tmp_path: Path) -> Path:
     return tmp_path / "batches.py"
 
 
-def load(name: str, **options: str) -> WorkerPotential:
-    found = umlip_bench.potential(name, device="cpu", **options)
+def load(name: str, dtype: str = "float32") -> WorkerPotential:
+    found = umlip_bench.potential(name, device="cpu", dtype=dtype)
     assert isinstance(found, WorkerPotential)
     return found
 

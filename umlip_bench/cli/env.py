@@ -43,8 +43,8 @@ class Env(Command):
         console = output()
         console.print(listing(found))
         console.print(
-            "One that is not built: umlip-bench env build NAME. A model of one: --model NAME:CHECKPOINT. Card "
-            "of one: umlip-bench models show NAME:CHECKPOINT.",
+            "One that is not built: umlip-bench env build NAME. A model of one: --model NAME:CHECKPOINT. "
+            "Card of one: umlip-bench models show NAME:CHECKPOINT.",
             soft_wrap=True,
             highlight=False,
         )

@@ -62,7 +62,9 @@ class EnvironmentWeights(Weights):
         """
         digests = {(Path(path).name, digest) for path, digest in found.items()}
         names = {name for name, _ in digests}
-        expected = {(file.name, file.sha256) for file in self.published if file.sha256 is not None}
+        expected: Set[tuple[str, str]] = {
+            (file.name, file.sha256) for file in self.published if file.sha256 is not None
+        }
         remedy = f"build the environment {self.environment.name} anew"
         # A file of the user's own is part of the identity.
         if not expected and digests and not Path(self.checkpoint).is_absolute():
