@@ -41,6 +41,7 @@ METRICS = {
 ROW = [
     *("model", "data", "suite", "variant", "metric", "value", "unit"),
     *("ci_low", "ci_high", "n_cases", "n_failed", "amplitude", "n_below", "n_above"),
+    "n_systems",
 ]
 CHGNET = "chgnet-0.3.0"
 LJ = "ase:ase.calculators.lj:LennardJones"

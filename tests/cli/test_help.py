@@ -16,6 +16,7 @@ from ase.calculators.lj import LennardJones
 
 from tests.conftest import LoadModel
 from tests.support.commands import commands_of, examples_of
+from tests.support.environments import built_by_hand
 from tests.support.narrowing import some
 from tests.support.report_runs import SOFT, STIFF, write, write_correction
 from umlip_bench.cli import PROGRAM as BENCH
@@ -40,6 +41,8 @@ EXAMPLES = {
 
 NEEDS = {
     "fetch": "the network",
+    "build": "packages from an index",
+    "sevennet": "an environment that was built",
     "mlearn": "published data",
     "label": "GPAW",
     "speed": "minutes, on an idle machine",
@@ -70,6 +73,15 @@ BRIEF = {
     "ladder": [("--method", "scalar"), ("--method", "e0")],
 }
 """Options that make an example short, where it does not have them."""
+
+MODEL = """
+CHECKPOINTS = {"large": "1.0"}
+
+
+def setup(checkpoint, device="cpu"):
+    from ase.calculators.lj import LennardJones
+    return LennardJones(sigma=2.0, epsilon=float(CHECKPOINTS[checkpoint]), rc=6.0, smooth=True)
+"""
 
 SOFTER = """
 from ase.calculators.emt import EMT
@@ -137,6 +149,8 @@ def here(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     (tmp_path / "none").mkdir()
     monkeypatch.setenv("UMLIP_BENCH_DATA", str(tmp_path / "none"))
     monkeypatch.setenv("UMLIP_BENCH_CACHE", str(tmp_path / "none"))
+    monkeypatch.setenv("UMLIP_BENCH_ENVIRONMENTS", str(tmp_path / "environments"))
+    built_by_hand(tmp_path / "here" / "my_model.py", MODEL)
     return tmp_path / "here"
 
 
@@ -331,6 +345,7 @@ def test_every_command_has_an_example_that_is_run_or_a_reason() -> None:
             assert command.name in {
                 "umlip-bench models fetch",
                 "umlip-bench data fetch",
+                "umlip-bench env build",
                 "umlip-bench speed",
                 "umlip-bench calibrate",
                 "umlip-finetune curve",

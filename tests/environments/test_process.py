@@ -141,7 +141,10 @@ def test_forces_of_another_shape_are_no_forces(start: Start) -> None:
     ("checkpoint", "message"),
     [
         ("nothing", r"TypeError: setup of .* gave a object, which is neither an ASE calculator"),
-        ("unheard-of", r"LookupError: .* has no checkpoint 'unheard-of'; it has emt, lj, prints"),
+        (
+            "unheard-of",
+            r"LookupError: .* has no checkpoint 'unheard-of'; it has emt, lj, slow, single",
+        ),
         ("exits", r"(?s)ended with exit status 3 while it was asked; .*goodbye"),
     ],
 )

@@ -23,8 +23,9 @@ from ase.calculators.emt import EMT
 from ase.calculators.lj import LennardJones
 
 CHECKPOINTS = {
-    "emt": "EMT", "lj": "LennardJones", "prints": "LennardJones", "hangs-on-gold": "", "dies-on-gold": "",
-    "raises-on-gold": "", "memory-on-gold": "", "shapes": "", "nothing": "", "exits": "", "children": "",
+    "emt": "EMT", "lj": "LennardJones", "slow": "LennardJones", "single": "", "prints": "", "exits": "",
+    "hangs-on-gold": "", "dies-on-gold": "", "raises-on-gold": "", "memory-on-gold": "",
+    "shapes": "", "nothing": "", "children": "",
 }
 ELEMENTS = {"emt": ("Al", "Cu", "Ag", "Au", "Ni", "Pd", "Pt", "H", "C", "N", "O")}
 
@@ -44,6 +45,18 @@ class WithGold(LennardJones):
         if "Au" in atoms.symbols:
             self.happens()
         super().calculate(atoms, properties, system_changes)
+
+
+class Slow(LennardJones):
+    def calculate(self, *args, **options):
+        time.sleep(0.05)
+        super().calculate(*args, **options)
+
+
+class Single(LennardJones):
+    def calculate(self, *args, **options):
+        super().calculate(*args, **options)
+        self.results["forces"] = self.results["forces"].astype(np.float32)
 
 
 class WrongShapes(Calculator):
@@ -75,6 +88,10 @@ def setup(checkpoint, device="cpu"):
         return WithGold(lambda: fail(MemoryError("no room for gold")))
     if checkpoint == "shapes":
         return WrongShapes()
+    if checkpoint == "single":
+        return Single(sigma=2.0, epsilon=0.1, rc=6.0, smooth=True)
+    if checkpoint == "slow":
+        return Slow(sigma=2.0, epsilon=0.1, rc=6.0, smooth=True)
     if checkpoint == "nothing":
         return object()
     if checkpoint == "exits":

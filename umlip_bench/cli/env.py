@@ -26,7 +26,7 @@ class Env(Command):
     examples = """\
   umlip-bench env list                      all environments and their checkpoints
   umlip-bench env build sevennet            build one; says what it downloads, and asks
-  umlip-bench env check sevennet            say what is missing, and evaluate two cells
+  umlip-bench env check sevennet            say what is missing, and evaluate small cells
   umlip-bench env remove sevennet           take it away, with the weights that it downloaded
 """
     json: bool = False
@@ -43,8 +43,8 @@ class Env(Command):
         console = output()
         console.print(listing(found))
         console.print(
-            "One that is not built: umlip-bench env build NAME. A model of one: --model NAME:CHECKPOINT. "
-            "Card of one: umlip-bench models show NAME:CHECKPOINT.",
+            "One that is not built: umlip-bench env build NAME. A model of one: --model NAME:CHECKPOINT. Its "
+            "card: umlip-bench models show NAME:CHECKPOINT.",
             soft_wrap=True,
             highlight=False,
         )
@@ -96,7 +96,7 @@ class Build(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class Check(OnDevice):
-    """Say what an environment lacks, and evaluate two small cells with it.
+    """Say what an environment lacks, and evaluate small cells with it.
 
     Exit status 1 if it lacks something.
     """

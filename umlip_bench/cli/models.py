@@ -42,7 +42,8 @@ class Models(Command):
         console.print(
             "Weights that are not here: umlip-bench models fetch NAME. Everything about one model: "
             "umlip-bench models show NAME.\nAny *.model file of mace, *.pth.tar file of chgnet or folder of "
-            "matgl works by its path, any ASE calculator as ase:module.path:ClassName.",
+            "matgl works by its path, any ASE calculator as ase:module.path:ClassName; models of other "
+            "packages, each in a Python of its own: umlip-bench env list.",
             soft_wrap=True,
             highlight=False,
         )
@@ -67,18 +68,24 @@ class Show(Command):
     name = "umlip-bench models show"
     examples = """\
   umlip-bench models show mace-mp-0-medium
+  umlip-bench models show sevennet:7net-0
 """
     model: Annotated[str, Argument("NAME")]
-    """as `umlip-bench models` lists it"""
+    """as `umlip-bench models` lists it, or ENVIRONMENT:CHECKPOINT of `umlip-bench env list`"""
 
     def run(self) -> int:
         from umlip_bench.cli.console import output
         from umlip_bench.potentials.catalogue import card as card_by_name
-        from umlip_bench.potentials.model_tables import availability, card_table
+        from umlip_bench.potentials.environment_weights import names_environment
+        from umlip_bench.potentials.model_tables import availability, card_table, in_environment
         from umlip_bench.potentials.weights import WeightsStore
 
-        card = card_by_name(self.model)
-        output().print(card_table(card, availability(card, WeightsStore())))
+        if names_environment(self.model):
+            card, state = in_environment(self.model)
+        else:
+            card = card_by_name(self.model)
+            state = availability(card, WeightsStore())
+        output().print(card_table(card, state))
         return 0
 
 

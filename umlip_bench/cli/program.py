@@ -171,3 +171,5 @@ def _log_to_stderr(verbose: bool) -> None:
         # What the models' libraries tell about themselves is no news to the user of a benchmark.
         for library in ("matgl", "mace", "root", "torch.distributed"):
             logging.getLogger(library).setLevel(logging.ERROR)
+        # "root" is what mace logs to, and everybody's parent: ours would fall silent with it.
+        logging.getLogger("umlip_bench").setLevel(logging.WARNING)

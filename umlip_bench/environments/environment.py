@@ -5,6 +5,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from umlip_bench.environments.interpreters import clean_environment
+
+_KEPT = {
+    "XDG_CACHE_HOME": ".cache",
+    "HF_HOME": ".cache/huggingface",
+    "TORCH_HOME": ".cache/torch",
+    "CACHED_PATH_CACHE_ROOT": ".cache/cached_path",
+}
+"""Variables for where packages keep what they download."""
+_COMPILED = {
+    "XDG_CONFIG_HOME": "config",
+    "MPLCONFIGDIR": "matplotlib",
+    "NUMBA_CACHE_DIR": "numba",
+    "TORCH_EXTENSIONS_DIR": "torch_extensions",
+    "TORCHINDUCTOR_CACHE_DIR": "torchinductor",
+    "TRITON_CACHE_DIR": "triton",
+    "WARP_CACHE_PATH": "warp",
+    "CUDA_CACHE_PATH": "cuda",
+}
+"""Variables for where they keep what they compile or write down."""
+
 
 @dataclass(frozen=True)
 class Environment:
@@ -19,9 +40,12 @@ class Environment:
     file
         The environment file it was built from, as it was then (a copy beside the build).
     lock
-        Every installed distribution with its version, one ``name==version`` a line, sorted.
+        Every installed distribution with its version but pip, one ``name==version`` a line, sorted.
     digest
         sha256 over the lock, the file's text and the interpreter's version.
+    home
+        Home folder of what runs in it, where packages keep the weights that they download; the user's if it
+        is ``None``.
     """
 
     name: str
@@ -29,3 +53,24 @@ class Environment:
     file: Path
     lock: str
     digest: str
+    home: Path | None = None
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Variables of the system for a process that runs in it.
+
+        Weights that the potential's package downloads go to `home`, so that they are found, counted and
+        removed with the environment; what it compiles goes beside. Variables of a user's that name
+        another place for them are left as they are, as are the tokens of Hugging Face.
+        """
+        found = clean_environment()
+        if self.home is None:
+            return found
+        scratch = self.home.with_name("scratch")
+        if (token := Path.home() / ".cache/huggingface/token").is_file():
+            found.setdefault("HF_TOKEN_PATH", str(token))
+        for name, place in _KEPT.items():
+            found.setdefault(name, str(self.home / place))
+        for name, place in _COMPILED.items():
+            found.setdefault(name, str(scratch / place))
+        return {**found, "HOME": str(self.home)}

@@ -149,6 +149,7 @@ def parse_environment_file(text: str, path: Path) -> EnvironmentFile:
     table = {key.replace("-", "_"): value for key, value in metadata.tool(TABLE).items()}
     extras = parse(Extras, table, f"{path}, [tool.{TABLE}]")
     uv = metadata.tool("uv")
+    dependencies = metadata.requirements(metadata.list_of("dependencies"), "dependencies")
     try:
         tree = ast.parse(text, filename=str(path))
     # The last is what a nesting beyond the parser's stack raises.
@@ -160,7 +161,7 @@ def parse_environment_file(text: str, path: Path) -> EnvironmentFile:
     return EnvironmentFile(
         path=path,
         text=text,
-        dependencies=metadata.requirements(metadata.list_of("dependencies"), "dependencies"),
+        dependencies=dependencies,
         no_build_isolation=metadata.requirements(extras.no_build_isolation, "no-build-isolation"),
         no_deps=metadata.requirements(extras.no_deps, "no-deps"),
         requires_python=metadata.requires_python(),

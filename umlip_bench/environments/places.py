@@ -35,9 +35,12 @@ class Place:
     ----------
     folder
         Its own.
+    shipped
+        Whether the environment file is of this package.
     """
 
     folder: Path
+    shipped: bool = False
 
     @property
     def record(self) -> Path:
@@ -106,4 +109,4 @@ def place_of(file: Path, *, shipped: bool) -> Place:
     if not shipped:
         # A user's sevennet.py is not ours, and two projects may each have a my_model.py.
         name += f"-{hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:_DIGITS]}"
-    return Place(environments_folder() / name)
+    return Place(environments_folder() / name, shipped)

@@ -12,7 +12,6 @@ import time
 import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
@@ -141,7 +140,7 @@ class WorkerProcess:
         # A fork of this process must not talk on the same pipe.
         if self._running is not None and self._running.owner == os.getpid():
             return self._running
-        running = _Running(self.environment.python, self._arguments)
+        running = _Running(self.environment, self._arguments)
         answer = self._exchange(running, "hello", {}, {}, self._start_seconds)
         if answer.header.get("protocol") != PROTOCOL:
             running.kill()
@@ -210,13 +209,13 @@ def is_out_of_memory(kind: str) -> bool:
 class _Running:
     """One process, its pipes, and what it wrote to standard error."""
 
-    def __init__(self, python: Path, arguments: list[str]) -> None:
+    def __init__(self, environment: Environment, arguments: list[str]) -> None:
         self.owner = os.getpid()
         self.about: Mapping[str, Any] = {}
         # A file, not a pipe: nobody has to empty it, and the end of it can be read afterwards.
         self._stderr = tempfile.TemporaryFile("a+b", buffering=0)  # noqa: SIM115 - as long as this
         # Isolated: neither PYTHONPATH nor the folder of this package is any business of that Python.
-        command = [str(python), "-I", "-u", worker.__file__, *arguments]
+        command = [str(environment.python), "-I", "-u", worker.__file__, *arguments]
         try:
             self.process = subprocess.Popen(
                 command,
@@ -224,12 +223,13 @@ class _Running:
                 stdout=subprocess.PIPE,
                 stderr=self._stderr,
                 bufsize=0,
+                env=environment.variables,
                 # A group of its own, to be ended with all that it starts.
                 start_new_session=True,
             )
         except OSError as error:
             raise WorkerError(
-                f"{python} cannot be started ({error.strerror}); build it anew"
+                f"{environment.python} cannot be started ({error.strerror}); build it anew"
             ) from error
         self._in, self._out = _descriptor(self.process.stdin), _descriptor(self.process.stdout)
         os.set_blocking(self._in, False)

@@ -14,7 +14,7 @@ from rich.table import Table
 from umlip_bench.environments.cards import cards
 from umlip_bench.environments.environment_file import EnvironmentFile, read_environment_file
 from umlip_bench.environments.places import Place, environments_folder, place_of
-from umlip_bench.environments.record import Record, read_record
+from umlip_bench.environments.record import read_record
 from umlip_bench.environments.registry import located, shipped
 from umlip_bench.environments.sizes import in_words, size_of
 from umlip_bench.ground.errors import ContentError
@@ -70,13 +70,17 @@ def states() -> list[State]:
 def state_of(name: str) -> State:
     """One of them; errors as of `umlip_bench.environments.registry.located`."""
     file, place = located(name)
-    return State(
-        name=name,
-        file=file,
-        cards=cards(file),
-        built=_built(file, place),
-        n_bytes=size_of(place.folder) if place.folder.exists() else 0,
-    )
+    try:
+        record, built = read_record(place), Built.NO
+    except ContentError:
+        record, built = None, Built.DAMAGED
+    if record is not None:
+        built = Built.YES if record.needs == file.needs else Built.OUTDATED
+    elif built is Built.NO and place.venv.exists():
+        built = Built.HALF
+    # Thousands of installed files were counted when it was built.
+    counted = size_of(place.venv) if record is None else record.n_bytes
+    return State(name, file, cards(file), built, counted + size_of(place.home))
 
 
 def entry_of(state: State) -> dict[str, Any]:
@@ -128,20 +132,10 @@ def listing(found: list[State]) -> Table:
     return table
 
 
-def _built(file: EnvironmentFile, place: Place) -> Built:
-    try:
-        record = read_record(place)
-    except ContentError:
-        return Built.DAMAGED
-    if record is None:
-        return Built.HALF if place.venv.exists() else Built.NO
-    return Built.YES if record.needs == file.needs else Built.OUTDATED
-
-
 def _source(place: Place) -> Path | None:
     """File of the user's that a build was made from, if it is still that."""
     try:
-        record: Record | None = read_record(place)
+        record = read_record(place)
         source = Path(record.source) if record else None
         if source is None or place_of(source, shipped=False) != place:
             return None

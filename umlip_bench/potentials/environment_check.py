@@ -1,6 +1,8 @@
-"""What an environment lacks, step by step, up to two cells that it evaluates."""
+"""What an environment lacks, step by step, up to small cells that it evaluates."""
 
 from __future__ import annotations
+
+from itertools import islice
 
 import numpy as np
 
@@ -10,11 +12,12 @@ from umlip_bench.environments.registry import built, located
 from umlip_bench.environments.sizes import in_words
 from umlip_bench.environments.tables import state_of
 from umlip_bench.ground.errors import NotBuilt, UmlipBenchError
+from umlip_bench.potentials.adapters.worker import trial_structures
 from umlip_bench.potentials.graph import Prediction
 from umlip_bench.potentials.loading import potential
-from umlip_bench.potentials.small_structures import small_structures
 
-N_CELLS = 2
+N_CELLS = 3
+"""That are evaluated; a model may not know the elements of all."""
 
 
 def check(name: str, checkpoint: str, *, device: str, dtype: str) -> tuple[list[str], bool]:
@@ -52,13 +55,18 @@ def check(name: str, checkpoint: str, *, device: str, dtype: str) -> tuple[list[
     lines.append(f"digest: {environment.digest}")
     try:
         model = potential(f"{name}:{checkpoint}", device=device, dtype=dtype)
-        structures = small_structures(model.card.elements)[:N_CELLS]
-        predictions = model.evaluate([model.prepare(atoms) for atoms in structures])
     except UmlipBenchError as error:
-        return [*lines, f"missing: {checkpoint} cannot be evaluated: {error}"], False
-    for atoms, found in zip(structures, predictions, strict=True):
-        lines.append(f"{checkpoint}, {atoms.get_chemical_formula()}: {_words(found, len(atoms))}")
-    return lines, True
+        return [*lines, f"missing: {checkpoint} cannot be loaded: {error}"], False
+    found, failed = [], []
+    for atoms in islice(trial_structures(model.card.elements), N_CELLS):
+        formula = atoms.get_chemical_formula()
+        try:
+            (prediction,) = model.evaluate([model.prepare(atoms)])
+        except UmlipBenchError as error:
+            failed.append(f"{checkpoint}, {formula}: {error}")
+        else:
+            found.append(f"{checkpoint}, {formula}: {_words(prediction, len(atoms))}")
+    return [*lines, *found, *failed], bool(found)
 
 
 def _python(file: EnvironmentFile) -> str:

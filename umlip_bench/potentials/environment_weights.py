@@ -10,6 +10,7 @@ from pathlib import Path
 
 from umlip_bench.environments.cards import FAMILY, cards
 from umlip_bench.environments.environment import Environment
+from umlip_bench.environments.environment_file import EnvironmentFile
 from umlip_bench.environments.registry import built, known, located, shipped
 from umlip_bench.ground.errors import OutputError, UnknownModelError, WeightsError
 from umlip_bench.ground.files import write_atomically
@@ -122,6 +123,21 @@ def locate(name: str, store: WeightsStore) -> EnvironmentWeights:
     UmlipBenchError
         If the environment is not built; names the command.
     """
+    file, environment_name, checkpoint, card = resolve(name)
+    environment = built(environment_name)
+    fetched = store.fetch(card) if card.folder else None
+    path = "" if environment_name in shipped() else f"{file.path}:{checkpoint}"
+    return weights_of(environment, checkpoint, card, fetched, named=path)
+
+
+def resolve(name: str) -> tuple[EnvironmentFile, str, str, ModelCard]:
+    """Environment file, environment, checkpoint and card that a name stands for, built or not.
+
+    Raises
+    ------
+    UnknownModelError
+        If there is no such environment or checkpoint; says which there are.
+    """
     environment_name, checkpoint = _split(name)
     file, _ = located(environment_name)
     if (
@@ -137,11 +153,8 @@ def locate(name: str, store: WeightsStore) -> EnvironmentWeights:
             f"{name!r}: the environment {file.name} {lacks}; write "
             f"{environment_name}:CHECKPOINT with one of {', '.join(file.checkpoints)}{weights}"
         )
-    environment = built(environment_name)
     card = cards(file).get(checkpoint) or unlisted_card(checkpoint, FAMILY)
-    fetched = store.fetch(card) if card.folder else None
-    path = "" if environment_name in shipped() else f"{file.path}:{checkpoint}"
-    return weights_of(environment, checkpoint, card, fetched, named=path)
+    return file, environment_name, checkpoint, card
 
 
 def _split(name: str) -> tuple[str, str]:

@@ -10,6 +10,7 @@ from importlib.metadata import EntryPoint
 from typing import TYPE_CHECKING, Protocol
 
 from umlip_bench.ground.errors import UnknownModelError
+from umlip_bench.ground.extras import naming_the_extra
 from umlip_bench.ground.plugins import installed
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ def family(name: str) -> Family:
     ------
     UnknownModelError
         If no installed package provides the family.
+    MissingExtra
+        If the package that it runs is not installed.
     """
     known = families()
     if name not in known:
@@ -48,4 +51,5 @@ def family(name: str) -> Family:
             f"no installed package provides the family {name!r} (entry-point group {GROUP}); "
             f"installed are {', '.join(sorted(known))}"
         )
-    return known[name].load()
+    with naming_the_extra():
+        return known[name].load()

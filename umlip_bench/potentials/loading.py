@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from umlip_bench.environments.registry import shipped
 from umlip_bench.ground.errors import UmlipBenchError, UnknownModelError, WeightsError
+from umlip_bench.ground.extras import naming_the_extra
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 from umlip_bench.ground.model_card import WeightsFile, unlisted_card
 from umlip_bench.potentials import environment_weights
@@ -214,7 +215,8 @@ def _family_of(path: Path, names: tuple[WeightsFile, ...]) -> str:
     if path.suffix == ".model":
         return "mace"
     if path.is_dir() and (path / "model.json").exists():
-        from umlip_bench.potentials.adapters.matgl import predates_matgl_3
+        with naming_the_extra():
+            from umlip_bench.potentials.adapters.matgl import predates_matgl_3
 
         try:
             return (

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from umlip_bench.environments.tables import Built, state_of
 from umlip_bench.ground.errors import WeightsError
 from umlip_bench.ground.model_card import ModelCard
+from umlip_bench.potentials.environment_weights import resolve
 from umlip_bench.potentials.weights import WeightsStore
 
 
@@ -38,6 +40,20 @@ def availability(card: ModelCard, store: WeightsStore) -> Availability:
     if weights is None:
         return Availability(False, f"umlip-bench models fetch {card.name}")
     return Availability(True, str(weights.origin))
+
+
+def in_environment(name: str) -> tuple[ModelCard, Availability]:
+    """Card of ``ENVIRONMENT:CHECKPOINT``, and whether its environment is built.
+
+    Raises
+    ------
+    UnknownModelError
+        If it names no checkpoint of an environment.
+    """
+    _, environment, _, card = resolve(name)
+    if state_of(environment).built is Built.YES:
+        return card, Availability(True, "its environment is built")
+    return card, Availability(False, f"umlip-bench env build {environment}")
 
 
 def entry_of(card: ModelCard, state: Availability) -> dict[str, object]:

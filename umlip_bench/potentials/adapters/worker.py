@@ -239,7 +239,7 @@ class WorkerPotential(Potential):
         """Learn the number format, and hold batches against what the worker gives one by one."""
         alone: list[tuple[WorkerGraph, Prediction]] = []
         formats: set[str] = set()
-        for atoms in _candidates(self.card.elements):
+        for atoms in trial_structures(self.card.elements):
             graph = self.prepare(atoms)
             answer = self._ask([graph], True)
             if not answer.header.get("errors"):
@@ -249,7 +249,7 @@ class WorkerPotential(Potential):
                 break
         if not takes_dtype and len(formats & DTYPES.keys()) == 1:
             (own,) = formats & DTYPES.keys()
-            if DTYPES[own] != self.dtype:
+            if torch.finfo(DTYPES[own]).eps > torch.finfo(self.dtype).eps:
                 logger.warning("%s computes in %s and takes no other", self.card.name, own)
             self.dtype = DTYPES[own]
         if self.batched:
@@ -304,7 +304,7 @@ def _elements(hello: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(symbol for symbol in named if symbol in SYMBOLS) if isinstance(named, list) else ()
 
 
-def _candidates(elements: Sequence[str]) -> Iterator[Atoms]:
+def trial_structures(elements: Sequence[str]) -> Iterator[Atoms]:
     """Structures of different sizes to try a model out on."""
     if elements:
         for k, atoms in enumerate(small_structures(elements)):

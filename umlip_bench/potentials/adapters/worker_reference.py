@@ -45,6 +45,7 @@ class WorkerReference(Calculator):
             stdout=subprocess.PIPE,
             stderr=self._stderr,
             text=True,
+            env=environment.variables,
         )
         self._finalizer = weakref.finalize(self, self._process.kill)
 

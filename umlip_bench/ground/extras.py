@@ -1,0 +1,35 @@
+"""Packages that a plain installation leaves out, and how to get them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from umlip_bench.ground.errors import UmlipBenchError
+
+EXTRAS = ("chgnet", "mace", "matgl")
+"""Optional dependencies of this distribution, each named as the package that it brings."""
+
+
+class MissingExtra(UmlipBenchError):
+    """A package that is needed now and that a plain installation does not have."""
+
+
+@contextmanager
+def naming_the_extra() -> Iterator[None]:
+    """Say which extra brings a package that is imported within and not installed.
+
+    Raises
+    ------
+    MissingExtra
+        Instead of the error of the import.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in EXTRAS:
+            raise
+        raise MissingExtra(
+            f"{package} is not installed; pip install 'umlip-bench[{package}]' brings it"
+        ) from error
