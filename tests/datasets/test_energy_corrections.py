@@ -1,7 +1,5 @@
 """The published values, per anion and its class."""
 
-from typing import Any
-
 import pytest
 from ase import Atoms
 from ase.build import bulk, molecule
@@ -29,7 +27,7 @@ def box(atoms: Atoms) -> Atoms:
     ],
     ids=["MgO", "4 MgO", "NaCl", "LiF", "Si", "O2"],
 )
-def test_published_values(atoms: Any, correction: float) -> None:
+def test_published_values(atoms: Atoms, correction: float) -> None:
     assert mp2020_correction(atoms) == pytest.approx(correction, abs=1e-3)
 
 

@@ -16,7 +16,8 @@ from ase.units import GPa, J, m
 from phonopy import Phonopy
 from phonopy.structure.atoms import PhonopyAtoms
 
-from umlip_bench.datasets.cases import Preparation
+from tests.support.narrowing import some
+from umlip_bench.datasets.cases import PhononCase, Preparation, ReferenceCase
 from umlip_bench.datasets.importers import IMPORTERS, gaas_defects, importer, vasp_json
 from umlip_bench.ground.errors import DataError
 from umlip_bench.ground.level_of_theory import LevelOfTheory
@@ -69,7 +70,7 @@ TABLES = {
 }
 
 
-def structures_of(case: Any) -> list[Atoms]:
+def structures_of(case: ReferenceCase) -> list[Atoms]:
     found = []
     for name in ("atoms", "unitcell", "slab", "bulk", "host", "defective"):
         if hasattr(case, name):
@@ -154,7 +155,7 @@ FIRST_FORCE = {
 RMS_FORCE = {"MgO": 0.008935, "TiO2-anatase": 0.008963, "SiO2-HP": 0.033077, "NaCl": 0.001705}
 
 
-def rebuilt(case: Any, sum_rule: bool = True) -> Phonopy:
+def rebuilt(case: PhononCase, sum_rule: bool = True) -> Phonopy:
     """Phonons from nothing but the case, with the acoustic sum rule imposed or not."""
     ph = phonopy.Phonopy(
         PhonopyAtoms(
@@ -170,7 +171,7 @@ def rebuilt(case: Any, sum_rule: bool = True) -> Phonopy:
         "first_atoms": [
             {"number": int(atom), "displacement": displacement, "forces": forces}
             for atom, displacement, forces in zip(
-                case.displaced_atoms, case.displacements, case.forces, strict=True
+                some(case.displaced_atoms), case.displacements, case.forces, strict=True
             )
         ],
     }

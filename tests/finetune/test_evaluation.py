@@ -34,7 +34,7 @@ from umlip_bench.finetune.methods.scalar import Scalar
 from umlip_bench.finetune.printing.cells import content_of
 from umlip_bench.finetune.printing.evaluation import print_evaluation
 from umlip_bench.finetune.training import fit as training
-from umlip_bench.finetune.training.fit import Training
+from umlip_bench.finetune.training.fit import Trainee, Training
 from umlip_bench.finetune.training.settings import TrainingSettings
 from umlip_bench.ground.errors import CorrectionError
 from umlip_bench.potentials.protocol import Potential
@@ -181,11 +181,11 @@ class TestTrained:
 
     def outcomes(
         self,
-        model: Any,
-        frames: Any,
-        path: Any = None,
-        methods: Any = ("full",),
-        counts: Any = ("1",),
+        model: Potential,
+        frames: list[Frame],
+        path: Path | None = None,
+        methods: Sequence[str] = ("full",),
+        counts: Sequence[str] = ("1",),
         **told: Any,
     ) -> tuple[ChoicesOutcome, ...]:
         experiment = Experiment(model, path, **told)
@@ -217,7 +217,7 @@ class TestTrained:
     ) -> None:
         path = tmp_path / "si.trials"
         made: list[str] = []
-        told = {"methods": ("head",), "counts": ("1", "2"), "on_fit": made.append}
+        told: dict[str, Any] = {"methods": ("head",), "counts": ("1", "2"), "on_fit": made.append}
         first = self.outcomes(model, frames, path, **told)
         assert len(made) == 1 + 6  # the model as it is, and three choices of one label and of two
         (journal,) = path.glob("*.jsonl")
@@ -233,7 +233,7 @@ class TestTrained:
     ) -> None:
         fit = training.fit_trained
 
-        def fails_on_the_first(trainee: Any, labels: Any, *args: Any) -> Training:
+        def fails_on_the_first(trainee: Trainee, labels: Sequence[Frame], *args: Any) -> Training:
             if labels[0] is frames[0]:
                 raise CorrectionError("the loss is no longer finite")
             return fit(trainee, labels, *args)
