@@ -279,7 +279,7 @@ class Uv(Installer):
         for options, packages in self._steps(compiled=False):
             # It takes files of requirements alone.
             wanted.write_text("\n".join(packages) + "\n", encoding="utf-8")
-            output = ["--quiet", "--format", "pylock.toml", "--output-file", lock]
+            output: list[str | Path] = ["--quiet", "--format", "pylock.toml", "--output-file", lock]
             self._run(
                 [*self._pip("compile"), *options, *output, wanted], "looking for the packages"
             )
