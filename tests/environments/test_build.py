@@ -13,7 +13,10 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import ase.io
+import numpy as np
 import pytest
+from ase.build import bulk
 
 from tests.support.wheels import borrowed, wheel
 from umlip_bench.cli import PROGRAM
@@ -244,8 +247,12 @@ def test_a_killed_build_is_none_and_its_installer_is_waited_for(own, slow, wheel
 def test_a_command_builds_what_it_needs_with_yes_and_names_the_command_without(
     own, tmp_path, capsys
 ):
-    run = ["run", "high-energy", "--model", f"{own}:soft", "--device", "cpu"]
-    run += ["--out", str(tmp_path / "run")]
+    copper = bulk("Cu", "fcc", a=3.6, cubic=True)
+    copper.positions[0] += 0.1
+    copper.arrays["REF_forces"] = np.array([[-1.0, 0.0, 0.0], [1.0, 0.0, 0.0], *2 * [[0.0] * 3]])
+    ase.io.write(tmp_path / "one.xyz", copper, format="extxyz")
+    run = ["run", "high-energy", "--model", f"{own}:soft", "--data", str(tmp_path / "one.xyz")]
+    run += ["--device", "cpu", "--out", str(tmp_path / "run")]
     assert PROGRAM.main(run) == 2
     assert f"umlip-bench env build {own}" in capsys.readouterr().err
     assert PROGRAM.main(["env", "build", str(own)]) == 2

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tomllib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -279,14 +279,15 @@ class Uv(Installer):
         for options, packages in self._steps(compiled=False):
             # It takes files of requirements alone.
             wanted.write_text("\n".join(packages) + "\n", encoding="utf-8")
-            output: list[str | Path] = ["--quiet", "--format", "pylock.toml"]
-            output += ["--output-file", lock]
+            output: list[str | Path] = ["--quiet", "--format", "pylock.toml", "--output-file", lock]
             self._run(
                 [*self._pip("compile"), *options, *output, wanted], "looking for the packages"
             )
             for package in tomllib.loads(lock.read_text(encoding="utf-8")).get("packages", []):
                 files = [*package.get("wheels", []), package.get("sdist"), package.get("archive")]
-                sizes.append(next((each.get("size") for each in files if each), None))
+                sizes.append(
+                    next((_size_in_lock(each, lock.parent) for each in files if each), None)
+                )
         return _sum(sizes)
 
     def install(self) -> None:
@@ -302,6 +303,14 @@ def installer(file: EnvironmentFile, place: Place, say: Callable[[str], None]) -
     """The one that this machine has."""
     program = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
     return Uv(program, file, place, say) if program else Pip(file, place, say)
+
+
+def _size_in_lock(entry: Mapping[str, object], folder: Path) -> int | None:
+    """Size of a file that a lock file names: as it says, or of the file itself where that is here."""
+    if isinstance(size := entry.get("size"), int):
+        return size
+    path = entry.get("path")
+    return (folder / path).stat().st_size if isinstance(path, str) else None
 
 
 def _sum(sizes: Iterable[int | None]) -> Downloads:
