@@ -105,12 +105,16 @@ def test_a_material_that_one_factor_mends(reference: list[MaterialComparison]) -
     assert {o.estimator for o in outcomes} == {str(e) for e in Estimator}
     for o in outcomes:
         assert (o.n_frames, o.n_refused) == (5, 0)
-        assert o.miss < 1e-9
+        # The closed forms are exact; shrinkage leaves a rest of what eight atoms leave open.
+        rest = 5e-3 if o.estimator == Estimator.SHRUNK else 1e-9
+        assert o.miss < rest
         assert o.slope_before == pytest.approx(0.8)
-        assert o.slope_after == pytest.approx(1.0)
-        assert o.force_ratio < 1e-9
-        assert o.energy_after < 1e-9 < o.energy_before
-        assert o.stress_after < 1e-9 < o.stress_before
+        assert o.slope_after == pytest.approx(1.0, abs=rest)
+        assert o.force_ratio < 5 * rest
+        assert o.energy_after < 5 * rest * o.energy_before
+        assert o.stress_after < 5 * rest * o.stress_before
+        assert o.covered == 1.0
+        assert 0 < o.score < 0.2
         assert o.worse == 0.0
     assert worsened(outcomes) == []
 
