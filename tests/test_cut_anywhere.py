@@ -191,6 +191,7 @@ def test_cut_at_any_byte_it_goes_on_and_ends_the_same(name: str, folder: Path) -
         assert lines == n_entries, "something was computed twice, or not at all"
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("name", ["run", "relax"])
 def test_a_journal_that_is_gone_is_made_anew(name: str, folder: Path) -> None:
     command = COMMANDS[name]

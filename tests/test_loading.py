@@ -86,6 +86,7 @@ def test_a_file(store: WeightsStore, tmp_path: Path, name: str, family: str, lab
     assert locate(name, store).sha256 != weights.sha256
 
 
+@pytest.mark.seconds
 def test_a_matgl_folder_must_say_its_age(store: WeightsStore, tmp_path: Path) -> None:
     folder = tmp_path / "model"
     folder.mkdir()

@@ -189,6 +189,7 @@ def test_chgnet_bands(load_model: LoadModel, tmp_path: Path) -> None:
     check(run(tmp_path / "run", [CHGNET, folder], {"migration": ("Al vacancy hop",)}), folder)
 
 
+@pytest.mark.seconds
 def test_every_suite_scales_as_physics_says(emt: tuple[Run, Path]) -> None:
     run_, folder = emt
     calculated, name = corrected(run_, read_factor(folder)), folder.name
@@ -212,6 +213,7 @@ def test_every_suite_scales_as_physics_says(emt: tuple[Run, Path]) -> None:
         assert some(after).value == pytest.approx(factor * some(before).value, rel=1e-9), suite
 
 
+@pytest.mark.seconds
 def test_a_factor_of_one_changes_nothing(emt: tuple[Run, Path], tmp_path: Path) -> None:
     run_, _ = emt
     calculated = corrected(
@@ -293,6 +295,7 @@ def test_corrections_are_scaled_with_everything_else(load_model: LoadModel, tmp_
     assert abs((C - 1) * change) > 0.2  # what taking the correction off once would leave
 
 
+@pytest.mark.seconds
 def test_models_without_corrections_say_nothing_of_them(emt: tuple[Run, Path]) -> None:
     run_, folder = emt
     assert run_.card(folder.name).level_of_theory == LevelOfTheory("unknown")
@@ -334,12 +337,14 @@ def test_a_folder_that_a_fit_wrote(load_model: LoadModel, tmp_path: Path) -> Non
     assert factor.estimator == "mse"
 
 
+@pytest.mark.seconds
 def test_other_methods_have_to_be_run(emt: tuple[Run, Path], tmp_path: Path) -> None:
     folder = write_card(tmp_path / "shifted", EMT, ReferenceShift({"Al": 1.0}))
     with pytest.raises(WeightsError, match=r"made with --method e0.*Run it"):
         corrected(emt[0], read_factor(folder))
 
 
+@pytest.mark.seconds
 def test_a_parent_that_is_not_in_the_run_is_told(emt: tuple[Run, Path], tmp_path: Path) -> None:
     folder = write_card(tmp_path / "mine", "ase:ase.calculators.lj:LennardJones")
     with pytest.raises(
@@ -350,6 +355,7 @@ def test_a_parent_that_is_not_in_the_run_is_told(emt: tuple[Run, Path], tmp_path
         corrected(emt[0], read_factor(tmp_path))
 
 
+@pytest.mark.seconds
 def test_it_is_a_side_like_any_other(emt: tuple[Run, Path]) -> None:
     run_, folder = emt
     calculated = corrected(run_, read_factor(folder))

@@ -224,6 +224,7 @@ class CorrectedLikeMagnesia(Corrected):
         return replace(prediction, energy=prediction.energy + oxygen * in_magnesia)
 
 
+@pytest.mark.seconds
 @pytest.mark.usefixtures("_short_bonds")
 def test_a_short_bond_between_anions_makes_no_peroxide_of_the_host() -> None:
     """Taken for peroxide, all 33 oxygen atoms would be 0.22 eV off."""

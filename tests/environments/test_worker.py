@@ -4,6 +4,7 @@ import ast
 import inspect
 import pickle
 import struct
+import subprocess
 import sys
 from collections.abc import Callable
 
@@ -71,6 +72,23 @@ def test_a_frame_arrives_as_it_was_sent() -> None:
 def test_bytes_that_are_no_frame(data: bytes, message: str) -> None:
     with pytest.raises(FrameError, match=message):
         read_frame(reader(data))
+
+
+def test_deep_nesting_does_no_harm_where_recursion_is_allowed() -> None:
+    """In a process of its own: read by Python's reader it would end it."""
+    code = """
+import io, struct, sys
+from umlip_bench.environments.worker import FrameError, read_frame
+sys.setrecursionlimit(100_000)
+header = b'{"text": "[[[", "arrays": [], "more": ' + b"[" * 100_000
+body = struct.pack("<I", len(header)) + header
+try:
+    read_frame(io.BytesIO(struct.pack("<I", len(body)) + body).read)
+except FrameError as error:
+    assert "no JSON" in str(error)
+    sys.exit(3)
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 3
 
 
 @pytest.mark.parametrize(

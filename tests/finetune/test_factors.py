@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tests.support.narrowing import some
 from umlip_bench.finetune.estimators import Estimator
 from umlip_bench.finetune.factor_law import LAW, Drift
 from umlip_bench.finetune.factor_prior import MIN_MATERIALS, UsualFactor, usual_factor
@@ -24,7 +25,9 @@ CLOSED = (Estimator.ROTATE, Estimator.MSE)
 DRIFT = 0.25
 
 
-def frame(rng, log_factor, r2, n=8, size=1.0):
+def frame(
+    rng: np.random.Generator, log_factor: float, r2: float, n: int = 8, size: float = 1.0
+) -> np.ndarray:
     """Sums of a frame whose own factor and r2 are exactly these: x = c y + what y does not explain."""
     y = size * rng.normal(size=(n, 3))
     noise = rng.normal(size=(n, 3))
@@ -34,7 +37,16 @@ def frame(rng, log_factor, r2, n=8, size=1.0):
     return frame_sums(x, y)
 
 
-def material(rng, n_frames, log_c, n=8, drift=0.0, sizes=0.0, r2=None, matched=False):
+def material(
+    rng: np.random.Generator,
+    n_frames: int,
+    log_c: float,
+    n: int = 8,
+    drift: float = 0.0,
+    sizes: float = 0.0,
+    r2: float | None = None,
+    matched: bool = False,
+) -> np.ndarray:
     """Frames that scatter as the module says; how well the law fits varies from material to material."""
     law = 1.0 if matched else LAW.dof / rng.chisquare(LAW.dof)
     b = drift + LAW.drift_spread * rng.normal() if sizes else 0.0
@@ -52,7 +64,7 @@ def material(rng, n_frames, log_c, n=8, drift=0.0, sizes=0.0, r2=None, matched=F
 
 @pytest.mark.parametrize("estimator", CLOSED)
 @pytest.mark.parametrize("s", [0.5, 0.83, 1.0, 1.6])
-def test_a_proportional_model_gets_one_over_its_factor(estimator, s):
+def test_a_proportional_model_gets_one_over_its_factor(estimator: Estimator, s: float) -> None:
     x = np.random.default_rng(0).normal(size=(3, 40, 3))
     found = evidence(np.array([frame_sums(each, s * each) for each in x]), estimator)
     assert found.mean.factor == pytest.approx(1 / s, rel=1e-14)
@@ -63,7 +75,7 @@ def test_a_proportional_model_gets_one_over_its_factor(estimator, s):
     assert low < 1 / s < high < 1.1 * low
 
 
-def test_the_two_forms_differ_by_r2():
+def test_the_two_forms_differ_by_r2() -> None:
     rng = np.random.default_rng(1)
     sums = material(rng, 4, 0.2)
     total = sums.sum(axis=0)
@@ -72,7 +84,7 @@ def test_the_two_forms_differ_by_r2():
     assert ratio == pytest.approx(1 / r2)
 
 
-def test_noise_is_softness_to_rotate_only():
+def test_noise_is_softness_to_rotate_only() -> None:
     """A calibrated model, x = y + e, has slope r2 and needs no factor."""
     rng = np.random.default_rng(2)
     y = rng.normal(size=(40, 30, 3))
@@ -82,7 +94,7 @@ def test_noise_is_softness_to_rotate_only():
     assert closed_form(sums, Estimator.ROTATE) == pytest.approx(1.25, abs=0.04)
 
 
-def test_least_squared_error():
+def test_least_squared_error() -> None:
     rng = np.random.default_rng(3)
     x, y = rng.normal(size=(2, 20, 3))
     y = x + 0.3 * y
@@ -92,7 +104,7 @@ def test_least_squared_error():
 
 
 @pytest.mark.parametrize("estimator", CLOSED)
-def test_forces_the_other_way_round_are_refused(estimator):
+def test_forces_the_other_way_round_are_refused(estimator: Estimator) -> None:
     x = np.random.default_rng(4).normal(size=(4, 3))
     with pytest.raises(CorrectionError, match="do not point along DFT's"):
         evidence(frame_sums(x, -x)[None], estimator)
@@ -101,7 +113,7 @@ def test_forces_the_other_way_round_are_refused(estimator):
 # ---- uncertainty
 
 
-def test_a_large_cell_is_surer_and_its_copies_are_not():
+def test_a_large_cell_is_surer_and_its_copies_are_not() -> None:
     rng = np.random.default_rng(5)
     small, large = (evidence(frame(rng, 0.1, 0.95, n)[None], Estimator.MSE).mean for n in (4, 64))
     q = 0.05 / 0.95
@@ -116,7 +128,7 @@ def test_a_large_cell_is_surer_and_its_copies_are_not():
     assert distinct_atoms(np.zeros((5, 3)), np.zeros((5, 3))) == 1
 
 
-def test_atoms_that_are_all_equal_say_nothing_of_the_residual():
+def test_atoms_that_are_all_equal_say_nothing_of_the_residual() -> None:
     """A strained crystal with one force by symmetry: r2 is one whatever the model."""
     force = np.array([[1.0, 0.0, 0.0], [-1.0, 0.0, 0.0]])
     found = evidence(frame_sums(1.3 * force, force)[None], Estimator.MSE)
@@ -124,7 +136,7 @@ def test_atoms_that_are_all_equal_say_nothing_of_the_residual():
 
 
 @pytest.mark.parametrize("estimator", CLOSED)
-def test_labels_are_carried_along_the_drift(estimator):
+def test_labels_are_carried_along_the_drift(estimator: Estimator) -> None:
     """Frames whose factor falls with their forces; the law's drift is another one."""
     rng = np.random.default_rng(6)
     amplitudes = np.linspace(-1.0, 1.0, 41)
@@ -141,7 +153,7 @@ def test_labels_are_carried_along_the_drift(estimator):
     assert one.at(None).variance > one.at(States.of(sums[:1])).variance
 
 
-def test_the_usual_drift_is_recovered():
+def test_the_usual_drift_is_recovered() -> None:
     rng = np.random.default_rng(12)
     for truth in (0.0, 0.3):
         found = [
@@ -152,7 +164,7 @@ def test_the_usual_drift_is_recovered():
         assert np.mean([abs(each.mean - truth) < 3 * each.variance**0.5 for each in found]) > 0.9
 
 
-def test_the_estimate_follows_the_labels_once_there_are_many():
+def test_the_estimate_follows_the_labels_once_there_are_many() -> None:
     """Frames that scatter less, or more, than the law says."""
     for spread in (0.02, 0.5):
         rng = np.random.default_rng(6)
@@ -161,7 +173,7 @@ def test_the_estimate_follows_the_labels_once_there_are_many():
         assert variance == pytest.approx(spread**2 / 400, rel=0.4)
 
 
-def test_states_without_forces():
+def test_states_without_forces() -> None:
     with pytest.raises(CorrectionError, match="no forces in the states of use"):
         States.of(frame_sums(np.zeros((2, 3)), np.zeros((2, 3)))[None])
 
@@ -169,7 +181,7 @@ def test_states_without_forces():
 @pytest.mark.coverage
 @pytest.mark.parametrize("n_atoms", [4, 54])
 @pytest.mark.parametrize("n_frames", [1, 2, 4, 20])
-def test_coverage(n_frames, n_atoms):
+def test_coverage(n_frames: int, n_atoms: int) -> None:
     """Of the factor of further frames, told by their amplitudes."""
     rng = np.random.default_rng(7)
     n, hits = 800, 0
@@ -185,13 +197,15 @@ def test_coverage(n_frames, n_atoms):
 # ---- shrinkage
 
 
-def simulated(rng, n_materials, mean, tau, matched=False):
+def simulated(
+    rng: np.random.Generator, n_materials: int, mean: float, tau: float, matched: bool = False
+) -> list[np.ndarray]:
     return [
         material(rng, 5, mean + tau * rng.normal(), 24, matched=matched) for _ in range(n_materials)
     ]
 
 
-def test_the_usual_factor_is_recovered():
+def test_the_usual_factor_is_recovered() -> None:
     rng = np.random.default_rng(8)
     found = [usual_factor(simulated(rng, 15, 0.15, 0.12)) for _ in range(60)]
     assert np.mean([u.log_mean for u in found]) == pytest.approx(0.15, abs=0.015)
@@ -200,7 +214,7 @@ def test_the_usual_factor_is_recovered():
     assert np.mean([u.log_mean_variance for u in found]) == pytest.approx(scatter, rel=0.5)
 
 
-def test_materials_that_do_not_differ_have_no_variance_between_them():
+def test_materials_that_do_not_differ_have_no_variance_between_them() -> None:
     rng = np.random.default_rng(9)
     found = [
         usual_factor(simulated(rng, 15, 0.15, 0.0, matched=True)).log_variance for _ in range(40)
@@ -208,7 +222,7 @@ def test_materials_that_do_not_differ_have_no_variance_between_them():
     assert np.median(found) < 0.01**2
 
 
-def test_factors_known_exactly_scatter_as_they_are():
+def test_factors_known_exactly_scatter_as_they_are() -> None:
     x = np.random.default_rng(10).normal(size=(200, 3))
     logs = np.linspace(-0.2, 0.3, 9)
     usual = usual_factor([frame_sums(np.exp(log) * x, x)[None] for log in logs])
@@ -217,7 +231,7 @@ def test_factors_known_exactly_scatter_as_they_are():
     assert usual.expected_variance > usual.log_variance + LAW.elsewhere**2
 
 
-def test_a_sure_label_keeps_its_factor_and_a_doubtful_one_gives_way():
+def test_a_sure_label_keeps_its_factor_and_a_doubtful_one_gives_way() -> None:
     usual = UsualFactor(0.1, 0.001, 0.01, 14, elsewhere=0.0)
     exact = LogFactor(0.4, 0.0, 4.0)
     assert usual.weight(exact) == 1.0
@@ -231,7 +245,7 @@ def test_a_sure_label_keeps_its_factor_and_a_doubtful_one_gives_way():
     assert doubtful.dof == pytest.approx(13, abs=1e-3)
 
 
-def test_no_scatter_between_materials_and_an_exact_label():
+def test_no_scatter_between_materials_and_an_exact_label() -> None:
     usual = UsualFactor(0.1, 0.0, 0.0, 14, elsewhere=0.0)
     assert usual.shrink(LogFactor(0.4, 0.0, 4.0)).value == 0.4
     assert usual.shrink(LogFactor(0.4, 0.1, 4.0)).value == pytest.approx(0.1)
@@ -239,7 +253,7 @@ def test_no_scatter_between_materials_and_an_exact_label():
 
 @pytest.mark.coverage
 @pytest.mark.parametrize("n_labels", [1, 4])
-def test_shrinkage_helps_and_its_interval_covers(n_labels):
+def test_shrinkage_helps_and_its_interval_covers(n_labels: int) -> None:
     """Materials that are like those of the reference set, and labels of few atoms and large residual."""
     rng = np.random.default_rng(11)
     hits, errors = 0, []
@@ -258,7 +272,7 @@ def test_shrinkage_helps_and_its_interval_covers(n_labels):
     assert 0.91 < hits / n < 0.99
 
 
-def test_too_few_materials():
+def test_too_few_materials() -> None:
     rng = np.random.default_rng(12)
     materials = simulated(rng, MIN_MATERIALS, 0.1, 0.1)
     materials[0] = materials[0] * np.array([1, -1, 1, 1, 1, 1])
@@ -269,7 +283,7 @@ def test_too_few_materials():
 # ---- refusals
 
 
-def test_forces_that_have_nothing_to_do_with_dft_are_unsupported():
+def test_forces_that_have_nothing_to_do_with_dft_are_unsupported() -> None:
     rng = np.random.default_rng(13)
     refused = []
     for _ in range(400):
@@ -280,10 +294,10 @@ def test_forces_that_have_nothing_to_do_with_dft_are_unsupported():
     # Of those that point along DFT's by chance, a tenth do so beyond the limit of 95 %.
     assert np.mean(refused) == pytest.approx(0.9, abs=0.05)
     assert unsupported(frame(rng, 0.2, 0.5, 54)[None]) is None
-    assert "nothing to do with DFT's" in unsupported(frame(rng, 0.2, 0.14, 4)[None])
+    assert "nothing to do with DFT's" in some(unsupported(frame(rng, 0.2, 0.14, 4)[None]))
 
 
-def test_a_factor_that_makes_its_own_labels_worse():
+def test_a_factor_that_makes_its_own_labels_worse() -> None:
     y = np.ones((2, 3))
     assert worsened([(y, 0.8 * y)], 1.2) is None
-    assert "0.300 instead of 0.200" in worsened([(y, 0.8 * y)], 1.625)
+    assert "0.300 instead of 0.200" in some(worsened([(y, 0.8 * y)], 1.625))

@@ -6,9 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from ase import Atoms
 from ase.build import bulk
 from rich.console import Console
 
+from tests.conftest import LoadModel
+from tests.support.narrowing import some
 from umlip_bench import datasets
 from umlip_bench.datasets import Frame
 from umlip_bench.engine.prediction import predict
@@ -16,10 +19,11 @@ from umlip_bench.finetune import Estimator, fit_scalar
 from umlip_bench.finetune.comparison import fingerprint
 from umlip_bench.finetune.printing.scalar import explanations, print_scalar
 from umlip_bench.finetune.retention import REFERENCE_SET
-from umlip_bench.finetune.scalar_fit import LEAVE_ONE_OUT, ONE_FRAME, UNDEFINED
+from umlip_bench.finetune.scalar_fit import LEAVE_ONE_OUT, ONE_FRAME, UNDEFINED, ScalarFit
 from umlip_bench.ground.errors import CorrectionError, StructureError
 from umlip_bench.potentials.corrections.folder import ScalarCorrection
-from umlip_bench.potentials.corrections.scaled import scaled
+from umlip_bench.potentials.corrections.scaled import ScaledPotential, scaled
+from umlip_bench.potentials.protocol import Potential
 from umlip_bench.testing.structures import rattled
 
 from ..conftest import FOREIGN
@@ -28,18 +32,20 @@ S = 0.8
 
 
 @pytest.fixture(scope="module")
-def chgnet(request):
+def chgnet(request: pytest.FixtureRequest) -> Potential:
     return request.getfixturevalue("load_model")("chgnet-0.3.0", dtype="float64")
 
 
-def labelled(potential, structures, factor=1.0, system=None):
+def labelled(
+    potential: Potential, structures: list[Atoms], factor: float = 1.0, system: str | None = None
+) -> list[Frame]:
     """Frames whose labels are the potential's own, forces times a factor."""
     return [
         Frame(
             atoms,
             p.energy,
             factor * p.forces,
-            factor * p.stress,
+            factor * some(p.stress),
             system or atoms.symbols.formula.reduce()[0].format("metal"),
             k,
         )
@@ -47,15 +53,15 @@ def labelled(potential, structures, factor=1.0, system=None):
     ]
 
 
-def cells(n, seed=0):
+def cells(n: int, seed: int = 0) -> list[Atoms]:
     return [rattled(bulk("CaO", "rocksalt", a=4.8, cubic=True), seed=seed + k) for k in range(n)]
 
 
-def soft(potential, factor=S):
+def soft(potential: Potential, factor: float = S) -> ScaledPotential:
     return scaled(potential.weights, potential, ScalarCorrection(factor))
 
 
-def words(fit):
+def words(fit: ScalarFit) -> str:
     return "\n".join(explanations(fit))
 
 
@@ -63,7 +69,9 @@ def words(fit):
 
 
 @pytest.mark.parametrize(("estimator", "n"), [("rotate", 1), ("rotate", 3), ("mse", 1), ("mse", 3)])
-def test_a_model_that_is_soft_throughout_gets_one_over_its_softness(chgnet, estimator, n):
+def test_a_model_that_is_soft_throughout_gets_one_over_its_softness(
+    chgnet: Potential, estimator: str, n: int
+) -> None:
     fit = fit_scalar(soft(chgnet), labelled(chgnet, cells(n)), estimator=Estimator(estimator))
     assert fit.factor == pytest.approx(1 / S, rel=1e-9)
     assert fit.label_weight == pytest.approx(1.0, abs=1e-9)
@@ -72,16 +80,16 @@ def test_a_model_that_is_soft_throughout_gets_one_over_its_softness(chgnet, esti
     assert fit.forces.slope.before == pytest.approx(S)
     assert fit.forces.slope.after == pytest.approx(1.0)
     assert fit.forces.mae.after < 1e-9
-    assert fit.stress.slope.after == pytest.approx(1.0)
-    assert fit.stress.mae.after < 1e-9
+    assert some(fit.stress).slope.after == pytest.approx(1.0)
+    assert some(fit.stress).mae.after < 1e-9
     if n == 1:
         assert (fit.forces.split, fit.energies) == (ONE_FRAME, None)
     else:
         assert fit.forces.split == LEAVE_ONE_OUT
-        assert fit.energies.mae.after < 1e-9 < 1e-4 < fit.energies.mae.before
+        assert some(fit.energies).mae.after < 1e-9 < 1e-4 < some(fit.energies).mae.before
 
 
-def test_the_default_trusts_a_label_that_a_factor_mends(chgnet):
+def test_the_default_trusts_a_label_that_a_factor_mends(chgnet: Potential) -> None:
     fit = fit_scalar(soft(chgnet), labelled(chgnet, cells(1)))
     assert fit.estimator == Estimator.SHRUNK
     assert fit.factor == pytest.approx(1 / S, rel=5e-3)
@@ -91,7 +99,7 @@ def test_the_default_trusts_a_label_that_a_factor_mends(chgnet):
     assert fit.refusal is None
 
 
-def test_a_label_is_carried_to_the_states_of_use(load_model):
+def test_a_label_is_carried_to_the_states_of_use(load_model: LoadModel) -> None:
     """CHGNet is the softer the smaller the forces; on DFT, judged by frames that were no labels."""
     chgnet = load_model("chgnet-0.3.0")
     frames = datasets.load("pbe-mini").by_system()["Li2O"]
@@ -101,7 +109,7 @@ def test_a_label_is_carried_to_the_states_of_use(load_model):
     untold = fit_scalar(chgnet, [label])
     told = fit_scalar(chgnet, [label], states=[f.atoms for f in states])
     assert untold.states is None
-    assert told.states.n == 3
+    assert some(told.states).n == 3
     assert told.label_factor / untold.label_factor < 1.0
     assert abs(np.log(told.factor / asked)) < abs(np.log(untold.factor / asked))
     widths = [np.log(f.interval[1] / f.interval[0]) for f in (told, untold)]
@@ -114,17 +122,19 @@ def test_a_label_is_carried_to_the_states_of_use(load_model):
     assert same.label_factor == pytest.approx(untold.label_factor, rel=1e-4)
 
 
-def test_the_zero_of_energy_of_the_labels_does_not_matter(chgnet):
+def test_the_zero_of_energy_of_the_labels_does_not_matter(chgnet: Potential) -> None:
     """Raw DFT beside corrected energies, or another code's totals."""
     frames = labelled(chgnet, cells(3))
     moved = [replace(f, energy=f.energy + 1234.5 * len(f.atoms)) for f in frames]
     fits = [fit_scalar(soft(chgnet), f, estimator=Estimator.MSE) for f in (frames, moved)]
     assert fits[0].factor == fits[1].factor
-    assert fits[1].energies.mae.before == pytest.approx(fits[0].energies.mae.before, abs=1e-9)
-    assert fits[1].energies.mae.after < 1e-9
+    assert some(fits[1].energies).mae.before == pytest.approx(
+        some(fits[0].energies).mae.before, abs=1e-9
+    )
+    assert some(fits[1].energies).mae.after < 1e-9
 
 
-def test_energies_and_stresses_do_not_decide(chgnet):
+def test_energies_and_stresses_do_not_decide(chgnet: Potential) -> None:
     frames = labelled(chgnet, cells(2))
     other = [replace(f, energy=0.0, stress=None) for f in frames]
     fit = fit_scalar(soft(chgnet), other, estimator=Estimator.MSE)
@@ -132,7 +142,7 @@ def test_energies_and_stresses_do_not_decide(chgnet):
     assert fit.stress is None
 
 
-def test_on_dft(load_model):
+def test_on_dft(load_model: LoadModel) -> None:
     """Against sums written out here."""
     chgnet = load_model("chgnet-0.3.0")
     frames = datasets.load("pbe-mini").by_system()["SiC"]
@@ -144,36 +154,36 @@ def test_on_dft(load_model):
     assert fit.inverse == pytest.approx((x * y).sum() / (y * y).sum())
     assert fit.label_factor == pytest.approx(fit.inverse)
     # Drawn towards the usual factor, which is smaller than SiC's, in the logarithm.
-    assert fit.usual.factor < fit.factor < fit.label_factor
+    assert some(fit.usual).factor < fit.factor < fit.label_factor
     w = fit.label_weight
-    expected = w * np.log(fit.label_factor) + (1 - w) * fit.usual.log_mean
+    expected = w * np.log(fit.label_factor) + (1 - w) * some(fit.usual).log_mean
     assert np.log(fit.factor) == pytest.approx(expected)
     assert fit.interval[0] < fit.factor < fit.interval[1]
     # SiC itself is left out of what is usual.
     materials = datasets.load(REFERENCE_SET).by_system()
-    assert fit.usual.n_materials == len(materials) - 1
-    assert fit.retention.n_materials == len(materials) - 1
-    assert "SiC" not in fit.retention.worse
+    assert some(fit.usual).n_materials == len(materials) - 1
+    assert some(fit.retention).n_materials == len(materials) - 1
+    assert "SiC" not in some(fit.retention).worse
     assert fit.forces.mae.after < fit.forces.mae.before
     # Held out: worse than in-sample.
     assert fit.forces.mae.after >= np.abs(fit.inverse * y - x).mean() * 0.99
     de = np.array([f.energy for f in frames]) / 8
     dm = np.array([p.energy for p in predictions]) / 8
     de, dm = de - de.mean(), dm - dm.mean()
-    assert fit.energies.mae.before == pytest.approx(np.abs(dm - de).mean())
-    assert fit.energies.mae.after == pytest.approx(np.abs(fit.factor * dm - de).mean())
+    assert some(fit.energies).mae.before == pytest.approx(np.abs(dm - de).mean())
+    assert some(fit.energies).mae.after == pytest.approx(np.abs(fit.factor * dm - de).mean())
 
 
-def test_frames_at_rest_are_set_aside(chgnet):
+def test_frames_at_rest_are_set_aside(chgnet: Potential) -> None:
     moving = labelled(chgnet, cells(2))
     rest = labelled(chgnet, [bulk("CaO", "rocksalt", a=4.8)])
     fit = fit_scalar(soft(chgnet), moving + rest, estimator=Estimator.MSE)
     assert (fit.labels.n_frames, fit.labels.n_at_rest) == (2, 1)
-    assert fit.energies.n_frames == 3
+    assert some(fit.energies).n_frames == 3
     assert "1 frame without forces set aside" in words(fit)
 
 
-def test_labels_that_cannot_spare_a_frame(chgnet):
+def test_labels_that_cannot_spare_a_frame(chgnet: Potential) -> None:
     good, bad = labelled(chgnet, cells(2))
     bad = replace(bad, forces=-0.6 * bad.forces)
     fit = fit_scalar(chgnet, [good, bad], estimator=Estimator.MSE)
@@ -181,7 +191,7 @@ def test_labels_that_cannot_spare_a_frame(chgnet):
     assert fit.forces.slope.after == pytest.approx(fit.factor * fit.slope)
 
 
-def test_several_materials_get_one_factor_and_are_listed(chgnet):
+def test_several_materials_get_one_factor_and_are_listed(chgnet: Potential) -> None:
     frames = [
         *labelled(chgnet, cells(2), factor=1.1),
         *labelled(chgnet, [rattled(bulk("Al", cubic=True), seed=k) for k in range(2)], factor=1.4),
@@ -196,7 +206,7 @@ def test_several_materials_get_one_factor_and_are_listed(chgnet):
     assert "All materials get the one factor" in words(fit)
 
 
-def test_the_digest_of_labels(chgnet):
+def test_the_digest_of_labels(chgnet: Potential) -> None:
     frames = labelled(chgnet, cells(2))
     assert fingerprint(frames) == fingerprint(list(frames))
     other = [frames[0], replace(frames[1], forces=frames[1].forces * 1.0000001)]
@@ -207,7 +217,7 @@ def test_the_digest_of_labels(chgnet):
 # ---- what it says
 
 
-def test_noise_is_called_noise(chgnet):
+def test_noise_is_called_noise(chgnet: Potential) -> None:
     """A model that is calibrated, but noisy: x = y + e."""
     rng = np.random.default_rng(0)
     frames = labelled(chgnet, cells(8))
@@ -224,15 +234,15 @@ def test_noise_is_called_noise(chgnet):
     assert "rotate takes noise for softness" in words(rotate)
 
 
-def test_a_stress_that_was_not_soft_gets_worse_and_is_said_to(chgnet):
+def test_a_stress_that_was_not_soft_gets_worse_and_is_said_to(chgnet: Potential) -> None:
     frames = labelled(chgnet, cells(2))
-    frames = [replace(f, stress=S * f.stress) for f in frames]
+    frames = [replace(f, stress=S * some(f.stress)) for f in frames]
     fit = fit_scalar(soft(chgnet), frames, estimator=Estimator.MSE)
-    assert fit.stress.mae.before < 1e-9 < fit.stress.mae.after
+    assert some(fit.stress).mae.before < 1e-9 < some(fit.stress).mae.after
     assert "Stress gets worse" in words(fit)
 
 
-def test_what_is_always_said(chgnet):
+def test_what_is_always_said(chgnet: Potential) -> None:
     fit = fit_scalar(soft(chgnet), labelled(chgnet, cells(1)), estimator=Estimator.MSE)
     assert "formation energies included" in words(fit)
     assert "compared as differences only" in words(fit)
@@ -247,7 +257,7 @@ def test_what_is_always_said(chgnet):
 # ---- what is refused
 
 
-def test_a_label_of_chance_gets_no_factor(load_model):
+def test_a_label_of_chance_gets_no_factor(load_model: LoadModel) -> None:
     """Forces of another structure: they point along the model's by chance."""
     chgnet = load_model("chgnet-0.3.0")
     (frame,) = datasets.load("pbe-mini").by_system()["SiC"][:1]
@@ -260,12 +270,12 @@ def test_a_label_of_chance_gets_no_factor(load_model):
     assert fit.factor == 1.0
     assert fit.correction == ScalarCorrection(1.0, None)
     assert fit.forces.mae.after == fit.forces.mae.before
-    assert "nothing to do with DFT's" in fit.refusal
+    assert "nothing to do with DFT's" in some(fit.refusal)
     assert "Refused, c = 1 is written" in words(fit)
     assert "Supported" not in words(fit)
 
 
-def test_a_factor_that_would_make_its_own_label_worse_is_refused(chgnet):
+def test_a_factor_that_would_make_its_own_label_worse_is_refused(chgnet: Potential) -> None:
     """Most components are right, one is far too small in the model: squares ask for a factor."""
     (frame,) = labelled(chgnet, cells(1))
     forces = frame.forces.copy()
@@ -273,12 +283,12 @@ def test_a_factor_that_would_make_its_own_label_worse_is_refused(chgnet):
     fit = fit_scalar(chgnet, [replace(frame, forces=forces)])
     assert fit.label_factor > 1.2
     assert fit.factor == 1.0
-    assert "the labels' own forces worse" in fit.refusal
+    assert "the labels' own forces worse" in some(fit.refusal)
     # Who asks for the closed form gets it.
     assert fit_scalar(chgnet, [replace(frame, forces=forces)], estimator=Estimator.MSE).factor > 1.2
 
 
-def test_labels_without_forces(chgnet):
+def test_labels_without_forces(chgnet: Potential) -> None:
     with pytest.raises(CorrectionError, match="no forces to fit a factor to") as caught:
         fit_scalar(
             chgnet, labelled(chgnet, [bulk("CaO", "rocksalt", a=4.8)]), estimator=Estimator.MSE
@@ -287,12 +297,12 @@ def test_labels_without_forces(chgnet):
     assert "molecular dynamics" in str(caught.value)
 
 
-def test_labels_of_the_wrong_sign(chgnet):
+def test_labels_of_the_wrong_sign(chgnet: Potential) -> None:
     with pytest.raises(CorrectionError, match="do not point along"):
         fit_scalar(chgnet, labelled(chgnet, cells(1), factor=-1.0), estimator=Estimator.MSE)
 
 
-def test_an_element_that_the_model_does_not_know(chgnet):
+def test_an_element_that_the_model_does_not_know(chgnet: Potential) -> None:
     frames = labelled(chgnet, cells(1))
     (frame,) = frames
     atoms = frame.atoms.copy()
@@ -301,7 +311,7 @@ def test_an_element_that_the_model_does_not_know(chgnet):
         fit_scalar(chgnet, [replace(frame, atoms=atoms)], estimator=Estimator.MSE)
 
 
-def test_another_functional_has_no_usual_factor(load_model):
+def test_another_functional_has_no_usual_factor(load_model: LoadModel) -> None:
     model = load_model("chgnet-r2scan")
     frames = datasets.load("pbe-mini").by_system()["MgO"][:1]
     with pytest.raises(CorrectionError, match=r"trained on r2SCAN.*use the estimator mse"):
@@ -309,7 +319,7 @@ def test_another_functional_has_no_usual_factor(load_model):
     assert fit_scalar(model, frames, estimator=Estimator.MSE).usual is None
 
 
-def test_a_calculator_that_knows_too_few_materials(load_model):
+def test_a_calculator_that_knows_too_few_materials(load_model: LoadModel) -> None:
     emt = load_model("ase:ase.calculators.emt:EMT")
     frames = datasets.load("pbe-mini").by_system()["Al"]
     with pytest.raises(CorrectionError, match=r"usable forces for .* use the estimator mse"):
@@ -317,7 +327,7 @@ def test_a_calculator_that_knows_too_few_materials(load_model):
     assert fit_scalar(emt, frames, estimator=Estimator.MSE).factor > 0
 
 
-def test_references_of_some_elements_only(load_model):
+def test_references_of_some_elements_only(load_model: LoadModel) -> None:
     frames = datasets.load("pbe-mini").by_system()["MgO"]
     with pytest.raises(CorrectionError, match="also hold O; give all elements or none"):
         fit_scalar(load_model(FOREIGN), frames, references={"Mg": -1.0})

@@ -31,6 +31,7 @@ except Exception as error:
 """
 
 
+@pytest.mark.seconds
 def test_importing_mace_leaves_torch_load_as_it_was(tmp_path: Path) -> None:
     environment = {k: v for k, v in os.environ.items() if k != "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"}
     done = subprocess.run(
@@ -70,6 +71,7 @@ def test_heads_are_named_where_there_are_several(small_mace: Path, tmp_path: Pat
         umlip_bench.potential(str(path), device="cpu")
 
 
+@pytest.mark.seconds
 def test_unreadable_and_foreign_content(tmp_path: Path) -> None:
     garbage = tmp_path / "garbage.model"
     garbage.write_bytes(b"not a model")

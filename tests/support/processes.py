@@ -103,6 +103,8 @@ def _main(
     arguments: Sequence[str], environment: Mapping[str, str], folder: Path, out: Path, err: Path
 ) -> None:
     """In the process: what a shell would have prepared, and the command."""
+    # Whoever starts tests in the background of a shell has them ignore it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)

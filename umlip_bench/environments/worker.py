@@ -32,6 +32,7 @@ import math
 import os
 import platform
 import queue
+import re
 import signal
 import struct
 import sys
@@ -56,6 +57,9 @@ LARGEST_FRAME = 2**29
 """Bytes; a million atoms have a tenth of that."""
 LARGEST_HEADER = 2**20
 LENGTH = struct.Struct("<I")
+NESTING = re.compile(r'[\[\]{}]|"(?:[^"\\]|\\.)*"')
+"""Brackets, and texts, whose brackets do not count."""
+DEEPEST = 100
 TYPES = ("<f8", "<i8")
 """Number formats of arrays."""
 
@@ -123,14 +127,29 @@ def read_frame(read: Callable[[int], bytes]) -> tuple[dict[str, Any], dict[str, 
     return _decode(read(length))
 
 
+def _json(text: str) -> Any:
+    """Values of a JSON text, or a ``ValueError``, also if it is nested deeply.
+
+    Python's reader recurses, and where a library has raised the limit of recursion (symfc does, by being
+    imported) it ends the process.
+    """
+    depth = 0
+    for token in NESTING.finditer(text):
+        first = token.group()[0]
+        depth += (first in "[{") - (first in "]}")
+        if depth > DEEPEST:
+            raise ValueError(f"nested deeper than {DEEPEST}")
+    return json.loads(text)
+
+
 def _decode(body: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     (size,) = LENGTH.unpack_from(body)
     start = LENGTH.size + size
     if size > LARGEST_HEADER or start > len(body):
         raise FrameError(f"a header of {size} bytes in a frame of {len(body)}")
     try:
-        header = json.loads(body[LENGTH.size : start])
-    except (ValueError, RecursionError) as error:
+        header = _json(body[LENGTH.size : start].decode("utf-8"))
+    except ValueError as error:
         raise FrameError(f"a header that is no JSON ({type(error).__name__})") from None
     described = header.pop("arrays", None) if isinstance(header, dict) else None
     if not isinstance(described, list):
