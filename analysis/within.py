@@ -6,7 +6,7 @@ They tell how far the result would move with other frames of the same kind, and 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,14 +67,16 @@ def block_sums(compared: Compared) -> FloatArray:
 class WithinOneMaterial(Over):
     """Slope and inverse over all frames, with the jackknife interval over blocks; only of one material.
 
-    Rows ``slope_within`` and ``inverse_within`` count blocks.
+    ``blocks_within`` says of how many.
     """
 
-    _: KW_ONLY
-
     def names(self, key: str) -> tuple[tuple[str, str], ...]:
-        """Both."""
-        return (("slope_within", "slope, one material"), ("inverse_within", "its inverse"))
+        """All three."""
+        return (
+            ("slope_within", "slope, one material"),
+            ("inverse_within", "its inverse"),
+            ("blocks_within", "blocks of frames"),
+        )
 
     def estimates(
         self, key: str, systems: Sequence[str], values: Sequence[Value]
@@ -83,10 +85,13 @@ class WithinOneMaterial(Over):
         if len(set(systems)) != 1:
             return []
         blocks = np.concatenate([np.atleast_2d(value) for value in values])
-        return [
-            ("slope_within", pooled_estimate(blocks, slope_of, blocks[:, SUM_XX])),
-            ("inverse_within", pooled_estimate(blocks, inverse_of, blocks[:, SUM_YY])),
-        ]
+        found = (
+            pooled_estimate(blocks, slope_of, blocks[:, SUM_XX]),
+            pooled_estimate(blocks, inverse_of, blocks[:, SUM_YY]),
+            Estimate(float(len(blocks)), None, None, 0, WITHOUT_INTERVAL),
+        )
+        rows = (name for name, _ in self.names(key))
+        return [(row, replace(each, n=len(values))) for row, each in zip(rows, found, strict=True)]
 
     def estimate(self, systems: Sequence[str], values: Sequence[Value]) -> Estimate:
         """The slope."""

@@ -63,13 +63,13 @@ def verdict(rows: Sequence[Row], model: str) -> str:
 def _within(found: Mapping[str, Row]) -> str:
     """Judgement on one material, from its frames."""
     slope, inverse = found["slope_within"], found["inverse_within"]
-    frames = round(found["frames_within"].value)
+    frames, blocks = (round(found[f"{kind}_within"].value) for kind in ("frames", "blocks"))
     if slope.ci_low is None or slope.ci_high is None or inverse.ci_low is None:
         return f"undecided (too few frames for an interval within this material: {frames})"
     what = (
         f"{frames} frames"
-        if slope.n_cases == frames
-        else f"{slope.n_cases} blocks of {frames // slope.n_cases} consecutive frames"
+        if blocks == frames
+        else f"{blocks} blocks of {frames // blocks} consecutive frames"
     )
     judged = _judgement(slope, inverse)
     return f"{judged} within this material ({slope.value:.2f}{interval(slope, 2)} over {what})"

@@ -51,6 +51,7 @@ def test_the_set_the_cost_and_the_command_are_said() -> None:
         (Task.HIGH_ENERGY, {"Si"}, "PBE", "mine", "mlearn"),
         (Task.HIGH_ENERGY, {"Si"}, "PBE", "mlearn", "mattersim-tp"),
         (Task.HIGH_ENERGY, {"Si"}, "r2SCAN", "mine", None),
+        (Task.HIGH_ENERGY, {"Si"}, "unknown", "mine", "mlearn"),
         # Of one compound alone, whatever its elements.
         (Task.DEFECTS, {"Ga"}, "PBE", "mine", None),
     ],

@@ -10,6 +10,9 @@ from umlip_bench.analysis.summary import Row
 from umlip_bench.datasets.catalogue import DatasetCard, catalogue
 from umlip_bench.datasets.tasks import Task
 
+UNKNOWN = "unknown"
+"""Functional of data that do not say theirs."""
+
 
 def undecided(suite: AnySuite, rows: Sequence[Row]) -> list[str]:
     """Models that have a scale of a suite at DFT's geometry, but too few materials for an interval."""
@@ -25,15 +28,15 @@ def nearest(
 ) -> DatasetCard | None:
     """The published set that has enough systems of a task and is nearest to what was measured.
 
-    Most of the elements first, then the fewest cases. Sets of another functional, and `data` itself, are left
-    out.
+    Most of the elements first, then the fewest cases. Sets of another functional, where that is known, and
+    `data` itself are left out.
     """
     enough = [
         card
         for card in catalogue().values()
         if task in card.sizes
         and card.sizes[task].systems >= MEDIAN_FROM
-        and card.level_of_theory.functional == functional
+        and functional in (card.level_of_theory.functional, UNKNOWN)
         and card.id != data
     ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from rich.console import Console
@@ -13,7 +13,7 @@ from umlip_bench.ground.level_of_theory import differs, level_warning
 from umlip_bench.potentials.catalogue import catalogue
 from umlip_bench.potentials.weights import Weights
 from umlip_bench.running.deciding import what_decides
-from umlip_bench.running.runner import RunOutcome
+from umlip_bench.running.runner import RunOutcome, SuiteOutcome
 from umlip_bench.running.source import Source
 
 FEW_CASES = 12
@@ -47,13 +47,7 @@ def print_outcome(
                     "[yellow]Not comparable: trained on another functional than the data's[/]"
                 )
                 print_table([row for row in part.rows if row.model in other], shown, console)
-            seconds = {
-                m: s for (suite, m), s in outcome.seconds.items() if suite == part.suite.name
-            }
-            elements = {symbol for case in part.cases for symbol in case.elements}
-            for said in what_decides(
-                part.suite, part.rows, elements, data.functional, source.data.id, seconds
-            ):
+            for said in _advice(part, outcome, source, other):
                 console.print(said, style="dim", markup=False, highlight=False, soft_wrap=True)
         for model, results in part.results.items():
             table = part.suite.case_table(results)
@@ -76,6 +70,21 @@ def print_outcome(
         ]
         for short in verdict_tables(comparable, list(outcome.levels)):
             console.print(short)
+
+
+def _advice(
+    part: SuiteOutcome, outcome: RunOutcome, source: Source, other: Collection[str]
+) -> list[str]:
+    """What would decide where a suite is undecided, of models with the data's functional."""
+    name = part.suite.name
+    return what_decides(
+        part.suite,
+        [row for row in part.rows if row.model not in other],
+        {symbol for case in part.cases for symbol in case.elements},
+        source.data.level_of_theory.functional,
+        source.data.id,
+        {model: took for (suite, model), took in outcome.seconds.items() if suite == name},
+    )
 
 
 def others(models: Sequence[Weights], missing: Mapping[str, str]) -> str:
