@@ -249,6 +249,7 @@ def test_a_command_builds_what_it_needs_with_yes_and_names_the_command_without(
 ):
     copper = bulk("Cu", "fcc", a=3.6, cubic=True)
     copper.positions[0] += 0.1
+    copper.info["REF_energy"] = 1.0
     copper.arrays["REF_forces"] = np.array([[-1.0, 0.0, 0.0], [1.0, 0.0, 0.0], *2 * [[0.0] * 3]])
     ase.io.write(tmp_path / "one.xyz", copper, format="extxyz")
     run = ["run", "high-energy", "--model", f"{own}:soft", "--data", str(tmp_path / "one.xyz")]
