@@ -21,6 +21,7 @@ from ase.build import bulk
 from tests.support.wheels import borrowed, wheel
 from umlip_bench.cli import PROGRAM
 from umlip_bench.environments.build import NotAgreed, build, remove
+from umlip_bench.environments.environment import Environment
 from umlip_bench.environments.installers import BuildError
 from umlip_bench.environments.registry import built, located
 from umlip_bench.environments.tables import Built, state_of, states
@@ -92,17 +93,24 @@ def own(tmp_path: Path, wheels: Path) -> Path:
     return path
 
 
-def built_now(path: Path):
+def built_now(path: Path) -> Environment:
     return build(str(path), say=lambda line: None, agree=lambda text: True)
 
 
-def test_a_build_is_listed_used_kept_and_removed(own, capsys):
+def test_a_build_is_listed_used_kept_and_removed(
+    own: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     name = str(own)
     with pytest.raises(NotBuilt, match="umlip-bench env build") as caught:
         built(name)
     assert caught.value.environment == name
-    asked = []
-    first = build(name, say=asked.append, agree=lambda text: asked.append(text) or True)
+    asked: list[str] = []
+
+    def agree(text: str) -> bool:
+        asked.append(text)
+        return True
+
+    first = build(name, say=asked.append, agree=agree)
     # Four wheels of these sizes, known since they lie here.
     assert any("own needs 4 packages" in line and "unknown size" not in line for line in asked)
     lock = first.lock.splitlines()
@@ -119,7 +127,7 @@ def test_a_build_is_listed_used_kept_and_removed(own, capsys):
     assert state_of(name).n_bytes > 10_000
     assert [state.name for state in states()][-1] == name
     # A second time there is nothing to do, and nobody is asked.
-    again = build(name, say=asked.append, agree=lambda text: pytest.fail("was asked"))
+    again = build(name, say=asked.append, agree=lambda text: bool(pytest.fail("was asked")))
     assert again == first
     assert "is there" in asked[-1]
     assert PROGRAM.main(["env", "check", name, "--device", "cpu"]) == 0, capsys.readouterr().err
@@ -141,7 +149,9 @@ def test_a_build_is_listed_used_kept_and_removed(own, capsys):
         remove(name)
 
 
-def test_an_edited_setup_is_used_at_once_and_edited_packages_are_not(own, wheels):
+def test_an_edited_setup_is_used_at_once_and_edited_packages_are_not(
+    own: Path, wheels: Path
+) -> None:
     first = built_now(own)
     own.write_text(own.read_text() + "\n# edited\n")
     second = built(str(own))
@@ -156,7 +166,7 @@ def test_an_edited_setup_is_used_at_once_and_edited_packages_are_not(own, wheels
     assert state_of(str(own)).built is Built.OUTDATED
 
 
-def test_what_cannot_be_had_is_told_and_leaves_no_build(own, wheels):
+def test_what_cannot_be_had_is_told_and_leaves_no_build(own: Path, wheels: Path) -> None:
     own.write_text(FILE.format(which="==3.0", wheels=wheels))
     with pytest.raises(BuildError, match=r"toy==3.0") as caught:
         built_now(own)
@@ -169,14 +179,14 @@ def test_what_cannot_be_had_is_told_and_leaves_no_build(own, wheels):
         built_now(own)
 
 
-def test_who_says_no_has_nothing_built(own):
+def test_who_says_no_has_nothing_built(own: Path) -> None:
     with pytest.raises(NotAgreed, match="--yes"):
         build(str(own), say=lambda line: None, agree=lambda text: False)
     with pytest.raises(NotBuilt):
         built(str(own))
 
 
-def test_two_do_not_build_at_once(own):
+def test_two_do_not_build_at_once(own: Path) -> None:
     _, place = located(str(own))
     with (
         Lock(place.guard, place.folder, "wait"),
@@ -218,7 +228,9 @@ def slow(tmp_path: Path) -> Iterator[str]:
     server.shutdown()
 
 
-def test_a_killed_build_is_none_and_its_installer_is_waited_for(own, slow, wheels):
+def test_a_killed_build_is_none_and_its_installer_is_waited_for(
+    own: Path, slow: str, wheels: Path
+) -> None:
     """kill -9 in the middle of a download; pip lives on for a while, and nobody writes beside it."""
     (wheels / "toy-1.0-py3-none-any.whl").unlink()
     text = own.read_text()
@@ -245,8 +257,8 @@ def test_a_killed_build_is_none_and_its_installer_is_waited_for(own, slow, wheel
 
 
 def test_a_command_builds_what_it_needs_with_yes_and_names_the_command_without(
-    own, tmp_path, capsys
-):
+    own: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     copper = bulk("Cu", "fcc", a=3.6, cubic=True)
     copper.positions[0] += 0.1
     copper.info["REF_energy"] = 1.0

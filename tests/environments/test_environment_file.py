@@ -9,6 +9,7 @@ from packaging.version import Version
 
 from umlip_bench.environments.cards import cards
 from umlip_bench.environments.environment_file import (
+    EnvironmentFile,
     parse_environment_file,
     read_environment_file,
 )
@@ -65,11 +66,11 @@ SETUP = "def setup(checkpoint, device): ...\n"
 CHECKPOINTS = 'CHECKPOINTS = {"a": "b"}\n'
 
 
-def read(text: str):
+def read(text: str) -> EnvironmentFile:
     return parse_environment_file(text, Path("toy.py"))
 
 
-def test_a_foreign_file_is_read_and_not_run():
+def test_a_foreign_file_is_read_and_not_run() -> None:
     file = read(FOREIGN)
     assert file.name == "toy"
     assert file.dependencies == ("toy-model>=1.1.0", "ase>=3.22", "toy-kernels")
@@ -84,14 +85,14 @@ def test_a_foreign_file_is_read_and_not_run():
     assert file.not_routed == ("toy-kernels",)
 
 
-def test_what_only_this_package_knows_stands_in_a_table_of_its_own():
+def test_what_only_this_package_knows_stands_in_a_table_of_its_own() -> None:
     text = '# /// script\n# dependencies = ["toy==1"]\n# [tool.umlip-bench]\n# no-deps = ["greedy==2"]\n'
     file = read(text + '# no-build-isolation = ["compiled"]\n# ///\n' + CHECKPOINTS + SETUP)
     assert file.no_deps == ("greedy==2",)
     assert file.no_build_isolation == ("compiled",)
 
 
-def test_an_edit_of_setup_needs_no_new_build_and_an_edit_of_the_packages_does():
+def test_an_edit_of_setup_needs_no_new_build_and_an_edit_of_the_packages_does() -> None:
     file = read(BLOCK + CHECKPOINTS + SETUP)
     assert read(BLOCK + CHECKPOINTS + SETUP + "# more\n").needs == file.needs
     assert read(BLOCK.replace("1", "2") + CHECKPOINTS + SETUP).needs != file.needs
@@ -138,14 +139,14 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("text", "said"), [(w[0], w[1:]) for w in WRONG.values()], ids=WRONG)
-def test_wrong_files_are_told_where_and_what_is_allowed(text: str, said: tuple[str, ...]):
+def test_wrong_files_are_told_where_and_what_is_allowed(text: str, said: tuple[str, ...]) -> None:
     with pytest.raises(ContentError) as caught:
         read(text)
     for words in ("toy.py", *said):
         assert words in str(caught.value)
 
 
-def test_a_file_that_is_none(tmp_path):
+def test_a_file_that_is_none(tmp_path: Path) -> None:
     binary = tmp_path / "binary.py"
     binary.write_bytes(b"\x80\x02\x8a")
     with pytest.raises(ContentError, match="no text in UTF-8"):
@@ -155,7 +156,7 @@ def test_a_file_that_is_none(tmp_path):
 
 
 @pytest.mark.parametrize("name", shipped())
-def test_every_shipped_environment_is_pinned_and_has_a_card_for_each_checkpoint(name):
+def test_every_shipped_environment_is_pinned_and_has_a_card_for_each_checkpoint(name: str) -> None:
     file, place = located(name)
     pinned = [each for each in (*file.dependencies, *file.no_deps) if "==" in each]
     assert pinned, f"{name} pins no version"
@@ -179,7 +180,9 @@ def test_every_shipped_environment_is_pinned_and_has_a_card_for_each_checkpoint(
         assert card.folder is None or (file.loads_paths and len(card.files) == 1)
 
 
-def test_a_card_of_no_checkpoint_is_refused_and_a_checkpoint_without_one_is_unknown(tmp_path):
+def test_a_card_of_no_checkpoint_is_refused_and_a_checkpoint_without_one_is_unknown(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "toy.py"
     path.write_text(BLOCK + CHECKPOINTS + SETUP)
     (card,) = cards(read_environment_file(path)).values()
@@ -192,7 +195,7 @@ def test_a_card_of_no_checkpoint_is_refused_and_a_checkpoint_without_one_is_unkn
         cards(read_environment_file(path))
 
 
-def test_names(tmp_path, monkeypatch):
+def test_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UMLIP_BENCH_ENVIRONMENTS", str(tmp_path))
     assert known("sevennet")
     assert not known("sevennett")

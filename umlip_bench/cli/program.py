@@ -139,7 +139,7 @@ class Program:
         return f"{word!r} is more than {command.name} takes. See {command.name} --help."
 
 
-def _without(arguments: Sequence[str]) -> tuple[list[str], set[str]]:
+def _without(arguments: Sequence[str]) -> tuple[list[str], frozenset[str]]:
     """The command line without what may stand anywhere in it (`ANYWHERE`), and what of that did."""
     tokens = list(arguments)
     end = tokens.index("--") if "--" in tokens else len(tokens)
