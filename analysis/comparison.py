@@ -60,6 +60,8 @@ class PairedRow:
     p_value
         Two-sided, of no difference, of this row alone; ``None`` without an interval. Of many rows some are
         small by chance: `umlip_bench.analysis.paired.holm`.
+    n_ranked
+        Cases that are left out since on a side they have no value but a rank, as unstable crystals do.
     """
 
     suite: str
@@ -76,6 +78,7 @@ class PairedRow:
     n_systems: int
     method: str
     p_value: float | None
+    n_ranked: int = 0
 
     @property
     def difference_is(self) -> str:
@@ -309,4 +312,5 @@ def _rows(
             n_systems=estimate.n_systems,
             method=estimate.method,
             p_value=estimate.p_value,
+            n_ranked=estimate.n_ranked,
         )

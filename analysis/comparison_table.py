@@ -22,7 +22,8 @@ CAPTION = (
     "Brackets: 95 % intervals over materials, of medians by order statistics from "
     f"{MEDIAN_FROM} materials on, else by a paired jackknife from {PAIRED_JACKKNIFE_FROM} on. *: a "
     "difference that stands when adjusted (Holm) for the number of rows with an interval; without it zero "
-    "may be outside an interval by chance."
+    "may be outside an interval by chance. Cases by rank alone: without a value on a side, as an unstable "
+    "crystal is; a difference cannot be made of them."
 )
 
 
@@ -110,6 +111,8 @@ def _table(title: str, first: Side, second: Side, rows: Sequence[tuple[PairedRow
         cases = str(row.n_cases)
         if row.n_systems != row.n_cases:
             cases += f", {row.n_systems} material{'' if row.n_systems == 1 else 's'}"
+        if row.n_ranked:
+            cases += f", {row.n_ranked} by rank alone left out"
         drawn.add_row(
             Text(label),
             f"{row.first:.3f}",

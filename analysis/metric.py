@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from umlip_bench.analysis.intervals import Estimate
-from umlip_bench.analysis.over import Over, Value
+from umlip_bench.analysis.over import WITHOUT_INTERVAL, Over, Value
 from umlip_bench.analysis.paired import PairedEstimate
 from umlip_bench.analysis.summary import Row, RowHead
 
@@ -114,12 +114,25 @@ class Metric(Generic[V]):
         if not compared or not systems:
             return
         both = [[self.of(view) for view in side] for side in (first, second)]
+        n_ranked = self._by_rank_alone(first, second)
         for over in compared:
             estimate = over.compare(systems, *both)
+            if estimate is None and n_ranked:
+                estimate = PairedEstimate(NAN, NAN, NAN, None, None, 0, 0, WITHOUT_INTERVAL, None)
             if estimate is not None:
                 name, label = over.names(self.key)[0]
                 unit = self.unit if over.unit is None else over.unit
-                yield PairedMetricEstimate(name, label, unit, _in_unit(estimate, over.size))
+                found = _in_unit(replace(estimate, n_ranked=n_ranked), over.size)
+                yield PairedMetricEstimate(name, label, unit, found)
+
+    def _by_rank_alone(self, first: Sequence[V], second: Sequence[V]) -> int:
+        """Cases with a value or a rank on both sides, and on one of them no value."""
+        if any(isinstance(self.of(view), np.ndarray) for view in first[:1]):
+            return 0
+        both = np.array(
+            [[self._ranked(view) for view in side] for side in (first, second)], dtype=float
+        )
+        return int((~np.isnan(both).any(axis=0) & np.isinf(both).any(axis=0)).sum())
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,8 @@ class PairedEstimate:
         Two-sided, of no difference, by the method of the interval: at most 0.05 where zero is outside it,
         else above; of clustered medians, where the sign test takes the place of Woodruff's interval, only
         nearly so. ``None`` without an interval.
+    n_ranked
+        Cases that are left out since on a side they have no value but a rank.
     """
 
     first: float
@@ -75,6 +77,7 @@ class PairedEstimate:
     n_systems: int
     method: str
     p_value: float | None
+    n_ranked: int = 0
 
 
 def paired_median_estimate(

@@ -27,7 +27,12 @@ from umlip_bench.analysis.over import Count, Over, Share
 from umlip_bench.analysis.over_sums import Pooled
 from umlip_bench.analysis.parity import Parity, Quantity
 from umlip_bench.analysis.summary import Row, RowHead
-from umlip_bench.analysis.tables import CaseTable, Presentation, minus_fixed
+from umlip_bench.analysis.tables import (
+    CaseTable,
+    Presentation,
+    clusters_in_words,
+    minus_fixed,
+)
 from umlip_bench.analysis.under_factor import scaled
 from umlip_bench.ground.arrays import from_arrays, to_arrays
 from umlip_bench.ground.errors import DataError
@@ -218,7 +223,7 @@ class DeclaredSuite(Generic[R, V]):
             self.count,
             self.cases_are,
             self.verdict,
-            self.caption,
+            lambda rows: self.caption(rows) + clusters_in_words(rows, self.cases_are, self.count),
         )
 
     @cached_property
@@ -350,7 +355,8 @@ class DeclaredSuite(Generic[R, V]):
                 continue
             systems, views = [name for name, _ in known], [view for _, view in known]
             amplitude = self.amplitude(views)
-            head = RowHead(model, data, self.name, variant, n_failed + lost, amplitude)
+            n_systems = len(set(systems))
+            head = RowHead(model, data, self.name, variant, n_failed + lost, amplitude, n_systems)
             for metric in self._of(variant):
                 rows += metric.rows(head, systems, views)
             for group in self.together:
@@ -367,8 +373,8 @@ class DeclaredSuite(Generic[R, V]):
         metrics = {headline.metric for headline in self.headlines}
         pairs = [(result, result) for result in results]
         for found in self.paired(pairs, self.variant_names[0], head.variant):
-            if found.metric in metrics:
-                own = found.estimate
+            own = found.estimate
+            if found.metric in metrics and own.n_cases:
                 difference = Estimate(own.difference, own.low, own.high, own.n_cases, own.method)
                 yield head.row(minus_fixed(found.metric), found.unit, difference)
 

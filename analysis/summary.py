@@ -44,6 +44,9 @@ class Row:
     n_below, n_above
         How many of the cases have no value but a rank, below or above all values: a modulus of an
         unstable crystal is below all.
+    n_systems
+        Independent systems that the cases of the suite and variant belong to: materials, formulas or
+        elements; 0 in files from before they were counted.
     """
 
     model: str
@@ -60,6 +63,7 @@ class Row:
     amplitude: str = ""
     n_below: int = 0
     n_above: int = 0
+    n_systems: int = 0
 
     def to_json(self) -> dict[str, str | float | int | None]:
         """Return the JSON object of the row: its fields by name, in order.
@@ -82,6 +86,7 @@ class Row:
             "amplitude": self.amplitude,
             "n_below": self.n_below,
             "n_above": self.n_above,
+            "n_systems": self.n_systems,
         }
 
     @classmethod
@@ -112,7 +117,7 @@ class RowHead:
 
     Parameters
     ----------
-    model, data, suite, variant, n_failed, amplitude
+    model, data, suite, variant, n_failed, amplitude, n_systems
         As in `Row`.
     """
 
@@ -122,6 +127,7 @@ class RowHead:
     variant: str
     n_failed: int
     amplitude: str = ""
+    n_systems: int = 0
 
     def row(self, metric: str, unit: str, estimate: Estimate) -> Row:
         """Return the row of one metric.
@@ -150,6 +156,7 @@ class RowHead:
             amplitude=self.amplitude,
             n_below=estimate.n_below,
             n_above=estimate.n_above,
+            n_systems=self.n_systems,
         )
 
 

@@ -224,6 +224,29 @@ def fixed_in_words(rows: Sequence[Row]) -> str:
     )
 
 
+def clusters_in_words(rows: Sequence[Row], cases: str, count: str) -> str:
+    """What a caption says where cases are fewer independent systems; empty if each is one.
+
+    Parameters
+    ----------
+    rows
+        Of one panel.
+    cases
+        What the cases are, in the plural.
+    count
+        The metric whose number of cases is the table's.
+    """
+    said = {
+        f"{row.n_cases} {cases} are {row.n_systems} independent one{'' if row.n_systems == 1 else 's'}"
+        for row in rows
+        if row.metric == count and 0 < row.n_systems < row.n_cases
+    }
+    if not said:
+        return ""
+    words = "; ".join(sorted(said))
+    return f" {words}: intervals cluster those of one material, formula or element."
+
+
 def number(value: float, digits: int, sign: str = "") -> str:
     """A value for a table; ``"-"`` for nan, words for what has but a rank.
 

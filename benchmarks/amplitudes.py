@@ -3,8 +3,9 @@
 Networks may be rippled: bent on a scale of hundredths of Å as no crystal is. CHGNet's mean ω² of GaAs is
 1.0, 3.5, 3.6 and 8.5 THz² at displacements of 0.003, 0.01, 0.03 and 0.1 Å; M3GNet's is 11.2 to 11.9. Numbers
 taken at different amplitudes then do not belong together. So beside the amplitude of DFT's data, at which
-models are compared, the model alone is measured at several. Single precision does: at 0.003 Å it moves ω² by
-0.8 % at most (Al, CHGNet), elsewhere by 0.3 %.
+models are compared, the model alone is measured at several, in the number format of the run. Double precision
+would need a second model beside it for what single precision tells as well: at 0.003 Å it moves ω² by 0.8 %
+at most (Al, CHGNet), elsewhere by 0.3 %, and a surface counts as harmonic within 10 %.
 """
 
 from __future__ import annotations

@@ -186,6 +186,42 @@ class SolidSolutionCase(ReferenceCase):
     stress: np.ndarray | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class AmplitudeSeries:
+    """One atom of a crystal displaced along one line by several distances.
+
+    Parameters
+    ----------
+    system
+        The material.
+    cells
+        The supercells, in the order of the distances.
+    displaced_atom
+        Its index, the same in all.
+    displacements
+        Shape (D, 3), Å, the shortest first.
+    forces
+        Shape (D, N, 3), eV/Å.
+    """
+
+    system: str
+    cells: tuple[Atoms, ...]
+    displaced_atom: int
+    displacements: np.ndarray
+    forces: np.ndarray
+
+    @property
+    def distances(self) -> np.ndarray:
+        """Shape (D,), Å."""
+        return np.linalg.norm(self.displacements, axis=1)
+
+    @property
+    def curvatures(self) -> np.ndarray:
+        """Restoring force along the line over distance, shape (D,), eV/Å²: constant if harmonic."""
+        own = self.forces[:, self.displaced_atom]
+        return -(own * self.displacements).sum(axis=1) / self.distances**2
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PhononCase(ReferenceCase):
     """Force sets of displaced supercells.
@@ -210,6 +246,8 @@ class PhononCase(ReferenceCase):
         Å; the tolerance of symmetry with which the displacements were chosen.
     notes
         What should be known of a set as it was read.
+    series
+        One displacement at several distances, which tells DFT's own anharmonicity; ``None`` without.
     """
 
     task: ClassVar[Task] = Task.PHONONS
@@ -222,6 +260,7 @@ class PhononCase(ReferenceCase):
     forces: np.ndarray
     symprec: float = 1e-5
     notes: tuple[str, ...] = ()
+    series: AmplitudeSeries | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -6,8 +6,8 @@ the smearing that was used (`datasets/pbe_mini/README.md`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from ase.geometry import get_distances
 
 from umlip_bench.datasets import extxyz
 from umlip_bench.datasets.cases import (
+    AmplitudeSeries,
     DefectCase,
     EosCase,
     FramesCase,
@@ -32,6 +33,9 @@ from umlip_bench.datasets.labels import frames_cases
 from umlip_bench.ground.birch_murnaghan import fit_minimum
 from umlip_bench.ground.errors import DataError
 from umlip_bench.ground.level_of_theory import LevelOfTheory
+
+AMPLITUDES = "amplitudes.xyz"
+"""The file of one displacement at several distances."""
 
 
 class LabelledPoint(NamedTuple):
@@ -64,7 +68,7 @@ class LabelledPoint(NamedTuple):
         return self.frame.energy / len(self.frame.atoms)
 
 
-def cases(folder: Path, files: Iterable[str], level: LevelOfTheory) -> Iterator[ReferenceCase]:
+def cases(folder: Path, files: Collection[str], level: LevelOfTheory) -> Iterator[ReferenceCase]:
     """Cases of all tasks.
 
     Parameters
@@ -72,13 +76,21 @@ def cases(folder: Path, files: Iterable[str], level: LevelOfTheory) -> Iterator[
     folder
         With the files of labels.
     files
-        Names of those to read, out of `READERS`.
+        Names of those to read, out of `READERS`, and `AMPLITUDES`.
     level
         Of the labels.
     """
-    for file in files:
+    series: dict[str, AmplitudeSeries] = {}
+    if AMPLITUDES in files:
+        found = amplitude_series(folder)
+        series = {each.system: each for each in found if len(each.cells) > 1}
+    for file in (each for each in files if each != AMPLITUDES):
         points = [LabelledPoint(*each) for each in extxyz.read_described(folder / file)]
-        yield from READERS[file](points, level)
+        for case in READERS[file](points, level):
+            if isinstance(case, PhononCase) and case.system in series:
+                yield replace(case, series=series[case.system])
+            else:
+                yield case
 
 
 def frames(points: Sequence[LabelledPoint], level: LevelOfTheory) -> Iterator[FramesCase]:
@@ -288,45 +300,9 @@ def phonons(points: Sequence[LabelledPoint], level: LevelOfTheory) -> Iterator[P
         )
 
 
-@dataclass(frozen=True, eq=False)
-class AmplitudeSeries:
-    """One atom of a crystal displaced along one line by several distances.
-
-    Parameters
-    ----------
-    system
-        The material.
-    cells
-        The supercells, in the order of the distances.
-    displaced_atom
-        Its index, the same in all.
-    displacements
-        Shape (D, 3), Å, the shortest first.
-    forces
-        Shape (D, N, 3), eV/Å.
-    """
-
-    system: str
-    cells: tuple[Atoms, ...]
-    displaced_atom: int
-    displacements: np.ndarray
-    forces: np.ndarray
-
-    @property
-    def distances(self) -> np.ndarray:
-        """Shape (D,), Å."""
-        return np.linalg.norm(self.displacements, axis=1)
-
-    @property
-    def curvatures(self) -> np.ndarray:
-        """Restoring force along the line over distance, shape (D,), eV/Å²: constant if harmonic."""
-        own = self.forces[:, self.displaced_atom]
-        return -(own * self.displacements).sum(axis=1) / self.distances**2
-
-
 def amplitude_series(folder: Path) -> Iterator[AmplitudeSeries]:
-    """DFT's own anharmonicity: curvatures at several amplitudes, from ``amplitudes.xyz`` in a folder."""
-    points = [LabelledPoint(*each) for each in extxyz.read_described(folder / "amplitudes.xyz")]
+    """DFT's own anharmonicity: curvatures at several amplitudes."""
+    points = [LabelledPoint(*each) for each in extxyz.read_described(folder / AMPLITUDES)]
     for system, members in _by("system", points):
         members = sorted(members, key=lambda each: float(np.linalg.norm(each.info["displacement"])))
         yield AmplitudeSeries(

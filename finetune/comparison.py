@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from umlip_bench.analysis.frames import FrameComparison, MaterialComparison
-from umlip_bench.analysis.softening import component_sums, stress_softening
+from umlip_bench.analysis.softening import stress_softening
 from umlip_bench.datasets import Frame
 from umlip_bench.engine.prediction import predict
-from umlip_bench.finetune.factors import FloatArray
+from umlip_bench.finetune.factors import FloatArray, frame_sums
 from umlip_bench.potentials.graph import Prediction
 from umlip_bench.potentials.protocol import Potential
 
@@ -73,8 +73,8 @@ def rms_force(frame: FrameComparison) -> float:
 
 
 def force_sums(frames: Iterable[FrameComparison]) -> FloatArray:
-    """Sums over the force components of each frame, shape (n_frames, 5); see `component_sums`."""
-    return np.array([component_sums(f.forces_reference, f.forces_model) for f in frames])
+    """Sums over each frame that its factor follows from, shape (n_frames, 6); see `frame_sums`."""
+    return np.array([frame_sums(f.forces_reference, f.forces_model) for f in frames])
 
 
 def force_error(frame: FrameComparison, factor: float) -> float:

@@ -18,20 +18,18 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from umlip_bench.analysis.frames import FrameComparison, MaterialComparison
+from umlip_bench.analysis.frames import MaterialComparison
 from umlip_bench.analysis.intervals import SEED, Estimate, median_estimate
 from umlip_bench.datasets import Frame
 from umlip_bench.finetune.comparison import (
     MIN_RMS_FORCE,
     compare,
-    force_sums,
-    stresses,
     with_forces,
 )
 from umlip_bench.finetune.experiment import Choice, Experiment
-from umlip_bench.finetune.factors import FloatArray
-from umlip_bench.finetune.method import Chosen, FactorMethod, FactorOfLabels
-from umlip_bench.ground.errors import CorrectionError
+from umlip_bench.finetune.factor_method import FactorMethod
+from umlip_bench.finetune.judged_frames import JudgedFrames, Trial
+from umlip_bench.finetune.method import Chosen
 
 T = TypeVar("T")
 IntArray = NDArray[np.int64]
@@ -66,6 +64,9 @@ class ChoicesOutcome:
         Its 90th percentile over choices.
     covered
         Share of choices whose 95 % interval holds c_held, which has a scatter of its own.
+    score
+        Interval score of the 95 % interval of log c for log c_held (R. L. Winkler, J. Am. Stat. Assoc. 67,
+        187 (1972)): its width, and 40 times what it misses by; mean over choices, smaller is better.
     worse
         Share of choices after which the held-out force MAE is larger.
     slope_before, slope_after
@@ -88,6 +89,7 @@ class ChoicesOutcome:
     miss: float
     miss_90: float
     covered: float
+    score: float
     worse: float
     slope_before: float
     slope_after: float
@@ -199,6 +201,7 @@ def evaluate_factors(
     *,
     counts: Sequence[str] = COUNTS,
     most: int = MOST_CHOICES,
+    told: bool = True,
 ) -> Iterator[ChoicesOutcome]:
     """Methods of one factor: all is arithmetic on a model that was evaluated once per frame.
 
@@ -210,6 +213,8 @@ def evaluate_factors(
         The model on the reference set; each material's own composition is left out of its usual factor.
     methods, counts, most
         As of `evaluate`.
+    told
+        Whether the held-out frames, without their labels, are told as the states of use.
 
     Raises
     ------
@@ -226,7 +231,7 @@ def evaluate_factors(
         ways = [pair for each in methods for pair in each.factors(reference, own).items()]
         for split in splits:
             for name, factor in ways:
-                trials = [table.scaled_trial(labels, factor) for labels in split.tried]
+                trials = [table.scaled_trial(labels, factor, told) for labels in split.tried]
                 yield from split.outcomes(name, trials)
 
 
@@ -245,7 +250,7 @@ class _Split:
         if not fitted:
             return
         columns = np.array(fitted)
-        _, covered, worse, *pairs = map(float, columns.mean(axis=0))
+        _, covered, score, worse, *pairs = map(float, columns.mean(axis=0))
         yield ChoicesOutcome(
             self.material,
             self.count,
@@ -256,6 +261,7 @@ class _Split:
             float(np.median(columns[:, 0])),
             float(np.quantile(columns[:, 0], 0.9)),
             covered,
+            score,
             worse,
             *pairs,
         )
@@ -298,91 +304,6 @@ def choices(n: int, n_labels: int, most: int = MOST_CHOICES) -> list[tuple[int, 
 def number_of_labels(count: str, n: int) -> int:
     """One of `COUNTS` as a number, for a material of n frames."""
     return n - 1 if count == "all but one" else int(count)
-
-
-Trial = tuple[float, ...]
-"""One choice of the labels: miss, coverage, worse, then the pairs before and after of `ChoicesOutcome`."""
-
-
-class JudgedFrames:
-    """The frames of one material as arrays, of which labels and held-out frames are picked.
-
-    Parameters
-    ----------
-    frames
-        DFT beside the uncorrected model, all with forces.
-    """
-
-    def __init__(self, frames: Sequence[FrameComparison]) -> None:
-        self.sums = force_sums(frames)
-        self.x = np.concatenate([frame.forces_reference.ravel() for frame in frames])
-        self.y = np.concatenate([frame.forces_model.ravel() for frame in frames])
-        sizes = [frame.forces_reference.size for frame in frames]
-        self.frame_of_component = np.repeat(np.arange(len(frames)), sizes)
-        self.energies = np.array(
-            [(f.energy_reference / f.n_atoms, f.energy_model / f.n_atoms) for f in frames]
-        )
-        if len({frame.composition for frame in frames}) > 1:
-            self.energies[:] = np.nan
-        self.stress_x, self.stress_y = stresses(frames)
-        if len(self.stress_x) < len(frames):
-            self.stress_x = self.stress_y = np.full((len(frames), 6), np.nan)
-
-    def scaled_trial(
-        self,
-        labels: tuple[int, ...],
-        factor_of: Callable[[Sequence[FloatArray]], FactorOfLabels],
-    ) -> Trial | None:
-        """One factor from some of the frames; ``None`` if no positive factor helps."""
-        held = self._others(labels)
-        try:
-            result = factor_of([self.sums[list(labels)]]).result
-            asked = factor_of([self.sums[held]]).own.factor
-        except CorrectionError:
-            return None
-        factor = result.factor
-        low, high = result.interval
-        errors = self._pairs(
-            labels, factor * self.y, factor * self.energies[:, 1], factor * self.stress_y
-        )
-        return abs(factor / asked - 1.0), float(low <= asked <= high), *errors
-
-    def fitted_trial(self, labels: tuple[int, ...], after: JudgedFrames) -> Trial:
-        """A corrected model's, from the same frames beside its own predictions."""
-        errors = self._pairs(labels, after.y, after.energies[:, 1], after.stress_y)
-        return math.nan, math.nan, *errors
-
-    def _others(self, labels: tuple[int, ...]) -> IntArray:
-        return np.setdiff1d(np.arange(len(self.sums)), labels)
-
-    def _pairs(
-        self, labels: tuple[int, ...], y: FloatArray, energies: FloatArray, stress: FloatArray
-    ) -> Trial:
-        """Worse, and the pairs before and after, of the frames that are no labels."""
-        held = self._others(labels)
-        components = np.isin(self.frame_of_component, held)
-        x, before, after = self.x[components], self.y[components], y[components]
-        forces = _mean_error(before - x), _mean_error(after - x)
-        energy_errors = (
-            values[held] - values[list(labels)].mean()
-            for values in (
-                self.energies[:, 1] - self.energies[:, 0],
-                energies - self.energies[:, 0],
-            )
-        )
-        return (
-            float(forces[1] > forces[0]),
-            float(x @ before / (x @ x)),
-            float(x @ after / (x @ x)),
-            *forces,
-            *map(_mean_error, energy_errors),
-            _mean_error(self.stress_y[held] - self.stress_x[held]),
-            _mean_error(stress[held] - self.stress_x[held]),
-        )
-
-
-def _mean_error(errors: FloatArray) -> float:
-    return float(np.abs(errors).mean())
 
 
 def worsened(outcomes: Sequence[ChoicesOutcome]) -> list[str]:

@@ -6,23 +6,26 @@ variance of its own, v_m. tau² is estimated by the method of Paule and Mandel (
 DerSimonian and Laird's (A. A. Veroniki et al., Res. Synth. Methods 7, 55 (2016)). The variance of mu is
 that of J. Hartung and G. Knapp (Stat. Med. 20, 3875 (2001)).
 
-A further material's factor is then expected at mu with variance tau² + var(mu), and a label's factor
-with variance v is combined with that expectation by empirical Bayes (C. N. Morris, J. Am. Stat. Assoc.
-78, 47 (1983)): weight (tau² + var(mu)) / (tau² + var(mu) + v) on the label. A sure label keeps its
-factor, a doubtful one gives way to what the model usually needs.
+A further material's factor is then expected at mu with variance T = tau² + var(mu) + elsewhere², and a
+label's factor with variance v is combined with that expectation by empirical Bayes (C. N. Morris, J. Am.
+Stat. Assoc. 78, 47 (1983)): weight T / (T + v) on the label. A sure label keeps its factor, a doubtful
+one gives way to what the model usually needs. `elsewhere` (`umlip_bench.finetune.factor_law.Law`) is how much
+further materials of other sets are off than the few simple crystals of the reference set say.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.optimize import brentq
 
+from umlip_bench.analysis.softening import SUM_XY
 from umlip_bench.finetune.estimators import Estimator
-from umlip_bench.finetune.factors import FloatArray, LogFactor, log_factor
+from umlip_bench.finetune.factor_law import LAW, Drift
+from umlip_bench.finetune.factors import FloatArray, LogFactor, evidence, usual_drift
 from umlip_bench.ground.errors import CorrectionError
 
 MIN_MATERIALS = 6
@@ -43,12 +46,18 @@ class UsualFactor:
         tau², the variance of log c between materials.
     n_materials
         Materials that it rests on.
+    elsewhere
+        Variance of log c that a material of another kind has beyond that.
+    drift
+        How the model's factors fall with the forces.
     """
 
     log_mean: float
     log_mean_variance: float
     log_variance: float
     n_materials: int
+    elsewhere: float = LAW.elsewhere**2
+    drift: Drift = field(default_factory=Drift.of_any_model)
 
     @property
     def factor(self) -> float:
@@ -58,7 +67,7 @@ class UsualFactor:
     @property
     def expected_variance(self) -> float:
         """Variance of a further material's log c about mu."""
-        return self.log_variance + self.log_mean_variance
+        return self.log_variance + self.log_mean_variance + self.elsewhere
 
     def weight(self, label: LogFactor) -> float:
         """Weight of a label's factor against the usual one, from 0 to 1."""
@@ -86,7 +95,7 @@ def usual_factor(materials: Iterable[FloatArray]) -> UsualFactor:
     Parameters
     ----------
     materials
-        For each the sums over its frames, shape (n_frames, 5), as in `log_factor`; the factors are those
+        For each the sums over its frames, shape (n_frames, 6), as in `evidence`; the factors are those
         of least squared error. Materials in which no positive factor helps are passed over.
 
     Raises
@@ -94,22 +103,19 @@ def usual_factor(materials: Iterable[FloatArray]) -> UsualFactor:
     CorrectionError
         If fewer than `MIN_MATERIALS` are left.
     """
-    known = []
-    for sums in materials:
-        try:
-            known.append(log_factor(sums, Estimator.MSE))
-        except CorrectionError:
-            continue
-    if len(known) < MIN_MATERIALS:
+    usable = [sums for sums in materials if sums.sum(axis=0)[SUM_XY] > 0]
+    if len(usable) < MIN_MATERIALS:
         raise CorrectionError(
-            f"the model's usual factor is not known: it gives usable forces for {len(known)} "
+            f"the model's usual factor is not known: it gives usable forces for {len(usable)} "
             f"reference materials, {MIN_MATERIALS} are needed; use the estimator mse"
         )
+    drift = usual_drift(usable)
+    known = [evidence(sums, Estimator.MSE, drift).mean for sums in usable]
     values = np.array([each.value for each in known])
     variances = np.array([each.variance for each in known])
     tau2 = _paule_mandel(values, variances)
     mean, mean_variance = _hartung_knapp(values, tau2 + variances)
-    return UsualFactor(mean, mean_variance, tau2, len(known))
+    return UsualFactor(mean, mean_variance, tau2, len(known), drift=drift)
 
 
 def _paule_mandel(values: FloatArray, variances: FloatArray) -> float:

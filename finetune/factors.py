@@ -9,25 +9,36 @@ labelled frames; c is the factor on the model. Two closed forms:
 
 They differ by r2, rotate being the larger: it takes noise for softness.
 
-Uncertainty. Each frame has a factor of its own, and the factors of one material's frames scatter far
-more than the residuals of single atoms suggest (by 14 times the variance on the embedded set, atoms
-taken as independent). What does predict the scatter is how much of the frame's forces the model
-explains at all:
+Uncertainty. Frame i of a material, of the amplitude a_i (log of the model's root mean square force),
+has a factor of its own:
 
-    var(log c of one frame) = SPREAD (1 - r2) / r2
+    log c_i = const - b a_i + e_i,    var(e_i) = q / m + s state²,    q = (1 - r2) / r2
 
-That law is the best of those tried by restricted likelihood on the embedded set, for CHGNet and
-M3GNet and for either closed form (a constant, a multiple of the atom-wise variance, or both do worse).
-It is the prior for the variance, worth `PRIOR_DOF` frames; the scatter that the labels themselves show
-is pooled with it in proportion to degrees of freedom, as for moderated t statistics (G. K. Smyth, Stat.
-Appl. Genet. Mol. Biol. 3, 3 (2004)). With one frame the interval rests on the law, with twenty on the
-labels. It says where the factor of more frames *of the same kind* will lie: no label tells how the
-model fares in states that are none of its kind.
+- q / m is what finitely many atoms leave open: regression of x on y through the origin with m
+  independent components has var(log c) = q / m. An atom counts as one: its three components and its
+  neighbours' pull on the same bonds. Atoms that symmetry makes equal count once (`distinct_atoms`).
+- state is the scatter between frames however large the cell.
+- b is the drift: the smaller the forces, the softer the model. Models trained on relaxations alone show it
+  on all sets measured (CHGNet, M3GNet-MP: 0.2 to 0.3), where it is by far the largest part of what differs
+  between states; one trained on hot structures does not (TensorNet-MatPES: 0.0). So it is the model's:
+  `umlip_bench.finetune.factor_prior` measures it on the reference set. Over materials b = sqrt(s) (usual
+  drift ± drift_spread), a normal prior that labels of several amplitudes update (Bayesian linear regression).
+- s = min(1, q / linear): a model that is proportional to DFT needs one factor at every amplitude, since
+  atoms of one frame have forces of many sizes.
+
+Names are those of `umlip_bench.finetune.factor_law.Law`. The scatter that the labels themselves show about
+the drift is pooled with the law in proportion to degrees of freedom, as for moderated t statistics
+(G. K. Smyth, Stat. Appl. Genet. Mol. Biol. 3, 3 (2004)).
+
+The interval is a prediction: it is to hold the factor that states of use ask for. Where these are told,
+labels are carried to their amplitude along the drift; where not, the amplitude of use is unknown, and the
+interval is several times as wide.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,18 +46,25 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from umlip_bench.analysis.intervals import CONFIDENCE
-from umlip_bench.analysis.softening import SUM_XX, SUM_XY, SUM_YY, r2_of
+from umlip_bench.analysis.softening import (
+    N_COMPONENTS,
+    N_SUMS,
+    SUM_XX,
+    SUM_XY,
+    SUM_YY,
+    component_sums,
+    r2_of,
+)
 from umlip_bench.finetune.estimators import Estimator
+from umlip_bench.finetune.factor_law import LAW, Drift, Law
 from umlip_bench.ground.errors import CorrectionError
 
 FloatArray = NDArray[np.float64]
 
-SPREAD = 0.6
-"""Measured within the materials of the embedded set: 0.53 and 0.57 (CHGNet 0.3.0, mse and rotate),
-0.59 and 0.63 (M3GNet-MP-2021.2.8)."""
-PRIOR_DOF = 4.0
-"""Frames that `SPREAD` is worth against the scatter among the labels: how well it predicts the scatter
-within a material of the embedded set says 5; other sets are less like it."""
+N_DISTINCT = N_SUMS
+"""Column of `frame_sums` after those of `component_sums`: atoms that symmetry does not make equal."""
+SAME_FORCE = 0.01
+"""Of the root mean square force: atoms whose forces are equal to that, on both sides, count once."""
 
 
 @dataclass(frozen=True)
@@ -73,10 +91,133 @@ class LogFactor:
         return math.exp(self.value)
 
     @property
-    def interval(self) -> tuple[float, float]:
-        """Ends of the 95 % interval of c, symmetric in log c, by Student's t."""
+    def log_interval(self) -> tuple[float, float]:
+        """Ends of the 95 % interval of log c, by Student's t."""
         half = stats.t.ppf(0.5 + CONFIDENCE / 2, self.dof) * math.sqrt(self.variance)
-        return math.exp(self.value - half), math.exp(self.value + half)
+        return self.value - half, self.value + half
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Ends of the 95 % interval of c, symmetric in log c."""
+        low, high = self.log_interval
+        return math.exp(low), math.exp(high)
+
+
+@dataclass(frozen=True)
+class States:
+    """States that a factor is to serve, as far as the uncorrected model tells.
+
+    Parameters
+    ----------
+    amplitude
+        Mean log of the root mean square force in eV/Å, states weighted by their squared forces.
+    concentration
+        Sum of the squared weights: one over the number of states, if they are alike.
+    n
+        Number of states.
+    """
+
+    amplitude: float
+    concentration: float
+    n: int
+
+    @classmethod
+    def of(cls, sums: FloatArray) -> States:
+        """From the model's own sums of each state, of which only those over yy are used.
+
+        Raises
+        ------
+        CorrectionError
+            If the model gives no forces there.
+        """
+        squares, sizes = sums[:, SUM_YY], sums[:, N_COMPONENTS]
+        moving = squares > 0
+        if not moving.any():
+            raise CorrectionError(
+                "the model gives no forces in the states of use, so that they have no amplitude; give "
+                "distorted structures, e.g. frames of molecular dynamics"
+            )
+        weights = squares[moving] / squares[moving].sum()
+        amplitudes = 0.5 * np.log(squares[moving] / sizes[moving])
+        return cls(float(weights @ amplitudes), float((weights**2).sum()), int(moving.sum()))
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What labels say.
+
+    Parameters
+    ----------
+    value
+        log c of all labels together.
+    amplitude
+        Their mean log force, as of `States`.
+    concentration
+        One over the number of labels that they are worth.
+    scatter, dof
+        Variance of one frame's log c about the drift, and its degrees of freedom.
+    drift, drift_variance
+        b and its variance.
+    amplitudes
+        Variance of the log force between states.
+    untold
+        As of `Law`.
+    """
+
+    value: float
+    amplitude: float
+    concentration: float
+    scatter: float
+    dof: float
+    drift: float
+    drift_variance: float
+    amplitudes: float
+    untold: float
+
+    @property
+    def mean(self) -> LogFactor:
+        """The factor of many more states just like the labels."""
+        return LogFactor(self.value, self.scatter * self.concentration, self.dof)
+
+    def at(self, states: States | None) -> LogFactor:
+        """The factor of states of use; ``None`` where they are not told."""
+        if states is None:
+            share = self.concentration + 1.0 / self.untold
+            between = (self.drift**2 + self.drift_variance) * self.amplitudes
+            return LogFactor(self.value, (self.scatter + between) * share, self.dof)
+        further = states.amplitude - self.amplitude
+        variance = self.scatter * (self.concentration + states.concentration)
+        variance += self.drift_variance * further**2
+        return LogFactor(self.value - self.drift * further, variance, self.dof)
+
+
+def frame_sums(reference: FloatArray, model: FloatArray) -> FloatArray:
+    """The sums of one frame that its factor and the uncertainty follow from.
+
+    Parameters
+    ----------
+    reference, model
+        x and y, shape (n_atoms, 3), in eV/Å.
+
+    Returns
+    -------
+    ndarray
+        Shape (6,): those of `component_sums`, then `distinct_atoms`.
+    """
+    return np.append(component_sums(reference, model), distinct_atoms(reference, model))
+
+
+def distinct_atoms(reference: FloatArray, model: FloatArray) -> int:
+    """Atoms that symmetry does not make equal: those with other lengths of x and y than all before.
+
+    Parameters
+    ----------
+    reference, model
+        x and y, shape (n_atoms, 3), in eV/Å.
+    """
+    lengths = np.stack([np.linalg.norm(each, axis=1) for each in (reference, model)], axis=1)
+    scale = math.sqrt(float(np.mean(lengths**2))) or 1.0
+    return len(np.unique(np.round(lengths / (SAME_FORCE * scale)), axis=0))
 
 
 def closed_form(sums: FloatArray, estimator: Estimator) -> float:
@@ -85,7 +226,7 @@ def closed_form(sums: FloatArray, estimator: Estimator) -> float:
     Parameters
     ----------
     sums
-        Of each frame as from `component_sums`, shape (n_frames, 5).
+        Of each frame as from `frame_sums`, shape (n_frames, 6).
     estimator
         ``rotate`` or ``mse``.
 
@@ -108,8 +249,15 @@ def closed_form(sums: FloatArray, estimator: Estimator) -> float:
     raise ValueError(f"{estimator} has no closed form in the sums alone")
 
 
-def log_factor(sums: FloatArray, estimator: Estimator) -> LogFactor:
-    """The factor with its uncertainty; see the module for the method.
+def evidence(
+    sums: FloatArray,
+    estimator: Estimator,
+    usual_drift: Drift | None = None,
+    *,
+    several_materials: bool = False,
+    law: Law = LAW,
+) -> Evidence:
+    """What labels say of the factor; see the module for the method.
 
     Parameters
     ----------
@@ -118,6 +266,12 @@ def log_factor(sums: FloatArray, estimator: Estimator) -> LogFactor:
         that n frames of unequal forces count as (sum w)²/sum(w²).
     estimator
         ``rotate`` or ``mse``.
+    usual_drift
+        The model's; ``None`` where it is not known.
+    several_materials
+        Whether each row is a material of its own.
+    law
+        How factors scatter.
 
     Raises
     ------
@@ -125,29 +279,106 @@ def log_factor(sums: FloatArray, estimator: Estimator) -> LogFactor:
         As in `closed_form`.
     """
     factor = closed_form(sums, estimator)
-    total = sums.sum(axis=0)
-    if estimator is Estimator.ROTATE:
-        shares = sums[:, SUM_XX] / total[SUM_XX]
-        own = sums[:, SUM_XX] / factor
-    else:
-        shares = sums[:, SUM_YY] / total[SUM_YY]
-        own = factor * sums[:, SUM_YY]
-    # Linearised influence of each frame on log c; they sum to zero.
-    influences = (sums[:, SUM_XY] - own) / total[SUM_XY]
-    n = len(sums)
-    concentration = float((shares**2).sum())
-    variance = one_frame_variance(total) * concentration
-    dof = PRIOR_DOF
+    usual = usual_drift or Drift.of_any_model(law)
+    line = _line(sums, estimator, law)
+    scatter = line.scatter + (law.materials**2 if several_materials else 0.0)
+    spread_of_drift = line.bent * (usual.variance + law.drift_spread**2)
+    prior = scatter / spread_of_drift
+    drift = math.sqrt(line.bent) * usual.mean * prior + line.fall
+    drift /= prior + line.precision
+    drift_variance = spread_of_drift * prior / (prior + line.precision)
+
+    concentration = float((line.shares**2).sum())
+    own_dof, n = 1.0 / concentration - 1.0, len(line.shares)
+    spread, dof = law.amplitudes**2, law.dof
     if n > 1:
-        seen = n / (n - 1) * float((influences**2).sum())
-        weight = 1.0 / concentration - 1.0
-        variance = (PRIOR_DOF * variance + weight * seen) / (PRIOR_DOF + weight)
-        dof += weight
-    return LogFactor(math.log(factor), variance, dof)
+        weights = line.shares**2 / concentration * n / (n - 1)
+        own = float(weights @ (line.off + drift * line.further) ** 2)
+        scatter = (law.dof * scatter + own_dof * own) / (law.dof + own_dof)
+        dof += own_dof
+        own = float(weights @ line.further**2)
+        spread = (law.amplitudes_dof * spread + own_dof * own) / (law.amplitudes_dof + own_dof)
+    return Evidence(
+        value=math.log(factor),
+        amplitude=line.amplitude,
+        concentration=concentration,
+        scatter=scatter,
+        dof=dof,
+        drift=drift,
+        drift_variance=drift_variance,
+        amplitudes=spread,
+        untold=law.untold,
+    )
 
 
-def one_frame_variance(total: FloatArray) -> float:
-    """Variance of log c that one frame of this r2 is expected to have; `total` has shape (5,)."""
+@dataclass(frozen=True, eq=False)
+class _Line:
+    """Log c of the frames of one material against their amplitudes, about the means of both.
+
+    `off` is log c, `further` the amplitude, `shares` are the weights; `scatter` and `bent` (s) follow from
+    the law. The slope that the frames alone would give is -fall / precision, both over the scatter.
+    """
+
+    shares: FloatArray
+    off: FloatArray
+    further: FloatArray
+    amplitude: float
+    scatter: float
+    bent: float
+
+    @property
+    def fall(self) -> float:
+        return -float(self.shares @ (self.off * self.further)) / float((self.shares**2).sum())
+
+    @property
+    def precision(self) -> float:
+        return float(self.shares @ self.further**2) / float((self.shares**2).sum())
+
+
+def _line(sums: FloatArray, estimator: Estimator, law: Law) -> _Line:
+    sums = sums[sums[:, SUM_YY] > 0]
+    total, n = sums.sum(axis=0), len(sums)
+    rotate = estimator is Estimator.ROTATE
+    shares = sums[:, SUM_XX if rotate else SUM_YY] / total[SUM_XX if rotate else SUM_YY]
+    # Linearised influence of each frame on log c, over its weight: how far its own log c is off.
+    off = (-1.0 if rotate else 1.0) * (sums[:, SUM_XY] / total[SUM_XY] / shares - 1.0)
+    amplitudes = 0.5 * np.log(sums[:, SUM_YY] / sums[:, N_COMPONENTS])
+    amplitude = float(shares @ amplitudes)
+    residual = residual_of(total, n, law)
+    bent = min(1.0, residual / law.linear)
+    scatter = residual * n / float(total[N_DISTINCT]) + bent * law.state**2
+    return _Line(shares, off, amplitudes - amplitude, amplitude, scatter, bent)
+
+
+def usual_drift(materials: Iterable[FloatArray], law: Law = LAW) -> Drift:
+    """A model's usual drift, from the slopes that the frames of several materials show.
+
+    A normal prior, that of any model, and normal slopes of the materials, each with the variance that its
+    frames leave and `drift_spread` between materials.
+
+    Parameters
+    ----------
+    materials
+        For each the sums over its frames, as in `closed_form`; in all of them a positive factor helps.
+    """
+    prior = Drift.of_any_model(law)
+    weight, mean = 1.0 / prior.variance, prior.mean / prior.variance
+    for sums in materials:
+        line = _line(sums, Estimator.MSE, law)
+        if line.precision > 0.0:
+            variance = line.scatter / line.precision + line.bent * law.drift_spread**2
+            mean += math.sqrt(line.bent) * line.fall / line.precision / variance
+            weight += line.bent / variance
+    return Drift(mean / weight, 1.0 / weight)
+
+
+def residual_of(total: FloatArray, n_frames: int, law: Law = LAW) -> float:
+    """Q = (1 - r2) / r2 that labels are taken to have; `total` are the sums over these frames, shape (6,).
+
+    Atoms that are all equal by symmetry have one factor and fit it, which says nothing of q.
+    """
     r2 = float(r2_of(total))
     # Rounding may take r2 above one where the model is proportional to DFT.
-    return SPREAD * max(1.0 - r2, 0.0) / r2
+    found = max(1.0 - r2, 0.0) / r2
+    components = 3.0 * (float(total[N_DISTINCT]) - n_frames)
+    return (law.residual + components * found) / (1.0 + components)

@@ -21,11 +21,11 @@ from umlip_bench.ground.errors import CorrectionError
 from umlip_bench.ground.plugins import Plugins, load
 
 if TYPE_CHECKING:
+    from ase import Atoms
     from rich.console import Console
 
     from umlip_bench.analysis.frames import MaterialComparison
     from umlip_bench.datasets import Frame
-    from umlip_bench.finetune.factors import FloatArray, LogFactor
     from umlip_bench.potentials.corrections.modification import Change
     from umlip_bench.potentials.protocol import Potential
 
@@ -75,6 +75,8 @@ class Surroundings:
         reference set.
     reference
         The model on the reference set, evaluated when first called; ``None`` where nobody keeps that.
+    states
+        Structures like those that the corrected model is to serve, without labels.
     checkpoint
         File to go on from, and to write while training; ``None`` for none.
     on_epoch
@@ -86,6 +88,7 @@ class Surroundings:
     held_out: Sequence[Frame] = ()
     others: Mapping[str, tuple[Frame, ...]] | None = None
     reference: Callable[[], tuple[MaterialComparison, ...]] | None = None
+    states: Sequence[Atoms] = ()
     checkpoint: Path | None = None
     on_epoch: Callable[[Epoch], None] = lambda epoch: None
     brief: bool = False
@@ -207,6 +210,8 @@ class Method(ABC, Generic[S]):
         Whether there is a corrected model to keep; if not, the method is for comparison only.
     judges_held_out
         Whether the fit measures frames that are held out.
+    serves_states
+        Whether the fit depends on the states that it is to serve.
     version
         To be raised when results change: fits that are kept are of one version.
     """
@@ -219,6 +224,7 @@ class Method(ABC, Generic[S]):
     corrects_forces: ClassVar[bool] = True
     kept: ClassVar[bool] = True
     judges_held_out: ClassVar[bool] = False
+    serves_states: ClassVar[bool] = False
     version: ClassVar[int] = 1
 
     @abstractmethod
@@ -266,48 +272,6 @@ class Method(ABC, Generic[S]):
     def show(self, fit: Fit, model: str, console: Console) -> None:
         """Print a fit of this method; `model` is the name of its parent."""
         console.print(f"{model}, {self.name}: {self.help}", markup=False, highlight=False)
-
-
-class FactorMethod(Method[S]):
-    """A method that puts one factor on the energy surface, which follows from sums over force components.
-
-    `evaluate` then tries every choice of labels by arithmetic alone.
-    """
-
-    @abstractmethod
-    def factors(
-        self, reference: Sequence[MaterialComparison], compositions: set[str]
-    ) -> Mapping[str, Callable[[Sequence[FloatArray]], FactorOfLabels]]:
-        """Ways to make the factor, by name.
-
-        Parameters
-        ----------
-        reference
-            The model on the reference set.
-        compositions
-            Of the labels, which are left out of it.
-
-        Returns
-        -------
-        dict
-            Functions of the sums over the frames of each material, as of `umlip_bench.finetune.factors`.
-        """
-
-
-@dataclass(frozen=True)
-class FactorOfLabels:
-    """A factor from labels.
-
-    Parameters
-    ----------
-    own
-        What the labels alone ask for.
-    result
-        What the method makes of it.
-    """
-
-    own: LogFactor
-    result: LogFactor
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from ase import Atoms
 
 from umlip_bench import datasets
 from umlip_bench.analysis.frames import FrameComparison, MaterialComparison
 from umlip_bench.analysis.softening import SUM_XX, SUM_XY, SUM_YY, inverse_of, r2_of, slope_of
 from umlip_bench.datasets import Frame
+from umlip_bench.engine.prediction import predict
 from umlip_bench.finetune.comparison import (
     MIN_RMS_FORCE,
     BeforeAfter,
@@ -30,9 +32,15 @@ from umlip_bench.finetune.comparison import (
     with_forces,
 )
 from umlip_bench.finetune.estimators import Estimator
+from umlip_bench.finetune.factor_method import FactorOfLabels
 from umlip_bench.finetune.factor_prior import UsualFactor, usual_factor
-from umlip_bench.finetune.factors import FloatArray, LogFactor, log_factor
-from umlip_bench.finetune.method import FactorOfLabels
+from umlip_bench.finetune.factors import (
+    FloatArray,
+    States,
+    evidence,
+    frame_sums,
+)
+from umlip_bench.finetune.refusals import unsupported, worsened
 from umlip_bench.finetune.retention import REFERENCE_SET, of_other_functional
 from umlip_bench.finetune.scalar_fit import (
     LEAVE_ONE_OUT,
@@ -73,6 +81,7 @@ def fit_scalar(
     estimator: Estimator = Estimator.SHRUNK,
     references: Mapping[str, float] | None = None,
     reference: Callable[[], tuple[MaterialComparison, ...]] | None = None,
+    states: Sequence[Atoms] = (),
 ) -> ScalarFit:
     """Fit one factor to the forces of labelled frames.
 
@@ -92,6 +101,9 @@ def fit_scalar(
         for a foreign calculator, whose references count as zero otherwise.
     reference
         Gives the model on the reference set, where that is kept; else it is evaluated.
+    states
+        Structures like those that the factor is to serve, e.g. frames of one's own dynamics; they need no
+        labels. ``shrunk`` carries the labels' factor to the amplitude of the model's forces there.
 
     Raises
     ------
@@ -99,7 +111,7 @@ def fit_scalar(
         If the labels hold no forces, an element lacks its reference, no positive factor helps, or the
         model's usual factor cannot be had for ``shrunk``.
     StructureError
-        If the model cannot evaluate a frame.
+        If the model cannot evaluate a frame or a state.
     """
     _check_references(frames, references)
     if estimator is Estimator.SHRUNK:
@@ -109,7 +121,22 @@ def fit_scalar(
     if estimator is Estimator.SHRUNK:
         materials = reference_materials(potential) if reference is None else reference()
         others = reference_without(materials, {frame.composition for frame in frames})
-    return _scalar_fit(compared, fingerprint(frames), estimator, others, references)
+    use = states_of(potential, states) if states else None
+    return _scalar_fit(compared, fingerprint(frames), estimator, others, references, use)
+
+
+def states_of(potential: Potential, states: Sequence[Atoms]) -> States:
+    """What the model's forces in some structures say of them as states of use.
+
+    Raises
+    ------
+    CorrectionError
+        If the model gives no forces there.
+    StructureError
+        If it cannot evaluate one of them.
+    """
+    forces = [each.forces for each in predict(potential, states)]
+    return States.of(np.array([frame_sums(each, each) for each in forces]))
 
 
 def reference_materials(potential: Potential) -> tuple[MaterialComparison, ...]:
@@ -159,6 +186,7 @@ def _scalar_fit(
     estimator: Estimator,
     reference: Reference | None,
     references: Mapping[str, float] | None,
+    states: States | None,
 ) -> ScalarFit:
     """The fit, once the model has been evaluated; ``shrunk`` needs `reference`."""
     moving = [MaterialComparison(m.name, f) for m in materials if (f := with_forces(m.frames))]
@@ -173,13 +201,16 @@ def _scalar_fit(
         )
     usual = None if reference is None else reference.usual
     sums = [force_sums(material.frames) for material in moving]
-    found = factor_of(estimator, usual, sums)
+    found = factor_of(estimator, usual, sums, states)
     label, result = found.own, found.result
+    refusal = found.refusal([(f.forces_reference, f.forces_model) for f in frames])
+    factor = result.factor if refusal is None else 1.0
     total = np.concatenate(sums).sum(axis=0)
     return ScalarFit(
         estimator=estimator,
-        factor=result.factor,
+        factor=factor,
         interval=result.interval,
+        refusal=refusal,
         references=references,
         labels=Labels(
             sha256=sha256,
@@ -196,59 +227,63 @@ def _scalar_fit(
         label_interval=label.interval,
         label_weight=1.0 if usual is None else usual.weight(label),
         usual=usual,
+        states=states,
+        drift=found.drift,
         forces=_force_check(
-            frames, sums, lambda some: factor_of(estimator, usual, some).result.factor
+            frames,
+            sums,
+            factor,
+            lambda rest: 1.0 if refusal else factor_of(estimator, usual, rest).result.factor,
         ),
-        energies=_energy_check(materials, result.factor),
-        stress=_stress_check(everything, result.factor),
-        retention=None if reference is None else _retention(reference, result.factor),
+        energies=_energy_check(materials, factor),
+        stress=_stress_check(everything, factor),
+        retention=None if reference is None else _retention(reference, factor),
     )
 
 
 def factor_of(
-    estimator: Estimator, usual: UsualFactor | None, materials: Sequence[FloatArray]
+    estimator: Estimator,
+    usual: UsualFactor | None,
+    materials: Sequence[FloatArray],
+    states: States | None = None,
 ) -> FactorOfLabels:
     """The factor that an estimator makes of sums over frames.
 
     Parameters
     ----------
-    estimator, materials
-        As of `label_factor`.
+    estimator
+        ``rotate`` and ``mse`` are the closed forms, whatever the states; ``shrunk`` starts from that of
+        ``mse``, carries it to the states and draws it towards the usual factor.
     usual
         The model's usual factor; for ``shrunk``.
-
-    Raises
-    ------
-    CorrectionError
-        If no positive factor helps.
-    """
-    label = label_factor(estimator, materials)
-    if estimator is not Estimator.SHRUNK:
-        return FactorOfLabels(label, label)
-    assert usual is not None
-    return FactorOfLabels(label, usual.shrink(label))
-
-
-def label_factor(estimator: Estimator, materials: Sequence[FloatArray]) -> LogFactor:
-    """The labels' own factor: ``rotate``'s, or that of least squared error which ``shrunk`` starts from.
-
-    Parameters
-    ----------
-    estimator
-        Any.
     materials
-        For each material the sums over its frames, shape (n_frames, 5). The frames are the independent
+        For each material the sums over its frames, shape (n_frames, 6). The frames are the independent
         units of one material, the materials of several.
+    states
+        States of use; ``None`` if they are not told.
 
     Raises
     ------
     CorrectionError
         If no positive factor helps.
     """
-    form = Estimator.ROTATE if estimator is Estimator.ROTATE else Estimator.MSE
-    if len(materials) == 1:
-        return log_factor(materials[0], form)
-    return log_factor(np.array([sums.sum(axis=0) for sums in materials]), form)
+    several = len(materials) > 1
+    units = np.array([sums.sum(axis=0) for sums in materials]) if several else materials[0]
+    if estimator is not Estimator.SHRUNK:
+        found = evidence(units, estimator, several_materials=several)
+        own = found.at(None)
+        return FactorOfLabels(own, own, found.drift)
+    assert usual is not None
+    found = evidence(units, Estimator.MSE, usual.drift, several_materials=several)
+    own = found.at(states)
+    here = usual.shrink(found.mean).factor
+    missing = unsupported(units)
+    return FactorOfLabels(
+        own,
+        usual.shrink(own),
+        found.drift,
+        lambda pairs: missing or worsened(pairs, here),
+    )
 
 
 def _factors(material: MaterialComparison) -> MaterialFactors:
@@ -266,11 +301,12 @@ def _factors(material: MaterialComparison) -> MaterialFactors:
 def _force_check(
     frames: Sequence[FrameComparison],
     sums: Sequence[FloatArray],
+    factor: float,
     factor_from: Callable[[Sequence[FloatArray]], float],
 ) -> ForceCheck:
-    """Forces before and after; `sums` are those of the frames, by material."""
+    """Forces before and after; `sums` are those of the frames, by material, `factor` is from all of them."""
     every = np.concatenate(sums)
-    split, factors = ONE_FRAME, [factor_from(sums)] * len(frames)
+    split, factors = ONE_FRAME, [factor] * len(frames)
     if len(frames) > 1:
         try:
             split, factors = LEAVE_ONE_OUT, [factor_from(rest) for rest in _leaving_one_out(sums)]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from umlip_bench.finetune.comparison import BeforeAfter
 from umlip_bench.finetune.estimators import Estimator
 from umlip_bench.finetune.factor_prior import UsualFactor
+from umlip_bench.finetune.factors import States
 from umlip_bench.finetune.method import ClosedFit
 from umlip_bench.potentials.corrections.modification import ScalarCorrection
 
@@ -125,9 +126,12 @@ class ScalarFit(ClosedFit):
     estimator
         How it was made.
     factor
-        c, dimensionless.
+        c, dimensionless; 1 if it is refused.
     interval
-        Ends of its 95 % interval; see `umlip_bench.finetune.factors`.
+        Ends of the 95 % interval that is to hold the factor of states of use; see
+        `umlip_bench.finetune.factors`.
+    refusal
+        Why the labels get no factor; ``None`` if they do.
     references
         Energies by element in eV that stand in for the model's own references; ``None`` for those.
     labels
@@ -137,11 +141,16 @@ class ScalarFit(ClosedFit):
     materials
         The same for each material.
     label_factor, label_interval
-        What the labels alone ask for: the factor before shrinkage; equal to the former otherwise.
+        What the labels alone ask for in states of use: the factor before shrinkage; equal to the former
+        otherwise.
     label_weight
         Weight of the labels against the model's usual factor; 1 without shrinkage.
     usual
         The model's usual factor, where it was asked for.
+    states
+        States of use, where they were told.
+    drift
+        Fall of log c with the log of the forces.
     forces, energies, stress, retention
         Before and after; ``None`` where the labels do not tell.
     """
@@ -149,6 +158,7 @@ class ScalarFit(ClosedFit):
     estimator: Estimator
     factor: float
     interval: tuple[float, float]
+    refusal: str | None
     references: Mapping[str, float] | None
     labels: Labels
     slope: float
@@ -159,6 +169,8 @@ class ScalarFit(ClosedFit):
     label_interval: tuple[float, float]
     label_weight: float
     usual: UsualFactor | None
+    states: States | None
+    drift: float
     forces: ForceCheck
     energies: EnergyCheck | None
     stress: StressCheck | None

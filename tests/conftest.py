@@ -1,6 +1,7 @@
 """Models that the tests share: real weights, found as a user's would be, or a true reason to skip."""
 
 import hashlib
+import re
 import subprocess
 import sys
 from collections.abc import Generator
@@ -35,6 +36,18 @@ MARKED_BY_FIXTURE = {
     "browser": "browser",
 }
 """What a test is marked with for a fixture that it uses, directly or through others."""
+
+
+ALL_MARKED = re.compile(r"^pytestmark = pytest\.mark\.(\w+)$", re.MULTILINE)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave a file unread whose tests are all of a kind that is not run: its imports take seconds."""
+    if collection_path.suffix != ".py":
+        return None
+    kind = ALL_MARKED.search(collection_path.read_text(encoding="utf-8"))
+    expression = config.getoption("markexpr")
+    return True if kind and f"not {kind[1]}" in expression.split(" and ") else None
 
 
 @pytest.hookimpl(tryfirst=True)

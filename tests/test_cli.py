@@ -4,17 +4,24 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
 
 import ase.io
 import numpy as np
 import pytest
 import torch
+from ase import Atoms
 
 from tests.support import processes
 from umlip_bench import datasets
 from umlip_bench.cli import COMMANDS
+from umlip_bench.datasets.frame import Frame
 from umlip_bench.potentials.catalogue import catalogue
+
+Cli = Callable[..., CompletedProcess[str]]
 
 METRICS = {
     "slope_median": "",
@@ -34,19 +41,20 @@ METRICS = {
 ROW = [
     *("model", "data", "suite", "variant", "metric", "value", "unit"),
     *("ci_low", "ci_high", "n_cases", "n_failed", "amplitude", "n_below", "n_above"),
+    "n_systems",
 ]
 CHGNET = "chgnet-0.3.0"
 LJ = "ase:ase.calculators.lj:LennardJones"
 
 
 @pytest.fixture(scope="module")
-def cli(tmp_path_factory):
+def cli(tmp_path_factory: pytest.TempPathFactory) -> Cli:
     """Run the command with weights of installed packages only."""
     cache = tmp_path_factory.mktemp("cache")
     environment = {k: v for k, v in os.environ.items() if not k.startswith("UMLIP_BENCH_")}
     environment |= {"UMLIP_BENCH_CACHE": str(cache), "COLUMNS": "160"}
 
-    def run(*arguments):
+    def run(*arguments: object) -> CompletedProcess[str]:
         done = processes.run(*arguments, environment=environment)
         assert "Traceback" not in done.stderr, done.stderr
         return done
@@ -54,7 +62,7 @@ def cli(tmp_path_factory):
     return run
 
 
-def refused(done):
+def refused(done: CompletedProcess[str]) -> str:
     """The message of a command that refused its input."""
     assert done.returncode == 2
     assert done.stdout == ""
@@ -64,7 +72,7 @@ def refused(done):
 # ---- help
 
 
-def test_help_imports_nothing_slow():
+def test_help_imports_nothing_slow() -> None:
     code = """
 import sys
 from umlip_bench.cli import main
@@ -81,14 +89,14 @@ sys.exit(", ".join(slow & set(sys.modules)) or 0)
 @pytest.mark.parametrize(
     "command", [[], *([name] for name in COMMANDS), ["models", "show"], ["models", "fetch"]]
 )
-def test_every_help_has_an_example(cli, command):
+def test_every_help_has_an_example(cli: Cli, command: list[str]) -> None:
     done = cli(*command, "--help")
     assert done.returncode == 0
     examples = done.stdout.split("examples:")[1]
     assert " ".join(["umlip-bench", *command]) in examples
 
 
-def test_the_installed_script():
+def test_the_installed_script() -> None:
     script = Path(sys.executable).parent / "umlip-bench"
     if not script.exists():
         pytest.skip("the package is importable, but its script is not installed")
@@ -100,7 +108,7 @@ def test_the_installed_script():
 
 
 @pytest.mark.seconds
-def test_unknown_model(cli, tmp_path):
+def test_unknown_model(cli: Cli, tmp_path: Path) -> None:
     message = refused(cli("run", "--model", "chgnet-0.3.1", "--out", tmp_path / "run"))
     assert "No model is named 'chgnet-0.3.1'" in message
     assert "Nearest names: chgnet-0.3.0" in message
@@ -108,28 +116,28 @@ def test_unknown_model(cli, tmp_path):
 
 
 @pytest.mark.seconds
-def test_a_bare_name_is_not_a_model(cli, tmp_path):
+def test_a_bare_name_is_not_a_model(cli: Cli, tmp_path: Path) -> None:
     message = refused(cli("run", "--model", "chgnet", "--out", tmp_path / "run"))
     assert "chgnet-0.3.0" in message
     assert "chgnet-0.2.0" in message
 
 
 @pytest.mark.seconds
-def test_a_weights_file_that_is_not_there(cli, tmp_path):
+def test_a_weights_file_that_is_not_there(cli: Cli, tmp_path: Path) -> None:
     message = refused(cli("run", "--model", tmp_path / "x.model", "--out", tmp_path / "run"))
     assert str(tmp_path / "x.model") in message
     assert "nor an existing file" in message
 
 
 @pytest.mark.seconds
-def test_unknown_suite(cli, tmp_path):
+def test_unknown_suite(cli: Cli, tmp_path: Path) -> None:
     message = refused(cli("run", "low-energy", "--out", tmp_path / "run"))
     assert "unknown suite 'low-energy'" in message
     assert "high-energy" in message
 
 
 @pytest.mark.seconds
-def test_unknown_data(cli, tmp_path):
+def test_unknown_data(cli: Cli, tmp_path: Path) -> None:
     message = refused(cli("run", "--data", "pbe-maxi", "--out", tmp_path / "run"))
     assert "'pbe-maxi'" in message
     assert "pbe-mini" in message
@@ -137,13 +145,13 @@ def test_unknown_data(cli, tmp_path):
 
 
 @pytest.mark.seconds
-def test_a_data_file_that_is_not_there(cli, tmp_path):
+def test_a_data_file_that_is_not_there(cli: Cli, tmp_path: Path) -> None:
     message = refused(cli("run", "--data", tmp_path / "x.xyz", "--out", tmp_path / "run"))
     assert f"{tmp_path / 'x.xyz'}: no such file" in message
 
 
 @pytest.mark.seconds
-def test_cuda_where_there_is_none(cli, tmp_path):
+def test_cuda_where_there_is_none(cli: Cli, tmp_path: Path) -> None:
     if torch.cuda.is_available():
         pytest.skip("this machine has a CUDA device")
     out = tmp_path / "run"
@@ -154,7 +162,7 @@ def test_cuda_where_there_is_none(cli, tmp_path):
 
 
 @pytest.mark.seconds
-def test_no_place_to_write(cli, tmp_path):
+def test_no_place_to_write(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     message = refused(cli("run", "--model", CHGNET, "--out", tmp_path / "file" / "run"))
     assert "choose another --out" in message
@@ -172,7 +180,7 @@ def test_no_place_to_write(cli, tmp_path):
         ["--threads", "0"],
     ],
 )
-def test_numbers_that_make_no_sense_for_speed(cli, options):
+def test_numbers_that_make_no_sense_for_speed(cli: Cli, options: list[str]) -> None:
     message = refused(cli("speed", "--model", CHGNET, *options))
     assert options[1].lstrip("-") in message
     assert "at least" in message
@@ -182,7 +190,7 @@ def test_numbers_that_make_no_sense_for_speed(cli, options):
 
 
 @pytest.mark.seconds
-def test_models_as_json(cli):
+def test_models_as_json(cli: Cli) -> None:
     done = cli("models", "--json")
     assert done.returncode == 0
     entries = {entry["name"]: entry for entry in json.loads(done.stdout)}
@@ -195,7 +203,7 @@ def test_models_as_json(cli):
 
 
 @pytest.mark.seconds
-def test_models_as_a_table(cli):
+def test_models_as_a_table(cli: Cli) -> None:
     done = cli("models")
     assert done.returncode == 0
     for name in catalogue():
@@ -203,7 +211,7 @@ def test_models_as_a_table(cli):
 
 
 @pytest.mark.seconds
-def test_the_card_of_one_model(cli):
+def test_the_card_of_one_model(cli: Cli) -> None:
     done = cli("models", "show", CHGNET)
     assert done.returncode == 0
     for fact in (CHGNET, "PBE", "412,525", "sha256"):
@@ -211,14 +219,14 @@ def test_the_card_of_one_model(cli):
 
 
 @pytest.mark.seconds
-def test_models_that_do_not_exist(cli):
+def test_models_that_do_not_exist(cli: Cli) -> None:
     assert "chgnet-0.3.0" in refused(cli("models", "show", "chgnet-0.3"))
     # The good name comes first and must not be fetched before the bad one is refused.
     assert "Nearest names: mace" in refused(cli("models", "fetch", CHGNET, "mace-mp-0-medum"))
 
 
 @pytest.mark.seconds
-def test_weights_that_are_here_are_not_fetched_again(cli):
+def test_weights_that_are_here_are_not_fetched_again(cli: Cli) -> None:
     done = cli("models", "fetch", CHGNET)
     assert done.returncode == 0
     assert done.stdout.startswith(f"{CHGNET}: installed package")
@@ -227,19 +235,19 @@ def test_weights_that_are_here_are_not_fetched_again(cli):
 # ---- runs
 
 
-def read_cases(out):
+def read_cases(out: Path) -> dict[str, dict[str, Any]]:
     lines = (out / "cases.jsonl").read_text(encoding="utf-8").splitlines()
     return {case["case"]: case for case in map(json.loads, lines)}
 
 
-def read_rows(out):
+def read_rows(out: Path) -> list[dict[str, Any]]:
     content = json.loads((out / "summary.json").read_text(), parse_constant=pytest.fail)
     assert content["schema"] == 4
     return content["rows"]
 
 
 @pytest.mark.model
-def test_a_run_on_the_embedded_data(cli, tmp_path):
+def test_a_run_on_the_embedded_data(cli: Cli, tmp_path: Path) -> None:
     out = tmp_path / "run"
     done = cli("run", "high-energy", "--model", CHGNET, "--out", out, "--device", "cpu")
     assert done.returncode == 0
@@ -272,18 +280,18 @@ def test_a_run_on_the_embedded_data(cli, tmp_path):
     assert len(list((out / "predictions").glob("*.npz"))) == 15
 
 
-def frames_of(system, n=2):
+def frames_of(system: str, n: int = 2) -> list[Atoms]:
     return [labelled(frame) for frame in datasets.load("pbe-mini").by_system()[system][:n]]
 
 
-def labelled(frame, atoms=None):
+def labelled(frame: Frame, atoms: Atoms | None = None) -> Atoms:
     atoms = (atoms or frame.atoms).copy()
     atoms.info = {"system": frame.system, "REF_energy": frame.energy, "REF_stress": frame.stress}
     atoms.arrays["REF_forces"] = frame.forces
     return atoms
 
 
-def spoilt(system, spoil):
+def spoilt(system: str, spoil: Callable[[Atoms], None]) -> list[Atoms]:
     """Two frames of silicon, the second of which cannot be evaluated."""
     first, second = frames_of("Si")
     spoil(second)
@@ -292,19 +300,19 @@ def spoilt(system, spoil):
     return [first, second]
 
 
-def not_a_number(atoms):
+def not_a_number(atoms: Atoms) -> None:
     atoms.positions[1, 2] = np.nan
 
 
-def coincide(atoms):
+def coincide(atoms: Atoms) -> None:
     atoms.positions[3] = atoms.positions[0] + atoms.cell[1]
 
 
-def open_up(atoms):
+def open_up(atoms: Atoms) -> None:
     atoms.pbc = (True, True, False)
 
 
-def untrained(atoms):
+def untrained(atoms: Atoms) -> None:
     atoms.symbols[2] = "Po"
 
 
@@ -318,7 +326,9 @@ FAULTS = {"polonium[red]": (untrained, "not trained on Po (Po is atom 2)")}
 
 
 @pytest.fixture(scope="module")
-def mixed_run(cli, tmp_path_factory):
+def mixed_run(
+    cli: Cli, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[CompletedProcess[str], Path, Path]:
     """Good and bad models on good and bad structures."""
     folder = tmp_path_factory.mktemp("mixed")
     frames = frames_of("MgO") + frames_of("NaCl")
@@ -336,7 +346,9 @@ def mixed_run(cli, tmp_path_factory):
 
 
 @pytest.mark.model
-def test_a_bad_model_does_not_keep_a_good_one_from_running(mixed_run):
+def test_a_bad_model_does_not_keep_a_good_one_from_running(
+    mixed_run: tuple[CompletedProcess[str], Path, Path],
+) -> None:
     done, out, bad = mixed_run
     assert done.returncode == 0
     assert f"{bad.name.removesuffix('.pth.tar')} was left out" in done.stderr
@@ -346,7 +358,9 @@ def test_a_bad_model_does_not_keep_a_good_one_from_running(mixed_run):
 
 @pytest.mark.model
 @pytest.mark.parametrize("system", FAULTS)
-def test_structures_that_cannot_be_evaluated_are_reported(mixed_run, system):
+def test_structures_that_cannot_be_evaluated_are_reported(
+    mixed_run: tuple[CompletedProcess[str], Path, Path], system: str
+) -> None:
     done, out, _ = mixed_run
     case = read_cases(out)[system]
     assert case["status"] == "failed"
@@ -357,7 +371,9 @@ def test_structures_that_cannot_be_evaluated_are_reported(mixed_run, system):
 
 
 @pytest.mark.model
-def test_frames_that_are_left_out_are_named(mixed_run):
+def test_frames_that_are_left_out_are_named(
+    mixed_run: tuple[CompletedProcess[str], Path, Path],
+) -> None:
     done, out, _ = mixed_run
     said = "".join(done.stdout.split())
     assert "Note:3entriesof1filewereleftout,9labelsareused:" in said
@@ -368,7 +384,9 @@ def test_frames_that_are_left_out_are_named(mixed_run):
 
 
 @pytest.mark.model
-def test_structures_beside_bad_ones_are_measured(mixed_run):
+def test_structures_beside_bad_ones_are_measured(
+    mixed_run: tuple[CompletedProcess[str], Path, Path],
+) -> None:
     _, out, _ = mixed_run
     cases = read_cases(out)
     assert {n for n, case in cases.items() if case["status"] == "done"} == {
@@ -384,7 +402,7 @@ def test_structures_beside_bad_ones_are_measured(mixed_run):
 
 
 @pytest.mark.seconds
-def test_nothing_succeeds(cli, tmp_path):
+def test_nothing_succeeds(cli: Cli, tmp_path: Path) -> None:
     ase.io.write(tmp_path / "data.xyz", spoilt("polonium", untrained), format="extxyz")
     out = tmp_path / "run"
     done = cli("run", "--model", CHGNET, "--data", tmp_path / "data.xyz", "--out", out)
@@ -396,7 +414,7 @@ def test_nothing_succeeds(cli, tmp_path):
 
 
 @pytest.mark.model
-def test_files_that_are_no_weights(cli, tmp_path):
+def test_files_that_are_no_weights(cli: Cli, tmp_path: Path) -> None:
     garbage = os.urandom(1000)
     (tmp_path / "one.model").write_bytes(garbage)
     (tmp_path / "two.pth.tar").write_bytes(garbage)
@@ -422,7 +440,7 @@ def test_files_that_are_no_weights(cli, tmp_path):
 
 
 @pytest.mark.seconds
-def test_a_model_more_in_the_same_folder(cli, tmp_path):
+def test_a_model_more_in_the_same_folder(cli: Cli, tmp_path: Path) -> None:
     ase.io.write(tmp_path / "data.xyz", frames_of("MgO") + frames_of("Si"), format="extxyz")
     common = ("--data", tmp_path / "data.xyz", "--out", tmp_path / "run", "--device", "cpu")
     morse = "ase:ase.calculators.morse:MorsePotential"
@@ -436,7 +454,7 @@ def test_a_model_more_in_the_same_folder(cli, tmp_path):
 
 
 @pytest.mark.seconds
-def test_two_weights_of_one_name_are_kept_apart(cli, tmp_path):
+def test_two_weights_of_one_name_are_kept_apart(cli: Cli, tmp_path: Path) -> None:
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         torch.save(folder, tmp_path / folder / "x.model")
@@ -450,7 +468,7 @@ def test_two_weights_of_one_name_are_kept_apart(cli, tmp_path):
 
 
 @pytest.mark.model
-def test_speed_as_json(cli):
+def test_speed_as_json(cli: Cli) -> None:
     done = cli(
         *("speed", "--model", CHGNET, "--work", "static", "--n-structures", "2"),
         *("--in-flight", "2", "--device", "cpu"),

@@ -26,7 +26,7 @@ FACTOR = 1.25
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folders: ``both`` with a model and one of 1.25 times its forces, ``alone`` with the first."""
     folder = tmp_path_factory.mktemp("compare")
     (folder / "compared_lj.py").write_text(SCALED.format(factor=FACTOR))
@@ -56,7 +56,9 @@ def differences(path: Path) -> pd.DataFrame:
 
 
 @pytest.mark.seconds
-def test_model_against_model(runs, tmp_path, capsys):
+def test_model_against_model(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "table.csv"
     arguments = ["compare", str(runs / "both"), "--models", LJ, STIFF, "--out", str(out)]
     assert main(arguments) == 0
@@ -74,7 +76,9 @@ def test_model_against_model(runs, tmp_path, capsys):
     assert differences(out).loc["slope_median", "difference"] == -slope["difference"]
 
 
-def test_run_against_run(runs, tmp_path, capsys, monkeypatch):
+def test_run_against_run(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("COLUMNS", "200")  # whatever the length of the folder's path
     out = tmp_path / "table.parquet"
     assert main(["compare", str(runs / "alone"), str(runs / "both"), "--out", str(out)]) == 0
@@ -87,7 +91,7 @@ def test_run_against_run(runs, tmp_path, capsys, monkeypatch):
     assert (table[["difference", "ci_low", "ci_high"]] == 0).all(axis=None)
 
 
-def test_a_model_of_each_run(runs, tmp_path):
+def test_a_model_of_each_run(runs: Path, tmp_path: Path) -> None:
     out = tmp_path / "table.csv"
     for arguments in (
         [f"{runs / 'alone'}:{LJ}", f"{runs / 'both'}:{STIFF}"],
@@ -113,7 +117,9 @@ def test_a_model_of_each_run(runs, tmp_path):
         (["{both}", "--out", "table.xlsx"], ".csv or .parquet"),
     ],
 )
-def test_errors_say_what_to_do(runs, capsys, arguments, words):
+def test_errors_say_what_to_do(
+    runs: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+) -> None:
     filled = [each.format(both=runs / "both", alone=runs / "alone") for each in arguments]
     assert main(["compare", *filled]) == 2
     captured = capsys.readouterr()
@@ -122,7 +128,9 @@ def test_errors_say_what_to_do(runs, capsys, arguments, words):
 
 
 @pytest.mark.parametrize("format", ["csv", "parquet"])
-def test_export_lists_what_it_wrote(runs, tmp_path, capsys, format):
+def test_export_lists_what_it_wrote(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], format: str
+) -> None:
     arguments = ["export", str(runs / "both"), "--out", str(tmp_path), "--format", format]
     assert main(arguments) == 0
     printed = capsys.readouterr().out

@@ -93,7 +93,7 @@ COMMANDS = {
     ),
     "label": Resumable(
         finetune,
-        ("label", "--engine", "gpaw", "frames.xyz", "--out", "labels.xyz", "--spin", "none"),
+        ("label", "--engine", "gpaw", "few.xyz", "--out", "labels.xyz", "--spin", "none"),
         "labels.xyz.work",
         (("labels.xyz", content),),
     ),
@@ -128,7 +128,7 @@ COMMANDS = {
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Frames of copper and nickel, whose labels are a quarter steeper than EMT; a stand-in for GPAW.
 
     Also a method of another package, which is fitted in no time.
@@ -156,16 +156,16 @@ def folder(tmp_path, monkeypatch):
         atoms.arrays["REF_forces"] = 1.25 * forces
         frames.append(atoms)
     ase.io.write(tmp_path / "frames.xyz", frames, format="extxyz")
+    # Each of these gets a process of its own.
+    ase.io.write(tmp_path / "few.xyz", frames[:3], format="extxyz")
     return tmp_path
 
 
 @pytest.mark.seconds
 @pytest.mark.parametrize("name", COMMANDS)
-def test_cut_at_any_byte_it_goes_on_and_ends_the_same(name, folder):
+def test_cut_at_any_byte_it_goes_on_and_ends_the_same(name: str, folder: Path) -> None:
     command = COMMANDS[name]
-    device = () if name == "label" else ("--device", "cpu")
-    if name != "label":
-        device += ("--dtype", "float64")
+    device = () if name == "label" else ("--device", "cpu", "--dtype", "float64")
     arguments = [*command.arguments, *device]
     assert command.program(arguments) == 0
     expected = {file: read(folder / file) for file, read in command.results}
@@ -192,7 +192,7 @@ def test_cut_at_any_byte_it_goes_on_and_ends_the_same(name, folder):
 
 
 @pytest.mark.parametrize("name", ["run", "relax"])
-def test_a_journal_that_is_gone_is_made_anew(name, folder):
+def test_a_journal_that_is_gone_is_made_anew(name: str, folder: Path) -> None:
     command = COMMANDS[name]
     arguments = [*command.arguments, "--device", "cpu", "--dtype", "float64"]
     assert command.program(arguments) == 0

@@ -13,8 +13,6 @@ import pytest
 from ase import Atoms
 from ase.calculators.calculator import Calculator
 from ase.io import read, write
-from chgnet.model import CHGNet
-from chgnet.model.dynamics import CHGNetCalculator
 from scipy import stats
 
 from umlip_bench.cli import main
@@ -76,6 +74,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_an_independent_script_gives_the_same_numbers(folder: Path) -> None:
+    from chgnet.model import CHGNet
+    from chgnet.model.dynamics import CHGNetCalculator
+
     expected = independent(PBE_MINI, CHGNetCalculator(CHGNet.load(verbose=False), use_device="cpu"))
     lines = read_cases(folder)
     assert {line["case"] for line in lines} == set(expected)

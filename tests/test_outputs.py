@@ -12,6 +12,7 @@ import pytest
 from tests.support.report_runs import SOFT, write
 from umlip_bench import datasets
 from umlip_bench.analysis.report import figures
+from umlip_bench.analysis.report.chart_parts import Figure
 from umlip_bench.analysis.report.content import DataNote
 from umlip_bench.analysis.report.gather import gather
 from umlip_bench.analysis.runs import read_run
@@ -33,7 +34,7 @@ FOREIGN = {
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory) -> str:
+def run(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(write(tmp_path_factory.mktemp("outputs") / "run", hostile=False).path)
 
 
@@ -66,7 +67,9 @@ def call(name: str, run: str, folder: Path, *more: str) -> int:
 
 @pytest.mark.seconds
 @pytest.mark.parametrize("name", NAMES)
-def test_a_foreign_file_is_refused_by_name_and_forced(name, run, tmp_path, capsys):
+def test_a_foreign_file_is_refused_by_name_and_forced(
+    name: str, run: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = commands(run, tmp_path)[name][1]
     path.parent.mkdir(exist_ok=True)
     path.write_text(FOREIGN[path.suffix])
@@ -84,7 +87,7 @@ def test_a_foreign_file_is_refused_by_name_and_forced(name, run, tmp_path, capsy
 # The dear ones are drawn once above.
 @pytest.mark.seconds
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in ("report", "picture")])
-def test_ones_own_file_is_overwritten(name, run, tmp_path):
+def test_ones_own_file_is_overwritten(name: str, run: str, tmp_path: Path) -> None:
     path = commands(run, tmp_path)[name][1]
     assert call(name, run, tmp_path) == 0
     os.utime(path, (1, 1))
@@ -94,20 +97,21 @@ def test_ones_own_file_is_overwritten(name, run, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def page(run):
-    run = read_run(run)
-    return gather([run], {run.data: DataNote(run.data, run.level)})
+def drawn(run: str) -> list[Figure]:
+    """All figures of the run's page."""
+    read = read_run(run)
+    return list(figures.figures(gather([read], {read.data: DataNote(read.data, read.level)})))
 
 
 @pytest.mark.seconds
 @pytest.mark.parametrize("ending", ["png", "pdf", "svg"])
-def test_figures_overwrite_their_own_alone(page, tmp_path, ending):
+def test_figures_overwrite_their_own_alone(
+    drawn: list[Figure], tmp_path: Path, ending: str
+) -> None:
     path = tmp_path / f"scales.{ending}"
 
-    def draw(**options):
-        return list(
-            figures.write(figures.figures(page), tmp_path, ["scales"], [ending], 72, **options)
-        )
+    def draw(**options: bool) -> list[Path]:
+        return list(figures.write(drawn, tmp_path, ["scales"], [ending], 72, **options))
 
     path.write_text(FOREIGN[path.suffix])
     with pytest.raises(OutputError, match=f"scales.{ending} exists"):
@@ -120,7 +124,9 @@ def test_figures_overwrite_their_own_alone(page, tmp_path, ending):
 
 @pytest.mark.seconds
 @pytest.mark.parametrize("name", ["card.md", "card.html", "compare.csv"])
-def test_an_empty_file_and_a_link_to_ones_own_are_written(name, run, tmp_path):
+def test_an_empty_file_and_a_link_to_ones_own_are_written(
+    name: str, run: str, tmp_path: Path
+) -> None:
     path = commands(run, tmp_path)[name][1]
     path.touch()
     assert call(name, run, tmp_path) == 0
@@ -135,7 +141,9 @@ def test_an_empty_file_and_a_link_to_ones_own_are_written(name, run, tmp_path):
 
 @pytest.mark.seconds
 @pytest.mark.parametrize("name", ["card.md", "report", "compare.csv", "summary.csv"])
-def test_a_folder_that_is_missing_or_in_the_way_is_said(name, run, tmp_path, capsys):
+def test_a_folder_that_is_missing_or_in_the_way_is_said(
+    name: str, run: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     arguments, path = commands(run, tmp_path)[name]
     if arguments[0] == "export":  # which makes its folder
         (tmp_path / "tables").mkdir()
@@ -165,7 +173,7 @@ def test_a_folder_that_is_missing_or_in_the_way_is_said(name, run, tmp_path, cap
         ("data.json", "\0\xff", False),
     ],
 )
-def test_what_is_ours(tmp_path, name, content, ours):
+def test_what_is_ours(tmp_path: Path, name: str, content: str, ours: bool) -> None:
     path = tmp_path / name
     path.write_text(content)
     output = Output(path, columns=("suite", "n"))
@@ -178,7 +186,9 @@ def test_what_is_ours(tmp_path, name, content, ours):
         assert path.read_text() == content
 
 
-def test_a_foreign_file_is_refused_before_any_fit(tmp_path, capsys):
+def test_a_foreign_file_is_refused_before_any_fit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "numbers.json"
     out.write_text(FOREIGN[".json"])
     for command in (["evaluate"], ["ladder", "--labels", "pbe-mini"]):
@@ -198,7 +208,9 @@ def export(out: Path, *more: str) -> list[str]:
 
 @pytest.mark.seconds
 @pytest.mark.parametrize("there", ["out.xyz", "out.manifest.yaml"])
-def test_export_refuses_what_exists(tmp_path, capsys, there):
+def test_export_refuses_what_exists(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], there: str
+) -> None:
     (tmp_path / there).write_text("mine\n")
     assert main(export(tmp_path / "out.xyz")) == 2
     said = capsys.readouterr().err
@@ -211,7 +223,9 @@ def test_export_refuses_what_exists(tmp_path, capsys, there):
 
 
 @pytest.mark.seconds
-def test_export_that_was_killed_between_its_files_is_finished(tmp_path, capsys):
+def test_export_that_was_killed_between_its_files_is_finished(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out, manifest = tmp_path / "out.xyz", tmp_path / "out.manifest.yaml"
     assert main(export(out)) == 0
     content, said = out.read_bytes(), manifest.read_bytes()
@@ -246,7 +260,7 @@ main(["data", "export", "pbe-mini", "out.xyz"])
 
 
 @pytest.mark.seconds
-def test_export_that_was_killed_while_writing_is_simply_done_again(tmp_path):
+def test_export_that_was_killed_while_writing_is_simply_done_again(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", KILLED], cwd=tmp_path, check=False)
     assert done.returncode < 0
     (left,) = os.listdir(tmp_path)

@@ -1,17 +1,19 @@
 import json
 import signal
-import subprocess
-import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import ase.io
 import numpy as np
 import pytest
+from ase import Atoms
 from ase.build import bulk
 from ase.optimize import FIRE
 from ase.units import GPa
 
+from tests.support.processes import Running
 from umlip_bench.cli import main
 from umlip_bench.engine.calculator import load
 
@@ -25,10 +27,10 @@ class Ended:
 
 
 @pytest.fixture
-def umlip_bench(capfd):
+def umlip_bench(capfd: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
     """The command line in this process, which saves the imports."""
 
-    def run(*arguments):
+    def run(*arguments: object) -> Ended:
         code = main([str(a) for a in arguments])
         return Ended(code, capfd.readouterr().err)
 
@@ -36,7 +38,7 @@ def umlip_bench(capfd):
 
 
 @pytest.fixture(scope="module")
-def structures():
+def structures() -> list[Atoms]:
     cells = [bulk("Si", "diamond", a=5.43), bulk("NaCl", "rocksalt", a=5.5, cubic=True)]
     found = []
     for k in range(6):
@@ -47,7 +49,7 @@ def structures():
 
 
 @pytest.fixture
-def source(tmp_path, structures):
+def source(tmp_path: Path, structures: list[Atoms]) -> Path:
     path = tmp_path / "in.xyz"
     ase.io.write(path, structures)
     return path
@@ -55,8 +57,8 @@ def source(tmp_path, structures):
 
 @pytest.mark.model
 def test_relaxed_structures_come_in_the_order_of_the_input(
-    umlip_bench, tmp_path, source, structures
-):
+    umlip_bench: Callable[..., Ended], tmp_path: Path, source: Path, structures: list[Atoms]
+) -> None:
     out = tmp_path / "out.xyz"
     done = umlip_bench("relax", source, "--model", CHGNET, "--dtype", "float64", "--out", out)
     assert done.returncode == 0, done.stderr
@@ -78,7 +80,7 @@ def test_relaxed_structures_come_in_the_order_of_the_input(
 
 
 @pytest.mark.model
-def test_cell_and_pressure(umlip_bench, tmp_path):
+def test_cell_and_pressure(umlip_bench: Callable[..., Ended], tmp_path: Path) -> None:
     source, out = tmp_path / "Si.cif", tmp_path / "out.xyz"
     bulk("Si", "diamond", a=5.5).write(source)
     options = ("--cell", "--pressure", "10", "--fmax", "0.005", "--out", out)
@@ -89,7 +91,9 @@ def test_cell_and_pressure(umlip_bench, tmp_path):
 
 
 @pytest.mark.model
-def test_a_failure_leaves_the_others(umlip_bench, tmp_path, source, structures):
+def test_a_failure_leaves_the_others(
+    umlip_bench: Callable[..., Ended], tmp_path: Path, source: Path, structures: list[Atoms]
+) -> None:
     bad = structures[0].copy()
     bad.positions[0] = bad.positions[1]
     unknown = structures[0].copy()
@@ -108,26 +112,19 @@ def test_a_failure_leaves_the_others(umlip_bench, tmp_path, source, structures):
 
 
 @pytest.mark.model
-def test_a_killed_run_goes_on(tmp_path, source, structures):
+def test_a_killed_run_goes_on(
+    umlip_bench: Callable[..., Ended], tmp_path: Path, source: Path, structures: list[Atoms]
+) -> None:
     out = tmp_path / "out.xyz"
-    command = [
-        sys.executable,
-        "-m",
-        "umlip_bench",
-        "relax",
-        source,
-        "--model",
-        CHGNET,
-        "--out",
-        out,
-    ]
+    command = ["relax", source, "--model", CHGNET, "--out", out]
     ase.io.write(source, structures * 20)
     work = out.with_name("out.xyz.work")
-    with subprocess.Popen(list(map(str, command)), stderr=subprocess.DEVNULL) as process:
+    with Running(*command) as process:
         while not any(path.stat().st_size > 3000 for path in work.glob("*.jsonl")):
-            assert process.poll() is None
+            assert not process.ended()
             time.sleep(0.02)
-        process.send_signal(signal.SIGKILL)
+        process.send(signal.SIGKILL)
+        process.wait()
     assert not out.exists()
     (journal,) = work.glob("*.jsonl")
     before = journal.read_bytes()
@@ -136,7 +133,7 @@ def test_a_killed_run_goes_on(tmp_path, source, structures):
     assert 0 < survivors < 120
     # Fewer, so that the test is short: of the first twelve some are done.
     ase.io.write(source, structures * 2)
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = umlip_bench(*command)
     assert done.returncode == 0, done.stderr
     found = ase.io.read(out, ":")
     assert [atoms.info["index"] for atoms in found] == list(range(12))
@@ -146,7 +143,9 @@ def test_a_killed_run_goes_on(tmp_path, source, structures):
 
 
 @pytest.mark.seconds
-def test_results_belong_to_their_structures_not_to_their_places(umlip_bench, tmp_path):
+def test_results_belong_to_their_structures_not_to_their_places(
+    umlip_bench: Callable[..., Ended], tmp_path: Path
+) -> None:
     out = tmp_path / "out.xyz"
     emt = ("--model", "ase:ase.calculators.emt:EMT", "--out", out)
     for name in ("Cu", "Ni", "Cu"):
@@ -169,18 +168,18 @@ def test_results_belong_to_their_structures_not_to_their_places(umlip_bench, tmp
 
 
 @pytest.mark.seconds
-def test_two_at_once_one_is_refused(tmp_path, structures):
+def test_two_at_once_one_is_refused(
+    umlip_bench: Callable[..., Ended], tmp_path: Path, structures: list[Atoms]
+) -> None:
     out, source = tmp_path / "out.xyz", tmp_path / "in.xyz"
     ase.io.write(source, structures * 20)
-    command = [sys.executable, "-m", "umlip_bench", "relax", str(source), "--out", str(out)]
-    with subprocess.Popen([*command, "--model", CHGNET], stderr=subprocess.DEVNULL) as first:
+    command = ["relax", source, "--out", out]
+    with Running(*command, "--model", CHGNET) as first:
         work = out.with_name("out.xyz.work")
         while not any(path.stat().st_size > 3000 for path in work.glob("*.jsonl")):
-            assert first.poll() is None
+            assert not first.ended()
             time.sleep(0.02)
-        emt = ["--model", "ase:ase.calculators.lj:LennardJones"]
-        second = subprocess.run([*command, *emt], capture_output=True, text=True)
-        first.kill()
+        second = umlip_bench(*command, "--model", "ase:ase.calculators.lj:LennardJones")
     assert second.returncode == 2
     assert "is in use by another process" in second.stderr
 
@@ -196,7 +195,9 @@ def test_two_at_once_one_is_refused(tmp_path, structures):
         (["--steps", "0"], "at least 1"),
     ],
 )
-def test_options_that_make_no_sense(umlip_bench, tmp_path, source, options, reason):
+def test_options_that_make_no_sense(
+    umlip_bench: Callable[..., Ended], tmp_path: Path, source: Path, options: list[str], reason: str
+) -> None:
     done = umlip_bench("relax", source, "--model", CHGNET, "--out", tmp_path / "x.xyz", *options)
     assert done.returncode == 2
     assert reason in done.stderr
@@ -204,7 +205,9 @@ def test_options_that_make_no_sense(umlip_bench, tmp_path, source, options, reas
 
 
 @pytest.mark.parametrize("name", ["data.json", "relaxed.cif", "POSCAR", "relaxed.xyz.gz"])
-def test_only_names_of_extended_xyz_are_written(umlip_bench, tmp_path, source, name):
+def test_only_names_of_extended_xyz_are_written(
+    umlip_bench: Callable[..., Ended], tmp_path: Path, source: Path, name: str
+) -> None:
     out = tmp_path / name
     out.write_text('{"precious": 1}')
     done = umlip_bench("relax", source, "--model", CHGNET, "--out", out)
@@ -215,7 +218,9 @@ def test_only_names_of_extended_xyz_are_written(umlip_bench, tmp_path, source, n
 
 
 @pytest.mark.parametrize("place", ["missing/x.xyz", "folder.xyz", "/proc/sys/x.xyz"])
-def test_where_nothing_can_be_written_is_said_at_once(umlip_bench, tmp_path, source, place):
+def test_where_nothing_can_be_written_is_said_at_once(
+    umlip_bench: Callable[..., Ended], tmp_path: Path, source: Path, place: str
+) -> None:
     (tmp_path / "folder.xyz").mkdir()
     done = umlip_bench("relax", source, "--model", "no-such", "--out", tmp_path / place)
     assert done.returncode == 2
@@ -224,7 +229,9 @@ def test_where_nothing_can_be_written_is_said_at_once(umlip_bench, tmp_path, sou
 
 
 @pytest.mark.model
-def test_other_settings_do_not_mix(umlip_bench, tmp_path, source):
+def test_other_settings_do_not_mix(
+    umlip_bench: Callable[..., Ended], tmp_path: Path, source: Path
+) -> None:
     out = tmp_path / "out.xyz"
     common = ("relax", source, "--model", CHGNET, "--out", out)
     assert umlip_bench(*common, "--steps", "2").returncode == 0
@@ -237,7 +244,9 @@ def test_other_settings_do_not_mix(umlip_bench, tmp_path, source):
 
 @pytest.mark.model
 @pytest.mark.parametrize("content", ["some notes\n", "2\nno relaxation\nSi 0 0 0\nSi 1 1 1\n"])
-def test_a_foreign_file_is_not_overwritten(umlip_bench, tmp_path, source, content):
+def test_a_foreign_file_is_not_overwritten(
+    umlip_bench: Callable[..., Ended], tmp_path: Path, source: Path, content: str
+) -> None:
     out = tmp_path / "out.xyz"
     out.write_text(content)
     done = umlip_bench("relax", source, "--model", CHGNET, "--out", out)
@@ -246,7 +255,7 @@ def test_a_foreign_file_is_not_overwritten(umlip_bench, tmp_path, source, conten
     assert out.read_text() == content
 
 
-def test_unreadable_input(umlip_bench, tmp_path):
+def test_unreadable_input(umlip_bench: Callable[..., Ended], tmp_path: Path) -> None:
     path = tmp_path / "a.cif"
     path.write_text("nonsense")
     done = umlip_bench("relax", path, "--model", CHGNET, "--out", tmp_path / "x.xyz")
@@ -256,7 +265,9 @@ def test_unreadable_input(umlip_bench, tmp_path):
 
 
 @pytest.mark.model
-def test_a_file_that_cannot_be_read_leaves_the_others(umlip_bench, tmp_path):
+def test_a_file_that_cannot_be_read_leaves_the_others(
+    umlip_bench: Callable[..., Ended], tmp_path: Path
+) -> None:
     good = tmp_path / "a.cif"
     bulk("Si", "diamond", a=5.45).write(good)
     (tmp_path / "b.cif").write_text("nothing")

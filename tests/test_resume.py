@@ -3,10 +3,9 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import ase.io
 import numpy as np
@@ -14,6 +13,7 @@ import pytest
 from ase.build import bulk
 from ase.calculators.lj import LennardJones
 
+from tests.support.processes import Running
 from umlip_bench.cli import main
 from umlip_bench.running.model_fingerprint import N_STRUCTURES
 
@@ -81,17 +81,12 @@ def run(folder: Path, out: Path) -> int:
         return main(command(folder, out))
 
 
-def start(folder: Path, out: Path) -> subprocess.Popen[str]:
+def start(folder: Path, out: Path) -> Running:
     """In a process of its own, slowly."""
     path = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
     variables = {"PYTHONPATH": path, "SLOW_LJ_LOG": folder / "log", "SLOW_LJ_SECONDS": 0.05}
-    return subprocess.Popen(
-        [sys.executable, "-m", "umlip_bench", *command(folder, out)],
-        env=os.environ | {name: str(value) for name, value in variables.items()},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    environment = os.environ | {name: str(value) for name, value in variables.items()}
+    return Running(*command(folder, out), environment=environment)
 
 
 def calculations(folder: Path) -> int:
@@ -107,14 +102,15 @@ def cases(out: Path) -> list[bytes]:
     return [line for path in journals(out) for line in path.read_bytes().split(b"\n")[:-1]]
 
 
-def stop_midway(process: subprocess.Popen[str], out: Path, kind: signal.Signals) -> str:
+def stop_midway(folder: Path, out: Path, kind: signal.Signals) -> CompletedProcess[str]:
     deadline = time.monotonic() + 60
-    while len(cases(out)) < 2:
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    process.send_signal(kind)
-    return process.communicate(timeout=60)[1]
+    with start(folder, out) as process:
+        while len(cases(out)) < 2:
+            assert not process.ended()
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        process.send(kind)
+        return process.wait()
 
 
 def check_that_the_rest_is_done(
@@ -133,9 +129,7 @@ def check_that_the_rest_is_done(
 
 def test_a_killed_run_goes_on(folder: Path, uninterrupted: bytes) -> None:
     out = folder / "killed"
-    process = start(folder, out)
-    stop_midway(process, out, signal.SIGKILL)
-    assert process.returncode == -signal.SIGKILL
+    assert stop_midway(folder, out, signal.SIGKILL).returncode == -signal.SIGKILL
     assert not (out / "summary.json").exists()
     finished = cases(out)
     # A line that the kill cut short.
@@ -146,11 +140,10 @@ def test_a_killed_run_goes_on(folder: Path, uninterrupted: bytes) -> None:
 
 def test_an_interrupted_run_says_so_and_goes_on(folder: Path, uninterrupted: bytes) -> None:
     out = folder / "interrupted"
-    process = start(folder, out)
-    stderr = stop_midway(process, out, signal.SIGINT)
-    assert process.returncode == 130
-    assert "interrupted; rerun the command to resume" in stderr
-    assert "Traceback" not in stderr
+    stopped = stop_midway(folder, out, signal.SIGINT)
+    assert stopped.returncode == 130
+    assert "interrupted; rerun the command to resume" in stopped.stderr
+    assert "Traceback" not in stopped.stderr
     check_that_the_rest_is_done(folder, out, cases(out), uninterrupted)
 
 

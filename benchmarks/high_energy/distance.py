@@ -47,7 +47,7 @@ def _ranges(
             _sums(of, low, high),
             over=(
                 SystemMedian(
-                    f"slope, {words} {unit}",
+                    f"slope, {words} {unit.removesuffix('/atom')}",
                     name=f"slope_{kind}_{name}",
                     statistic=slope_of,
                     always=False,

@@ -115,7 +115,7 @@ def _distance(rows: Sequence[Row]) -> str:
     if not any(row.metric.startswith(("slope_energy_", "slope_displacement_")) for row in rows):
         return ""
     return (
-        " slope by eV/atom: of frames by DFT's energy above the material's lowest frame; by Å: by "
+        " slope by eV: of frames by DFT's energy per atom above the material's lowest frame; by Å: by "
         "displacement from the sites, rms; medians of the materials that have such frames, a number that "
         "differs by row."
     )

@@ -222,6 +222,18 @@ SUITE = Suite(
             column=False,
         ),
         *scan_metrics(scan, AMPLITUDES, RIPPLE, "THz²", only=(FIXED,)),
+        Metric(
+            "anharmonicity",
+            lambda s: s.changes(lambda found: found.of_model),
+            over=(Median("anharmonic"),),
+            only=(FIXED,),
+        ),
+        Metric(
+            "reference_anharmonicity",
+            lambda s: s.changes(lambda found: found.of_dft),
+            over=(Median("the same in DFT"),),
+            only=(FIXED,),
+        ),
         Metric("lowest", lambda s: s.model.lowest, "THz"),
         Metric("reference_lowest", lambda s: NAN if s.dft is None else s.dft.lowest, "THz"),
         Metric("highest", lambda s: s.model.highest, "THz"),

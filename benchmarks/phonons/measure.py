@@ -20,6 +20,7 @@ from ase import Atoms
 from umlip_bench.analysis.softening import softening
 from umlip_bench.benchmarks.amplitudes import AmplitudeScan
 from umlip_bench.benchmarks.elements import elements_of
+from umlip_bench.benchmarks.phonons.anharmonicity import anharmonicity
 from umlip_bench.benchmarks.phonons.crystal import (
     PHONOPY_SYMPREC,
     SYMPREC,
@@ -40,7 +41,13 @@ from umlip_bench.benchmarks.phonons.result import (
 from umlip_bench.benchmarks.selection import cheapest
 from umlip_bench.benchmarks.suite import Mode, StructureRequest
 from umlip_bench.datasets import Dataset
-from umlip_bench.datasets.cases import HeatCapacityCase, PhononCase, Preparation, ReferenceCase
+from umlip_bench.datasets.cases import (
+    AmplitudeSeries,
+    HeatCapacityCase,
+    PhononCase,
+    Preparation,
+    ReferenceCase,
+)
 from umlip_bench.engine.lbfgs import Lbfgs
 from umlip_bench.engine.relaxation import Relax, Relaxed
 from umlip_bench.engine.requests import Static, Task
@@ -84,6 +91,8 @@ class PhononMeasurement:
         Å; the tolerance of symmetry with which DFT's displacements were chosen.
     amplitudes
         Å; displacements at which the model alone is measured besides.
+    series
+        DFT at several distances along one displacement; ``None`` if it is not known.
     system
         As in `PhononComparison`.
     """
@@ -98,6 +107,7 @@ class PhononMeasurement:
     fixed_only: str | None = None
     symprec: float = PHONOPY_SYMPREC
     amplitudes: tuple[float, ...] = ()
+    series: AmplitudeSeries | None = None
     system: str = ""
 
     @property
@@ -155,6 +165,9 @@ def measure(case: PhononMeasurement) -> Task[PhononComparison]:
     scan = None
     if case.amplitudes:
         scan = yield from _scan(crystal, case.amplitudes, mesh, modes)
+    along_a_line = None
+    if case.series is not None:
+        along_a_line = yield from anharmonicity(case.series)
     relaxed, not_relaxed = None, ""
     if case.fixed_only is None:
         try:
@@ -189,6 +202,7 @@ def measure(case: PhononMeasurement) -> Task[PhononComparison]:
         not_relaxed=not_relaxed,
         displacement=displacements.amplitude,
         scan=scan,
+        anharmonicity=along_a_line,
         system=case.system,
     )
 
@@ -299,6 +313,7 @@ def _of_forces(case: PhononCase) -> PhononMeasurement:
         forces=case.forces,
         fixed_only=_fixed_only(case),
         symprec=case.symprec,
+        series=case.series,
         system=case.system,
     )
 

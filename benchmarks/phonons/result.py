@@ -17,6 +17,7 @@ from umlip_bench.analysis.softening import Softening, softening
 from umlip_bench.analysis.suite import NO_RESULT
 from umlip_bench.analysis.under_factor import OF_DFT, Energies, Frequencies
 from umlip_bench.benchmarks.amplitudes import AmplitudeScan
+from umlip_bench.benchmarks.phonons.anharmonicity import Anharmonicity
 from umlip_bench.benchmarks.phonons.harmonic import Thermodynamics, thermodynamics
 from umlip_bench.ground.errors import DataError
 from umlip_bench.ground.readonly import ReadOnlyArrays
@@ -154,6 +155,8 @@ class PhononComparison(ReadOnlyArrays):
     scan
         The model at the fixed geometry and at other displacements: mean ω² (THz², signed) and, where there
         is a reference, slope of ω² over DFT's; ``None`` if it was not measured.
+    anharmonicity
+        Along one displacement, beside DFT's own; ``None`` where that is not known.
     system
         What it clusters with: its formula, or its element; empty if it is alone.
     """
@@ -168,6 +171,7 @@ class PhononComparison(ReadOnlyArrays):
     not_relaxed: str = ""
     displacement: float = NAN
     scan: AmplitudeScan | None = None
+    anharmonicity: Anharmonicity | None = None
     system: str = ""
 
     def side(self, variant: str) -> Phonons | None:
@@ -262,6 +266,11 @@ class Judged:
     def theirs(self) -> Thermodynamics | None:
         """DFT's, likewise."""
         return None if self.dft is None else self._thermodynamics(self.dft)
+
+    def changes(self, of: Callable[[Anharmonicity], float]) -> float:
+        """A number of the anharmonicity; nan where it is not known."""
+        found = self.material.anharmonicity
+        return NAN if found is None else of(found)
 
     def heat_capacity_error(self) -> float:
         """Minus DFT's, or the one that the data state; J/(mol K) per mole of atoms."""

@@ -85,6 +85,11 @@ def caption(rows: Sequence[Row]) -> str:
         if any(row.metric == "ripple_median" for row in rows)
         else ""
     )
+    if any(row.metric == "anharmonicity_median" for row in rows):
+        scanned += (
+            " anharmonic: ln of the restoring force over distance of one atom at the largest displacement "
+            "that DFT has over that at the smallest; what DFT does as well is no ripple."
+        )
     return (
         f"Finite displacements at {where}{at}; no non-analytical term on either side. {_curvature(rows)}"
         f"sorted ω²: the same of signed squared frequencies, sorted at each q-point of one mesh, which "
@@ -134,6 +139,8 @@ def case_table(materials: Sequence[PhononComparison]) -> CaseTable:
             notes.append(f"{each.name}: not comparable once relaxed: {each.not_comparable}")
         if each.scan is not None:
             notes.append(f"{each.name}: {remark(each.scan, 'mean ω²', 'THz²', RIPPLE, 'Å')}")
+        if each.anharmonicity is not None:
+            notes.append(f"{each.name}: {each.anharmonicity.in_words()}")
         if each.not_relaxed:
             notes.append(f"{each.name}: not relaxed: {each.not_relaxed}")
     return CaseTable(

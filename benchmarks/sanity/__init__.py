@@ -47,7 +47,7 @@ def worst(measured: Measured) -> Metric[SanityResult]:
 
 SUITE = Suite(
     name="sanity",
-    version=1,
+    version=2,
     title="Sanity",
     place=9,
     measured_by=f"{__name__}.measure",

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from umlip_bench.finetune.estimators import DEFAULT_ESTIMATOR, Estimator
-from umlip_bench.finetune.method import FactorMethod, FactorOfLabels, Fit, Needs, Surroundings
+from umlip_bench.finetune.factor_method import FactorFrom, FactorMethod
+from umlip_bench.finetune.method import Fit, Needs, Surroundings
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from umlip_bench.analysis.frames import MaterialComparison
     from umlip_bench.datasets import Frame
-    from umlip_bench.finetune.factors import FloatArray
     from umlip_bench.potentials.corrections.modification import Change
     from umlip_bench.potentials.protocol import Potential
 
@@ -27,8 +27,8 @@ class ScalarSettings:
     Parameters
     ----------
     estimator
-        rotate: 1/slope; mse: least squared error; shrunk: mse drawn towards the factor that the model needs
-        on other materials, the more the fewer the labels.
+        rotate: 1/slope; mse: least squared error; shrunk: mse, carried to the states of use and drawn towards
+        the factor that the model needs on other materials, the more the less the labels say.
     references
         Energy in eV of each element about which to scale, in place of the model's own references, e.g. of
         isolated atoms for a foreign calculator, whose references count as zero otherwise.
@@ -45,6 +45,8 @@ class Scalar(FactorMethod[ScalarSettings]):
     help = "the energy surface times one factor about the model's element references"
     needs = Needs.FORCES
     rung = 10.0
+    serves_states = True
+    version = 2
     settings: ClassVar[type] = ScalarSettings
 
     def fit(
@@ -62,6 +64,7 @@ class Scalar(FactorMethod[ScalarSettings]):
             estimator=settings.estimator,
             references=settings.references,
             reference=around.reference,
+            states=around.states,
         )
 
     @classmethod
@@ -84,7 +87,7 @@ class Scalar(FactorMethod[ScalarSettings]):
 
     def factors(
         self, reference: Sequence[MaterialComparison], compositions: set[str]
-    ) -> Mapping[str, Callable[[Sequence[FloatArray]], FactorOfLabels]]:
+    ) -> Mapping[str, FactorFrom]:
         from umlip_bench.finetune.scalar import factor_of, reference_without
 
         usual = reference_without(reference, compositions).usual

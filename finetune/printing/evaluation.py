@@ -20,6 +20,7 @@ _ROWS = (
     (Shown("|c / c_held - 1|"), None, "miss"),
     (Shown("its 90th percentile"), None, "miss_90"),
     (Shown("interval holds c_held", digits=2), None, "covered"),
+    (Shown("interval score of log c"), None, "score"),
     (MEASURES["force_slope"], "slope_before", "slope_after"),
     (MEASURES["force_mae"], "force_before", "force_after"),
     (Shown("force MAE, after / before"), None, "force_ratio"),

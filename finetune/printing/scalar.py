@@ -50,7 +50,15 @@ def explanations(fit: ScalarFit) -> Iterator[str]:
             f"{fit.usual.factor:.3f}, with a spread of {math.sqrt(fit.usual.log_variance):.0%} between "
             f"materials: the labels weigh {fit.label_weight:.0%}."
         )
+    if fit.states is not None:
+        yield (
+            f"Carried to {fit.states.n} states of use, in which the model's root mean square force is "
+            f"{math.exp(fit.states.amplitude):.2f} eV/Å: factors fall with the forces to the power of "
+            f"{fit.drift:.2f}."
+        )
     yield support(fit)
+    if fit.refusal is None and fit.forces.mae.after > fit.forces.mae.before:
+        yield "The labels' own forces get worse; label more of the states that you simulate."
     if fit.estimator is Estimator.ROTATE and fit.r2 < 0.95:
         yield (
             f"rotate takes noise for softness: its factor is 1/r2 = {1 / fit.r2:.2f} times the one of least "
@@ -58,6 +66,11 @@ def explanations(fit: ScalarFit) -> Iterator[str]:
         )
     if len(fit.materials) > 1:
         yield "All materials get the one factor. Fit them apart if their own differ."
+    if fit.estimator is Estimator.SHRUNK and fit.states is None:
+        yield (
+            "Which states the factor is to serve is not told, and its interval is wide for that: the smaller "
+            "the forces, the softer the models. Give structures of them, which need no labels, as --states."
+        )
     if fit.labels.n_frames == 1:
         yield (
             "One label speaks for states like it. States of another temperature or phase may need another "
@@ -91,6 +104,8 @@ def support(fit: ScalarFit) -> str:
         f"soft would show slope {fit.r2:.3f} and inverse 1"
     )
     low, high = fit.interval
+    if fit.refusal is not None:
+        return f"Refused, c = 1 is written: {fit.refusal}. {noise}."
     if fit.resolved:
         return f"Supported: the interval of c leaves out 1. {noise}."
     return (

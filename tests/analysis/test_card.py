@@ -2,13 +2,18 @@
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
 
 import pytest
 from ase.build import bulk
 
+from tests.support.narrowing import some
 from umlip_bench.analysis.card import card_content
+from umlip_bench.analysis.card_content import ModelCardContent
 from umlip_bench.analysis.card_text import card_html, model_card, sections
 from umlip_bench.analysis.compared_models import Side
 from umlip_bench.analysis.document import (
@@ -21,16 +26,20 @@ from umlip_bench.analysis.document import (
     to_markdown,
 )
 from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Standing, Variant
+from umlip_bench.analysis.frames import MaterialComparison
 from umlip_bench.benchmarks.surfaces.result import SurfaceResult
 from umlip_bench.cli import main
 from umlip_bench.ground.errors import UmlipBenchError
 from umlip_bench.ground.level_of_theory import LevelOfTheory
+from umlip_bench.ground.model_card import ModelCard
 from umlip_bench.ground.outputs import COMMENT
 
 from ..support.runs import MODEL, card, material, run_of
 
 
-def silicon(slopes, noise=0.0):
+def silicon(
+    slopes: Sequence[float], noise: float = 0.0
+) -> list[tuple[str, tuple[str], MaterialComparison]]:
     """One material for each slope."""
     crystal = bulk("Si", cubic=True)
     return [
@@ -43,7 +52,7 @@ def silicon(slopes, noise=0.0):
     ]
 
 
-def face(name, fixed, relaxed):
+def face(name: str, fixed: float, relaxed: float) -> tuple[str, tuple[str], SurfaceResult]:
     values = (
         EnergyValue(Variant.FIXED, 1.0, fixed, Standing.COMPARABLE),
         EnergyValue(Variant.RELAXED, 1.0, relaxed, Standing.UNCONVERGED, "not converged"),
@@ -52,13 +61,13 @@ def face(name, fixed, relaxed):
     return ("surfaces", ("Si",), SurfaceResult(comparison, (1, 0, 0), None, ()))
 
 
-def side(cases, failed=(), **more):
-    run = run_of(cases, failed, **more)
+def side(cases: list[Any], failed: Sequence[Any] = (), model: ModelCard | None = None) -> Side:
+    run = run_of(cases, failed, model)
     return Side(run, run.models[0], run.models[0])
 
 
 @pytest.fixture
-def soft():
+def soft() -> Side:
     """Eight soft materials, two faces (one of the wrong sign) that do not relax, and a failure."""
     return side(
         [
@@ -70,7 +79,7 @@ def soft():
     )
 
 
-def test_the_numbers_are_those_of_the_run(soft):
+def test_the_numbers_are_those_of_the_run(soft: Side) -> None:
     content = card_content(soft)
     run = soft.run
     assert content.suites == {"high-energy": 8, "surfaces": 2}
@@ -78,7 +87,11 @@ def test_the_numbers_are_those_of_the_run(soft):
     assert content.unmeasured[:2] == ("defects", "solid-solutions")
     forces, surfaces = content.scales
     row = run.find("high-energy", "fixed-geometry", MODEL, "slope_median")
-    assert (forces.value, forces.low, forces.high) == (row.value, row.ci_low, row.ci_high)
+    assert (forces.value, forces.low, forces.high) == (
+        some(row).value,
+        some(row).ci_low,
+        some(row).ci_high,
+    )
     assert forces.value == pytest.approx(0.79)
     assert forces.verdict.startswith("soft: forces are 0.79 of DFT")
     assert forces.n_cases == 8
@@ -99,46 +112,50 @@ def test_the_numbers_are_those_of_the_run(soft):
     assert chemistry.n_systems == 8
 
 
-def test_a_soft_models_factor_is_supported(soft):
+def test_a_soft_models_factor_is_supported(soft: Side) -> None:
     factor = card_content(soft).factor
-    assert factor.supported is True
+    assert some(factor).supported is True
     row = soft.run.find("high-energy", "fixed-geometry", MODEL, "inverse_median")
-    assert (factor.value, factor.low, factor.high) == (row.value, row.ci_low, row.ci_high)
-    assert factor.smallest == pytest.approx(1 / 0.88)
-    assert factor.largest == pytest.approx(1 / 0.7)
+    assert (some(factor).value, some(factor).low, some(factor).high) == (
+        some(row).value,
+        some(row).ci_low,
+        some(row).ci_high,
+    )
+    assert some(factor).smallest == pytest.approx(1 / 0.88)
+    assert some(factor).largest == pytest.approx(1 / 0.7)
     # Scaled by 1.266, 0.88 becomes 1.114: an error of 0.114 where there was one of 0.12.
-    assert factor.worse == ()
-    assert math.isnan(factor.stress_slope)
+    assert some(factor).worse == ()
+    assert math.isnan(some(factor).stress_slope)
     text = model_card(soft)
     assert "It is supported" in text
     assert "umlip-finetune fit --model by-hand-1" in text
 
 
-def test_materials_that_get_worse_are_named():
+def test_materials_that_get_worse_are_named() -> None:
     content = card_content(side(silicon([0.6] * 8 + [1.0])))
-    assert content.factor.supported is True
-    assert content.factor.worse == ("m8",)
+    assert some(content.factor).supported is True
+    assert some(content.factor).worse == ("m8",)
     assert "in 1 of 9 materials: m8 (in-sample)" in text_of(content)
 
 
-def test_noise_is_not_supported():
+def test_noise_is_not_supported() -> None:
     """Of a calibrated model with noise: slope and r2 are 0.8, but no factor helps."""
     content = card_content(side(silicon([0.8] * 8, noise=0.4)))
-    assert content.scales[0].high < 1.0
-    assert content.factor.low < 1.0 < content.factor.high
-    assert content.factor.supported is False
+    assert some(content.scales[0].high) < 1.0
+    assert some(some(content.factor).low) < 1.0 < some(some(content.factor).high)
+    assert some(content.factor).supported is False
     two = card_content(side(silicon([0.7, 0.8])))
-    assert two.factor.supported is None
+    assert some(two.factor).supported is None
     assert "undecided" in text_of(two)
 
 
-def test_without_forces_there_is_no_factor():
+def test_without_forces_there_is_no_factor() -> None:
     content = card_content(side([face("Si (1 0 0)", 0.5, 0.4)]))
     assert content.factor is None
     assert "run the suite high-energy" in text_of(content)
 
 
-def test_another_functional_is_told(soft):
+def test_another_functional_is_told(soft: Side) -> None:
     assert not card_content(soft).other_functional
     unknown = replace(card_content(soft), data_level=LevelOfTheory("unknown"))
     assert not unknown.other_functional
@@ -147,18 +164,18 @@ def test_another_functional_is_told(soft):
     assert "trained on PBE, the data are r2SCAN" in text_of(other)
 
 
-def test_a_corrected_model_says_so():
+def test_a_corrected_model_says_so() -> None:
     model = card("mine", parent="by-hand-1", architecture="by hand, scaled by 1.3000")
     text = model_card(side(silicon([0.9] * 6), model=model))
     assert "It is by-hand-1, corrected (by hand, scaled by 1.3000)" in text
     assert "umlip-finetune" not in text
 
 
-def text_of(content):
+def text_of(content: ModelCardContent) -> str:
     return to_markdown("card", sections(content))
 
 
-def test_markdown_is_not_broken_by_what_it_quotes(soft):
+def test_markdown_is_not_broken_by_what_it_quotes(soft: Side) -> None:
     text = model_card(soft)
     assert text.startswith("# Report card: by-hand-1\n")
     assert r"no such \| face \<at all>" in text
@@ -174,18 +191,19 @@ def test_markdown_is_not_broken_by_what_it_quotes(soft):
 class Words(HTMLParser):
     """Text, and what a browser would fetch."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
-        self.text, self.fetched = [], []
+        self.text: list[str] = []
+        self.fetched: list[str | None] = []
 
-    def handle_data(self, data):
+    def handle_data(self, data: str) -> None:
         self.text.append(data)
 
-    def handle_starttag(self, tag, attributes):
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         self.fetched += [value for name, value in attributes if name in ("src", "href")]
 
 
-def test_html_says_the_same(soft):
+def test_html_says_the_same(soft: Side) -> None:
     page = card_html(soft)
     words = Words()
     words.feed(page)
@@ -199,7 +217,7 @@ def test_html_says_the_same(soft):
     assert "<at all>" not in page
 
 
-def test_documents():
+def test_documents() -> None:
     blocks = (
         Paragraph("a_b"),
         Bullets(("x", "y")),
@@ -215,7 +233,7 @@ def test_documents():
         assert piece in page
 
 
-def test_a_model_that_is_not_there(soft):
+def test_a_model_that_is_not_there(soft: Side) -> None:
     with pytest.raises(UmlipBenchError, match="has no finished case of nobody; it has by-hand-1"):
         card_content(Side(soft.run, "nobody", "nobody"))
 
@@ -224,7 +242,7 @@ def test_a_model_that_is_not_there(soft):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("runs") / "first"
     command = ["run", "high-energy", "eos", "--mode", "quick", "--out", str(out)]
     assert main([*command, "--model", "ase:ase.calculators.lj:LennardJones"]) == 0
@@ -232,7 +250,9 @@ def folder(tmp_path_factory):
 
 
 @pytest.mark.seconds
-def test_the_command_writes_what_the_functions_say(folder, tmp_path, capsys):
+def test_the_command_writes_what_the_functions_say(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for name, start in (("card.md", "# Report card: ase:"), ("card.html", "<!doctype html>")):
         assert main(["card", str(folder), "--out", str(tmp_path / name)]) == 0
         assert (tmp_path / name).read_text(encoding="utf-8").startswith(start)
@@ -253,6 +273,8 @@ def test_the_command_writes_what_the_functions_say(folder, tmp_path, capsys):
         (["--out", "card.pdf"], "must end in .md or .html"),
     ],
 )
-def test_the_command_tells_what_is_wrong(folder, capsys, arguments, message):
+def test_the_command_tells_what_is_wrong(
+    folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
     assert main(["card", str(folder), *arguments]) == 2
     assert message in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from umlip_bench.analysis.compared_models import Side
 from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Standing, Variant
 from umlip_bench.benchmarks.elastic.result import ElasticComparison
 from umlip_bench.benchmarks.eos.result import Curve, EosComparison
+from umlip_bench.benchmarks.phonons.result import PhononComparison
 from umlip_bench.benchmarks.sanity.result import Check, Finding, SanityResult
 from umlip_bench.benchmarks.surfaces.result import SurfaceResult
 
@@ -23,7 +25,7 @@ STABLE = np.diag([160.0, 160.0, 160.0, 80.0, 80.0, 80.0]) / 160.2
 UNSTABLE = np.diag([160.0, 160.0, 160.0, -5.0, 80.0, 80.0]) / 160.2
 
 
-def phonons(name: str, *, imaginary: bool):
+def phonons(name: str, *, imaginary: bool) -> PhononComparison:
     whole = bands(name, 1.0)
     side = whole.fixed
     if imaginary:
@@ -31,18 +33,18 @@ def phonons(name: str, *, imaginary: bool):
     return replace(whole, reference=None, fixed=side, relaxed=None)
 
 
-def dips(name: str):
+def dips(name: str) -> PhononComparison:
     """Only between the wave vectors of the supercell."""
     whole = bands(name, 1.0)
     side = replace(whole.fixed, mesh=whole.fixed.mesh - 3.0, bands=whole.fixed.bands - 3.0)
     return replace(whole, reference=None, fixed=side, relaxed=None)
 
 
-def elastic(name: str, constants, failure: str = ""):
+def elastic(name: str, constants: np.ndarray | None, failure: str = "") -> ElasticComparison:
     return ElasticComparison(name, None, STABLE, constants, "", failure)
 
 
-def eos(name: str, *, minimum: bool):
+def eos(name: str, *, minimum: bool) -> EosComparison:
     whole = curve(name, 1.0)
     volumes = np.linspace(18.0, 22.0, 7)
     falling = Curve(volumes, -0.1 * volumes)
@@ -50,12 +52,14 @@ def eos(name: str, *, minimum: bool):
     return EosComparison(name, 1, None, None, None, own)
 
 
-def surface(name: str, standing: Standing):
+def surface(name: str, standing: Standing) -> SurfaceResult:
     value = EnergyValue(Variant.RELAXED, np.nan, 0.05, standing, "why")
     return SurfaceResult(EnergyComparison(name, name, "eV/Å^2", (value,)), (1, 0, 0), None)
 
 
-def card(folder: Path, suite: str, results) -> tuple[list[tuple[str, str, int, int]], str]:
+def card(
+    folder: Path, suite: str, results: list[Any]
+) -> tuple[list[tuple[str, str, int, int]], str]:
     cases = {f"m{k}": lambda s, r=result: r for k, result in enumerate(results)}
     run = write_run(folder / "run", {suite: cases}, {SOFT: 1.0})
     side = Side(run, SOFT, SOFT)
@@ -96,7 +100,9 @@ def card(folder: Path, suite: str, results) -> tuple[list[tuple[str, str, int, i
         ),
     ],
 )
-def test_what_went_wrong_is_said(tmp_path, suite, results, faults):
+def test_what_went_wrong_is_said(
+    tmp_path: Path, suite: str, results: list[Any], faults: list[tuple[str, str, int, int]]
+) -> None:
     found, text = card(tmp_path, suite, results)
     assert found == faults
     assert NOTHING not in text
@@ -114,7 +120,7 @@ def test_what_went_wrong_is_said(tmp_path, suite, results, faults):
         ("surfaces", [surface("m0", Standing.NO_REFERENCE)]),
     ],
 )
-def test_what_is_sound_is_said_to_be(tmp_path, suite, results):
+def test_what_is_sound_is_said_to_be(tmp_path: Path, suite: str, results: list[Any]) -> None:
     found, text = card(tmp_path, suite, results)
     assert found == []
     assert NOTHING in text
@@ -137,7 +143,7 @@ def made_of(folder: Path, falls: dict[str, float]) -> str:
     return model_card(Side(run, SOFT, SOFT))
 
 
-def test_a_model_that_broke_what_its_parent_does_is_not_called_corrected(tmp_path):
+def test_a_model_that_broke_what_its_parent_does_is_not_called_corrected(tmp_path: Path) -> None:
     text = made_of(tmp_path, {STIFF: 0.0, SOFT: 2.0})
     assert "not sound: fails dimer 1 of 1 checks; its parent" in text
     assert f"its parent {STIFF} is sound: the only check passed" in text
@@ -146,11 +152,11 @@ def test_a_model_that_broke_what_its_parent_does_is_not_called_corrected(tmp_pat
 
 
 @pytest.mark.parametrize("fall", [0.0, 2.0])
-def test_a_model_that_is_as_its_parent_is_called_corrected(tmp_path, fall):
+def test_a_model_that_is_as_its_parent_is_called_corrected(tmp_path: Path, fall: float) -> None:
     assert MADE_OF in made_of(tmp_path, {STIFF: fall, SOFT: fall})
 
 
-def test_a_parent_that_is_not_there_is_missed(tmp_path):
+def test_a_parent_that_is_not_there_is_missed(tmp_path: Path) -> None:
     text = made_of(tmp_path, {SOFT: 0.0})
     assert f"its parent {STIFF} is not in this run: a factor changes none of this" in text
     assert MADE_OF in text

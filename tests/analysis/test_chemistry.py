@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from ase import Atoms
 from ase.build import bulk
 
 from umlip_bench.analysis.chemistry import (
@@ -18,6 +19,7 @@ from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Standin
 from umlip_bench.analysis.force_chemistry import element_forces
 from umlip_bench.analysis.frames import Geometry, MaterialComparison
 from umlip_bench.analysis.predictors import predictors
+from umlip_bench.analysis.runs import Run
 from umlip_bench.benchmarks.surfaces.result import SurfaceResult
 from umlip_bench.ground.errors import DataError, UmlipBenchError
 
@@ -27,7 +29,9 @@ HIGH_ENERGY = ("high-energy", "fixed-geometry", MODEL)
 ROCKSALT = bulk("NaCl", "rocksalt", a=5.64, cubic=True)
 
 
-def high_energy(*materials):
+def high_energy(
+    *materials: tuple[tuple[str], MaterialComparison] | tuple[tuple[str, str], MaterialComparison],
+) -> Run:
     """A run of materials given with their elements."""
     return run_of([("high-energy", elements, each) for elements, each in materials])
 
@@ -35,7 +39,7 @@ def high_energy(*materials):
 # ---- coordination
 
 
-def geometry(atoms):
+def geometry(atoms: Atoms) -> Geometry:
     return Geometry(atoms.numbers, atoms.positions, atoms.cell.array)
 
 
@@ -51,7 +55,7 @@ def geometry(atoms):
     ],
     ids=["fcc", "rocksalt", "diamond", "zincblende", "simple cubic", "CsCl"],
 )
-def test_coordination_of_simple_crystals(atoms, expected):
+def test_coordination_of_simple_crystals(atoms: Atoms, expected: float) -> None:
     # The second shell of CsCl is 15 % farther away, and counts for some.
     allowed = 3.7 if expected == 8.0 else 0.05
     found = effective_coordination(geometry(atoms))
@@ -59,7 +63,7 @@ def test_coordination_of_simple_crystals(atoms, expected):
     assert np.all(found >= expected - 1e-3)
 
 
-def test_coordination_does_not_depend_on_size_or_cell():
+def test_coordination_does_not_depend_on_size_or_cell() -> None:
     atoms = bulk("Si", cubic=True)
     atoms.rattle(0.05, seed=1)
     one = effective_coordination(geometry(atoms))
@@ -70,7 +74,7 @@ def test_coordination_does_not_depend_on_size_or_cell():
     np.testing.assert_allclose(effective_coordination(geometry(larger)), one, rtol=1e-3)
 
 
-def test_coordination_by_hand():
+def test_coordination_by_hand() -> None:
     """Two neighbours at d and one at 1.2 d, on a line of atoms too far from all others."""
     positions = np.array([[0, 0, 0], [2.0, 0, 0], [-2.0, 0, 0], [0, 2.4, 0]])
     found = effective_coordination(Geometry(np.ones(4, int), positions, 30 * np.eye(3)))[0]
@@ -82,7 +86,7 @@ def test_coordination_by_hand():
     assert 2.0 < found < 3.0
 
 
-def test_an_atom_alone_has_no_neighbours():
+def test_an_atom_alone_has_no_neighbours() -> None:
     alone = Geometry(np.array([2]), np.zeros((1, 3)), 20 * np.eye(3))
     assert effective_coordination(alone) == [0.0]
 
@@ -90,7 +94,7 @@ def test_an_atom_alone_has_no_neighbours():
 # ---- forces by element
 
 
-def test_slopes_of_elements_come_back():
+def test_slopes_of_elements_come_back() -> None:
     """Sodium 0.8 and chlorine 1.0 in the same material: by its atoms, not by its materials."""
     run = high_energy(
         *(
@@ -113,7 +117,7 @@ def test_slopes_of_elements_come_back():
     assert 0.8 < scales[0].median < 1.0
 
 
-def test_elements_rest_on_the_materials_that_have_them():
+def test_elements_rest_on_the_materials_that_have_them() -> None:
     silicon = material("Si", bulk("Si"), {"Si": 0.5})
     run = high_energy(
         (("Si",), silicon), (("Cl", "Na"), material("NaCl", ROCKSALT, {"Na": 0.8, "Cl": 1.0}))
@@ -125,14 +129,14 @@ def test_elements_rest_on_the_materials_that_have_them():
     assert found["Si"].slope_low is None
 
 
-def test_an_element_without_forces_is_left_out():
+def test_an_element_without_forces_is_left_out() -> None:
     frozen = material("m", ROCKSALT, {"Na": 0.8, "Cl": 1.0}, sizes=[1, 0] * 4)
     assert [each.symbol for each in element_forces(high_energy((("Cl", "Na"), frozen)), MODEL)] == [
         "Na"
     ]
 
 
-def test_runs_without_geometries_tell_no_elements():
+def test_runs_without_geometries_tell_no_elements() -> None:
     known = material("m", ROCKSALT, {"Na": 0.8, "Cl": 1.0})
     frames = tuple(replace(frame, geometry=None) for frame in known.frames)
     run = high_energy((("Cl", "Na"), MaterialComparison("m", frames)))
@@ -141,7 +145,7 @@ def test_runs_without_geometries_tell_no_elements():
 
 
 @pytest.mark.coverage
-def test_intervals_cover_the_scatter_between_materials():
+def test_intervals_cover_the_scatter_between_materials() -> None:
     slopes = np.linspace(0.7, 0.9, 9)
     run = high_energy(
         *((("Si",), material(f"m{k}", bulk("Si"), {"Si": slope})) for k, slope in enumerate(slopes))
@@ -158,13 +162,16 @@ def test_intervals_cover_the_scatter_between_materials():
 # ---- cases
 
 
-def face(name, system, ratio, standing=Standing.COMPARABLE):
+def face(
+    name: str, system: str, ratio: float, standing: Standing = Standing.COMPARABLE
+) -> SurfaceResult:
     value = EnergyValue(Variant.FIXED, 1.0, ratio, standing)
     return SurfaceResult(EnergyComparison(name, system, "eV/Å^2", (value,)), (1, 0, 0), None, ())
 
 
-def test_faces_of_one_crystal_are_one_system():
+def test_faces_of_one_crystal_are_one_system() -> None:
     """Six faces of one crystal do not make an interval, and weigh as much as the one of another."""
+    faces: list[tuple[str, tuple[str, ...], SurfaceResult]]
     faces = [("surfaces", ("Si",), face(f"Si {k}", "Si", 0.5)) for k in range(6)]
     faces += [("surfaces", ("C", "Si"), face("SiC", "SiC", 0.9))]
     faces += [("surfaces", ("Si",), face("other", "Si2", 3.0, Standing.NOT_COMPARABLE))]
@@ -202,16 +209,16 @@ def test_faces_of_one_crystal_are_one_system():
         ("Ar", Chemistry.ELEMENTAL),
     ],
 )
-def test_chemistry(elements, expected):
+def test_chemistry(elements: str, expected: Chemistry) -> None:
     assert chemistry_of(elements.split()) is expected
 
 
-def test_nothing_has_no_chemistry():
+def test_nothing_has_no_chemistry() -> None:
     with pytest.raises(DataError, match="no elements"):
         chemistry_of([])
 
 
-def test_classes_of_cases():
+def test_classes_of_cases() -> None:
     run = high_energy(
         (("Si",), material("Si", bulk("Si"), {"Si": 0.5})),
         (("Cl", "Na"), material("NaCl", ROCKSALT, {"Na": 0.8, "Cl": 0.8})),

@@ -120,14 +120,14 @@ def test_refusals(run: Run, tmp_path: Path) -> None:
         ("MgO", "MgO"),
     ],
 )
-def test_no_text_of_a_table_is_a_formula(tmp_path, text, written):
+def test_no_text_of_a_table_is_a_formula(tmp_path: Path, text: str, written: str) -> None:
     frame = pd.DataFrame({"case": [text], "value": [-1.5]})
     write_table(frame, tmp_path / "table.csv")
     (row,) = csv.reader((tmp_path / "table.csv").read_text().splitlines()[1:])
     assert row == [written, "-1.5"]
 
 
-def test_no_name_of_a_document_is_a_link():
+def test_no_name_of_a_document_is_a_link() -> None:
     text = to_markdown("![t](x)", [Section("[a](b)", (Grid(("n",), (("![t](x)",),)),))])
     assert "](" not in text
     assert "[0.77, 0.92]" in to_markdown("slope [0.77, 0.92]", [])

@@ -211,6 +211,7 @@ def test_row_to_json() -> None:
         "amplitude": "strain 0.5 %",
         "n_below": 0,
         "n_above": 0,
+        "n_systems": 0,
     }
     assert (
         Row("m", "d", "s", "v", "x", float("inf"), "", None, None, 1, 0).to_json()["value"] is None

@@ -1,13 +1,16 @@
 """What is subtracted from what: columns and differences tell the same story, or say why not."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
 
+from tests.support.narrowing import some
 from tests.support.report_runs import SCALES, SOFT, STIFF, material, write
 from tests.support.report_runs import write_scaled as write_run
 from umlip_bench.analysis.compared_models import Side, baseline_first, corrects, sides
@@ -118,7 +121,12 @@ def test_estimates_of_known_values_have_the_sign_of_b_minus_a() -> None:
 @pytest.mark.seconds
 @pytest.mark.parametrize("order", [(SOFT, MINE), (MINE, SOFT)])
 @pytest.mark.parametrize("named", [(), (SOFT, MINE), (MINE, SOFT)])
-def test_the_parent_is_subtracted_from_its_correction(tmp_path, capsys, order, named):
+def test_the_parent_is_subtracted_from_its_correction(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    order: tuple[str, str],
+    named: tuple[()] | tuple[str, str],
+) -> None:
     scales = {SOFT: 0.8, MINE: 0.96}
     run = few(tmp_path / "run", {name: scales[name] for name in order}, {MINE: SOFT})
     out = tmp_path / "table.csv"
@@ -161,7 +169,9 @@ def test_models_that_claim_to_correct_each_other_end(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [opposed, lambda folder: few(folder, SCALES, {})])
-def test_after_minus_before_agrees_with_both_columns(tmp_path: Path, make) -> None:
+def test_after_minus_before_agrees_with_both_columns(
+    tmp_path: Path, make: Callable[..., Any]
+) -> None:
     run = make(tmp_path / "run")
     mended = correct([run], FACTOR)
     everyone = all_sides([run], [mended])
@@ -192,7 +202,7 @@ def test_numbers_that_are_opposed_are_shown_both(tmp_path: Path) -> None:
         for each, value in ((row.before, 0.141), (row.after, 0.134))
     )
     paired = dataclasses.replace(
-        row.difference, first=0.141, second=0.134, difference=0.008, ci_low=None, ci_high=None
+        some(row.difference), first=0.141, second=0.134, difference=0.008, ci_low=None, ci_high=None
     )
     told = dataclasses.replace(row, before=before, after=after, difference=paired)
     assert told.against_values

@@ -1,7 +1,9 @@
 """Formation energies of point defects: closed forms, chemical potentials, and published sums."""
 
 from collections import Counter
+from collections.abc import Generator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,19 +12,24 @@ from ase.build import bulk
 from ase.geometry import find_mic
 from numpy.testing import assert_allclose
 
-from umlip_bench.analysis.energies import Standing, Variant
+from tests.conftest import LoadModel
+from tests.support.narrowing import as_a, each_as_a, some
+from umlip_bench.analysis.energies import EnergyValue, Standing, Variant
 from umlip_bench.benchmarks import load_suite
 from umlip_bench.benchmarks.defects import measure as defects
 from umlip_bench.benchmarks.defects.case import FormationCase, formation_cases
 from umlip_bench.benchmarks.defects.point_defects import point_defects
+from umlip_bench.benchmarks.defects.result import DefectResult
 from umlip_bench.benchmarks.suite import Mode, StructureRequest
 from umlip_bench.datasets import load
 from umlip_bench.datasets.cases import DefectCase, Preparation
 from umlip_bench.datasets.energy_corrections import mp2020_correction
 from umlip_bench.datasets.importers.gaas_defects import SUMS, comparable_sums
 from umlip_bench.engine import About, free_atoms, run_tasks
+from umlip_bench.engine.scheduler import Done
 from umlip_bench.ground.errors import DataError
 from umlip_bench.ground.level_of_theory import LevelOfTheory
+from umlip_bench.potentials.graph import Graph, Prediction
 
 from ..support.measuring import published, results
 from ..support.potentials import CountedBonds
@@ -36,12 +43,20 @@ COPPER = CountedBonds(BOND, {"CuCu": STRENGTH})
 
 
 @pytest.fixture
-def _short_bonds(monkeypatch):
+def _short_bonds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bonds of the toy end at 2.4 Å, where no model's do: it does not hold the elements' crystals."""
     monkeypatch.setattr(free_atoms, "NO_FORCE", 0.0)
 
 
-def defect(host, defective, kind="vacancy", exchanged=None, potentials=None, energy=0.0, **more):
+def defect(
+    host: Atoms,
+    defective: Atoms,
+    kind: str = "vacancy",
+    exchanged: dict[str, int] | None = None,
+    potentials: dict[str, float] | None = None,
+    energy: float = 0.0,
+    **more: Any,
+) -> DefectCase:
     values = {
         "name": "defect",
         "system": host.get_chemical_formula(),
@@ -60,20 +75,21 @@ def defect(host, defective, kind="vacancy", exchanged=None, potentials=None, ene
     )
 
 
-def copper_vacancy(scale=1.0, energy=0.0):
+def copper_vacancy(scale: float = 1.0, energy: float = 0.0) -> DefectCase:
     host = bulk("Cu", a=A * scale, cubic=True).repeat(2)
     defective = host.copy()
     del defective[0]
     return defect(host, defective, exchanged={"Cu": -1}, potentials={"Cu": -1.0}, energy=energy)
 
 
-def values(result):
-    return result.comparison.value(Variant.FIXED), result.comparison.value(Variant.RELAXED)
+def values(result: DefectResult) -> tuple[EnergyValue, EnergyValue]:
+    found = result.comparison
+    return some(found.value(Variant.FIXED)), some(found.value(Variant.RELAXED))
 
 
 @pytest.mark.seconds
 @pytest.mark.parametrize("scale", [1.0, 1.01])
-def test_a_vacancy_breaks_half_of_its_bonds(scale):
+def test_a_vacancy_breaks_half_of_its_bonds(scale: float) -> None:
     """Twelve bonds are gone, six of which the atom has in the crystal that it goes to: 6 x strength."""
     cases = list(formation_cases([copper_vacancy(scale, energy=3.0)]))
     assert cases[0].reference == 3.0 - 1.0  # the atom removed goes to a crystal of -1 eV/atom
@@ -87,7 +103,7 @@ def test_a_vacancy_breaks_half_of_its_bonds(scale):
     assert result.largest_displacement < 0.01
 
 
-def test_relaxing_at_the_crystals_own_cell_never_raises_the_energy(load_model):
+def test_relaxing_at_the_crystals_own_cell_never_raises_the_energy(load_model: LoadModel) -> None:
     model = load_model("ase:ase.calculators.lj:LennardJones", dtype="float64")
     cell = bulk("Ar", "fcc", a=1.5496, cubic=True)  # relaxed, for this potential and its cutoff
     host = cell.repeat(3)
@@ -100,7 +116,7 @@ def test_relaxing_at_the_crystals_own_cell_never_raises_the_energy(load_model):
 
 @pytest.mark.seconds
 @pytest.mark.usefixtures("_short_bonds")
-def test_an_antisite_pair_needs_no_chemical_potential():
+def test_an_antisite_pair_needs_no_chemical_potential() -> None:
     """In rocksalt each atom has six unlike neighbours: twelve bonds become AA or BB."""
     model = CountedBonds(2.0, {"MgO": 1.0, "MgMg": 0.3, "OO": 0.2})
     host = bulk("MgO", "rocksalt", a=4.0, cubic=True).repeat(2)
@@ -126,7 +142,7 @@ def test_an_antisite_pair_needs_no_chemical_potential():
     assert "no chemical potentials" in value.reason
 
 
-def test_a_schottky_pair_goes_to_the_crystal():
+def test_a_schottky_pair_goes_to_the_crystal() -> None:
     """In rocksalt either vacancy breaks six bonds; the two atoms have six between them in the crystal."""
     host = bulk("MgO", "rocksalt", a=4.0, cubic=True).repeat(2)
     pair = []
@@ -149,7 +165,7 @@ def test_a_schottky_pair_goes_to_the_crystal():
     assert len(list(formation_cases([pair[0], replace(pair[0], name="again")]))) == 2
 
 
-def test_an_anion_comes_out_of_the_host():
+def test_an_anion_comes_out_of_the_host() -> None:
     """mu of the metal is its crystal's, the anion's is what is left of the formula."""
     cell = bulk("MgO", "rocksalt", a=4.25)
     stores = defects.Reservoirs(cell, {"Mg": bulk("Mg")})
@@ -159,7 +175,7 @@ def test_an_anion_comes_out_of_the_host():
     assert stores.potentials(-9.0, {"Ti": -8.0})["O"] == pytest.approx((-27.0 + 8.0) / 2)
 
 
-def test_elements_without_a_known_crystal_are_told():
+def test_elements_without_a_known_crystal_are_told() -> None:
     with pytest.raises(DataError, match="no elemental crystal of U is known"):
         defects.elemental_crystal("U")
     assert set(defects.elemental_crystal("O").symbols) == {"O"}
@@ -172,7 +188,7 @@ class Corrected(CountedBonds):
         CountedBonds.card, level_of_theory=LevelOfTheory("PBE", energy_corrections="MP2020")
     )
 
-    def _one(self, graph, stress):
+    def _one(self, graph: Graph, stress: bool) -> Prediction:
         prediction = super()._one(graph, stress)
         atoms = Atoms(graph.numbers, graph.positions, cell=graph.cell, pbc=True)
         return replace(prediction, energy=prediction.energy + mp2020_correction(atoms))
@@ -181,7 +197,7 @@ class Corrected(CountedBonds):
 @pytest.mark.seconds
 @pytest.mark.usefixtures("_short_bonds")
 @pytest.mark.parametrize("elemental", [False, True])
-def test_energy_corrections_are_taken_off(elemental):
+def test_energy_corrections_are_taken_off(elemental: bool) -> None:
     """Also where oxygen leaves as an element: with the correction the value would be 0.69 eV off."""
     host = bulk("MgO", "rocksalt", a=4.0, cubic=True).repeat(2)
     defective = host.copy()
@@ -201,7 +217,7 @@ def test_energy_corrections_are_taken_off(elemental):
 class CorrectedLikeMagnesia(Corrected):
     """In a compound of magnesium the correction of MgO for every oxygen atom, whatever is next to it."""
 
-    def _one(self, graph, stress):
+    def _one(self, graph: Graph, stress: bool) -> Prediction:
         prediction = CountedBonds._one(self, graph, stress)
         oxygen = np.count_nonzero(graph.numbers == 8) if 12 in graph.numbers else 0
         in_magnesia = mp2020_correction(bulk("MgO", "rocksalt", a=4.0))
@@ -209,7 +225,7 @@ class CorrectedLikeMagnesia(Corrected):
 
 
 @pytest.mark.usefixtures("_short_bonds")
-def test_a_short_bond_between_anions_makes_no_peroxide_of_the_host():
+def test_a_short_bond_between_anions_makes_no_peroxide_of_the_host() -> None:
     """Taken for peroxide, all 33 oxygen atoms would be 0.22 eV off."""
     host = bulk("MgO", "rocksalt", a=4.0, cubic=True).repeat(2)
     oxygen = next(k for k, symbol in enumerate(host.symbols) if symbol == "O")
@@ -225,20 +241,20 @@ def test_a_short_bond_between_anions_makes_no_peroxide_of_the_host():
     assert_allclose(found[0], found[1], atol=1e-9)
 
 
-def test_a_measurement_can_ask_what_is_measured():
-    def asks():
+def test_a_measurement_can_ask_what_is_measured() -> None:
+    def asks() -> Generator[Any, Any, list[str]]:
         card = yield About()
         again = yield [About(), About()]
         return [card.name, *(each.name for each in again)]
 
     (outcome,) = run_tasks(COPPER, [("x", asks())])
-    assert outcome.result == ["bonds"] * 3
+    assert as_a(Done, outcome).result == ["bonds"] * 3
 
 
 # ---- defects that relax into something else
 
 
-def test_an_atom_that_leaves_its_site_is_noticed():
+def test_an_atom_that_leaves_its_site_is_noticed() -> None:
     case = copper_vacancy()
     start, end = case.defective, case.defective.copy()
     assert defects.what_changed(case, start, end) == ""
@@ -248,7 +264,7 @@ def test_an_atom_that_leaves_its_site_is_noticed():
     assert "moved by 1.20 Å" in defects.what_changed(case, start, end)
 
 
-def test_a_neighbour_that_joins_an_interstitial_is_noticed():
+def test_a_neighbour_that_joins_an_interstitial_is_noticed() -> None:
     """A squeezed host lets atoms come near without any moving far."""
     host = bulk("Po", "sc", a=2.0).repeat(4)
     site = np.array([1.0, 1.0, 1.0])
@@ -269,7 +285,7 @@ def test_a_neighbour_that_joins_an_interstitial_is_noticed():
     assert "came to it" in defects.what_changed(case, defective, end)
 
 
-def test_changed_defects_are_not_averaged_in(monkeypatch):
+def test_changed_defects_are_not_averaged_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(defects, "what_changed", lambda *_: "it fell apart")
     (result,) = results(COPPER, SUITE, list(formation_cases([copper_vacancy()])))
     assert values(result)[1].standing is Standing.CHANGED
@@ -282,20 +298,20 @@ def test_changed_defects_are_not_averaged_in(monkeypatch):
 # ---- from a structure alone
 
 
-def test_vacancies_of_a_crystal():
+def test_vacancies_of_a_crystal() -> None:
     assert SUITE.takes_structures
     cases = SUITE.structure_cases(StructureRequest(bulk("Cu", a=A), "Cu", 1, None))
-    (case,) = cases
+    (case,) = each_as_a(FormationCase, cases)
     distances = case.defects[0].host.cell.lengths()
     assert distances.min() > 9.0
     (result,) = results(COPPER, SUITE, cases)
     fixed, relaxed = values(result)
     assert_allclose([fixed.model, relaxed.model], 6 * STRENGTH, rtol=1e-6)
     assert {fixed.standing, relaxed.standing} == {Standing.NO_REFERENCE}
-    assert SUITE.case_table([result]).rows[0][0] == "Cu vacancy of Cu"
+    assert some(SUITE.case_table([result])).rows[0][0] == "Cu vacancy of Cu"
 
 
-def test_one_vacancy_for_each_kind_of_site():
+def test_one_vacancy_for_each_kind_of_site() -> None:
     rutile = Atoms(
         "Ti2O4",
         scaled_positions=[
@@ -314,7 +330,7 @@ def test_one_vacancy_for_each_kind_of_site():
 
 
 @pytest.mark.seconds
-def test_all_point_defects_of_rocksalt():
+def test_all_point_defects_of_rocksalt() -> None:
     crystal = bulk("MgO", "rocksalt", a=4.25)
     found = {case.name: case for case in point_defects(crystal, "MgO", Mode.FULL)}
     assert {name: dict(case.exchanged) for name, case in found.items()} == {
@@ -340,17 +356,18 @@ def test_all_point_defects_of_rocksalt():
 # ---- data sets
 
 
-def test_gaas_pairs_are_the_sums_of_the_importer():
+def test_gaas_pairs_are_the_sums_of_the_importer() -> None:
     data = published("pymatgen-gaas")
-    expected = comparable_sums({c.name: c.energy for c in data.of_task("defects")})
-    cases = SUITE.cases(data, Mode.FULL)
+    stored = each_as_a(DefectCase, data.of_task("defects"))
+    expected = comparable_sums({c.name: c.energy for c in stored})
+    cases = each_as_a(FormationCase, SUITE.cases(data, Mode.FULL))
     found = {frozenset(case.name.split(" + ")): case.reference for case in cases}
     assert found == pytest.approx({frozenset(SUMS[name]): e for name, e in expected.items()})
     assert {case.preparation for case in cases} == {Preparation.NOT_STORED}
 
 
 @pytest.mark.slow
-def test_chgnet_on_gaas(load_model):
+def test_chgnet_on_gaas(load_model: LoadModel) -> None:
     """As printed in the README; nothing independent is known of these."""
     data = published("pymatgen-gaas")
     found = results(load_model("chgnet-0.3.0"), SUITE, SUITE.cases(data, Mode.FULL))
@@ -360,9 +377,9 @@ def test_chgnet_on_gaas(load_model):
     assert_allclose(rows["relaxed", "energy_scale"].value, 0.27, atol=0.02)
 
 
-def test_the_embedded_set(load_model):
+def test_the_embedded_set(load_model: LoadModel) -> None:
     cases = {case.name: case for case in SUITE.cases(load("pbe-mini"), Mode.QUICK)}
-    case = cases["Al vacancy of Al"]
+    case = as_a(FormationCase, cases["Al vacancy of Al"])
     assert case.reference == pytest.approx(0.845, abs=1e-3)
     (result,) = results(load_model("chgnet-0.3.0"), SUITE, [case])
     fixed, relaxed = values(result)

@@ -1,16 +1,20 @@
 """Elastic constants of five crystals in three orientations, by ASE, pymatgen and the models' own code."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
+from ase import Atoms
 from ase.build import bulk, make_supercell
+from ase.calculators.calculator import Calculator
 from ase.optimize import BFGS
 from ase.spacegroup import crystal
 from ase.units import GPa
-from pymatgen.analysis.elasticity import ElasticTensor
 from pymatgen.io.ase import AseAtomsAdaptor
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 from scipy.spatial.transform import Rotation
 
+from tests.conftest import LoadModel
 from umlip_bench.benchmarks import load_suite
 from umlip_bench.benchmarks.elastic.measure import ElasticMeasurement
 
@@ -34,8 +38,10 @@ H = 0.005
 ROOT = np.sqrt([1, 1, 1, 2, 2, 2])
 
 
-def by_hand(atoms, calculator):
+def by_hand(atoms: Atoms, calculator: Calculator) -> np.ndarray:
     """Stress over strain along pymatgen's axes: six strains, and stretches along the diagonals between."""
+    from pymatgen.analysis.elasticity import ElasticTensor
+
     structure = AseAtomsAdaptor.get_structure(atoms)
     atoms = atoms.copy()
     turn = np.array(ElasticTensor.get_ieee_rotation(structure))
@@ -64,30 +70,30 @@ def by_hand(atoms, calculator):
     return fitted(atoms, np.array(strains), np.array(changes)) / GPa
 
 
-def relax(atoms):
+def relax(atoms: Atoms) -> None:
     with BFGS(atoms, logfile=None) as minimiser:
         assert minimiser.run(fmax=1e-4, steps=300)
 
 
-def fitted(atoms, strains, stresses):
+def fitted(atoms: Atoms, strains: np.ndarray, stresses: np.ndarray) -> np.ndarray:
     """Least squares of all data turned by all operations, which gives the symmetry of the crystal."""
     structure = AseAtomsAdaptor.get_structure(atoms)
     operations = SpacegroupAnalyzer(structure, 1e-3).get_point_group_operations(cartesian=True)
     turns = np.array([each.rotation_matrix for each in operations])
-    turned = [
+    first, second = (
         np.array([vector(q @ each @ q.T) for q in turns for each in tensors])
         for tensors in (strains, stresses)
-    ]
-    found, *_ = np.linalg.lstsq(*turned, rcond=None)
+    )
+    found, *_ = np.linalg.lstsq(first, second, rcond=None)
     constants = found.T / np.outer(ROOT, ROOT)
     return (constants + constants.T) / 2
 
 
-def vector(tensor):
+def vector(tensor: np.ndarray) -> np.ndarray:
     return ROOT * tensor[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
 
 
-def orientations(atoms):
+def orientations(atoms: Atoms) -> Iterator[tuple[str, Atoms]]:
     yield "as it is", atoms
     for k, change in enumerate(
         ([[0, 1, 0], [0, 0, 1], [1, 0, 0]], [[1, 1, 0], [0, 1, 0], [0, 1, 1]])
@@ -102,7 +108,9 @@ def orientations(atoms):
     "name", [*list(CRYSTALS)[:-1], pytest.param("anatase", marks=pytest.mark.slow)]
 )
 @pytest.mark.parametrize("model", ["chgnet-0.3.0", "m3gnet-mp-2021.2.8"])
-def test_constants_by_hand(model, name, load_model):
+def test_constants_by_hand(model: str, name: str, load_model: LoadModel) -> None:
+    from pymatgen.analysis.elasticity import ElasticTensor
+
     potential = load_model(model)
     expected = by_hand(CRYSTALS[name], potential.reference_calculator())
     cases = [ElasticMeasurement(*each) for each in orientations(CRYSTALS[name])]

@@ -1,9 +1,13 @@
 import json
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import ase.io
 import numpy as np
 import pytest
+from ase import Atoms
 from ase.build import bulk
 from ase.calculators.emt import EMT
 from ase.calculators.morse import MorsePotential
@@ -11,6 +15,8 @@ from ase.constraints import FixAtoms
 from ase.mep import NEB
 from ase.optimize import FIRE
 
+from tests.conftest import LoadModel
+from tests.support.narrowing import each_as_a, some
 from umlip_bench.analysis.drawing import DFT
 from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Standing, Variant
 from umlip_bench.benchmarks import load_suite
@@ -22,13 +28,14 @@ from umlip_bench.benchmarks.suite import Mode, StructureRequest
 from umlip_bench.cli import main
 from umlip_bench.engine import Done, run_tasks
 from umlip_bench.ground.errors import UmlipBenchError
+from umlip_bench.potentials.protocol import Potential
 
 from ..engine.test_bands import HOMES, WELL, TwoWells, approx_images, barriers, hop, vacancy_hop
 
 SUITE = load_suite("migration")
 
 
-def measured(model, *cases):
+def measured(model: Potential, *cases: Migration) -> dict[str, MigrationComparison]:
     found = {}
     for outcome in run_tasks(model, [(case.name, SUITE.measure(case)) for case in cases]):
         assert isinstance(outcome, Done), outcome
@@ -36,12 +43,12 @@ def measured(model, *cases):
     return found
 
 
-def two_wells(**options):
+def two_wells(**options: Any) -> Migration:
     fields = {"name": "hop", "system": "toy", "moving": 0, "energies": None}
     return Migration(**{**fields, "images": tuple(approx_images()), **options})
 
 
-def on_the_path():
+def on_the_path() -> tuple[Atoms, ...]:
     """Images on the minimum energy path, the saddle point among them."""
     images = []
     for image in approx_images():
@@ -53,14 +60,14 @@ def on_the_path():
     return tuple(images)
 
 
-def test_all_variants_find_a_known_barrier():
+def test_all_variants_find_a_known_barrier() -> None:
     """To 1e-3 eV: at the geometries of the path, by relaxing images, and by a climbing image."""
     result = measured(TwoWells(), two_wells(images=on_the_path()))["hop"]
     forward, backward = barriers()
     for variant in (Variant.FIXED, Variant.APPROX_NEB, Variant.NEB):
         value = result.energies.value(variant)
-        assert value.standing is Standing.NO_REFERENCE
-        assert value.model == pytest.approx(0.5 * (forward + backward), abs=1e-3)
+        assert some(value).standing is Standing.NO_REFERENCE
+        assert some(value).model == pytest.approx(0.5 * (forward + backward), abs=1e-3)
         (profile,) = (p for p in result.profiles if p.of == variant)
         assert profile.forward_barrier == pytest.approx(forward, abs=1e-3)
         assert profile.backward_barrier == pytest.approx(backward, abs=1e-3)
@@ -69,11 +76,11 @@ def test_all_variants_find_a_known_barrier():
 class CopperMorse(MorsePotential):
     """Girifalco and Weizer, Phys. Rev. 114, 687 (1959), cut off smoothly beyond the second shell."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(epsilon=0.3429, r0=2.866, rho0=1.3588 * 2.866, rcut1=1.3, rcut2=1.7)
 
 
-def at_rest(atoms, held=()):
+def at_rest(atoms: Atoms, held: Sequence[int] = ()) -> tuple[Atoms, float, np.ndarray]:
     """The structure relaxed by ASE with some atoms held, and its energy and forces."""
     atoms = atoms.copy()
     atoms.set_constraint(FixAtoms(list(held)))
@@ -85,7 +92,9 @@ def at_rest(atoms, held=()):
     return atoms, energy, forces
 
 
-def test_a_hop_in_a_pair_potential_has_the_barrier_of_its_symmetric_saddle(load_model, monkeypatch):
+def test_a_hop_in_a_pair_potential_has_the_barrier_of_its_symmetric_saddle(
+    load_model: LoadModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """To 1e-3 eV by all variants.
 
     Half-way between two neighbouring sites of fcc mirror planes meet: no force on the ion there, and the
@@ -116,12 +125,14 @@ def test_a_hop_in_a_pair_potential_has_the_barrier_of_its_symmetric_saddle(load_
         ("rough", Variant.NEB),
     ):
         value = found[name].energies.value(variant)
-        assert value.standing is Standing.NO_REFERENCE
-        assert value.model == pytest.approx(barrier, abs=1e-3)
-    assert found["rough"].energies.value(Variant.FIXED).model != pytest.approx(barrier, abs=2e-3)
+        assert some(value).standing is Standing.NO_REFERENCE
+        assert some(value).model == pytest.approx(barrier, abs=1e-3)
+    assert some(found["rough"].energies.value(Variant.FIXED)).model != pytest.approx(
+        barrier, abs=2e-3
+    )
 
 
-def test_a_hop_in_copper(load_model, monkeypatch):
+def test_a_hop_in_copper(load_model: LoadModel, monkeypatch: pytest.MonkeyPatch) -> None:
     """EMT: to 1e-3 eV, the barrier of ASE's own climbing band between ASE's relaxed end points."""
     emt = load_model("ase:ase.calculators.emt:EMT", dtype="float64")
     images, mover = vacancy_hop(bulk("Cu", "fcc", a=3.61).repeat((2, 2, 2)), 5)
@@ -158,55 +169,59 @@ def test_a_hop_in_copper(load_model, monkeypatch):
         (Variant.NEB, Standing.NOT_COMPARABLE, Standing.COMPARABLE),
     ],
 )
-def test_only_what_dft_prepared_likewise_is_compared(prepared, approx, band):
+def test_only_what_dft_prepared_likewise_is_compared(
+    prepared: Variant, approx: Standing, band: Standing
+) -> None:
     energies = np.array([0.0, 0.3, 0.6, 0.3, 0.2])
     case = two_wells(energies=energies, prepared=prepared)
     result = measured(TwoWells(), case)["hop"].energies
-    assert result.value(Variant.FIXED).standing is Standing.COMPARABLE
-    assert result.value(Variant.APPROX_NEB).standing is approx
-    assert result.value(Variant.NEB).standing is band
-    assert result.value(Variant.FIXED).reference == pytest.approx(0.6 - 0.5 * 0.2)
+    assert some(result.value(Variant.FIXED)).standing is Standing.COMPARABLE
+    assert some(result.value(Variant.APPROX_NEB)).standing is approx
+    assert some(result.value(Variant.NEB)).standing is band
+    assert some(result.value(Variant.FIXED)).reference == pytest.approx(0.6 - 0.5 * 0.2)
 
 
-def counts(result):
+def counts(result: MigrationComparison) -> dict[tuple[str, str], float]:
     """What the summary counts, by variant and metric."""
     rows = SUITE.rows("m", "d", [result], 0)
     return {(row.variant, row.metric): row.value for row in rows}
 
 
-def test_end_points_that_are_no_minima_are_flagged():
+def test_end_points_that_are_no_minima_are_flagged() -> None:
     images = tuple(approx_images())[1:]
     case = two_wells(images=images, energies=np.zeros(4), prepared=Variant.APPROX_NEB)
     result = measured(TwoWells(), case)["hop"]
     value = result.energies.value(Variant.FIXED)
-    assert any("the first end point is no minimum of the model" in flag for flag in value.flags)
-    assert not any("the last end point is no minimum" in flag for flag in value.flags)
+    assert any(
+        "the first end point is no minimum of the model" in flag for flag in some(value).flags
+    )
+    assert not any("the last end point is no minimum" in flag for flag in some(value).flags)
     assert counts(result)[Variant.FIXED, "n_flagged"] == 1
 
 
-def test_end_points_of_a_band_that_do_not_come_to_rest(monkeypatch):
+def test_end_points_of_a_band_that_do_not_come_to_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(migration, "FMAX", 0.5)
     images = on_the_path()
     images[0].positions[2, 2] += 0.1
     result = measured(TwoWells(), two_wells(images=images))["hop"]
-    value = result.energies.value(Variant.NEB)
+    value = some(result.energies.value(Variant.NEB))
     assert value.standing is Standing.UNCONVERGED
     assert "0.3 eV/Å are left at the end points" in value.reason
     assert counts(result)[Variant.NEB, "n_unconverged"] == 1
 
 
-def test_an_image_that_relaxes_into_another_basin():
+def test_an_image_that_relaxes_into_another_basin() -> None:
     images = on_the_path()
     images[2].positions[1] += [1.4, 0, 0]
     result = measured(TwoWells(), two_wells(images=images))["hop"]
-    value = result.energies.value(Variant.APPROX_NEB)
+    value = some(result.energies.value(Variant.APPROX_NEB))
     assert value.standing is Standing.CHANGED
     assert "image 2 relaxed by up to 1.4 Å" in value.reason
     assert counts(result)[Variant.APPROX_NEB, "n_changed"] == 1
-    assert result.energies.value(Variant.FIXED).standing is Standing.NO_REFERENCE
+    assert some(result.energies.value(Variant.FIXED)).standing is Standing.NO_REFERENCE
 
 
-def test_a_band_may_slide_along_its_path_but_not_take_the_host_along():
+def test_a_band_may_slide_along_its_path_but_not_take_the_host_along() -> None:
     """The ion goes 0.6 Å aside and along; only where another atom leaves its place is it another path."""
 
     class WideWay(TwoWells):
@@ -214,7 +229,7 @@ def test_a_band_may_slide_along_its_path_but_not_take_the_host_along():
 
     for model, standing in ((TwoWells(), Standing.NO_REFERENCE), (WideWay(), Standing.CHANGED)):
         result = measured(model, two_wells(images=tuple(hop(7))))["hop"]
-        assert result.energies.value(Variant.NEB).standing is standing
+        assert some(result.energies.value(Variant.NEB)).standing is standing
         assert counts(result)[Variant.NEB, "n_changed"] == (standing is Standing.CHANGED)
 
 
@@ -222,7 +237,7 @@ def test_a_band_may_slide_along_its_path_but_not_take_the_host_along():
     ("prepared", "standing"),
     [(Variant.NEB, Standing.CHANGED), (Variant.FIXED, Standing.NOT_COMPARABLE)],
 )
-def test_a_band_that_leaves_the_path_of_dft(prepared, standing):
+def test_a_band_that_leaves_the_path_of_dft(prepared: Variant, standing: Standing) -> None:
     """Far from a path that DFT relaxed it is another path; from a guess it may go where it likes."""
 
     class WideBend(TwoWells):
@@ -230,7 +245,7 @@ def test_a_band_that_leaves_the_path_of_dft(prepared, standing):
 
     case = two_wells(images=tuple(hop(7)), energies=UPHILL, prepared=prepared)
     result = measured(WideBend(), case)["hop"]
-    assert result.energies.value(Variant.NEB).standing is standing
+    assert some(result.energies.value(Variant.NEB)).standing is standing
     assert counts(result)[Variant.NEB, "n_changed"] == (standing is Standing.CHANGED)
 
 
@@ -250,7 +265,9 @@ UPHILL = RISING + np.array([0, 0, 0.05, 0.1, 0.3, 0.1, 0])
         (UPHILL, OVER, None),
     ],
 )
-def test_a_path_that_only_rises_has_no_barrier(energies, images, where):
+def test_a_path_that_only_rises_has_no_barrier(
+    energies: np.ndarray | None, images: list[Atoms], where: str
+) -> None:
     """Half of its asymmetry is none: the value is left out, and counted for what it is."""
     case = two_wells(images=tuple(images), energies=energies)
     result = measured(TwoWells(), case)["hop"]
@@ -259,19 +276,19 @@ def test_a_path_that_only_rises_has_no_barrier(energies, images, where):
     if where is None:
         assert value.standing is Standing.COMPARABLE
         return
-    assert value.standing is Standing.NO_BARRIER
-    assert value.reason == f"in {where} no image is higher than both end points"
-    assert np.isnan(value.model) == ("the model" in where)
-    assert np.isnan(value.reference) == ("DFT" in where or energies is None)
+    assert some(value).standing is Standing.NO_BARRIER
+    assert some(value).reason == f"in {where} no image is higher than both end points"
+    assert np.isnan(some(value).model) == ("the model" in where)
+    assert np.isnan(some(value).reference) == ("DFT" in where or energies is None)
     table = SUITE.case_table([result])
-    assert ("no barrier (" in table.rows[0][2]) == ("the model" in where)
+    assert ("no barrier (" in some(table).rows[0][2]) == ("the model" in where)
     rows = SUITE.rows("m", "d", [result], 0)
     (verdict,) = {SUITE.presentation.verdict([r for r in rows if r.variant == Variant.FIXED], "m")}
     assert "1 without a barrier" in verdict
 
 
 @pytest.mark.parametrize(("energy", "force"), [(0.7, 0.75), (0.7, 0.95), (1.0, 0.7)])
-def test_energies_beside_forces_along_the_path(energy, force):
+def test_energies_beside_forces_along_the_path(energy: float, force: float) -> None:
     """DFT is the model with both divided: their slopes come back, and the page says if they disagree."""
     images = on_the_path()
     model = TwoWells()
@@ -293,28 +310,28 @@ def test_energies_beside_forces_along_the_path(energy, force):
     assert found["path_force_slope_median"] == pytest.approx(force)
     said = SUITE.presentation.verdict(rows, "m")
     assert ("do not tell the same story on 1/1" in said) == differ
-    assert any("same story" in note for note in SUITE.case_table([again]).notes) == differ
+    assert any("same story" in note for note in some(SUITE.case_table([again])).notes) == differ
     assert SUITE.scaled(result, 2.0).force_slope == pytest.approx(2 * force)
 
 
-def results_through_files(found):
+def results_through_files(found: list[MigrationComparison]) -> list[MigrationComparison]:
     return [SUITE.from_arrays(SUITE.to_arrays(each)) for each in found]
 
 
-def test_images_that_are_far_apart():
+def test_images_that_are_far_apart() -> None:
     left, _, right = TwoWells.stationary()
     for x, n in (([left, 1.0, right], 1), ([left, 0.0, right], 0)):
         result = measured(TwoWells(), two_wells(images=tuple(hop(x=x))))["hop"]
-        flags = result.energies.value(Variant.FIXED).flags
+        flags = some(result.energies.value(Variant.FIXED)).flags
         assert [f for f in flags if "the saddle point may lie between" in f] == (
             ["the ion goes 2.6 Å from image 0 to 1: the saddle point may lie between"] * n
         )
 
 
-def test_a_band_that_does_not_converge(monkeypatch):
+def test_a_band_that_does_not_converge(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(migration, "BAND_STEPS", 1)
     result = measured(TwoWells(), two_wells(images=tuple(hop(7))))["hop"]
-    value = result.energies.value(Variant.NEB)
+    value = some(result.energies.value(Variant.NEB))
     assert value.standing is Standing.UNCONVERGED
     assert not value.converged
     assert counts(result)[Variant.NEB, "n_unconverged"] == 1
@@ -322,36 +339,38 @@ def test_a_band_that_does_not_converge(monkeypatch):
 
 
 @pytest.mark.parametrize("wrong", [-0.2, 0.0, 0.2])
-def test_end_points_whose_energies_differ_otherwise_than_in_dft(wrong):
+def test_end_points_whose_energies_differ_otherwise_than_in_dft(wrong: float) -> None:
     images = on_the_path()
     left, _, right = TwoWells.along_x()(TwoWells.stationary())
     case = two_wells(images=images, energies=np.array([0.0, 0.2, 0.5, 0.4, right - left + wrong]))
     result = measured(TwoWells(), case)["hop"]
-    flags = result.energies.value(Variant.FIXED).flags
+    flags = some(result.energies.value(Variant.FIXED)).flags
     assert flags == (
         (f"last end point against first: +0.30 eV, DFT {0.3 + wrong:+.2f} eV",) * bool(wrong)
     )
     assert counts(result)[Variant.FIXED, "n_flagged"] == bool(wrong)
 
 
-def test_a_minimum_on_the_way_is_flagged():
+def test_a_minimum_on_the_way_is_flagged() -> None:
     images = on_the_path()
     result = measured(TwoWells(), two_wells(images=images[2:0:-1] + images[:3]))["hop"]
-    assert any("below both end points" in f for f in result.energies.value(Variant.FIXED).flags)
+    assert any(
+        "below both end points" in f for f in some(result.energies.value(Variant.FIXED)).flags
+    )
     assert counts(result)[Variant.FIXED, "n_flagged"] == 1
 
 
 # ---- the path itself
 
 
-def test_distance_from_a_polyline():
+def test_distance_from_a_polyline() -> None:
     """Beside a side, beyond an end, at a corner from outside; a vertex given twice changes nothing."""
     corner = np.array([[0.0, 0, 0], [2, 0, 0], [2, 0, 0], [2, 3, 0]])
     points = np.array([[1.0, 0, 0.4], [-3, 4, 0], [2.3, -0.4, 0], [2, 1.5, 0]])
     np.testing.assert_allclose(distances_to_polyline(points, corner), [0.4, 5, 0.5, 0], atol=1e-12)
 
 
-def test_the_way_of_the_ion_is_compared_with_that_in_dft():
+def test_the_way_of_the_ion_is_compared_with_that_in_dft() -> None:
     """A straight guess relaxes into the curved valley, y = 0.6 (1 - (x/a)²) away at the saddle point."""
     images = tuple(hop(7))
     energies = np.array([0, 0.2, 0.4, 0.5, 0.4, 0.3, 0.3])
@@ -374,7 +393,7 @@ def test_the_way_of_the_ion_is_compared_with_that_in_dft():
     assert again == pytest.approx(numbers, abs=1e-6, nan_ok=True)
 
 
-def test_the_distribution_of_differences_from_ten_paths_on():
+def test_the_distribution_of_differences_from_ten_paths_on() -> None:
     """Model minus DFT of -1.0, -0.9, ... eV: quantiles by hand."""
     differences = np.linspace(-1.0, 0.0, 11)
     results = [
@@ -391,24 +410,24 @@ def test_the_distribution_of_differences_from_ten_paths_on():
         for k, error in enumerate(differences)
     ]
 
-    def found(results):
+    def found(results: list[MigrationComparison]) -> dict[str, tuple[float | None, int, str]]:
         rows = SUITE.rows("m", "d", results, 0)
         return {r.metric: (r.value, r.n_cases, r.unit) for r in rows if "difference" in r.metric}
 
     rows = found(results)
     assert list(rows) == [f"difference_q{level}" for level in (10, 25, 50, 75, 90)]
-    values = [value for value, _, _ in rows.values()]
+    values = [some(value) for value, _, _ in rows.values()]
     np.testing.assert_allclose(values, [-0.9, -0.75, -0.5, -0.25, -0.1], atol=1e-12)
     assert {(n, unit) for _, n, unit in rows.values()} == {(11, "eV")}
     assert len(found(results[:10])) == 5
     assert found(results[:9]) == {}
 
 
-def test_profiles_are_drawn():
+def test_profiles_are_drawn() -> None:
     """DFT in every panel, dotted where it was prepared otherwise, and each model's variants."""
     energies = np.array([0, 0.3, 0.6, 0.3, 0.2])
     result = measured(TwoWells(), two_wells(images=on_the_path(), energies=energies))["hop"]
-    drawings = SUITE.drawings({"soft": result, "hard": result})
+    drawings = some(SUITE.drawings)({"soft": result, "hard": result})
     assert [drawing.comparable for drawing in drawings] == [True, False, False]
     assert len({drawing.y_range for drawing in drawings}) == 1
     for drawing in drawings:
@@ -418,7 +437,7 @@ def test_profiles_are_drawn():
         assert [dft.side, *(line.side for line in models)] == [DFT, "soft", "hard"]
 
 
-def test_ends_that_have_moved_take_the_path_along():
+def test_ends_that_have_moved_take_the_path_along() -> None:
     images = hop(5)
     first, last = images[0].copy(), images[-1].copy()
     first.positions += 0.1
@@ -428,7 +447,7 @@ def test_ends_that_have_moved_take_the_path_along():
     np.testing.assert_allclose(shifts, [0.1, 0.025, -0.05, -0.125, -0.2], atol=1e-12)
 
 
-def test_round_trip():
+def test_round_trip() -> None:
     case = two_wells(energies=np.array([0, 0.1, 0.6, 0.5, 0.5]), prepared=Variant.APPROX_NEB)
     result = measured(TwoWells(), case)["hop"]
     again = SUITE.from_arrays(SUITE.to_arrays(result))
@@ -445,7 +464,7 @@ def test_round_trip():
 
 
 @pytest.mark.seconds
-def test_hops_into_a_vacancy_are_distinct_by_symmetry():
+def test_hops_into_a_vacancy_are_distinct_by_symmetry() -> None:
     """fcc has one nearest-neighbour hop; hcp two, in and out of the plane; the way to second
     neighbours of rocksalt's cations leads through an anion."""
     names = [hop.name for hop in vacancy_hops(bulk("MgO", "rocksalt", a=4.21), "Mg")]
@@ -455,7 +474,7 @@ def test_hops_into_a_vacancy_are_distinct_by_symmetry():
 
 
 @pytest.mark.seconds
-def test_a_hop_ends_where_the_vacancy_was():
+def test_a_hop_ends_where_the_vacancy_was() -> None:
     crystal = bulk("Mg", "hcp", a=3.2, c=5.2)
     for found in vacancy_hops(crystal, "Mg"):
         assert len(found.images) == N_IMAGES + 2
@@ -477,7 +496,7 @@ def test_a_hop_ends_where_the_vacancy_was():
 @pytest.mark.parametrize(
     ("ion", "reason"), [(None, "name the ion"), ("Li", "the structure has no Li")]
 )
-def test_an_ion_must_be_named(ion, reason):
+def test_an_ion_must_be_named(ion: str | None, reason: str) -> None:
     request = StructureRequest(bulk("MgO", "rocksalt", a=4.21), "MgO", 1, ion)
     with pytest.raises(UmlipBenchError, match=reason):
         SUITE.structure_cases(request)
@@ -486,10 +505,10 @@ def test_an_ion_must_be_named(ion, reason):
 # ---- data
 
 
-def test_the_embedded_paths():
+def test_the_embedded_paths() -> None:
     from umlip_bench import datasets
 
-    cases = SUITE.cases(datasets.load("pbe-mini"), Mode.STANDARD)
+    cases = each_as_a(Migration, SUITE.cases(datasets.load("pbe-mini"), Mode.STANDARD))
     assert "Al" in {case.system for case in cases}
     assert all(case.prepared is Variant.FIXED for case in cases)
 
@@ -500,7 +519,7 @@ EMT_MODEL = "ase:ase.calculators.emt:EMT"
 
 
 @pytest.mark.seconds
-def test_a_path_file_and_its_pictures(tmp_path, capsys):
+def test_a_path_file_and_its_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """DFT is EMT times 1.25, in a file with one image's atoms in another order: the scale is 0.8."""
     images, _ = vacancy_hop(bulk("Cu", "fcc", a=3.61).repeat((2, 2, 3)), 5)
     for k, image in enumerate(images):
@@ -535,7 +554,7 @@ def test_a_path_file_and_its_pictures(tmp_path, capsys):
 
 
 @pytest.mark.seconds
-def test_a_structure_and_an_ion(tmp_path, capsys):
+def test_a_structure_and_an_ion(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The shortest hop alone in quick mode; both ends of it are the same crystal with one vacancy."""
     bulk("Cu", "fcc", a=3.61).write(tmp_path / "Cu.cif")
     start = ["run", "migration", "--structure", str(tmp_path / "Cu.cif"), "--model", EMT_MODEL]
@@ -556,6 +575,6 @@ def test_a_structure_and_an_ion(tmp_path, capsys):
         assert reason in capsys.readouterr().err
 
 
-def test_an_ion_without_a_structure(tmp_path, capsys):
+def test_an_ion_without_a_structure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "migration", "--ion", "Li", "--out", str(tmp_path / "run")]) == 2
     assert "--ion Li goes with --structure FILE" in capsys.readouterr().err

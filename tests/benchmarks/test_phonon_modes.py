@@ -11,11 +11,14 @@ from phonopy.harmonic.force_constants import compact_fc_to_full_fc
 from umlip_bench.analysis.softening import softening
 from umlip_bench.benchmarks import load_suite
 from umlip_bench.benchmarks.phonons.crystal import Crystal
+from umlip_bench.benchmarks.phonons.displacements import Displacements
 from umlip_bench.benchmarks.phonons.measure import PhononMeasurement
 from umlip_bench.benchmarks.phonons.modes import Modes
 from umlip_bench.benchmarks.phonons.result import FIXED, RELAXED, signed_squares
+from umlip_bench.datasets.cases import AmplitudeSeries
 
 from ..support.measuring import by_variant, measured
+from ..support.narrowing import some
 from ..support.potentials import HarmonicLattice
 from ..support.structures import cubic
 
@@ -187,3 +190,31 @@ def test_dynamical_matrices_have_the_squares_of_the_frequencies() -> None:
     np.testing.assert_allclose(
         found, signed_squares(crystal.frequencies(constants, q)), rtol=1e-6, atol=1e-9
     )
+
+
+@pytest.mark.parametrize(("third", "said"), [(0.0, "+0%"), (0.05, "+49%")])
+def test_anharmonicity_is_told_apart_by_dft(third: float, said: str) -> None:
+    """DFT on springs with a cubic force, k + k3 u²; the model on its springs without."""
+    distances = np.array([0.01, 0.1])
+    k = 3.0
+    crystal = lattice()
+    one = Displacements(np.zeros(2, dtype=int), np.outer(distances, [1.0, 0.0, 0.0]))
+    cells = crystal.displaced(one)
+    model = HarmonicLattice(A, k, 0.7)
+    exact = np.array([model.evaluate([model.prepare(cell)])[0].forces for cell in cells])
+    on_site = -exact[0, 0, 0] / distances[0]
+    forces = exact.copy()
+    forces[:, 0, 0] *= 1 + third * (distances / 0.1) ** 2 * 10
+    series = AmplitudeSeries("x", tuple(cells), 0, one.vectors, forces)
+    np.testing.assert_allclose(series.curvatures[0], on_site * (1 + 0.1 * third), rtol=1e-6)
+    case = PhononMeasurement("x", cubic(A, "Al"), 3 * np.eye(3, dtype=int), EYE, series=series)
+    result = measured(SUITE, model, [case])["x"]
+    again = SUITE.from_arrays(SUITE.to_arrays(result))
+    assert again.anharmonicity.of_model == pytest.approx(0.0, abs=1e-9)
+    expected = np.log((1 + 10 * third) / (1 + 0.1 * third))
+    assert again.anharmonicity.of_dft == pytest.approx(expected)
+    assert SUITE.numbers(again)["fixed_reference_anharmonicity"] == pytest.approx(expected)
+    # A factor on the surface changes neither.
+    assert SUITE.scaled(result, 2.0).anharmonicity.of_model == pytest.approx(0.0, abs=1e-9)
+    (note,) = [n for n in some(SUITE.case_table([again])).notes if "one displacement" in n]
+    assert note.endswith(f"0.1 Å against 0.01 Å: +0%, DFT itself {said}")

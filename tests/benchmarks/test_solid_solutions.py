@@ -1,11 +1,15 @@
 """Mixing energies: ideal and regular solutions, and orderings of data sets."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from ase.build import bulk
 from ase.units import kB
 from numpy.testing import assert_allclose
 
+from tests.conftest import LoadModel
+from tests.support.narrowing import each_as_a, some
 from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Standing, Variant
 from umlip_bench.benchmarks import load_suite
 from umlip_bench.benchmarks.solid_solutions import orderings
@@ -35,7 +39,7 @@ A = 3.6
 BOND = A / np.sqrt(2)
 
 
-def alloy(n_copper, number, reference=NAN, scale=1.0):
+def alloy(n_copper: int, number: int, reference: float = NAN, scale: float = 1.0) -> OrderingCase:
     """An ordering of Cu and Ni on a fcc lattice of four sites to the cell."""
     atoms = bulk("Cu", a=A * scale, cubic=True)
     atoms.symbols[n_copper:] = "Ni"
@@ -50,11 +54,17 @@ def alloy(n_copper, number, reference=NAN, scale=1.0):
     )
 
 
-def values(result):
-    return result.comparison.value(Variant.FIXED), result.comparison.value(Variant.RELAXED)
+def values(result: OrderingResult) -> tuple[EnergyValue, EnergyValue]:
+    found = result.comparison
+    return some(found.value(Variant.FIXED)), some(found.value(Variant.RELAXED))
 
 
-def planted(energies, fractions, model=None, system="AB"):
+def planted(
+    energies: Sequence[float] | np.ndarray,
+    fractions: Sequence[float] | np.ndarray,
+    model: Sequence[float] | np.ndarray | None = None,
+    system: str = "AB",
+) -> list[OrderingResult]:
     """Results with given mixing energies, per mixing site."""
     model = energies if model is None else model
     return [
@@ -73,7 +83,7 @@ def planted(energies, fractions, model=None, system="AB"):
     ]
 
 
-def test_an_ideal_mixture_has_no_mixing_energy_and_no_ranking():
+def test_an_ideal_mixture_has_no_mixing_energy_and_no_ranking() -> None:
     model = CountedBonds(BOND, {"CuCu": 0.8, "NiNi": 0.6, "CuNi": 0.7})
     found = results(model, SUITE, [alloy(n, 0, 0.0) for n in (1, 2, 3)])
     for result in found:
@@ -88,7 +98,7 @@ def test_an_ideal_mixture_has_no_mixing_energy_and_no_ranking():
 
 @pytest.mark.seconds
 @pytest.mark.parametrize("scale", [1.0, 1.01])
-def test_unlike_bonds_are_counted(scale):
+def test_unlike_bonds_are_counted(scale: float) -> None:
     """Four sites, three of them Cu: half of all bonds are unlike; two of four: two thirds."""
     excess = 0.1
     model = CountedBonds(BOND, {"CuCu": 0.8, "NiNi": 0.6, "CuNi": 0.7 - excess})
@@ -100,7 +110,39 @@ def test_unlike_bonds_are_counted(scale):
         assert fixed.standing is Standing.NO_REFERENCE
 
 
-def test_a_regular_solution_is_recovered():
+def test_a_gap_of_orderings_that_nobody_relaxed_is_that_of_a_rigid_lattice() -> None:
+    """Relaxed orderings gain energy, and close part of the gap."""
+    x = np.linspace(0.1, 0.9, 9)
+    energies = 0.3 * x * (1 - x)
+    as_built = planted(energies, x)
+    (solution,) = solutions(as_built, Variant.FIXED)
+    assert solution.is_rigid
+    relaxed = [
+        OrderingResult(
+            EnergyComparison(
+                r.comparison.name,
+                r.comparison.system,
+                r.comparison.unit,
+                tuple(
+                    EnergyValue(variant, e, e, Standing.COMPARABLE)
+                    for variant in (Variant.FIXED, Variant.RELAXED)
+                ),
+            ),
+            "AB, relaxed",
+            r.fraction,
+            1.0,
+        )
+        for r, e in zip(as_built, energies, strict=True)
+    ]
+    for found, rigid in ((as_built, True), (relaxed, False)):
+        notes = [note for note in some(SUITE.case_table(found)).notes if "regular solution" in note]
+        assert notes
+        assert all(("rigid lattice" in note) == rigid for note in notes)
+        rows = {r.metric: r for r in SUITE.rows("m", "d", found, 0)}
+        assert rows["n_rigid_lattice"].value == rigid
+
+
+def test_a_regular_solution_is_recovered() -> None:
     x = np.linspace(0.1, 0.9, 9)
     omega, factor = 0.3, 0.8
     energies = omega * x * (1 - x)
@@ -118,21 +160,21 @@ def test_a_regular_solution_is_recovered():
     assert_allclose(rows["gap_temperature_shift"].value, (factor - 1) * omega / (2 * kB))
     assert rows["gap_temperature_shift"].unit == "K"
     assert_allclose(rows["mae_mev"].value, 1e3 * rows["mae"].value)
-    assert "Kendall tau 1.00" in " ".join(SUITE.case_table(found).notes)
+    assert "Kendall tau 1.00" in " ".join(some(SUITE.case_table(found)).notes)
 
 
-def test_the_top_of_the_gap_is_where_the_free_energy_stops_being_convex():
+def test_the_top_of_the_gap_is_where_the_free_energy_stops_being_convex() -> None:
     omega = 0.2
     x = np.linspace(0.01, 0.99, 981)
 
-    def curvature(temperature):
+    def curvature(temperature: float) -> float:
         return (-2 * omega + kB * temperature / (x * (1 - x))).min()
 
     assert curvature(1.001 * gap_temperature(omega)) > 0
     assert curvature(0.999 * gap_temperature(omega)) < 0
 
 
-def test_mixing_sites_are_the_cations():
+def test_mixing_sites_are_the_cations() -> None:
     case = next(iter(generated_cases()))
     assert case.sites_per_atom == 0.5
     assert alloy(2, 0).sites_per_atom == 1.0
@@ -143,7 +185,7 @@ def test_mixing_sites_are_the_cations():
     assert_allclose(solution.interaction_model, 0.2)
 
 
-def test_rankings():
+def test_rankings() -> None:
     assert kendall_tau([1, 2, 3, 4], [1, 2, 3, 4]) == 1
     assert kendall_tau([1, 2, 3, 4], [4, 3, 2, 1]) == -1
     assert_allclose(kendall_tau([1, 2, 3, 4], [1, 2, 4, 3]), 4 / 6)
@@ -151,7 +193,7 @@ def test_rankings():
     assert np.isnan(kendall_tau([1, 1, 1], [1, 2, 3]))
 
 
-def test_end_members_do_not_enter_the_differences_between_orderings():
+def test_end_members_do_not_enter_the_differences_between_orderings() -> None:
     """A model 0.8 times DFT whose elements are 0.3 and 0.1 eV/atom wrong: 0.8, and not the energy scale."""
     x = np.repeat([0.25, 0.5, 0.75], 3)
     dft = 0.2 * x * (1 - x) + np.tile([-0.01, 0.004, 0.02], 3)
@@ -164,7 +206,7 @@ def test_end_members_do_not_enter_the_differences_between_orderings():
     assert rows["energy_scale"].value < -1
 
 
-def test_differences_between_orderings_need_some():
+def test_differences_between_orderings_need_some() -> None:
     three = [0.25, 0.25, 0.5, 0.5, 0.75, 0.75]
     known = ordering_slope(three, [1, 2, 1, 3, 1, 2], [1, 2, 2, 3, 1, 3])
     # Half the differences: 0.5, 1, 0.5 in DFT, 0.5, 0.5, 1 in the model; r2 is (1.25/1.5)².
@@ -175,7 +217,7 @@ def test_differences_between_orderings_need_some():
     assert np.isnan(ordering_slope(three, [1, 2, 1, 3, 1, 2], rounding)).all()
 
 
-def test_systems_are_ranked_and_fitted_apart():
+def test_systems_are_ranked_and_fitted_apart() -> None:
     first = planted([0.01, 0.02, 0.03], [0.2, 0.4, 0.5], system="AB")
     second = planted([0.01, 0.02, 0.03], [0.2, 0.4, 0.5], [0.03, 0.02, 0.01], system="CD")
     assert [s.tau for s in solutions([*first, *second], Variant.FIXED)] == [1.0, -1.0]
@@ -188,7 +230,7 @@ def test_systems_are_ranked_and_fitted_apart():
 # ---- orderings on demand
 
 
-def test_generated_orderings_are_the_same_every_time():
+def test_generated_orderings_are_the_same_every_time() -> None:
     first, second = (list(orderings.orderings()) for _ in range(2))
     assert len(first) == len(orderings.FRACTIONS) * orderings.PER_COMPOSITION
     for a, b in zip(first, second, strict=True):
@@ -208,9 +250,10 @@ def test_generated_orderings_are_the_same_every_time():
 # ---- data sets
 
 
-def test_the_embedded_set(load_model):
+def test_the_embedded_set(load_model: LoadModel) -> None:
     data = load("pbe-mini")
-    quick, full = SUITE.cases(data, Mode.QUICK), SUITE.cases(data, Mode.FULL)
+    quick = SUITE.cases(data, Mode.QUICK)
+    full = each_as_a(OrderingCase, SUITE.cases(data, Mode.FULL))
     assert {case.name for case in quick} <= {case.name for case in full}
     assert sum(np.isnan(case.reference) for case in full) == 21
     assert all(0 < case.fraction < 1 for case in full)
@@ -224,10 +267,10 @@ def test_the_embedded_set(load_model):
 
 
 @pytest.mark.seconds
-def test_alloys_of_monbtaw():
+def test_alloys_of_monbtaw() -> None:
     """Each decoration once, relaxed; all end members are found among the surfaces' bulks."""
     data = published("monbtaw")
-    standard = SUITE.cases(data, Mode.STANDARD)
+    standard = each_as_a(OrderingCase, SUITE.cases(data, Mode.STANDARD))
     assert len(standard) == 6 * 329
     assert {case.preparation for case in standard} == {Preparation.RELAXED}
     assert len(SUITE.cases(data, Mode.FULL)) == 2 * len(standard)

@@ -1,6 +1,7 @@
 """Surface energies: closed forms, how slabs follow their bulk, and CHGNet on published slabs."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,13 +11,15 @@ from ase.units import J, m
 from numpy.testing import assert_allclose
 
 import umlip_bench
-from umlip_bench.analysis.energies import Standing, Variant
+from tests.conftest import LoadModel
+from tests.support.narrowing import as_a, each_as_a, some
+from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Standing, Variant
 from umlip_bench.benchmarks import load_suite, slabs
 from umlip_bench.benchmarks.suite import Mode, StructureRequest
 from umlip_bench.benchmarks.surfaces.measure import CLEAVAGE, SlabCase, measure
-from umlip_bench.benchmarks.surfaces.result import wulff_shape
+from umlip_bench.benchmarks.surfaces.result import SurfaceResult, missing_faces, wulff_shape
 from umlip_bench.datasets import load
-from umlip_bench.datasets.cases import Preparation
+from umlip_bench.datasets.cases import Preparation, SurfaceCase
 from umlip_bench.engine import Done, Failed, Relax, run_requests, run_tasks
 from umlip_bench.ground.errors import DataError, UmlipBenchError
 from umlip_bench.ground.identity import identity
@@ -37,24 +40,31 @@ FACES = {
 }
 
 
-def slab_case(slab, crystal, reference=NAN, preparation=Preparation.RELAXED, **more):
+def slab_case(
+    slab: Atoms,
+    crystal: Atoms,
+    reference: float = NAN,
+    preparation: Preparation = Preparation.RELAXED,
+    **more: Any,
+) -> SlabCase:
     return SlabCase("slab", "Cu", slab, crystal, (1, 1, 1), reference, preparation, **more)
 
 
-def copper_slab(face, scale=1.0):
+def copper_slab(face: str, scale: float = 1.0) -> Atoms:
     make = FACES[face][0]
     slab = make("Cu", (1, 1, 8), a=A * scale)
     return umlip_bench.make_periodic(Atoms(slab, pbc=[True, True, False]), vacuum=8.0)
 
 
-def values(result):
-    return result.comparison.value(Variant.FIXED), result.comparison.value(Variant.RELAXED)
+def values(result: SurfaceResult) -> tuple[EnergyValue, EnergyValue]:
+    found = result.comparison
+    return some(found.value(Variant.FIXED)), some(found.value(Variant.RELAXED))
 
 
 @pytest.mark.seconds
 @pytest.mark.parametrize("face", list(FACES))
 @pytest.mark.parametrize("scale", [1.0, 1.01])
-def test_a_slab_of_bonds_costs_half_of_each_broken_bond(face, scale):
+def test_a_slab_of_bonds_costs_half_of_each_broken_bond(face: str, scale: float) -> None:
     """Also from a stretched crystal: bulk and slab relax to the same bonds."""
     _, broken, area = FACES[face]
     expected = 0.5 * broken * 0.7 / (area * A**2)
@@ -69,10 +79,12 @@ def test_a_slab_of_bonds_costs_half_of_each_broken_bond(face, scale):
 
 
 @pytest.mark.seconds
-def test_relaxing_never_raises_the_energy():
+def test_relaxing_never_raises_the_energy() -> None:
     model = umlip_bench.potential("ase:ase.calculators.lj:LennardJones", dtype="float64")
     relaxed = next(run_requests(model, [Relax(bulk("Ar", "fcc", a=1.6), cell=True, fmax=1e-4)]))
-    constant = 2 ** (1 / 3) * relaxed.result.atoms.get_volume() ** (1 / 3) * 2 ** (1 / 3)
+    constant = (
+        2 ** (1 / 3) * as_a(Done, relaxed).result.atoms.get_volume() ** (1 / 3) * 2 ** (1 / 3)
+    )
     for face in (fcc111, fcc100):
         slab = face("Ar", (1, 1, 6), a=constant)
         slab = umlip_bench.make_periodic(Atoms(slab, pbc=[True, True, False]), vacuum=5.0)
@@ -82,7 +94,7 @@ def test_relaxing_never_raises_the_energy():
         assert relaxed_value.standing is Standing.NO_REFERENCE
 
 
-def test_slabs_that_are_not_stoichiometric_are_refused():
+def test_slabs_that_are_not_stoichiometric_are_refused() -> None:
     crystal = bulk("NaCl", "rocksalt", a=5.7, cubic=True)
     slab = crystal.repeat((1, 1, 2))
     del slab[0]
@@ -94,7 +106,7 @@ def test_slabs_that_are_not_stoichiometric_are_refused():
         raise outcome.error
 
 
-def test_two_different_faces_are_flagged_as_cleavage():
+def test_two_different_faces_are_flagged_as_cleavage() -> None:
     """Zincblende (111) ends with one element on one side and the other on the other."""
     structure = bulk("GaAs", "zincblende", a=5.65, cubic=True)
     polar = umlip_bench.make_periodic(
@@ -110,7 +122,7 @@ def test_two_different_faces_are_flagged_as_cleavage():
     assert slabs.has_equal_faces(copper_slab("111"))
     case = slab_case(polar, structure)
     (outcome,) = run_tasks(CountedBonds(2.45), [("s", single_points(measure(case)))])
-    fixed, relaxed = values(outcome.result)
+    fixed, relaxed = values(as_a(Done, outcome).result)
     assert fixed.flags == (CLEAVAGE,)
     assert relaxed.standing is Standing.FAILED
     assert "not relaxed here" in relaxed.reason
@@ -120,11 +132,11 @@ def test_two_different_faces_are_flagged_as_cleavage():
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
-def test_a_slab_in_any_orientation_is_deformed_as_its_crystal_is(axis):
-    def crystal(a, c):
+def test_a_slab_in_any_orientation_is_deformed_as_its_crystal_is(axis: int) -> None:
+    def crystal(a: float, c: float) -> Atoms:
         return bulk("Ti", "hcp", a=a, c=c)
 
-    def basal(a, c):
+    def basal(a: float, c: float) -> Atoms:
         slab = Atoms(hcp0001("Ti", (1, 1, 6), a=a, c=c), pbc=[True, True, False])
         return umlip_bench.make_periodic(slab, vacuum=16.0)
 
@@ -149,13 +161,13 @@ def test_a_slab_in_any_orientation_is_deformed_as_its_crystal_is(axis):
     assert_allclose(lengths, [3.01, 4.60], rtol=1e-6)
 
 
-def hcp_side(lattice):
+def hcp_side(lattice: tuple[float, float]) -> Atoms:
     """A prismatic slab: its face has the hexagonal axis in it."""
     slab = hcp10m10("Ti", (1, 2, 6), a=lattice[0], c=lattice[1])
     return umlip_bench.make_periodic(Atoms(slab, pbc=[True, True, False]), vacuum=16.0)
 
 
-def test_a_slab_of_another_crystal_is_told():
+def test_a_slab_of_another_crystal_is_told() -> None:
     relaxed = bulk("Ti", "hcp", a=3.0, c=4.7)
     with pytest.raises(DataError, match="no way to cut it"):
         slabs.strained_like(copper_slab("100"), bulk("Ti", "hcp", a=2.95, c=4.68), relaxed)
@@ -163,8 +175,8 @@ def test_a_slab_of_another_crystal_is_told():
 
 @pytest.mark.seconds
 @pytest.mark.parametrize("name", ["mlearn", "monbtaw", "pymatgen-wulff"])
-def test_published_slabs_are_found_in_their_crystals(name):
-    cases = published(name).of_task("surfaces")
+def test_published_slabs_are_found_in_their_crystals(name: str) -> None:
+    cases = each_as_a(SurfaceCase, published(name).of_task("surfaces"))
     for case in sorted(cases, key=lambda case: len(case.slab))[:12]:
         crystal = slabs.primitive(case.bulk)
         rotation = slabs.orientation(case.slab, crystal)
@@ -178,11 +190,11 @@ def test_published_slabs_are_found_in_their_crystals(name):
 
 
 @pytest.mark.seconds
-def test_nearest_neighbour_crystal_is_a_truncated_octahedron():
+def test_nearest_neighbour_crystal_is_a_truncated_octahedron() -> None:
     """Energies as bonds are counted; the shape is the regular one, its hexagons 77.6 % of the area."""
     request = StructureRequest(bulk("Cu", a=A), "Cu", 1, None)
     assert SUITE.takes_structures
-    cases = SUITE.structure_cases(request)
+    cases = each_as_a(SlabCase, SUITE.structure_cases(request))
     assert {case.miller_index for case in cases} == {(1, 0, 0), (1, 1, 0), (1, 1, 1)}
     for case in cases:
         height = 1 / np.linalg.norm(case.slab.cell.reciprocal()[slabs.normal_axis(case.slab)])
@@ -195,24 +207,60 @@ def test_nearest_neighbour_crystal_is_a_truncated_octahedron():
             assert value.standing is Standing.NO_REFERENCE
     shape = wulff_shape(found, Variant.RELAXED)
     hexagons = 8 * 1.5 * np.sqrt(3)
-    assert_allclose(shape.area_fraction_dict[1, 1, 1], hexagons / (hexagons + 6), atol=1e-6)
+    assert_allclose(some(shape).area_fraction_dict[1, 1, 1], hexagons / (hexagons + 6), atol=1e-6)
     rows = {(r.variant, r.metric): r for r in SUITE.rows("m", "Cu", found, 0)}
     weighted = rows["relaxed", "weighted_surface_energy"]
-    assert_allclose(weighted.value, shape.weighted_surface_energy)
+    assert_allclose(weighted.value, some(shape).weighted_surface_energy)
     in_si = rows["relaxed", "weighted_surface_energy_si"]
     assert_allclose(in_si.value, weighted.value / (J / m**2))
     table = SUITE.case_table(found)
-    assert {len(row) for row in table.rows} == {len(table.columns)}
-    assert "78%" in {cell for row in table.rows for cell in row}
+    assert {len(row) for row in some(table).rows} == {len(some(table).columns)}
+    assert "78%" in {cell for row in some(table).rows for cell in row}
+
+
+@pytest.mark.parametrize(
+    ("faces", "missing"),
+    [
+        ({(1, 0, 0): 0.06}, ["(1 1 0)", "(1 1 1)"]),
+        # Any member of a family stands for it.
+        ({(0, 0, 1): 0.06, (1, 0, -1): 0.055}, ["(1 1 1)"]),
+        ({(1, 0, 0): 0.06, (1, 1, 0): 0.065, (1, 1, 1): 0.05}, []),
+    ],
+)
+def test_a_shape_names_the_low_index_faces_that_it_was_made_without(
+    faces: dict[tuple[int, int, int], float], missing: list[str]
+) -> None:
+    """A cube of (1 0 0) alone may have corners that are not on the true shape."""
+    found = [
+        SurfaceResult(
+            EnergyComparison(
+                f"Cu {index}",
+                "Cu",
+                "eV/Å^2",
+                (EnergyValue(Variant.FIXED, NAN, energy, Standing.NO_REFERENCE),),
+            ),
+            index,
+            A * np.eye(3),
+        )
+        for index, energy in faces.items()
+    ]
+    shape = wulff_shape(found, Variant.FIXED)
+    assert list(missing_faces(found, shape)) == missing
+    rows = {row.metric: row.value for row in SUITE.rows("m", "Cu", found, 0)}
+    assert rows["shape_missing_faces"] == len(missing)
+    (note,) = [n for n in some(SUITE.case_table(found)).notes if n.startswith("Wulff")]
+    assert ("which may be on the true one" in note) == bool(missing)
+    assert all(face in note for face in missing)
 
 
 @pytest.mark.seconds
-def test_polar_faces_are_left_out_by_name():
+def test_polar_faces_are_left_out_by_name() -> None:
     magnesia = bulk("MgO", "rocksalt", a=4.25)
-    cases = SUITE.structure_cases(StructureRequest(magnesia, "MgO", 1, None))
+    request = StructureRequest(magnesia, "MgO", 1, None)
+    cases = each_as_a(SlabCase, SUITE.structure_cases(request))
     assert [case.miller_index for case in cases] == [(1, 0, 0), (1, 1, 0)]
     found = results(CountedBonds(4.25 / 2), SUITE, cases)
-    assert "Left out: (1 1 1): two different faces." in SUITE.case_table(found).notes
+    assert "Left out: (1 1 1): two different faces." in some(SUITE.case_table(found)).notes
     with pytest.raises(UmlipBenchError, match="no slab up to Miller index 0"):
         SUITE.structure_cases(StructureRequest(magnesia, "MgO", 0, None))
 
@@ -220,9 +268,9 @@ def test_polar_faces_are_left_out_by_name():
 # ---- data sets
 
 
-def test_the_embedded_set(load_model):
+def test_the_embedded_set(load_model: LoadModel) -> None:
     data = load("pbe-mini")
-    cases = SUITE.cases(data, Mode.QUICK)
+    cases = each_as_a(SlabCase, SUITE.cases(data, Mode.QUICK))
     everything = SUITE.cases(data, Mode.FULL)
     assert {case.system for case in cases} >= {"Al", "LiF", "MgO", "NaCl"}
     assert len({case.name for case in everything}) == len(everything)
@@ -235,7 +283,7 @@ def test_the_embedded_set(load_model):
     assert "DFT at fixed geometry" in relaxed.reason
     metrics = SUITE.numbers(result)
     assert_allclose(metrics["fixed_geometry_reference_si"], 0.905, atol=1e-3)
-    assert identity(mgo) != identity(replace(mgo, reference=0.1))
+    assert identity(mgo) != identity(replace(as_a(SlabCase, mgo), reference=0.1))
     assert load_suite("surfaces").name == "surfaces"
 
 
@@ -247,11 +295,11 @@ RATIOS = {
 
 
 @pytest.mark.parametrize("name", list(RATIOS))
-def test_chgnet_on_published_slabs(name, load_model):
+def test_chgnet_on_published_slabs(name: str, load_model: LoadModel) -> None:
     model = load_model("chgnet-0.3.0")
     cases = [
         case
-        for case in SUITE.cases(published(name), Mode.FULL)
+        for case in each_as_a(SlabCase, SUITE.cases(published(name), Mode.FULL))
         if case.system in RATIOS[name] and len(case.slab) <= 40
     ]
     tasks = ((case.name, single_points(measure(case))) for case in cases)

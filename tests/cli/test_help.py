@@ -8,17 +8,22 @@ from pathlib import Path
 import ase.io
 import numpy as np
 import pytest
+from ase import Atoms
 from ase.build import bulk
+from ase.calculators.calculator import Calculator
 from ase.calculators.emt import EMT
 from ase.calculators.lj import LennardJones
 
+from tests.conftest import LoadModel
 from tests.support.commands import commands_of, examples_of
 from tests.support.environments import built_by_hand
+from tests.support.narrowing import some
 from tests.support.report_runs import SOFT, STIFF, write, write_correction
 from umlip_bench.cli import PROGRAM as BENCH
 from umlip_bench.cli.declare import Command
 from umlip_bench.cli.finetune import PROGRAM as FINETUNE
 from umlip_bench.cli.options import options_of
+from umlip_bench.cli.program import Program
 
 PROGRAMS = {program.name: program for program in (BENCH, FINETUNE)}
 COMMANDS = [command for program in PROGRAMS.values() for command in commands_of(program)]
@@ -89,7 +94,7 @@ class Softer(EMT):
 """
 
 
-def labels(cell, calculator, n):
+def labels(cell: Atoms, calculator: Calculator, n: int) -> list[Atoms]:
     """Distorted cells with what a calculator gives for them, a little stiffer."""
     rng = np.random.default_rng(0)
     frames = []
@@ -106,7 +111,7 @@ def labels(cell, calculator, n):
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory):
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with every file that the examples name."""
     folder = tmp_path_factory.mktemp("examples")
     copper = bulk("Cu", "fcc", a=3.6, cubic=True)
@@ -135,7 +140,7 @@ def prepared(tmp_path_factory):
 
 
 @pytest.fixture
-def here(prepared, tmp_path, monkeypatch):
+def here(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of that folder, to be in."""
     shutil.copytree(prepared, tmp_path / "here")
     monkeypatch.chdir(tmp_path / "here")
@@ -149,14 +154,16 @@ def here(prepared, tmp_path, monkeypatch):
     return tmp_path / "here"
 
 
-def shown(arguments, capsys, program):
+def shown(arguments: list[str], capsys: pytest.CaptureFixture[str], program: Program) -> str:
     assert program.main([*arguments, "--help"]) == 0
     return capsys.readouterr().out
 
 
 @pytest.mark.seconds
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
-def test_every_help_has_an_example_and_what_every_command_has(command, capsys):
+def test_every_help_has_an_example_and_what_every_command_has(
+    command: type[Command], capsys: pytest.CaptureFixture[str]
+) -> None:
     program, *words = command.name.split()
     help_text = shown(words, capsys, PROGRAMS[program])
     assert any(" ".join(words) in " ".join(e) for e in examples_of(help_text))
@@ -167,7 +174,9 @@ def test_every_help_has_an_example_and_what_every_command_has(command, capsys):
 
 
 @pytest.mark.seconds
-def test_examples_are_not_broken_into_lines(capsys, monkeypatch):
+def test_examples_are_not_broken_into_lines(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """However narrow the terminal: they are to be copied."""
     monkeypatch.setenv("COLUMNS", "50")
     for program in PROGRAMS.values():
@@ -177,7 +186,9 @@ def test_examples_are_not_broken_into_lines(capsys, monkeypatch):
 
 
 @pytest.mark.parametrize("program", PROGRAMS.values(), ids=PROGRAMS)
-def test_a_program_alone_shows_its_help(program, capsys):
+def test_a_program_alone_shows_its_help(
+    program: Program, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert program.main([]) == 0
     alone = capsys.readouterr().out
     assert alone == shown([], capsys, program)
@@ -197,7 +208,9 @@ def test_a_program_alone_shows_its_help(program, capsys):
         (["speed", "--model", "x", "--structures", "3"], "--structures is now --n-structures"),
     ],
 )
-def test_what_is_wrong_with_a_command_line(arguments, said, capsys):
+def test_what_is_wrong_with_a_command_line(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert BENCH.main(arguments) == 2
     shown = capsys.readouterr()
     assert shown.err.startswith("umlip-bench: ")
@@ -205,7 +218,7 @@ def test_what_is_wrong_with_a_command_line(arguments, said, capsys):
     assert shown.out == ""
 
 
-def test_every_old_name_has_a_new_one():
+def test_every_old_name_has_a_new_one() -> None:
     for command in COMMANDS:
         there = {f"--{name}" for name in options_of(command)}
         for old, new in command.renamed.items():
@@ -214,8 +227,8 @@ def test_every_old_name_has_a_new_one():
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])
-def test_verbose_works_anywhere(place, monkeypatch):
-    asked = []
+def test_verbose_works_anywhere(place: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
     monkeypatch.setattr("umlip_bench.cli.program._log_to_stderr", asked.append)
     monkeypatch.setattr("umlip_bench.cli.models.Show.run", lambda self: 0)
     words = ["models", "show", "x"]
@@ -227,21 +240,28 @@ def test_verbose_works_anywhere(place, monkeypatch):
 
 @pytest.mark.seconds
 @pytest.mark.parametrize("arguments", [["--help"], ["models"], ["models", "--json"]])
-def test_a_reader_that_has_seen_enough(arguments):
+def test_a_reader_that_has_seen_enough(arguments: list[str]) -> None:
     command = [sys.executable, "-m", "umlip_bench", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        process.stdout.close()
-        assert process.stderr.read() == b""
+        some(process.stdout).close()
+        assert some(process.stderr).read() == b""
     assert process.returncode == 0
 
 
 @pytest.mark.seconds
 @pytest.mark.parametrize("words", EXAMPLES.values(), ids=EXAMPLES)
-def test_every_example_is_a_command_line(words, monkeypatch, capsys):
+def test_every_example_is_a_command_line(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Its options are there, and its values of their kind."""
     made = []
-    for command in COMMANDS:
-        monkeypatch.setattr(command, "run", lambda self: made.append(self) or 0)
+
+    def run(command: Command) -> int:
+        made.append(command)
+        return 0
+
+    for kind in COMMANDS:
+        monkeypatch.setattr(kind, "run", run)
     monkeypatch.setattr("umlip_bench.ground.codec.read_yaml", lambda path: {})
     program, *arguments = words
     assert PROGRAMS[program].main(arguments) == 0, capsys.readouterr().err
@@ -250,7 +270,7 @@ def test_every_example_is_a_command_line(words, monkeypatch, capsys):
     assert " ".join(words).startswith(command.name)
 
 
-def reason_not_to(example, words):
+def reason_not_to(example: str, words: list[str]) -> str | None:
     return next((why for word, why in NEEDS.items() if word in words or word == example), None)
 
 
@@ -265,7 +285,9 @@ FINETUNE_RUN = {text: words for text, words in RUN.items() if words[0] == FINETU
 
 @pytest.mark.seconds
 @pytest.mark.parametrize("words", BENCH_RUN.values(), ids=BENCH_RUN)
-def test_examples_do_what_they_say(words, here, capsys):
+def test_examples_do_what_they_say(
+    words: list[str], here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     _, name, *arguments = words
     stands_for = STANDS_FOR if name in {"run", "relax"} else WRITTEN
     arguments = [stands_for.get(word, word) for word in arguments]
@@ -289,7 +311,9 @@ def test_examples_do_what_they_say(words, here, capsys):
 
 @pytest.mark.model
 @pytest.mark.parametrize("words", FINETUNE_RUN.values(), ids=FINETUNE_RUN)
-def test_examples_of_corrections_do_what_they_say(words, here, capsys, load_model):
+def test_examples_of_corrections_do_what_they_say(
+    words: list[str], here: Path, capsys: pytest.CaptureFixture[str], load_model: LoadModel
+) -> None:
     _, name, *arguments = words
     if "chgnet-0.3.0" in words:
         load_model("chgnet-0.3.0")
@@ -309,11 +333,11 @@ def test_examples_of_corrections_do_what_they_say(words, here, capsys, load_mode
         assert Path(arguments[arguments.index("--out") + 1]).exists()
 
 
-def globbed(word):
+def globbed(word: str) -> list[str]:
     return sorted(map(str, Path().glob(word))) if word.startswith("*") else [word]
 
 
-def test_every_command_has_an_example_that_is_run_or_a_reason():
+def test_every_command_has_an_example_that_is_run_or_a_reason() -> None:
     run = {" ".join(words) for words in RUN.values()}
     for command in COMMANDS:
         own = [" ".join(words) for words in examples_of(f"examples:\n{command.examples}")]

@@ -1,18 +1,23 @@
 """Every number that an option takes: what is no number of its kind is refused, with the option's name."""
 
 import math
+import re
+from collections.abc import Iterator
 from dataclasses import MISSING
+from pathlib import Path
 
 import ase.io
 import pytest
 from ase.build import bulk
 
 from tests.support.commands import commands_of
+from tests.support.narrowing import some
 from umlip_bench.cli import PROGRAM as BENCH
 from umlip_bench.cli import main
+from umlip_bench.cli.declare import Command
 from umlip_bench.cli.finetune import PROGRAM as FINETUNE
 from umlip_bench.cli.finetune import main as finetune
-from umlip_bench.cli.options import options_of
+from umlip_bench.cli.options import Option, options_of
 from umlip_bench.ground.limits import Finite, Limits, Share, limits_of
 
 TRIED = ("nan", "inf", "1e999", "-1", "0", "0.5", "1", "ten", "", "1_0")
@@ -38,7 +43,7 @@ TRAINING = {
     "--seed": {"0", "1"},
 }
 DFT = {"--cutoff": POSITIVE, "--kpoint-density": POSITIVE, "--smearing": POSITIVE}
-ALLOWED = {
+ALLOWED: dict[str, dict[str, set[str]]] = {
     "run": {"--max-index": COUNT},
     "relax": {"--fmax": POSITIVE, "--steps": COUNT, "--pressure": {"-1", "0", "0.5", "1"}},
     "data export": {"--frame": {"0", "1"}},
@@ -88,7 +93,7 @@ WORDS = {"reference", "pseudo", "codes"}
 """Options that are read in a way of their own and take no plain number."""
 
 
-def options():
+def options() -> Iterator[tuple[str, Option, Iterator[str]]]:
     """Every option that takes a number, by command and name."""
     for program, prefix in ((BENCH, ""), (FINETUNE, "finetune ")):
         for command in commands_of(program):
@@ -98,7 +103,7 @@ def options():
                     yield name, option, required(command)
 
 
-def required(command):
+def required(command: type[Command]) -> Iterator[str]:
     """Arguments without which a command is refused before it looks at others."""
     given = {"engine": "gpaw"}
     for option in options_of(command).values():
@@ -112,20 +117,27 @@ OPTIONS = {
 }
 
 
-def test_the_table_has_every_option_that_takes_a_number():
+def test_the_table_has_every_option_that_takes_a_number() -> None:
     table = {(command, name) for command, names in ALLOWED.items() for name in names}
     assert table == set(OPTIONS)
 
 
 @pytest.mark.seconds
 @pytest.mark.parametrize(("command", "name"), OPTIONS)
-def test_only_numbers_of_its_kind_are_taken(command, name, capsys):
+def test_only_numbers_of_its_kind_are_taken(
+    command: str, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     words = command.split()
     program = finetune if words[0] == "finetune" else main
     option, more = OPTIONS[command, name]
+    reads = some(option.reads)
     for text in TRIED:
         if text in ALLOWED[command][name]:
-            option.reads.parse(text)
+            reads.parse(text)
+            continue
+        with pytest.raises(ValueError, match=re.escape(repr(text))):
+            reads.parse(text)
+        if text not in ("nan", "-1"):
             continue
         # With = a text may start with a minus.
         arguments = [word for word in words if word != "finetune"] + [*more, f"{name}={text}"]
@@ -149,9 +161,9 @@ WHOLE = Limits(whole=True, least=-5, most=5)
         (Limits(least=1.0, most=2.0), "2", 2.0),
     ],
 )
-def test_limits_are_where_they_are_said_to_be(kind, text, value):
-    assert kind.read(text) == value
-    assert type(kind.read(text)) is (int if kind.whole else float)
+def test_limits_are_where_they_are_said_to_be(kind: Limits | None, text: str, value: float) -> None:
+    assert some(kind).read(text) == value
+    assert type(some(kind).read(text)) is (int if some(kind).whole else float)
 
 
 @pytest.mark.parametrize(
@@ -163,15 +175,17 @@ def test_limits_are_where_they_are_said_to_be(kind, text, value):
         (Limits(above=1.0, most=2.0), "1", "above 1 and of at most 2"),
     ],
 )
-def test_what_is_beyond_is_refused_with_the_limits(kind, text, words):
+def test_what_is_beyond_is_refused_with_the_limits(
+    kind: Limits | None, text: str, words: str
+) -> None:
     with pytest.raises(ValueError, match=words) as caught:
-        kind.read(text)
+        some(kind).read(text)
     assert repr(text) in str(caught.value)
 
 
-def test_values_of_settings_are_held_to_the_same_limits():
-    assert SHARE.allow(0.5)
-    assert not any(map(SHARE.allow, (1.0, -0.1, math.nan, math.inf)))
+def test_values_of_settings_are_held_to_the_same_limits() -> None:
+    assert some(SHARE).allow(0.5)
+    assert not any(map(some(SHARE).allow, (1.0, -0.1, math.nan, math.inf)))
     assert not WHOLE.allow(0.5)
 
 
@@ -190,7 +204,9 @@ def test_values_of_settings_are_held_to_the_same_limits():
         (["surfaces", "--structure", "{cu}", "--ion", "Cu"], "--ion Cu is of the suite migration"),
     ],
 )
-def test_options_that_would_do_nothing_are_refused(tmp_path, capsys, arguments, words):
+def test_options_that_would_do_nothing_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+) -> None:
     ase.io.write(tmp_path / "cu.cif", bulk("Cu", "fcc", a=3.61))
     named = [each.format(cu=tmp_path / "cu.cif") for each in arguments]
     assert main(["run", *named, "--out", str(tmp_path / "run")]) == 2

@@ -3,6 +3,8 @@
 import inspect
 import json
 from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any
 
 import ase.io
 import numpy as np
@@ -14,8 +16,10 @@ from cyclopts import Parameter
 
 import umlip_bench
 from tests.support.commands import commands_of
+from tests.support.narrowing import as_a
 from umlip_bench.cli import PROGRAM as BENCH
 from umlip_bench.cli import main
+from umlip_bench.cli.declare import Command
 from umlip_bench.cli.finetune import PROGRAM as FINETUNE
 from umlip_bench.cli.finetune.curve import Curve
 from umlip_bench.cli.finetune.evaluate import Evaluate
@@ -34,7 +38,7 @@ COMMANDS = [*commands_of(BENCH), *commands_of(FINETUNE)]
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch):
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder to be in, with labels of two materials."""
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)
@@ -51,15 +55,15 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-def run(*arguments):
+def run(*arguments: str) -> int:
     return main(["run", *map(str, arguments)])
 
 
-def settings(path):
+def settings(path: Path) -> Any:
     return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
-def cases(folder):
+def cases(folder: Path) -> list[Any]:
     return [json.loads(line) for line in (folder / "cases.jsonl").read_text().splitlines()]
 
 
@@ -67,7 +71,7 @@ def cases(folder):
 
 
 @pytest.mark.seconds
-def test_a_run_is_reproduced_by_its_settings(here):
+def test_a_run_is_reproduced_by_its_settings(here: Path) -> None:
     given = ("high-energy", "--model", LJ, "--data", "my.xyz", "--dtype", "float64")
     assert run(*given, "--device", "cpu", "--out", "first") == 0
     left = settings(here / "first" / "settings.yaml")
@@ -81,13 +85,13 @@ def test_a_run_is_reproduced_by_its_settings(here):
     assert settings(here / "again" / "settings.yaml") == {**left, "out": "again"}
 
 
-def test_what_was_not_named_is_resolved(here):
+def test_what_was_not_named_is_resolved(here: Path) -> None:
     assert run("--model", LJ, "--data", "my.xyz", "--out", "all", "--device", "cpu") == 0
     assert settings(here / "all" / "settings.yaml")["suites"] == ["high-energy"]
 
 
 @pytest.mark.seconds
-def test_every_command_on_a_folder_leaves_its_settings(here):
+def test_every_command_on_a_folder_leaves_its_settings(here: Path) -> None:
     common = ("high-energy", "--data", "my.xyz", "--device", "cpu", "--out", "both")
     morse = "ase:ase.calculators.morse:MorsePotential"
     for model in (LJ, morse, morse, LJ):
@@ -97,7 +101,7 @@ def test_every_command_on_a_folder_leaves_its_settings(here):
 
 
 @pytest.mark.seconds
-def test_a_relaxation_is_reproduced_by_its_settings(here):
+def test_a_relaxation_is_reproduced_by_its_settings(here: Path) -> None:
     command = ["relax", "my.xyz", "--model", LJ, "--steps", "3", "--device", "cpu"]
     assert main([*command, "--out", "one.xyz"]) == 0
     assert main(["relax", "--config", "one.xyz.work/settings.yaml", "--out", "two.xyz"]) == 0
@@ -105,7 +109,7 @@ def test_a_relaxation_is_reproduced_by_its_settings(here):
 
 
 @pytest.mark.seconds
-def test_what_reads_a_run_leaves_its_settings_too(here):
+def test_what_reads_a_run_leaves_its_settings_too(here: Path) -> None:
     assert (
         run("high-energy", "--model", LJ, "--data", "my.xyz", "--device", "cpu", "--out", "r") == 0
     )
@@ -123,7 +127,7 @@ def test_what_reads_a_run_leaves_its_settings_too(here):
 # ---- what --config takes
 
 
-def test_the_command_line_goes_before_the_file(here):
+def test_the_command_line_goes_before_the_file(here: Path) -> None:
     (here / "s.yaml").write_text("data: my.xyz\nmodel: [nix-1.0]\nout: there\ndtype: float64\n")
     assert run("high-energy", "--config", "s.yaml", "--model", LJ) == 0
     left = settings(here / "there" / "settings.yaml")
@@ -146,7 +150,9 @@ def test_the_command_line_goes_before_the_file(here):
         ("mode: !!python/object/apply:os.getcwd []\n", "tag"),
     ],
 )
-def test_files_that_are_refused(here, capsys, text, words):
+def test_files_that_are_refused(
+    here: Path, capsys: pytest.CaptureFixture[str], text: str, words: str
+) -> None:
     (here / "s.yaml").write_text(text)
     assert run("--config", "s.yaml", "--out", "x") == 2
     said = capsys.readouterr().err
@@ -155,12 +161,12 @@ def test_files_that_are_refused(here, capsys, text, words):
     assert not (here / "x").exists()
 
 
-def test_a_file_that_is_not_there(here, capsys):
+def test_a_file_that_is_not_there(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--config", "none.yaml", "--out", "x") == 2
     assert "none.yaml cannot be read" in capsys.readouterr().err
 
 
-def test_a_flag_in_a_file(here):
+def test_a_flag_in_a_file(here: Path) -> None:
     (here / "s.yaml").write_text(f"model: {LJ}\ncell: true\nsteps: 2\nfiles: my.xyz\nout: o.xyz\n")
     assert main(["relax", "--config", "s.yaml", "--device", "cpu"]) == 0
     left = settings(here / "o.xyz.work" / "settings.yaml")
@@ -171,7 +177,7 @@ def test_a_flag_in_a_file(here):
 
 # ---- every command
 
-VALUES = {
+VALUES: dict[type[Command], dict[str, Any]] = {
     Run: {"suites": ("eos", "phonons"), "ion": "Li", "max-index": 3, "new-model": True},
     Relax: {"fmax": 1e-5, "pressure": -2.5, "optimizer": "lbfgs", "cell": True},
     Suggest: {
@@ -191,7 +197,9 @@ VALUES = {
 
 @pytest.mark.seconds
 @pytest.mark.parametrize("kind", VALUES)
-def test_a_command_comes_back_from_what_it_leaves(here, monkeypatch, kind):
+def test_a_command_comes_back_from_what_it_leaves(
+    here: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Command]
+) -> None:
     values = {
         name: (("x",) if option.is_tuple else "x") if option.default is MISSING else option.default
         # Anew: other tests install methods of their own.
@@ -199,7 +207,12 @@ def test_a_command_comes_back_from_what_it_leaves(here, monkeypatch, kind):
     }
     command = make(kind, {**values, **VALUES[kind]})
     made = []
-    monkeypatch.setattr(kind, "run", lambda self: made.append(self) or 0)
+
+    def run(command: Command) -> int:
+        made.append(command)
+        return 0
+
+    monkeypatch.setattr(kind, "run", run)
     (here / "s.yaml").write_text(settings_text(command), encoding="utf-8")
     program = FINETUNE if kind.name.startswith("umlip-finetune") else BENCH
     assert program.main([kind.name.split()[1], "--config", "s.yaml"]) == 0
@@ -209,22 +222,22 @@ def test_a_command_comes_back_from_what_it_leaves(here, monkeypatch, kind):
         assert options_of(kind)[name].of(again) == value
 
 
-def test_parts_share_what_they_have_in_common(here):
+def test_parts_share_what_they_have_in_common(here: Path) -> None:
     """One density of k-points, for GPAW's inputs and Quantum ESPRESSO's."""
     values = {name: option.default for name, option in options_of(Suggest).items()}
     given = {"structure": "x", "model": ("x",), "out": "x", "kpoint-density": 3.5}
-    command = make(Suggest, {**values, **given})
+    command = as_a(Suggest, make(Suggest, {**values, **given}))
     assert command.gpaw.kpoint_density == command.espresso.kpoint_density == 3.5
 
 
 @pytest.mark.parametrize("kind", COMMANDS, ids=lambda kind: kind.name)
-def test_every_option_says_what_it_is(kind):
+def test_every_option_says_what_it_is(kind: type[Command]) -> None:
     for option in options_of(kind).values():
         own = [mark.help for mark in option.marks if isinstance(mark, Parameter) and mark.help]
         assert option.help or own, option.name
 
 
-def test_defaults_are_those_of_the_python_functions():
+def test_defaults_are_those_of_the_python_functions() -> None:
     """Of those whose modules are too slow for help, so that numbers stand here and there."""
     from umlip_bench.analysis.report.figures import PIXELS_PER_INCH
     from umlip_bench.engine import Relax as Request
@@ -240,5 +253,5 @@ def test_defaults_are_those_of_the_python_functions():
     assert default(Report, "dpi") == PIXELS_PER_INCH
 
 
-def default(kind, name):
+def default(kind: type[Command], name: str) -> Any:
     return options_of(kind)[name].default

@@ -1,12 +1,13 @@
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Mapping
 
 import pytest
 import yaml
 
 from umlip_bench.datasets.cases import Task
-from umlip_bench.datasets.catalogue import card, catalogue, parse_catalogue
+from umlip_bench.datasets.catalogue import DatasetCard, card, catalogue, parse_catalogue
 from umlip_bench.datasets.store import CheckState, DataStore
 from umlip_bench.ground.errors import DataError
 
@@ -25,11 +26,11 @@ ENTRY = {
 FILE = {"path": "a/toy.json", "url": "http://example.org/toy.json"}
 
 
-def parse(*entries):
+def parse(*entries: dict[str, object] | str) -> Mapping[str, DatasetCard]:
     return parse_catalogue(yaml.safe_dump({"datasets": list(entries)}))
 
 
-def test_the_sets():
+def test_the_sets() -> None:
     assert list(catalogue()) == [
         *("mlearn", "monbtaw", "monbtaw-aimd", "phonopy-examples", "mlip-arena-bazro3"),
         *("matcalc-phonon", "matcalc-elasticity", "mattersim-tp", "atomate2-approxneb"),
@@ -39,13 +40,13 @@ def test_the_sets():
     assert [each.id for each in catalogue().values()] == list(catalogue())
 
 
-def test_every_task_has_a_set():
+def test_every_task_has_a_set() -> None:
     tasks = Counter(task for each in catalogue().values() for task in each.tasks)
     assert set(tasks) == set(Task)
 
 
 @pytest.mark.parametrize("id", list(catalogue()))
-def test_every_entry_is_usable(id):
+def test_every_entry_is_usable(id: str) -> None:
     each = catalogue()[id]
     for text in (each.title, each.settings, each.licence, each.citation, each.source):
         assert text == text.strip() != ""
@@ -66,14 +67,14 @@ def test_every_entry_is_usable(id):
             assert file.git_blob_sha1
 
 
-def test_only_the_set_without_published_hash_has_no_size():
+def test_only_the_set_without_published_hash_has_no_size() -> None:
     unknown = [id for id, each in catalogue().items() if each.size is None]
     assert unknown == ["wbm-high-energy-states"]
     assert card("pymatgen-gaas").size == 248906
     assert card(unknown[0]).elements == ()
 
 
-def test_the_manifest_is_that_of_the_card():
+def test_the_manifest_is_that_of_the_card() -> None:
     each = card("mlearn")
     manifest = each.manifest
     assert manifest.id == "mlearn"
@@ -83,12 +84,12 @@ def test_the_manifest_is_that_of_the_card():
     assert manifest.caveats == each.caveats
 
 
-def test_catalogue_is_read_only():
+def test_catalogue_is_read_only() -> None:
     with pytest.raises(TypeError):
-        catalogue()["mine"] = card("mlearn")
+        catalogue()["mine"] = card("mlearn")  # type: ignore[index]
 
 
-def test_ids_are_accepted_in_any_case():
+def test_ids_are_accepted_in_any_case() -> None:
     assert card("MoNbTaW") is card("monbtaw")
 
 
@@ -101,19 +102,19 @@ def test_ids_are_accepted_in_any_case():
         ("", "No id is near"),
     ],
 )
-def test_unknown_id(id, nearest):
+def test_unknown_id(id: str, nearest: str) -> None:
     with pytest.raises(DataError, match=f"No data set is named '{id}'") as caught:
         card(id)
     assert nearest in str(caught.value)
     assert "umlip-bench data list" in str(caught.value)
 
 
-def test_unknown_file():
+def test_unknown_file() -> None:
     with pytest.raises(DataError, match=r"mlearn has no file 'Cu\.json'; it has Li/training\.json"):
         card("mlearn").file("Cu.json")
 
 
-def test_a_good_entry_parses():
+def test_a_good_entry_parses() -> None:
     other = {"path": "b.json", "url": "http://x/b", "optional": True, "instead_of": FILE["path"]}
     toy = parse({**ENTRY, "files": [FILE, other]})["toy"]
     assert toy.elements == ("H", "No")
@@ -155,17 +156,17 @@ def test_a_good_entry_parses():
         ),
     ],
 )
-def test_a_faulty_entry_is_named(entry, message):
+def test_a_faulty_entry_is_named(entry: dict[str, object] | str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         parse(entry)
 
 
-def test_an_id_given_twice_is_an_error():
+def test_an_id_given_twice_is_an_error() -> None:
     with pytest.raises(ValueError, match="entry toy: field 'id': used by an earlier entry"):
         parse(ENTRY, ENTRY)
 
 
-def test_slow_libraries_are_not_imported():
+def test_slow_libraries_are_not_imported() -> None:
     # Without the package's own __init__, which is there to read data.
     code = """
 import sys
@@ -180,7 +181,7 @@ print(*{"torch", "ase", "numpy", "pymatgen"} & set(sys.modules))
 
 
 @pytest.mark.parametrize("id", [id for id, each in catalogue().items() if each.files])
-def test_files_on_this_machine_are_those_of_the_catalogue(id):
+def test_files_on_this_machine_are_those_of_the_catalogue(id: str) -> None:
     each = card(id)
     located = DataStore().locate(each)
     if located is None:

@@ -1,11 +1,14 @@
 """Planted mistakes are found, and sound data passes."""
 
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from ase import units
 
+from tests.support.narrowing import some
 from umlip_bench import datasets
 from umlip_bench.datasets.checks import check_frames
 from umlip_bench.datasets.frame import Frame
@@ -13,17 +16,17 @@ from umlip_bench.datasets.frame import Frame
 FRAMES = datasets.load("pbe-mini").frames
 
 
-def findings(frames):
+def findings(frames: tuple[Frame, ...] | list[Frame]) -> list[Any]:
     return [finding.message for finding in check_frames(frames)]
 
 
-def test_sound_data_passes():
+def test_sound_data_passes() -> None:
     assert findings(FRAMES) == []
 
 
 @pytest.mark.parametrize("factor", [1 / units.GPa, 10 / units.GPa], ids=["GPa", "kbar"])
-def test_stress_in_another_unit(factor):
-    spoilt = [replace(f, stress=factor * f.stress) for f in FRAMES]
+def test_stress_in_another_unit(factor: float) -> None:
+    spoilt = [replace(f, stress=factor * some(f.stress)) for f in FRAMES]
     unit = "GPa" if factor < 1 / units.GPa * 2 else "kbar"
     named = check_frames(spoilt)
     # All materials are named, each once; those with comparable frames with the unit that it is.
@@ -36,7 +39,7 @@ def test_stress_in_another_unit(factor):
     assert "kbar (multiply by 0.000624151), GPa (multiply by 0.00624151)" in guess
 
 
-def scan(sign):
+def scan(sign: int) -> Iterator[Frame]:
     """Silicon at several volumes, with the pressure of a bulk modulus of 90 GPa."""
     frame = next(f for f in FRAMES if f.system == "Si")
     for index, strain in enumerate((-0.03, -0.01, 0.01, 0.03)):
@@ -46,14 +49,14 @@ def scan(sign):
         yield replace(frame, atoms=atoms, stress=stress, index=index)
 
 
-def test_stress_of_the_wrong_sign():
+def test_stress_of_the_wrong_sign() -> None:
     assert findings(list(scan(+1))) == []
     (message,) = findings(list(scan(-1)))
     assert "opposite sign" in message
 
 
 @pytest.mark.seconds
-def test_energies_per_atom():
+def test_energies_per_atom() -> None:
     spoilt = [replace(f, energy=f.energy / len(f.atoms)) for f in FRAMES]
     assert any("per atom" in message for message in findings(spoilt))
     small = next(f for f in FRAMES if f.system == "MgO")
@@ -70,7 +73,7 @@ def test_energies_per_atom():
     assert findings([small, replace(large, energy=2 * small.energy)]) == []
 
 
-def test_forces_that_do_not_sum_to_zero():
+def test_forces_that_do_not_sum_to_zero() -> None:
     frame = FRAMES[5]
     pinned = frame.forces.copy()
     pinned[0] = 0.0
@@ -80,7 +83,7 @@ def test_forces_that_do_not_sum_to_zero():
 
 
 @pytest.mark.seconds
-def test_duplicates_with_and_without_the_same_label():
+def test_duplicates_with_and_without_the_same_label() -> None:
     copy = replace(FRAMES[3], index=99)
     (finding,) = check_frames([*FRAMES, copy])
     assert "1 geometries occur more than once: " in finding.message
@@ -89,7 +92,7 @@ def test_duplicates_with_and_without_the_same_label():
     assert "with different energies" in other.message
 
 
-def test_missing_stress_and_zero_forces():
+def test_missing_stress_and_zero_forces() -> None:
     bare = [replace(f, stress=None) for f in FRAMES[:2]]
     (message,) = findings([*bare, *FRAMES[2:]])
     assert message.startswith(f"2 of {len(FRAMES)} frames have no REF_stress")

@@ -3,25 +3,29 @@
 Labels are of ASE's EMT, whose energies, forces and stresses are derivatives of one another.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from ase import units
+from ase import Atoms, units
 from ase.build import bulk
 from ase.calculators.emt import EMT
 
+from tests.support.narrowing import some
 from umlip_bench import datasets
 from umlip_bench.cli import main
 from umlip_bench.datasets.checks import check_frames
 from umlip_bench.datasets.consistency import faults
 from umlip_bench.datasets.frame import Frame
 
+Mistake = Callable[[list[Frame]], list[Frame]]
+
 SHARED = Path(__file__).parents[3] / "shared" / "inputs" / "xyz_mixed_label_mistakes" / "hi.xyz"
 
 
-def alloy():
+def alloy() -> Atoms:
     atoms = bulk("Cu", cubic=True, a=3.75)
     atoms.symbols[0] = "Au"
     return atoms
@@ -37,7 +41,7 @@ CRYSTALS = {
 SHEAR = np.array([[0.0, 0.02, 0.01], [0.02, 0.0, -0.015], [0.01, -0.015, 0.0]])
 
 
-def frames(name, n=6, start=0, sheared=True):
+def frames(name: str, n: int = 6, start: int = 0, sheared: bool = True) -> list[Frame]:
     """Displaced and strained states of a crystal, with EMT's labels."""
     rng = np.random.default_rng(7)
     found = []
@@ -54,19 +58,19 @@ def frames(name, n=6, start=0, sheared=True):
     return found
 
 
-def each(change):
+def each(change: Callable[[Frame], Frame]) -> Mistake:
     return lambda found: [change(f) for f in found]
 
 
-def times(**factors):
-    def change(f):
+def times(**factors: float) -> Mistake:
+    def change(f: Frame) -> Frame:
         return replace(f, **{key: factor * getattr(f, key) for key, factor in factors.items()})
 
     return each(change)
 
 
-def vasp_order(f):
-    xx, yy, zz, xy, yz, zx = f.stress[[0, 1, 2, 0, 1, 0], [0, 1, 2, 1, 2, 2]]
+def vasp_order(f: Frame) -> Frame:
+    xx, yy, zz, xy, yz, zx = some(f.stress)[[0, 1, 2, 0, 1, 0], [0, 1, 2, 1, 2, 2]]
     # Read as xx yy zz yz xz xy.
     return replace(f, stress=np.array([[xx, zx, yz], [zx, yy, xy], [yz, xy, zz]]))
 
@@ -96,7 +100,7 @@ MISTAKES = {
         "another order of atoms",
     ),
     "virials": (
-        each(lambda f: replace(f, stress=-f.stress * f.atoms.get_volume())),
+        each(lambda f: replace(f, stress=-some(f.stress) * f.atoms.get_volume())),
         "virials in eV (take -virial/volume)",
     ),
 }
@@ -104,7 +108,7 @@ MISTAKES = {
 
 @pytest.mark.seconds
 @pytest.mark.parametrize("name", CRYSTALS)
-def test_sound_labels_have_no_finding(name):
+def test_sound_labels_have_no_finding(name: str) -> None:
     assert faults(frames(name)) == []
     assert faults(frames(name, sheared=False)) == []
 
@@ -112,14 +116,14 @@ def test_sound_labels_have_no_finding(name):
 @pytest.mark.seconds
 @pytest.mark.parametrize("crystal", CRYSTALS)
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_named(mistake, crystal):
+def test_a_mistake_is_named(mistake: str, crystal: str) -> None:
     spoil, words = MISTAKES[mistake]
     found = faults(spoil(frames(crystal)))
     assert [fault.system for fault in found] == [crystal]
     assert words in found[0].message
 
 
-def test_a_mistake_is_named_among_many_sound_materials():
+def test_a_mistake_is_named_among_many_sound_materials() -> None:
     """The median over all materials would hide it."""
     spoil, words = MISTAKES["kbar"]
     everything = [*frames("Cu"), *frames("Pt", start=6), *spoil(frames("Al", start=12))]
@@ -130,13 +134,13 @@ def test_a_mistake_is_named_among_many_sound_materials():
 
 
 @pytest.mark.parametrize("crystal", ["Al", "Ni"])
-def test_energies_per_atom_by_the_work_of_forces(crystal):
+def test_energies_per_atom_by_the_work_of_forces(crystal: str) -> None:
     spoilt = [replace(f, energy=f.energy / len(f.atoms)) for f in frames(crystal)]
     (fault,) = faults(spoilt)
     assert "REF_energy is per atom" in fault.message
 
 
-def displaced(symbol):
+def displaced(symbol: str) -> Frame:
     """One atom of a supercell displaced along an axis: a structure with symmetry, and forces that have it."""
     atoms = bulk(symbol, cubic=True).repeat((2, 1, 1))
     atoms.positions[3] += [0.0, 0.0, 0.1]
@@ -145,7 +149,7 @@ def displaced(symbol):
 
 
 @pytest.mark.parametrize("symbol", ["Cu", "Al", "Pd"])
-def test_forces_of_a_single_frame_have_its_symmetry(symbol):
+def test_forces_of_a_single_frame_have_its_symmetry(symbol: str) -> None:
     frame = displaced(symbol)
     assert faults([frame]) == []
     shifted = replace(frame, forces=np.roll(frame.forces, 1, axis=0))
@@ -154,12 +158,12 @@ def test_forces_of_a_single_frame_have_its_symmetry(symbol):
 
 
 @pytest.mark.seconds
-def test_published_labels_have_no_finding():
+def test_published_labels_have_no_finding() -> None:
     assert faults(datasets.load("pbe-mini").frames) == []
 
 
 @pytest.mark.seconds
-def test_the_command_names_each_mistake(tmp_path, capsys):
+def test_the_command_names_each_mistake(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from umlip_bench.datasets import extxyz
 
     everything = []
@@ -176,7 +180,7 @@ def test_the_command_names_each_mistake(tmp_path, capsys):
 
 
 @pytest.mark.seconds
-def test_the_shared_input_is_named_in_full():
+def test_the_shared_input_is_named_in_full() -> None:
     if not SHARED.exists():
         pytest.skip("the collection of inputs that went wrong is not beside this checkout")
     messages = [f.message for f in check_frames(datasets.load(str(SHARED)).frames)]

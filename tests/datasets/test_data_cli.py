@@ -3,33 +3,35 @@
 import hashlib
 import json
 import os
-import subprocess
-import sys
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
+from tests.support import processes
+from tests.support.narrowing import some
 from umlip_bench.datasets import embedded
 from umlip_bench.datasets.catalogue import card, catalogue
 from umlip_bench.datasets.overview import overview
 from umlip_bench.datasets.store import DataStore
+
+Cli = Callable[..., CompletedProcess[str]]
 
 SMALL = "pymatgen-gaas"
 DEAD_PROXY = "http://127.0.0.1:9"
 
 
 @pytest.fixture
-def cli(tmp_path):
+def cli(tmp_path: Path) -> Cli:
     """Run the command with an empty cache and no way to the network."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("UMLIP_BENCH_")}
     environment |= {"UMLIP_BENCH_CACHE": str(tmp_path / "cache"), "COLUMNS": "200"}
     environment |= {"HTTPS_PROXY": DEAD_PROXY, "https_proxy": DEAD_PROXY, "NO_PROXY": ""}
 
-    def run(*arguments, data=None):
-        command = [sys.executable, "-m", "umlip_bench", "data", *map(str, arguments)]
+    def run(*arguments: object, data: Path | None = None) -> CompletedProcess[str]:
         more = {} if data is None else {"UMLIP_BENCH_DATA": str(data)}
-        done = subprocess.run(
-            command, env=environment | more, capture_output=True, text=True, timeout=300
-        )
+        done = processes.run("data", *arguments, environment=environment | more)
         assert "Traceback" not in done.stderr, done.stderr
         return done
 
@@ -37,7 +39,7 @@ def cli(tmp_path):
 
 
 @pytest.fixture
-def gaas():
+def gaas() -> Path:
     """The folder above a published set that is on this machine."""
     located = DataStore().locate(card(SMALL))
     if located is None:
@@ -48,14 +50,14 @@ def gaas():
     return located.folder.parent
 
 
-def refused(done):
+def refused(done: CompletedProcess[str]) -> str:
     assert done.returncode == 2
     return done.stderr
 
 
 @pytest.mark.seconds
 @pytest.mark.parametrize("command", [[], ["list"], ["fetch"], ["verify"], ["show"]])
-def test_every_help_has_an_example(cli, command):
+def test_every_help_has_an_example(cli: Cli, command: list[str]) -> None:
     done = cli(*command, "--help")
     assert done.returncode == 0
     examples = done.stdout.split("examples:")[1]
@@ -63,7 +65,7 @@ def test_every_help_has_an_example(cli, command):
 
 
 @pytest.mark.seconds
-def test_list(cli):
+def test_list(cli: Cli) -> None:
     done = cli("list")
     assert done.returncode == 0
     for id in (*embedded.names(), *catalogue()):
@@ -77,7 +79,7 @@ def test_list(cli):
 
 
 @pytest.mark.seconds
-def test_list_as_json(cli):
+def test_list_as_json(cli: Cli) -> None:
     entries = {entry["id"]: entry for entry in json.loads(cli("list", "--json").stdout)}
     assert list(entries) == [*embedded.names(), *catalogue()]
     mini = entries["pbe-mini"]
@@ -92,10 +94,11 @@ def test_list_as_json(cli):
 
 
 @pytest.mark.seconds
-def test_show(cli):
+def test_show(cli: Cli) -> None:
     done = cli("show", "mlearn")
     assert done.returncode == 0
-    for text in (card("mlearn").citation, card("mlearn").commit, "discard its surface energies"):
+    mlearn = card("mlearn")
+    for text in (mlearn.citation, some(mlearn.commit), "discard its surface energies"):
         assert text in done.stdout
     assert "missing" in done.stdout
     assert "not here, optional" in done.stdout
@@ -103,7 +106,7 @@ def test_show(cli):
 
 
 @pytest.mark.seconds
-def test_show_of_what_is_here(cli):
+def test_show_of_what_is_here(cli: Cli) -> None:
     text = cli("show", "pbe-mini").stdout
     assert "structures with each element: Mg " in text
     assert "|force| on an atom (eV/Å)" in text
@@ -111,7 +114,7 @@ def test_show_of_what_is_here(cli):
 
 
 @pytest.mark.seconds
-def test_show_of_a_file(cli, tmp_path):
+def test_show_of_a_file(cli: Cli, tmp_path: Path) -> None:
     path = tmp_path / "mine.xyz"
     assert cli("export", "pbe-mini", path, "--material", "SiC").returncode == 0
     text = cli("show", path).stdout
@@ -121,13 +124,13 @@ def test_show_of_a_file(cli, tmp_path):
 
 
 @pytest.mark.seconds
-def test_show_counts_the_cases_of_what_is_here(cli, gaas):
+def test_show_counts_the_cases_of_what_is_here(cli: Cli, gaas: Path) -> None:
     assert "defects: 8" in cli("show", SMALL, data=gaas).stdout
     assert "defects: 8" not in cli("show", SMALL).stdout
 
 
 @pytest.mark.seconds
-def test_unknown_names(cli):
+def test_unknown_names(cli: Cli) -> None:
     assert "Nearest ids: mlearn" in refused(cli("show", "mlern"))
     assert "Nearest ids: mlearn" in refused(cli("verify", "mlern"))
     assert "'eos-elastic' is no task; allowed: high-energy" in refused(
@@ -137,12 +140,12 @@ def test_unknown_names(cli):
 
 @pytest.mark.seconds
 @pytest.mark.parametrize("arguments", [[], ["mlearn", "--all"], ["--all", "--task", "eos"]])
-def test_fetch_needs_one_choice(cli, arguments):
+def test_fetch_needs_one_choice(cli: Cli, arguments: list[str]) -> None:
     assert "ids, or --task TASK, or --all" in refused(cli("fetch", *arguments))
 
 
 @pytest.mark.seconds
-def test_fetch_of_a_file_needs_its_set(cli):
+def test_fetch_of_a_file_needs_its_set(cli: Cli) -> None:
     message = refused(cli("fetch", "--task", "eos", "--file", "a.json"))
     assert "--file a.json needs exactly one ID" in message
     message = refused(cli("fetch", SMALL, "--file", "a.json"))
@@ -150,7 +153,7 @@ def test_fetch_of_a_file_needs_its_set(cli):
 
 
 @pytest.mark.seconds
-def test_fetch_offline(cli):
+def test_fetch_offline(cli: Cli) -> None:
     done = cli("fetch", "pbe-mini", SMALL, "pymatgen-wulff")
     message = refused(done)
     assert "pbe-mini: comes with an installed package" in done.stdout
@@ -158,12 +161,12 @@ def test_fetch_offline(cli):
         (file,) = card(id).files
         assert f"{id}: 1 file is not on this machine" in message
         assert file.url in message
-        assert file.sha256 in message
+        assert some(file.sha256) in message
         assert f"$UMLIP_BENCH_DATA/{id}/" in message
 
 
 @pytest.mark.seconds
-def test_fetch_by_task_finds_what_is_here(cli, gaas):
+def test_fetch_by_task_finds_what_is_here(cli: Cli, gaas: Path) -> None:
     done = cli("fetch", "--task", "defects", data=gaas)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == (
@@ -172,7 +175,7 @@ def test_fetch_by_task_finds_what_is_here(cli, gaas):
 
 
 @pytest.mark.seconds
-def test_verify(cli, tmp_path):
+def test_verify(cli: Cli, tmp_path: Path) -> None:
     done = cli("verify")
     assert done.returncode == 0
     assert done.stdout == (
@@ -195,6 +198,6 @@ def test_verify(cli, tmp_path):
 
 
 @pytest.mark.seconds
-def test_verify_of_a_published_set(cli, gaas):
+def test_verify_of_a_published_set(cli: Cli, gaas: Path) -> None:
     done = cli("verify", SMALL, data=gaas)
     assert (done.returncode, done.stdout) == (0, f"{SMALL}: 1 ok\n")

@@ -11,17 +11,18 @@ from ase.formula import Formula
 
 from umlip_bench import datasets
 from umlip_bench.datasets import embedded
+from umlip_bench.datasets.dataset import Dataset
 from umlip_bench.ground.errors import DataError
 
 FOLDER = files("umlip_bench.datasets") / "pbe_mini"
 
 
 @pytest.fixture(scope="module")
-def dataset():
+def dataset() -> Dataset:
     return datasets.load("pbe-mini")
 
 
-def test_the_counts_are_those_of_the_readme(dataset):
+def test_the_counts_are_those_of_the_readme(dataset: Dataset) -> None:
     readme = (FOLDER / "README.md").read_text(encoding="utf-8")
     table = re.findall(r"^\| ([\w, ]+) \| (\d+) \|$", readme, flags=re.MULTILINE)
     expected = {name: int(count) for names, count in table for name in names.split(", ")}
@@ -31,7 +32,7 @@ def test_the_counts_are_those_of_the_readme(dataset):
     assert len(dataset.frames) == sum(expected.values()) == 75
 
 
-def test_every_frame_is_usable(dataset):
+def test_every_frame_is_usable(dataset: Dataset) -> None:
     for frame in dataset.frames:
         assert Formula(frame.system).count() == Formula(frame.composition).count()
         assert frame.atoms.pbc.all()
@@ -42,12 +43,12 @@ def test_every_frame_is_usable(dataset):
         assert np.abs(frame.forces.sum(axis=0)).max() < 0.05 * len(frame.atoms)
 
 
-def test_the_states_are_far_from_equilibrium(dataset):
+def test_the_states_are_far_from_equilibrium(dataset: Dataset) -> None:
     largest = [np.linalg.norm(frame.forces, axis=1).max() for frame in dataset.frames]
     assert np.median(largest) > 0.5
 
 
-def test_the_level_of_theory_is_stated(dataset):
+def test_the_level_of_theory_is_stated(dataset: Dataset) -> None:
     manifest = dataset.manifest
     assert manifest.id == "pbe-mini"
     assert manifest.level_of_theory.functional == "PBE"
@@ -57,7 +58,9 @@ def test_the_level_of_theory_is_stated(dataset):
 
 
 @pytest.mark.parametrize("file", ["pbe_mini.xyz", "eos.xyz"])
-def test_a_corrupted_copy_is_refused(tmp_path, monkeypatch, dataset, file):
+def test_a_corrupted_copy_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dataset: Dataset, file: str
+) -> None:
     shutil.copytree(Path(str(FOLDER)), tmp_path / "pbe_mini")
     monkeypatch.setattr(embedded, "files", lambda package: tmp_path)
     assert datasets.load("pbe-mini").sha256 == dataset.sha256
@@ -71,7 +74,7 @@ def test_a_corrupted_copy_is_refused(tmp_path, monkeypatch, dataset, file):
         datasets.load("pbe-mini")
 
 
-def test_the_hash_is_that_of_all_files(dataset):
+def test_the_hash_is_that_of_all_files(dataset: Dataset) -> None:
     """As ``sha256sum`` of the files, piped into ``sha256sum``, gives it."""
     names = list(yaml.safe_load((FOLDER / "manifest.yaml").read_text(encoding="utf-8"))["files"])
     lines = [

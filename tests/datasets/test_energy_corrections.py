@@ -27,11 +27,11 @@ def box(atoms: Atoms) -> Atoms:
     ],
     ids=["MgO", "4 MgO", "NaCl", "LiF", "Si", "O2"],
 )
-def test_published_values(atoms, correction):
+def test_published_values(atoms: Atoms, correction: float) -> None:
     assert mp2020_correction(atoms) == pytest.approx(correction, abs=1e-3)
 
 
-def test_transition_metal_oxides_carry_the_plus_u_shift_as_well():
+def test_transition_metal_oxides_carry_the_plus_u_shift_as_well() -> None:
     assert mp2020_correction(bulk("NiO", "rocksalt", a=4.2)) == pytest.approx(
         -0.687 - 2.541, abs=2e-3
     )
@@ -40,7 +40,7 @@ def test_transition_metal_oxides_carry_the_plus_u_shift_as_well():
     assert sulphide == pytest.approx(-0.503, abs=2e-3)
 
 
-def test_it_cancels_within_one_composition():
+def test_it_cancels_within_one_composition() -> None:
     strained = bulk("MgO", "rocksalt", a=4.4)
     assert mp2020_correction(strained) == mp2020_correction(bulk("MgO", "rocksalt", a=4.21))
 
@@ -53,7 +53,7 @@ def split_interstitial(host: Atoms) -> Atoms:
     return atoms
 
 
-def test_a_defect_does_not_change_the_class_of_the_whole_crystal():
+def test_a_defect_does_not_change_the_class_of_the_whole_crystal() -> None:
     """One anion more is one correction more: not 32 peroxides, as the scheme itself would have it."""
     host = bulk("MgO", "rocksalt", a=4.21, cubic=True).repeat(2)
     with_dumbbell = split_interstitial(host)
@@ -63,7 +63,7 @@ def test_a_defect_does_not_change_the_class_of_the_whole_crystal():
     assert as_host == pytest.approx(-0.687, abs=1e-3)
 
 
-def test_a_missing_cation_leaves_the_anions_in_their_class():
+def test_a_missing_cation_leaves_the_anions_in_their_class() -> None:
     sites = [(0.5, 0.5, 0), (0.5, 0.5, 0.5), (0, 0, 0)]
     unit = crystal(["Li", "O", "Cl"], sites, spacegroup=221, cellpar=[3.91] * 3 + [90] * 3)
     host = unit.repeat(2)
@@ -75,7 +75,7 @@ def test_a_missing_cation_leaves_the_anions_in_their_class():
     assert mp2020_correction(vacancy) - mp2020_correction(host) > 4.0
 
 
-def test_an_element_that_the_crystal_lacks_is_in_its_own_class():
+def test_an_element_that_the_crystal_lacks_is_in_its_own_class() -> None:
     host = bulk("MgO", "rocksalt", a=4.21, cubic=True)
     doped = host.copy()
     doped.symbols[next(k for k, symbol in enumerate(host.symbols) if symbol == "O")] = "F"

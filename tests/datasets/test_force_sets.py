@@ -1,7 +1,9 @@
 """Force sets that were computed with EMT and are measured with EMT: what is read right has ratios of one."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import phonopy
@@ -15,14 +17,19 @@ from phonopy import Phonopy
 from phonopy.file_IO import write_FORCE_SETS
 from phonopy.structure.atoms import PhonopyAtoms
 
+from tests.support.narrowing import as_a, each_as_a, some
 from umlip_bench import datasets
 from umlip_bench.benchmarks import load_suite
 from umlip_bench.benchmarks.phonons.crystal import Crystal
 from umlip_bench.benchmarks.phonons.measure import PhononMeasurement
 from umlip_bench.benchmarks.suite import Mode
 from umlip_bench.cli import main
+from umlip_bench.datasets.cases import PhononCase
 from umlip_bench.ground.errors import DataError, StructureError
 from umlip_bench.ground.identity import identity
+
+Change = Callable[[Phonopy, np.ndarray], np.ndarray]
+"""What is made of forces before they are written."""
 
 A = 3.708111770837315
 INPUTS = Path(__file__).resolve().parents[3] / "shared" / "inputs"
@@ -31,33 +38,33 @@ LAYERED = np.array([[0, 0, 0], [0.5, 0.5, 0.5]])
 TWOS = np.diag([2, 2, 2])
 
 
-def auCu3(coordinates=IDEAL):
+def auCu3(coordinates: np.ndarray = IDEAL) -> Atoms:
     return Atoms("AuCu3", cell=[A] * 3, scaled_positions=coordinates, pbc=True)
 
 
-def layered(coordinates=LAYERED):
+def layered(coordinates: np.ndarray = LAYERED) -> Atoms:
     return Atoms("CuAu", cell=[2.8, 2.8, 3.66], scaled_positions=coordinates, pbc=True)
 
 
-def emt_forces(image):
+def emt_forces(image: Atoms) -> np.ndarray:
     atoms = Atoms(image.symbols, cell=image.cell, positions=image.positions, pbc=True)
     atoms.calc = EMT()
     return atoms.get_forces()
 
 
 def made(
-    folder,
-    atoms,
-    coordinates,
-    matrix=TWOS,
+    folder: Path,
+    atoms: Atoms,
+    coordinates: np.ndarray,
+    matrix: np.ndarray = TWOS,
     *,
-    primitive="P",
-    symprec=1e-5,
-    masses=None,
-    random=None,
-    change=None,
-    smith=False,
-):
+    primitive: str = "P",
+    symprec: float = 1e-5,
+    masses: list[float] | None = None,
+    random: int | None = None,
+    change: Change | None = None,
+    smith: bool = False,
+) -> Phonopy:
     """A folder as phonopy and EMT leave it; `change` is made to the forces before they are written."""
     cell = PhonopyAtoms(
         numbers=atoms.numbers,
@@ -86,7 +93,7 @@ def made(
     return phonon
 
 
-def repeated(phonon, forces):
+def repeated(phonon: Phonopy, forces: np.ndarray) -> np.ndarray:
     """Forces in the order of ASE's repeated cell."""
     atoms = Atoms(
         phonon.unitcell.symbols,
@@ -100,17 +107,20 @@ def repeated(phonon, forces):
     return forces[:, np.linalg.norm(away, axis=-1).argmin(axis=1)]
 
 
-def reference(folder):
+def reference(folder: Path) -> tuple[PhononMeasurement, Crystal, np.ndarray, np.ndarray]:
     """DFT's force constants and highest frequency, as a run takes them."""
-    (case,) = load_suite("phonons").cases(datasets.load(str(folder)), Mode.FULL)
+    (found,) = load_suite("phonons").cases(datasets.load(str(folder)), Mode.FULL)
+    case = as_a(PhononMeasurement, found)
     crystal = case.crystal()
-    constants = crystal.force_constants(case.displacements, case.forces)
+    assert case.displacements is not None
+    constants = crystal.force_constants(case.displacements, some(case.forces))
     points = crystal.commensurate()
     return case, crystal, constants, crystal.frequencies(constants, points)
 
 
-def models(case, crystal):
+def models(case: PhononMeasurement, crystal: Crystal) -> np.ndarray:
     """EMT's force constants at the same geometry."""
+    assert case.displacements is not None
     cells = crystal.displaced(case.displacements)
     forces = []
     for cell in cells:
@@ -119,7 +129,7 @@ def models(case, crystal):
     return crystal.force_constants(case.displacements, np.array(forces))
 
 
-def phonopys(folder, points, symprec=1e-5, **options):
+def phonopys(folder: Path, points: np.ndarray, symprec: float = 1e-5, **options: str) -> np.ndarray:
     """The same frequencies by phonopy alone."""
     phonon = phonopy.load(
         folder / "phonopy_disp.yaml",
@@ -133,22 +143,22 @@ def phonopys(folder, points, symprec=1e-5, **options):
 
 
 COORDINATES = {
-    "at -1e-14": (auCu3(), np.add(IDEAL, [[0, 0, -1e-14], [0] * 3, [0] * 3, [0] * 3])),
-    "at 1.0": (auCu3(), np.add(IDEAL, [[0, 0, 1.0], [1.0, 0, 0], [0] * 3, [0] * 3])),
+    "at -1e-14": (auCu3(), np.add(IDEAL, np.array([[0, 0, -1e-14], [0] * 3, [0] * 3, [0] * 3]))),
+    "at 1.0": (auCu3(), np.add(IDEAL, np.array([[0, 0, 1.0], [1.0, 0, 0], [0] * 3, [0] * 3]))),
     "at 0.9999999999999999": (
         auCu3(),
-        np.add(IDEAL, [[1 - 1e-16, 0, 0], [0] * 3, [0, 1, 0], [0] * 3]),
+        np.add(IDEAL, np.array([[1 - 1e-16, 0, 0], [0] * 3, [0, 1, 0], [0] * 3])),
     ),
     "relaxed": (auCu3(), (IDEAL - 2e-16) % 1.0),
-    "at -1/2": (layered(), np.add(LAYERED, [[0, 0, 0], [-1, 0, 0]])),
-    "far away": (layered(), np.add(LAYERED, [[3, 0, -2], [-1, 5, 0]])),
+    "at -1/2": (layered(), np.add(LAYERED, np.array([[0, 0, 0], [-1, 0, 0]]))),
+    "far away": (layered(), np.add(LAYERED, np.array([[3, 0, -2], [-1, 5, 0]]))),
     "shifted origin": (auCu3(), IDEAL - 0.13),
 }
 
 
 @pytest.mark.seconds
 @pytest.mark.parametrize("name", COORDINATES)
-def test_coordinates_are_never_wrapped(tmp_path, name):
+def test_coordinates_are_never_wrapped(tmp_path: Path, name: str) -> None:
     atoms, coordinates = COORDINATES[name]
     made(tmp_path, atoms, coordinates)
     case, crystal, constants, frequencies = reference(tmp_path)
@@ -160,7 +170,7 @@ def test_coordinates_are_never_wrapped(tmp_path, name):
 MATRICES = {
     "skewed": (
         auCu3(),
-        np.add(IDEAL, [[0] * 3, [0] * 3, [-1, 0, 0], [0] * 3]),
+        np.add(IDEAL, np.array([[0] * 3, [0] * 3, [-1, 0, 0], [0] * 3])),
         [[-1, 1, 1], [1, -1, 1], [1, 1, -1]],
     ),
     "sheared": (layered(), LAYERED - [[0, 0, 1], [0, 0, 0]], [[2, 1, 0], [0, 3, 0], [0, 0, 2]]),
@@ -171,7 +181,7 @@ MATRICES = {
 @pytest.mark.seconds
 @pytest.mark.parametrize("smith", [False, True])
 @pytest.mark.parametrize("name", MATRICES)
-def test_supercells_that_are_not_cubes(tmp_path, name, smith):
+def test_supercells_that_are_not_cubes(tmp_path: Path, name: str, smith: bool) -> None:
     """Both of phonopy's orders; that by Smith's normal form is its own for large supercells."""
     atoms, coordinates, matrix = MATRICES[name]
     made(tmp_path, atoms, coordinates, np.array(matrix), smith=smith)
@@ -185,7 +195,7 @@ def test_supercells_that_are_not_cubes(tmp_path, name, smith):
 
 
 @pytest.mark.seconds
-def test_a_conventional_cell_and_its_primitive_cell(tmp_path):
+def test_a_conventional_cell_and_its_primitive_cell(tmp_path: Path) -> None:
     cell = bulk("Cu", "fcc", a=3.6, cubic=True)
     for name, shift in (("here", 0.0), ("there", -0.3), ("below", -1e-13)):
         made(tmp_path / name, cell, cell.get_scaled_positions() + shift, primitive="F")
@@ -197,19 +207,19 @@ def test_a_conventional_cell_and_its_primitive_cell(tmp_path):
 
 
 @pytest.mark.seconds
-def test_another_supercell_in_the_file_is_refused(tmp_path):
+def test_another_supercell_in_the_file_is_refused(tmp_path: Path) -> None:
     """Two atoms exchanged, atoms of another place, another lattice, other elements."""
 
-    def exchanged(points, lattice):
+    def exchanged(points: list[dict[str, Any]], lattice: list[list[float]]) -> None:
         points[1], points[2] = points[2], points[1]
 
-    def moved(points, lattice):
+    def moved(points: list[dict[str, Any]], lattice: list[list[float]]) -> None:
         points[3]["coordinates"][0] += 0.01
 
-    def stretched(points, lattice):
+    def stretched(points: list[dict[str, Any]], lattice: list[list[float]]) -> None:
         lattice[0][0] *= 1.01
 
-    def other(points, lattice):
+    def other(points: list[dict[str, Any]], lattice: list[list[float]]) -> None:
         points[0]["symbol"] = "Cu"
 
     for number, change in enumerate((exchanged, moved, stretched, other)):
@@ -222,20 +232,20 @@ def test_another_supercell_in_the_file_is_refused(tmp_path):
             datasets.load(str(folder))
 
 
-def shuffled(seed):
-    def change(phonon, forces):
+def shuffled(seed: int) -> Change:
+    def change(phonon: Phonopy, forces: np.ndarray) -> np.ndarray:
         return forces[:, np.random.default_rng(seed).permutation(forces.shape[1])]
 
     return change
 
 
-def displaced_exchanged(phonon, forces):
+def displaced_exchanged(phonon: Phonopy, forces: np.ndarray) -> np.ndarray:
     order = np.arange(forces.shape[1])
     order[[0, 1]] = order[[1, 0]]
     return forces[:, order]
 
 
-def others_exchanged(phonon, forces):
+def others_exchanged(phonon: Phonopy, forces: np.ndarray) -> np.ndarray:
     """Of the atoms that are never displaced, one near to the first and one far from it."""
     far = np.linalg.norm(forces[0], axis=1)
     far[[each["number"] for each in phonon.dataset["first_atoms"]]] = np.nan
@@ -261,33 +271,35 @@ WRONG = {
 @pytest.mark.seconds
 @pytest.mark.parametrize("name", WRONG)
 @pytest.mark.parametrize("crystal", ["AuCu3", "Cu"])
-def test_forces_in_another_order_are_refused(tmp_path, name, crystal):
+def test_forces_in_another_order_are_refused(tmp_path: Path, name: str, crystal: str) -> None:
     atoms = auCu3() if crystal == "AuCu3" else bulk("Cu", "fcc", a=3.6, cubic=True)
     made(tmp_path / "x", atoms, atoms.get_scaled_positions(), change=WRONG[name])
     with pytest.raises(
         DataError, match=r"(?s)not look to be in the order.*eV/Å|.* %.*--trust-order"
     ):
         datasets.load(str(tmp_path))
-    (case,) = datasets.load(str(tmp_path), trust_order=True).of_task("phonons")
+    (case,) = each_as_a(
+        PhononCase, datasets.load(str(tmp_path), trust_order=True).of_task("phonons")
+    )
     assert "trusted" in case.notes[-1]
 
 
 @pytest.mark.seconds
 @pytest.mark.parametrize("residual", [0.02, 0.2, 2.0])
-def test_forces_at_rest_are_no_reason_to_refuse(tmp_path, residual):
+def test_forces_at_rest_are_no_reason_to_refuse(tmp_path: Path, residual: float) -> None:
     """A constant on each kind of atom, some larger than all that the displacement does."""
 
-    def change(phonon, forces):
+    def change(phonon: Phonopy, forces: np.ndarray) -> np.ndarray:
         at_rest = np.where(np.array(phonon.supercell.symbols) == "Au", 3, -1)
         return forces + residual * at_rest[None, :, None] * np.array([1.0, -0.5, 0.2])
 
     made(tmp_path, auCu3(), IDEAL, change=change)
-    (case,) = datasets.load(str(tmp_path)).of_task("phonons")
+    (case,) = each_as_a(PhononCase, datasets.load(str(tmp_path)).of_task("phonons"))
     assert "act on atoms at rest" in case.notes[0]
 
 
 @pytest.mark.seconds
-def test_units_that_are_not_those_of_the_code_are_refused(tmp_path):
+def test_units_that_are_not_those_of_the_code_are_refused(tmp_path: Path) -> None:
     for what, unit in (("force", "hartree/au"), ("force", "Ry/au"), ("length", "au")):
         made(tmp_path, auCu3(), IDEAL)
         content = yaml.safe_load((tmp_path / "phonopy_disp.yaml").read_text())
@@ -299,7 +311,7 @@ def test_units_that_are_not_those_of_the_code_are_refused(tmp_path):
 
 @pytest.mark.seconds
 @pytest.mark.parametrize("symprec", [1e-3, 1e-2])
-def test_the_tolerance_of_the_file_counts(tmp_path, symprec):
+def test_the_tolerance_of_the_file_counts(tmp_path: Path, symprec: float) -> None:
     """Of a cell that misses its symmetry by a tenth of the tolerance."""
     off = np.random.default_rng(3).uniform(-0.1, 0.1, size=(4, 3)) * symprec / A
     phonon = made(tmp_path, auCu3(), IDEAL + off, symprec=symprec)
@@ -312,7 +324,7 @@ def test_the_tolerance_of_the_file_counts(tmp_path, symprec):
 
 
 @pytest.mark.seconds
-def test_isotopes_of_the_file_count(tmp_path):
+def test_isotopes_of_the_file_count(tmp_path: Path) -> None:
     """Copper of mass 65, gold of 200; masses that are merely phonopy's defaults change nothing."""
     for name, masses in (
         ("natural", None),
@@ -332,7 +344,7 @@ def test_isotopes_of_the_file_count(tmp_path):
 
 
 @pytest.mark.seconds
-def test_isotopes_on_some_sites_lower_the_symmetry():
+def test_isotopes_on_some_sites_lower_the_symmetry() -> None:
     """One atom of four in fcc copper is heavier: no primitive cell makes one of them and the others."""
     cell = bulk("Cu", "fcc", a=3.6, cubic=True)
     cell.set_masses([70.0, 60.0, 60.0, 60.0])
@@ -347,30 +359,32 @@ def test_isotopes_on_some_sites_lower_the_symmetry():
 
 
 @pytest.mark.seconds
-def test_masses_of_a_structure_count():
-    for masses in ([70.0], [63.546], [1.0]):
+def test_masses_of_a_structure_count() -> None:
+    def highest(masses: list[float] | None) -> float:
         cell = bulk("Cu", "fcc", a=3.6)
         cell.set_masses(masses)
-        for atoms in (cell, bulk("Cu", "fcc", a=3.6)):
-            crystal = PhononMeasurement("Cu", atoms).crystal()
-            displacements = crystal.displacements()
-            forces = np.array([emt_forces(each) for each in crystal.displaced(displacements)])
-            constants = crystal.force_constants(displacements, forces)
-            highest = crystal.frequencies(constants, crystal.commensurate()).max()
-            if atoms is cell:
-                of_isotope = highest
-        assert of_isotope / highest == pytest.approx(
-            np.sqrt(atomic_masses[29] / masses[0]), rel=1e-9
-        )
+        crystal = PhononMeasurement("Cu", cell).crystal()
+        displacements = crystal.displacements()
+        forces = np.array([emt_forces(each) for each in crystal.displaced(displacements)])
+        constants = crystal.force_constants(displacements, forces)
+        return crystal.frequencies(constants, crystal.commensurate()).max()
+
+    natural = highest(None)
+    for mass in (70.0, 63.546, 1.0):
+        expected = np.sqrt(atomic_masses[29] / mass)
+        assert highest([mass]) / natural == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.seconds
 @pytest.mark.parametrize("count", [2, 4])
 @pytest.mark.parametrize("crystal", ["AuCu3", "wrapped", "layered"])
-def test_random_displacements_are_read(tmp_path, crystal, count):
+def test_random_displacements_are_read(tmp_path: Path, crystal: str, count: int) -> None:
     atoms, coordinates = {
         "AuCu3": (auCu3(), IDEAL),
-        "wrapped": (auCu3(), np.add(IDEAL, [[0, 0, -1e-14], [1, 0, 0], [0] * 3, [0] * 3])),
+        "wrapped": (
+            auCu3(),
+            np.add(IDEAL, np.array([[0, 0, -1e-14], [1, 0, 0], [0] * 3, [0] * 3])),
+        ),
         "layered": (layered(), LAYERED),
     }[crystal]
     made(tmp_path, atoms, coordinates, random=count)
@@ -381,7 +395,7 @@ def test_random_displacements_are_read(tmp_path, crystal, count):
 
 
 @pytest.mark.seconds
-def test_random_displacements_in_another_order_are_refused(tmp_path):
+def test_random_displacements_in_another_order_are_refused(tmp_path: Path) -> None:
     for number, change in enumerate(
         (WRONG["shuffled"], WRONG["reversed"], WRONG["wrong sign"], WRONG["rolled"])
     ):
@@ -403,7 +417,9 @@ COMMAND = ["run", "phonons", "--model", "ase:ase.calculators.emt:EMT", "--device
 
 
 @pytest.mark.seconds
-def test_a_failing_case_leaves_the_others_standing(tmp_path, capsys):
+def test_a_failing_case_leaves_the_others_standing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A set that phonopy cannot solve is counted, one that is refused is named; a third is measured."""
     data = tmp_path / "data"
     made(data / "good", layered(), LAYERED)
@@ -427,7 +443,7 @@ def test_a_failing_case_leaves_the_others_standing(tmp_path, capsys):
 
 
 @pytest.mark.seconds
-def test_trust_order_goes_on(tmp_path, capsys):
+def test_trust_order_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made(tmp_path / "x", auCu3(), IDEAL, change=repeated)
     command = [*COMMAND, "--data", str(tmp_path / "x"), "--out", str(tmp_path / "run")]
     assert main(command) == 2
@@ -447,7 +463,7 @@ GIVEN = {
 
 @pytest.mark.seconds
 @pytest.mark.parametrize("name", GIVEN)
-def test_force_sets_that_went_wrong(tmp_path, name):
+def test_force_sets_that_went_wrong(tmp_path: Path, name: str) -> None:
     folder = INPUTS / name
     if not folder.is_dir():
         pytest.skip(f"{folder} is not here")
@@ -462,7 +478,7 @@ def test_force_sets_that_went_wrong(tmp_path, name):
         assert metrics["fixed_reference_highest"] == pytest.approx(GIVEN[name], abs=6e-3)
 
 
-def test_forces_in_another_order_that_went_wrong():
+def test_forces_in_another_order_that_went_wrong() -> None:
     folder = INPUTS / "phonopy_other_atom_order"
     if not folder.is_dir():
         pytest.skip(f"{folder} is not here")
@@ -470,10 +486,10 @@ def test_forces_in_another_order_that_went_wrong():
         datasets.load(str(folder))
 
 
-def at_rest(amplitude):
+def at_rest(amplitude: float) -> Change:
     """Forces that are there without displacement, the same on each image of an atom."""
 
-    def change(phonon, forces):
+    def change(phonon: Phonopy, forces: np.ndarray) -> np.ndarray:
         atoms = Atoms(
             phonon.unitcell.symbols,
             cell=phonon.unitcell.cell,
@@ -486,7 +502,7 @@ def at_rest(amplitude):
     return change
 
 
-def ratios(folder, out, model=COMMAND[3]):
+def ratios(folder: Path, out: Path, model: str = COMMAND[3]) -> dict[str, float]:
     """What a run says of a folder, with EMT on both sides."""
     command = ["run", "phonons", "--model", model, "--device", "cpu"]
     assert main([*command, "--data", str(folder), "--out", str(out)]) == 0
@@ -512,7 +528,9 @@ ASYMMETRIC = {
 @pytest.mark.seconds
 @pytest.mark.parametrize("taken_off", [False, True])
 @pytest.mark.parametrize("name", ASYMMETRIC)
-def test_forces_of_a_cell_that_misses_its_symmetry(tmp_path, name, taken_off):
+def test_forces_of_a_cell_that_misses_its_symmetry(
+    tmp_path: Path, name: str, taken_off: bool
+) -> None:
     """Forces at rest are in both sides' force constants, or (``phonopy --fz``) in neither's."""
     atoms, ideal, off, matrix, symprec = ASYMMETRIC[name]
     change = at_rest(-1) if taken_off else None
@@ -525,19 +543,19 @@ def test_forces_of_a_cell_that_misses_its_symmetry(tmp_path, name, taken_off):
 
 @pytest.mark.seconds
 @pytest.mark.parametrize("amplitude", [1.0, 0.0])
-def test_forces_at_rest_of_random_displacements(tmp_path, amplitude):
+def test_forces_at_rest_of_random_displacements(tmp_path: Path, amplitude: float) -> None:
     """A cell that is not at rest: two atoms of copper are 0.1 Å out of their plane."""
-    off = np.add(IDEAL, [[0, 0, 0], [0, 0, 0.03], [0, 0, 0.03], [0, 0, 0]])
+    off = np.add(IDEAL, np.array([[0, 0, 0], [0, 0, 0.03], [0, 0, 0.03], [0, 0, 0]]))
     made(tmp_path / "x", auCu3(), off, random=6, change=at_rest(amplitude - 1))
     metrics = ratios(tmp_path / "x", tmp_path / "run")
     assert metrics["fixed_max_ratio"] == pytest.approx(1, abs=1e-4)
     assert metrics["fixed_force_constant_slope"] == pytest.approx(1, abs=1e-4)
 
 
-def two_exchanged(first, second):
+def two_exchanged(first: int, second: int) -> Change:
     """Forces of two atoms of one element, which a supercell numbers from 0."""
 
-    def change(phonon, forces):
+    def change(phonon: Phonopy, forces: np.ndarray) -> np.ndarray:
         order = np.arange(forces.shape[1])
         order[[first, second]] = order[[second, first]]
         return forces[:, order]
@@ -559,18 +577,22 @@ LOW = np.array([[0.02, 0.03, 0.01], [0.51, 0.48, 0.03], [0.47, 0.02, 0.53], [-0.
         (LOW, 40, (9, 30), "of the forces unexplained"),
     ],
 )
-def test_two_exchanged_atoms_of_random_displacements(tmp_path, coordinates, random, pair, said):
+def test_two_exchanged_atoms_of_random_displacements(
+    tmp_path: Path, coordinates: np.ndarray, random: int, pair: tuple[int, int], said: str
+) -> None:
     for name, change in (("clean", None), ("exchanged", two_exchanged(*pair))):
         made(tmp_path / name, auCu3(), coordinates, random=random, change=change)
     assert len(datasets.load(str(tmp_path / "clean")).of_task("phonons")) == 1
     with pytest.raises(DataError, match="not look to be in the order") as raised:
         datasets.load(str(tmp_path / "exchanged"))
     assert said in str(raised.value)
-    (case,) = datasets.load(str(tmp_path / "exchanged"), trust_order=True).of_task("phonons")
+    (case,) = each_as_a(
+        PhononCase, datasets.load(str(tmp_path / "exchanged"), trust_order=True).of_task("phonons")
+    )
     assert "trusted" in case.notes[-1]
 
 
 @pytest.mark.seconds
-def test_a_crystal_without_symmetry_is_read(tmp_path):
+def test_a_crystal_without_symmetry_is_read(tmp_path: Path) -> None:
     made(tmp_path / "x", auCu3(), LOW)
     assert len(datasets.load(str(tmp_path / "x")).of_task("phonons")) == 1

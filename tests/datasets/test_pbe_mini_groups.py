@@ -1,8 +1,12 @@
 """The physics of the sets that pbe-mini's single points make up."""
 
 import re
+import shutil
+from collections.abc import Callable
 from dataclasses import astuple
 from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,30 +18,36 @@ from ase.units import GPa
 from phonopy import Phonopy
 from phonopy.structure.atoms import PhonopyAtoms
 
+from tests.support.narrowing import each_as_a, some
 from umlip_bench import datasets
 from umlip_bench.analysis.softening import softening
 from umlip_bench.datasets import extxyz, pbe_mini_cases
-from umlip_bench.datasets.cases import EosCase, SolidSolutionCase
+from umlip_bench.datasets.cases import EosCase, FramesCase, PhononCase, SolidSolutionCase
+from umlip_bench.datasets.dataset import Dataset
 from umlip_bench.datasets.frame import Frame
 from umlip_bench.ground.birch_murnaghan import fit_minimum
 from umlip_bench.ground.errors import DataError
+from umlip_bench.ground.level_of_theory import LevelOfTheory
+
+Cases = Callable[[str], dict[str, Any]]
+"""Cases of a task, by name."""
 
 FOLDER = files("umlip_bench.datasets") / "pbe_mini"
 JOULE_PER_SQUARE_METRE = 1e20 / units.J
 
 
 @pytest.fixture(scope="module")
-def dataset():
+def dataset() -> Dataset:
     return datasets.load("pbe-mini")
 
 
 @pytest.fixture(scope="module")
-def of(dataset):
+def of(dataset: Dataset) -> Cases:
     """Cases of a task by name."""
     return lambda task: {case.name: case for case in dataset.of_task(task)}
 
 
-def test_a_curve_is_recovered_from_its_points():
+def test_a_curve_is_recovered_from_its_points() -> None:
     volume, modulus, derivative = 19.2, 0.93, 4.1
     volumes = volume * np.linspace(0.94, 1.06, 7)
     strain = (volume / volumes) ** (2 / 3) - 1
@@ -55,7 +65,9 @@ def test_a_curve_is_recovered_from_its_points():
         ([18, 19, 20, 21], [4, 3, 2, 1], "no minimum between 18 and 21"),
     ],
 )
-def test_a_curve_without_a_minimum_is_refused(volumes, energies, message):
+def test_a_curve_without_a_minimum_is_refused(
+    volumes: list[int], energies: list[float], message: str
+) -> None:
     with pytest.raises(DataError, match=message):
         fit_minimum(np.array(volumes), np.array(energies))
 
@@ -83,7 +95,7 @@ LATTICE_CONSTANTS = {
 }
 
 
-def test_equations_of_state_are_those_of_all_electron_codes(of):
+def test_equations_of_state_are_those_of_all_electron_codes(of: Cases) -> None:
     cases = of("eos")
     for name, (volume, modulus, derivative) in ALL_ELECTRON.items():
         case = cases[name]
@@ -92,7 +104,7 @@ def test_equations_of_state_are_those_of_all_electron_codes(of):
         assert case.bulk_modulus_derivative == pytest.approx(derivative, abs=0.4)
 
 
-def test_equations_of_state_are_at_published_lattice_constants(of):
+def test_equations_of_state_are_at_published_lattice_constants(of: Cases) -> None:
     cases = of("eos")
     for name, constant in LATTICE_CONSTANTS.items():
         found = (4 * cases[name].volume) ** (1 / 3)
@@ -100,7 +112,7 @@ def test_equations_of_state_are_at_published_lattice_constants(of):
         assert found == pytest.approx(constant, rel=0.01 if name == "LiF" else 0.005), name
 
 
-def test_equations_of_state_hold_their_points(of):
+def test_equations_of_state_hold_their_points(of: Cases) -> None:
     cases = of("eos")
     assert len(cases) == 8
     for case in cases.values():
@@ -115,7 +127,7 @@ def test_equations_of_state_hold_their_points(of):
         assert fewer.bulk_modulus == pytest.approx(case.bulk_modulus, rel=0.02)
 
 
-def test_slabs_are_symmetric_and_stoichiometric(of):
+def test_slabs_are_symmetric_and_stoichiometric(of: Cases) -> None:
     for case in of("surfaces").values():
         slab, bulk = case.slab, case.bulk
         assert slab.symbols.formula.reduce()[0] == bulk.symbols.formula.reduce()[0]
@@ -130,7 +142,7 @@ def test_slabs_are_symmetric_and_stoichiometric(of):
         )
 
 
-def test_surface_energies_are_near_published_ones(of):
+def test_surface_energies_are_near_published_ones(of: Cases) -> None:
     cases = of("surfaces")
     assert {"Al (1 1 1)", "LiF (1 0 0)", "MgO (1 0 0)", "NaCl (1 0 0)"} <= set(cases)
     assert len({case.system for case in cases.values()}) == len(cases)
@@ -147,7 +159,7 @@ def test_surface_energies_are_near_published_ones(of):
         assert 0.4 < basal < 0.75
 
 
-def test_faces_of_zincblende_hold_both_elements_in_each_layer(of):
+def test_faces_of_zincblende_hold_both_elements_in_each_layer(of: Cases) -> None:
     for case in of("surfaces").values():
         if case.miller_index == (1, 1, 0):
             nearest = case.bulk.get_all_distances(mic=True)
@@ -160,7 +172,7 @@ def test_faces_of_zincblende_hold_both_elements_in_each_layer(of):
                 assert set(own.symbols) == set(case.bulk.symbols)
 
 
-def test_vacancies_lie_where_the_case_says(of):
+def test_vacancies_lie_where_the_case_says(of: Cases) -> None:
     cases = of("defects")
     assert {case.system for case in cases.values()} >= {"Al", "Mg", "MgO", "Si"}
     for case in cases.values():
@@ -183,7 +195,7 @@ def test_vacancies_lie_where_the_case_says(of):
         assert 8 <= len(case.host) <= 16
 
 
-def test_vacancies_cost_energy(of):
+def test_vacancies_cost_energy(of: Cases) -> None:
     for case in of("defects").values():
         formation = case.energy - sum(
             count * case.chemical_potentials.get(element, np.nan)
@@ -197,7 +209,7 @@ def test_vacancies_cost_energy(of):
             assert 0.5 < formation < 5.0
 
 
-def _same_sites(first, second):
+def _same_sites(first: Atoms, second: Atoms) -> bool:
     """Whether two structures have the same atoms at the same sites of one cell, in any order."""
     difference = first.get_scaled_positions()[:, None] - second.get_scaled_positions()[None]
     distances = np.abs(difference - np.round(difference)).max(axis=2)
@@ -205,7 +217,7 @@ def _same_sites(first, second):
     return (same.sum(axis=0) == 1).all() and (same.sum(axis=1) == 1).all()
 
 
-def test_hops_are_straight_and_symmetric(of):
+def test_hops_are_straight_and_symmetric(of: Cases) -> None:
     cases = of("migration")
     assert {case.system for case in cases.values()} == {"Al", "Mg"}
     for case in cases.values():
@@ -230,7 +242,7 @@ def test_hops_are_straight_and_symmetric(of):
         assert along[3] == pytest.approx(-along[1])
 
 
-def test_mirrored_images_are_what_a_potential_gives(of):
+def test_mirrored_images_are_what_a_potential_gives(of: Cases) -> None:
     """With any potential, the mirror gives the energies and forces of the images that are not stored."""
     for case in of("migration").values():
         path = (
@@ -244,19 +256,21 @@ def test_mirrored_images_are_what_a_potential_gives(of):
             for i, image in enumerate(case.images[:3])
         ]
         (made,) = pbe_mini_cases.migration(stored, case.level_of_theory)
-        for image, energy, forces in zip(made.images, made.energies, made.forces, strict=True):
+        for image, energy, forces in zip(
+            made.images, made.energies, some(made.forces), strict=True
+        ):
             expected = _with_morse_labels(image)
             assert energy == pytest.approx(expected.energy, abs=1e-9)
             np.testing.assert_allclose(forces, expected.forces, atol=1e-9)
 
 
-def _with_morse_labels(atoms):
+def _with_morse_labels(atoms: Atoms) -> Frame:
     atoms = atoms.copy()
     atoms.calc = MorsePotential(epsilon=0.2, r0=3.0, rho0=4.0)
     return Frame(atoms, atoms.get_potential_energy(), atoms.get_forces(), None, "toy", 0)
 
 
-def test_a_hop_that_has_no_mirror_plane_is_refused(of):
+def test_a_hop_that_has_no_mirror_plane_is_refused(of: Cases) -> None:
     case = of("migration")["Al vacancy hop"]
     path = case.images[-1].positions[case.moving_ion] - case.images[0].positions[case.moving_ion]
     crooked = case.images[1].copy()
@@ -272,14 +286,14 @@ def test_a_hop_that_has_no_mirror_plane_is_refused(of):
         list(pbe_mini_cases.migration(stored, case.level_of_theory))
 
 
-def test_a_hop_starts_at_the_vacancy(of):
+def test_a_hop_starts_at_the_vacancy(of: Cases) -> None:
     defects = {case.system: case for case in of("defects").values()}
     for case in of("migration").values():
         vacancy = defects[case.system]
         np.testing.assert_array_equal(case.images[0].positions, vacancy.defective.positions)
 
 
-def test_calcium_oxide_and_magnesium_oxide_do_not_mix(of):
+def test_calcium_oxide_and_magnesium_oxide_do_not_mix(of: Cases) -> None:
     cases = {n: c for n, c in of("solid-solutions").items() if c.system == "CaO-MgO"}
     for name, case in cases.items():
         assert len(case.atoms) == 8
@@ -292,7 +306,7 @@ def test_calcium_oxide_and_magnesium_oxide_do_not_mix(of):
     assert len(cases) == 23
 
 
-def test_orderings_are_rocksalt_and_distinct(of):
+def test_orderings_are_rocksalt_and_distinct(of: Cases) -> None:
     cases = of("solid-solutions").values()
     for case in cases:
         (anion,) = set.intersection(*(set(Formula(end).count()) for end in case.end_members))
@@ -308,7 +322,7 @@ def test_orderings_are_rocksalt_and_distinct(of):
 
 # PBE with VASP: frequencies in THz at the zone centre (without the splitting of longitudinal and transverse
 # modes) and at X, from the force sets in phonopy's examples.
-PUBLISHED_FREQUENCIES = {
+PUBLISHED_FREQUENCIES: dict[str, tuple[list[float], list[float]]] = {
     "MgO": ([0, 0, 0, 11.19, 11.19, 11.19], [8.45, 8.45, 12.17, 12.74, 12.74, 15.85]),
     "NaCl": ([0, 0, 0, 4.61, 4.61, 4.61], [2.41, 2.41, 4.07, 4.87, 4.87, 5.26]),
     "Si": ([0, 0, 0, 15.11, 15.11, 15.11], [4.39, 4.39, 12.05, 12.05, 13.43, 13.43]),
@@ -322,7 +336,7 @@ MEASURED_OPTICAL = {"C": 39.9, "BN": 31.6, "SiC": 23.9, "LiF": 9.2, "GaAs": 8.0}
 
 
 @pytest.mark.seconds
-def test_phonons_are_those_of_other_codes(of):
+def test_phonons_are_those_of_other_codes(of: Cases) -> None:
     cases = of("phonons")
     assert set(cases) >= set(PUBLISHED_FREQUENCIES)
     for name, (centre, boundary) in PUBLISHED_FREQUENCIES.items():
@@ -332,7 +346,7 @@ def test_phonons_are_those_of_other_codes(of):
 
 
 @pytest.mark.seconds
-def test_optical_phonons_are_near_those_measured(of):
+def test_optical_phonons_are_near_those_measured(of: Cases) -> None:
     for name, case in of("phonons").items():
         found = _frequencies(case, [0, 0, 0])
         assert np.abs(found[:3]).max() < 0.3
@@ -340,7 +354,7 @@ def test_optical_phonons_are_near_those_measured(of):
             np.testing.assert_allclose(found[3:], MEASURED_OPTICAL[name], rtol=0.1)
 
 
-def _frequencies(case, wave_vector):
+def _frequencies(case: PhononCase, wave_vector: list[float]) -> np.ndarray:
     """In THz; also checks that the supercell is phonopy's own."""
     unitcell = case.unitcell
     phonopy = Phonopy(
@@ -358,7 +372,7 @@ def _frequencies(case, wave_vector):
         "first_atoms": [
             {"number": int(atom), "displacement": displacement, "forces": forces}
             for atom, displacement, forces in zip(
-                case.displaced_atoms, case.displacements, case.forces, strict=True
+                some(case.displaced_atoms), case.displacements, case.forces, strict=True
             )
         ],
     }
@@ -367,7 +381,7 @@ def _frequencies(case, wave_vector):
     return phonopy.qpoints.frequencies[0]
 
 
-def test_displaced_atoms_are_pulled_back(of):
+def test_displaced_atoms_are_pulled_back(of: Cases) -> None:
     for case in of("phonons").values():
         np.testing.assert_allclose(np.linalg.norm(case.displacements, axis=1), 0.03)
         for atom, displacement, forces in zip(
@@ -379,7 +393,7 @@ def test_displaced_atoms_are_pulled_back(of):
             assert np.abs(forces.sum(axis=0)).max() < 0.05 * np.linalg.norm(forces[atom])
 
 
-def test_a_higher_cutoff_changes_little(dataset, of):
+def test_a_higher_cutoff_changes_little(dataset: Dataset, of: Cases) -> None:
     """By about one per cent, as the README says."""
     readers = {
         "eos": pbe_mini_cases.eos,
@@ -400,7 +414,7 @@ def test_a_higher_cutoff_changes_little(dataset, of):
     assert seen == set(readers)
 
 
-def _quantity(case):
+def _quantity(case: object) -> float:
     match case:
         case EosCase():
             return case.bulk_modulus
@@ -409,10 +423,12 @@ def _quantity(case):
     raise TypeError(case)
 
 
-def test_debye_states_have_the_published_amplitude(dataset):
+def test_debye_states_have_the_published_amplitude(dataset: Dataset) -> None:
     with as_file(files("umlip_bench.datasets") / "debye_mini") as folder:
-        cases = list(pbe_mini_cases.cases(folder, ["debye.xyz"], dataset.manifest.level_of_theory))
-        described = [info for _, info in extxyz.read_described(folder / "debye.xyz")]
+        level = dataset.manifest.level_of_theory
+        cases = each_as_a(FramesCase, pbe_mini_cases.cases(folder, ["debye.xyz"], level))
+        read = extxyz.read_described(folder / "debye.xyz")
+        described: list[dict[str, Any]] = [info for _, info in read]
     assert {case.name for case in cases} <= set(dataset.by_system())
     for case in cases:
         assert 1 <= len(case.frames) <= 2
@@ -430,10 +446,10 @@ def test_debye_states_have_the_published_amplitude(dataset):
         assert np.sqrt(square) < info["amplitude"] < 1.05 * np.sqrt(square)
 
 
-def test_r2scan_is_a_little_stiffer_at_the_same_states():
+def test_r2scan_is_a_little_stiffer_at_the_same_states() -> None:
     """The same ten states in both functionals: forces along PBE's, and larger by 0 to 5 %."""
     pbe, r2scan = (
-        {case.name: case for case in datasets.load(name).cases}
+        {case.name: case for case in each_as_a(FramesCase, datasets.load(name).cases)}
         for name in ("debye-mini", "r2scan-mini")
     )
     assert sorted(r2scan) == ["AlN", "LiF", "MgO", "NaCl", "SiC"]
@@ -448,7 +464,7 @@ def test_r2scan_is_a_little_stiffer_at_the_same_states():
         assert found.r2 > 0.997
 
 
-def test_curvatures_hardly_depend_on_a_small_amplitude():
+def test_curvatures_hardly_depend_on_a_small_amplitude() -> None:
     with as_file(FOLDER) as folder:
         series = list(pbe_mini_cases.amplitude_series(folder))
     assert series
@@ -460,3 +476,27 @@ def test_curvatures_hardly_depend_on_a_small_amplitude():
         small = each.curvatures[each.distances < 0.05]
         assert small.min() > 0
         assert np.ptp(small) < 0.05 * small.mean(), each.system
+
+
+def test_a_series_of_several_amplitudes_goes_with_its_phonons(tmp_path: Path) -> None:
+    """Of C the second distance is twice the first; of the others there is but one."""
+    with as_file(FOLDER) as folder:
+        shutil.copy(folder / "phonons.xyz", tmp_path)
+        lines = (folder / "amplitudes.xyz").read_text().splitlines(keepends=True)
+    n = int(lines[0]) + 2
+    first = lines[:n]
+    assert "system=C " in first[1]
+    old = re.search(r'displacement="([^"]*)"', first[1])
+    assert old is not None
+    new = " ".join(str(2 * float(x)) for x in old[1].split())
+    twice = [first[0], first[1].replace(old[1], new), *first[2:]]
+    (tmp_path / "amplitudes.xyz").write_text("".join([*lines, *twice]))
+    level = LevelOfTheory("PBE")
+    files = ["phonons.xyz", "amplitudes.xyz"]
+    made = pbe_mini_cases.cases(tmp_path, files, level)
+    found = {case.name: case.series for case in made if isinstance(case, PhononCase)}
+    series = found["C"]
+    assert series is not None
+    assert {name for name, each in found.items() if each is not None} == {"C"}
+    np.testing.assert_allclose(series.distances, [0.03, 0.06])
+    assert series.curvatures[0] == pytest.approx(2 * series.curvatures[1])

@@ -1,6 +1,7 @@
 """Force sets of one's own, as phonopy writes them."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,17 +14,20 @@ from phonopy import Phonopy
 from phonopy.file_IO import write_FORCE_SETS
 from phonopy.structure.atoms import PhonopyAtoms
 
+from tests.support.narrowing import each_as_a, some
 from umlip_bench import datasets
 from umlip_bench.benchmarks import load_suite
+from umlip_bench.benchmarks.phonons.measure import PhononMeasurement
 from umlip_bench.benchmarks.suite import Mode
 from umlip_bench.cli import main
+from umlip_bench.datasets.cases import PhononCase
 from umlip_bench.datasets.catalogue import catalogue
 from umlip_bench.datasets.store import DataStore
 from umlip_bench.ground.errors import DataError
 from umlip_bench.potentials.agreement import call_calculator
 
 
-def salt(calculator=None, length=1.0):
+def salt(calculator: str | None = None, length: float = 1.0) -> tuple[Phonopy, np.ndarray]:
     """Two displacements of NaCl and forces on them, and phonopy's own object, lengths in `length` Å."""
     atoms = bulk("NaCl", "rocksalt", a=5.69 / length, cubic=True)
     cell = PhonopyAtoms(
@@ -48,7 +52,7 @@ def salt(calculator=None, length=1.0):
     return phonon, np.round(forces, 8)
 
 
-def with_force_sets(folder, phonon, forces):
+def with_force_sets(folder: Path, phonon: Phonopy, forces: np.ndarray) -> None:
     """As `phonopy -d` and `phonopy -f` leave a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     phonon.save(folder / "phonopy_disp.yaml", settings={"force_sets": False})
@@ -56,10 +60,16 @@ def with_force_sets(folder, phonon, forces):
     write_FORCE_SETS(phonon.dataset, filename=folder / "FORCE_SETS")
 
 
-def the_same(case, phonon, forces, length=1.0, force=1.0):
+def the_same(
+    case: PhononCase,
+    phonon: Phonopy,
+    forces: np.ndarray,
+    length: float = 1.0,
+    force: float = 1.0,
+) -> None:
     np.testing.assert_allclose(case.unitcell.cell.array, length * phonon.unitcell.cell, atol=1e-9)
     np.testing.assert_array_equal(case.supercell_matrix, np.diag([2, 1, 1]))
-    np.testing.assert_allclose(case.primitive_matrix, np.eye(3))
+    np.testing.assert_allclose(some(case.primitive_matrix), np.eye(3))
     first = phonon.dataset["first_atoms"]
     np.testing.assert_array_equal(case.displaced_atoms, [each["number"] for each in first])
     expected = [length * each["displacement"] for each in first]
@@ -68,37 +78,37 @@ def the_same(case, phonon, forces, length=1.0, force=1.0):
     np.testing.assert_allclose(case.forces, force * forces, rtol=1e-6, atol=1e-8)
 
 
-def test_force_sets_beside_the_displacements(tmp_path):
+def test_force_sets_beside_the_displacements(tmp_path: Path) -> None:
     phonon, forces = salt()
     with_force_sets(tmp_path / "NaCl", phonon, forces)
     for given in (tmp_path, tmp_path / "NaCl", tmp_path / "NaCl" / "phonopy_disp.yaml"):
         dataset = datasets.load(str(given))
-        (case,) = dataset.of_task("phonons")
+        (case,) = each_as_a(PhononCase, dataset.of_task("phonons"))
         assert case.name == "NaCl"
         the_same(case, phonon, forces)
         assert "taken to be relaxed in DFT" in dataset.manifest.caveats[-1]
 
 
-def test_forces_in_the_file_come_first(tmp_path):
+def test_forces_in_the_file_come_first(tmp_path: Path) -> None:
     phonon, forces = salt()
     with_force_sets(tmp_path, phonon, forces)
     phonon.forces = 2 * forces
     phonon.save(tmp_path / "phonopy_params.yaml", settings={"force_sets": True})
-    (case,) = datasets.load(str(tmp_path)).of_task("phonons")
+    (case,) = each_as_a(PhononCase, datasets.load(str(tmp_path)).of_task("phonons"))
     assert case.name == tmp_path.name
     the_same(case, phonon, 2 * forces)
 
 
-def test_units_are_those_of_the_code(tmp_path):
+def test_units_are_those_of_the_code(tmp_path: Path) -> None:
     """Quantum ESPRESSO: bohr and Ry/bohr."""
     phonon, forces = salt("qe", Bohr)
     with_force_sets(tmp_path / "salt", phonon, forces)
-    (case,) = datasets.load(str(tmp_path)).of_task("phonons")
+    (case,) = each_as_a(PhononCase, datasets.load(str(tmp_path)).of_task("phonons"))
     the_same(case, phonon, forces, Bohr, Rydberg / Bohr)
     assert case.unitcell.cell.lengths() == pytest.approx([5.69] * 3, rel=1e-6)
 
 
-def test_the_data_are_told_apart_by_their_forces(tmp_path):
+def test_the_data_are_told_apart_by_their_forces(tmp_path: Path) -> None:
     phonon, forces = salt()
     digests = set()
     for factor in (1.0, 1.1):
@@ -107,7 +117,7 @@ def test_the_data_are_told_apart_by_their_forces(tmp_path):
     assert len(digests) == 2
 
 
-def test_a_manifest_tells_the_functional(tmp_path):
+def test_a_manifest_tells_the_functional(tmp_path: Path) -> None:
     phonon, forces = salt()
     with_force_sets(tmp_path / "a" / "NaCl", phonon, forces)
     with_force_sets(tmp_path / "b" / "NaCl", phonon, forces)
@@ -117,7 +127,7 @@ def test_a_manifest_tells_the_functional(tmp_path):
     assert {case.level_of_theory.functional for case in dataset.of_task("phonons")} == {"PBE"}
 
 
-def test_what_is_missing_is_said(tmp_path):
+def test_what_is_missing_is_said(tmp_path: Path) -> None:
     phonon, forces = salt()
     phonon.save(tmp_path / "phonopy_disp.yaml", settings={"force_sets": False})
     with pytest.raises(DataError, match="without forces; write FORCE_SETS"):
@@ -136,7 +146,7 @@ def test_what_is_missing_is_said(tmp_path):
         datasets.load(str(tmp_path))
 
 
-def test_other_kinds_of_displacements_and_units_are_refused(tmp_path):
+def test_other_kinds_of_displacements_and_units_are_refused(tmp_path: Path) -> None:
     phonon, forces = salt()
     with_force_sets(tmp_path, phonon, forces)
     source = yaml.safe_load((tmp_path / "phonopy_disp.yaml").read_text())
@@ -154,24 +164,25 @@ def test_other_kinds_of_displacements_and_units_are_refused(tmp_path):
 
 
 @pytest.mark.seconds
-def test_a_published_set_is_the_same_as_ones_own():
+def test_a_published_set_is_the_same_as_ones_own() -> None:
     """phonopy's example of NaCl, read as a user's folder."""
     try:
         published = datasets.load("phonopy-examples")
     except DataError as error:
         pytest.skip(f"the files are not here: {error}".splitlines()[0])
-    expected = next(case for case in published.of_task("phonons") if case.name == "NaCl")
+    every = each_as_a(PhononCase, published.of_task("phonons"))
+    expected = next(case for case in every if case.name == "NaCl")
     located = DataStore().locate(catalogue()["phonopy-examples"])
-    own = datasets.load(str(located.path("NaCl/FORCE_SETS").parent))
-    (case,) = own.of_task("phonons")
+    own = datasets.load(str(some(located).path("NaCl/FORCE_SETS").parent))
+    (case,) = each_as_a(PhononCase, own.of_task("phonons"))
     np.testing.assert_array_equal(case.forces, expected.forces)
     np.testing.assert_array_equal(case.primitive_matrix, expected.primitive_matrix)
-    (measured,) = load_suite("phonons").cases(own, Mode.FULL)
+    (measured,) = each_as_a(PhononMeasurement, load_suite("phonons").cases(own, Mode.FULL))
     assert measured.fixed_only is None
 
 
 @pytest.mark.seconds
-def test_a_run_on_ones_own_force_sets(tmp_path, capsys):
+def test_a_run_on_ones_own_force_sets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """DFT is the model itself made a tenth stiffer: force constants 1/1.1 of it, frequencies the root."""
     cell = bulk("Ar", "fcc", a=1.6, cubic=True)
     phonon = Phonopy(

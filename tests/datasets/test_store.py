@@ -6,10 +6,15 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from subprocess import Popen
 
 import pytest
 
+from tests.support.narrowing import as_a, some
 from umlip_bench.datasets.catalogue import DataFile, DatasetCard
 from umlip_bench.datasets.store import CheckState, DataStore
 from umlip_bench.datasets.tasks import Task
@@ -20,11 +25,11 @@ HTML = b"<!DOCTYPE html>\n<html><body>Please log in</body></html>\n"
 CHUNK = 1 << 16
 
 
-def sha256(content):
+def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def body_of(seed):
+def body_of(seed: int) -> bytes:
     """JSON text of about 400 kB, several chunks of a download, unlike that of another seed."""
     digests = [sha256(f"{seed} {k}".encode()) for k in range(6000)]
     return json.dumps(digests).encode()
@@ -41,27 +46,27 @@ class Server(http.server.ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.bodies = {}
-        self.requests = []
-        self.sent = []
+        self.bodies: dict[str, bytes] = {}
+        self.requests: list[tuple[str, str | None]] = []
+        self.sent: list[int] = []
         self.ranges = True
-        self.break_after = None
+        self.break_after: int | None = None
         self.start = threading.Event()
         self.start.set()
         self.hold = threading.Event()
         self.hold.set()
 
-    def url(self, path):
+    def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.server_port}/{path}"
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
-    def do_GET(self):
-        server = self.server
+    def do_GET(self) -> None:
+        server = as_a(Server, self.server)
         range_header = self.headers.get("Range")
         server.requests.append((self.path, range_header))
         server.start.wait(60)
@@ -92,12 +97,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if len(content) < len(body) - start:
             self.close_connection = True
 
-    def log_message(self, *_):
+    def log_message(self, *_: object) -> None:
         pass
 
 
 @pytest.fixture
-def server():
+def server() -> Iterator[Server]:
     with Server() as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
@@ -109,18 +114,18 @@ def server():
 
 
 @pytest.fixture(autouse=True)
-def _environment(monkeypatch):
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("UMLIP_BENCH_DATA", "UMLIP_BENCH_CACHE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
 
 @pytest.fixture
-def store(tmp_path):
+def store(tmp_path: Path) -> DataStore:
     return DataStore(tmp_path / "cache")
 
 
-def card_of(*files):
+def card_of(*files: DataFile) -> DatasetCard:
     return DatasetCard(
         id="toy",
         title="Toy",
@@ -137,21 +142,21 @@ def card_of(*files):
 
 
 @pytest.fixture
-def known(server):
+def known(server: Server) -> DatasetCard:
     """Return the card of a set of one file whose hash is published."""
     server.bodies["toy.json"] = BODY
     return card_of(DataFile("toy.json", server.url("toy.json"), sha256(BODY), len(BODY)))
 
 
 @pytest.fixture
-def unknown(server):
+def unknown(server: Server) -> DatasetCard:
     """Return the card of a set of one file whose hash is not published."""
     server.bodies["toy.json"] = BODY
     return card_of(DataFile("toy.json", server.url("toy.json")))
 
 
 @pytest.fixture
-def three(server):
+def three(server: Server) -> DatasetCard:
     """Return the card of a set of three files, one in a folder of its own."""
     contents = {"a.json": BODY, "b/b.json": OTHER, "c.json": b"[1, 2]"}
     server.bodies |= contents
@@ -161,37 +166,37 @@ def three(server):
 
 
 @pytest.fixture
-def users(tmp_path, monkeypatch):
+def users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "data"
     folder.mkdir()
     monkeypatch.setenv("UMLIP_BENCH_DATA", str(folder))
     return folder
 
 
-def put(path, content):
+def put(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
 
 
-def listing(store):
+def listing(store: DataStore) -> list[str]:
     folder = store.root / "toy"
     return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
 
 
-def refusal(store, card):
+def refusal(store: DataStore, card: DatasetCard) -> str:
     with pytest.raises(DataError) as caught:
         store.fetch(card)
     return str(caught.value)
 
 
-def states(store, card):
+def states(store: DataStore, card: DatasetCard) -> dict[str, str]:
     return {each.path: each.state for each in store.verify(card)}
 
 
 # ---- downloads that succeed
 
 
-def test_fetch_downloads_once(server, store, three):
+def test_fetch_downloads_once(server: Server, store: DataStore, three: DatasetCard) -> None:
     assert store.locate(three) is None
     assert set(states(store, three).values()) == {CheckState.MISSING}
     located = store.fetch(three)
@@ -204,7 +209,7 @@ def test_fetch_downloads_once(server, store, three):
     assert set(states(store, three).values()) == {CheckState.OK}
 
 
-def test_only_the_files_asked_for(server, store, three):
+def test_only_the_files_asked_for(server: Server, store: DataStore, three: DatasetCard) -> None:
     located = store.fetch(three, ["c.json"])
     assert not located.complete
     assert located.missing == ("a.json", "b/b.json")
@@ -218,7 +223,9 @@ def test_only_the_files_asked_for(server, store, three):
     assert len(server.requests) == 3
 
 
-def test_without_a_terminal_nothing_is_printed(store, three, capfd):
+def test_without_a_terminal_nothing_is_printed(
+    store: DataStore, three: DatasetCard, capfd: pytest.CaptureFixture[str]
+) -> None:
     store.fetch(three)
     assert capfd.readouterr() == ("", "")
 
@@ -226,7 +233,9 @@ def test_without_a_terminal_nothing_is_printed(store, three, capfd):
 # ---- interruption and resumption
 
 
-def test_a_broken_off_download_is_gone_on_with(server, store, known):
+def test_a_broken_off_download_is_gone_on_with(
+    server: Server, store: DataStore, known: DatasetCard
+) -> None:
     server.break_after = 3 * CHUNK
     assert "IncompleteRead" in refusal(store, known).splitlines()[0]
     assert listing(store) == ["toy.json.part"]
@@ -244,7 +253,7 @@ def test_a_broken_off_download_is_gone_on_with(server, store, known):
     assert listing(store) == ["toy.json"]
 
 
-def test_several_interruptions(server, store, known):
+def test_several_interruptions(server: Server, store: DataStore, known: DatasetCard) -> None:
     server.break_after = 2 * CHUNK
     for _ in range(2):
         refusal(store, known)
@@ -253,7 +262,9 @@ def test_several_interruptions(server, store, known):
     assert store.fetch(known).path("toy.json").read_bytes() == BODY
 
 
-def test_a_server_without_ranges_sends_the_whole(server, store, known):
+def test_a_server_without_ranges_sends_the_whole(
+    server: Server, store: DataStore, known: DatasetCard
+) -> None:
     server.ranges = False
     server.break_after = 3 * CHUNK
     refusal(store, known)
@@ -264,7 +275,9 @@ def test_a_server_without_ranges_sends_the_whole(server, store, known):
     assert server.requests[2][1] is None
 
 
-def test_a_part_that_does_not_fit_is_thrown_away(server, store, known):
+def test_a_part_that_does_not_fit_is_thrown_away(
+    server: Server, store: DataStore, known: DatasetCard
+) -> None:
     put(store.root / "toy" / "toy.json.part", OTHER[: 2 * CHUNK])
     assert store.fetch(known).path("toy.json").read_bytes() == BODY
     assert [each for _, each in server.requests] == [f"bytes={2 * CHUNK}-", None]
@@ -276,7 +289,9 @@ def test_a_part_that_does_not_fit_is_thrown_away(server, store, known):
     [(BODY, True, 0), (BODY, False, 2), (BODY + b"more", True, 1), (OTHER, True, 1)],
     ids=["whole", "whole of unknown size", "too long", "another"],
 )
-def test_a_part_with_nothing_left_to_fetch(server, store, known, part, size, n_requests):
+def test_a_part_with_nothing_left_to_fetch(
+    server: Server, store: DataStore, known: DatasetCard, part: bytes, size: bool, n_requests: int
+) -> None:
     card = known if size else card_of(replace(known.files[0], size=None))
     put(store.root / "toy" / "toy.json.part", part)
     assert store.fetch(card).path("toy.json").read_bytes() == BODY
@@ -284,18 +299,22 @@ def test_a_part_with_nothing_left_to_fetch(server, store, known, part, size, n_r
     assert listing(store) == ["toy.json"]
 
 
-def test_a_server_that_sends_another_range(server, store, known, monkeypatch):
+def test_a_server_that_sends_another_range(
+    server: Server, store: DataStore, known: DatasetCard, monkeypatch: pytest.MonkeyPatch
+) -> None:
     put(store.root / "toy" / "toy.json.part", BODY[:1000])
     send_header = Handler.send_header
 
-    def other_range(self, name, value):
+    def other_range(self: BaseHTTPRequestHandler, name: str, value: str) -> None:
         send_header(self, name, "bytes 0-1/2" if name == "Content-Range" else value)
 
     monkeypatch.setattr(Handler, "send_header", other_range)
     assert store.fetch(known).path("toy.json").read_bytes() == BODY
 
 
-def test_without_a_hash_nothing_is_gone_on_with(server, store, unknown):
+def test_without_a_hash_nothing_is_gone_on_with(
+    server: Server, store: DataStore, unknown: DatasetCard
+) -> None:
     server.break_after = 3 * CHUNK
     refusal(store, unknown)
     assert listing(store) == []
@@ -307,7 +326,7 @@ def test_without_a_hash_nothing_is_gone_on_with(server, store, unknown):
 # ---- downloads that fail
 
 
-def test_offline(store, three):
+def test_offline(store: DataStore, three: DatasetCard) -> None:
     with Server() as closed:
         files = [replace(file, url=closed.url(file.path)) for file in three.files]
     message = refusal(store, card_of(*files))
@@ -324,7 +343,9 @@ def test_offline(store, three):
     assert listing(store) == []
 
 
-def test_one_broken_file_does_not_lose_the_others(server, store, three):
+def test_one_broken_file_does_not_lose_the_others(
+    server: Server, store: DataStore, three: DatasetCard
+) -> None:
     del server.bodies["a.json"]
     message = refusal(store, three)
     assert "1 file is not on this machine and could not be downloaded: 404" in message
@@ -332,12 +353,12 @@ def test_one_broken_file_does_not_lose_the_others(server, store, three):
     assert three.files[1].url not in message
     assert listing(store) == ["b/b.json", "c.json"]
     located = store.locate(three)
-    assert located.missing == ("a.json",)
+    assert some(located).missing == ("a.json",)
     assert states(store, three)["a.json"] is CheckState.MISSING
 
 
 @pytest.mark.parametrize("kind", ["known", "unknown"])
-def test_html(server, store, kind, request):
+def test_html(server: Server, store: DataStore, kind: str, request: pytest.FixtureRequest) -> None:
     card = request.getfixturevalue(kind)
     server.bodies["toy.json"] = HTML
     assert "web page" in refusal(store, card)
@@ -345,7 +366,7 @@ def test_html(server, store, kind, request):
     assert len(server.requests) == 1
 
 
-def test_wrong_hash(server, store, known):
+def test_wrong_hash(server: Server, store: DataStore, known: DatasetCard) -> None:
     server.bodies["toy.json"] = OTHER
     message = refusal(store, known)
     assert f"its sha256 is {sha256(OTHER)}, expected {sha256(BODY)}" in message
@@ -354,13 +375,17 @@ def test_wrong_hash(server, store, known):
     assert len(server.requests) == 1
 
 
-def test_what_is_no_json_with_unknown_hash(server, store, unknown):
+def test_what_is_no_json_with_unknown_hash(
+    server: Server, store: DataStore, unknown: DatasetCard
+) -> None:
     server.bodies["toy.json"] = BODY[:-10]
     assert "not readable as JSON" in refusal(store, unknown)
     assert listing(store) == []
 
 
-def test_silent_server(server, store, three, monkeypatch):
+def test_silent_server(
+    server: Server, store: DataStore, three: DatasetCard, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("umlip_bench.ground.store.download.READ_TIMEOUT", 0.3)
     server.hold.clear()
     server.break_after = 10
@@ -369,7 +394,7 @@ def test_silent_server(server, store, three, monkeypatch):
     assert len(server.requests) == 1
 
 
-def test_cache_that_cannot_be_written(tmp_path, known):
+def test_cache_that_cannot_be_written(tmp_path: Path, known: DatasetCard) -> None:
     (tmp_path / "file").write_text("in the way")
     message = refusal(DataStore(tmp_path / "file"), known)
     assert str(tmp_path / "file") in message
@@ -379,7 +404,7 @@ def test_cache_that_cannot_be_written(tmp_path, known):
 # ---- hashes
 
 
-def test_first_download_is_pinned(server, store, unknown):
+def test_first_download_is_pinned(server: Server, store: DataStore, unknown: DatasetCard) -> None:
     path = store.fetch(unknown).path("toy.json")
     assert path.with_name("toy.json.sha256").read_text() == f"{sha256(BODY)}  toy.json\n"
     assert states(store, unknown) == {"toy.json": CheckState.OK}
@@ -392,7 +417,7 @@ def test_first_download_is_pinned(server, store, unknown):
     assert "was pinned" in refusal(store, unknown)
 
 
-def test_git_blob_id(server, store):
+def test_git_blob_id(server: Server, store: DataStore) -> None:
     # As `git hash-object` has it.
     content = b'{"a": 1}\n'
     server.bodies["toy.json"] = content
@@ -410,7 +435,9 @@ def test_git_blob_id(server, store):
 
 
 @pytest.mark.parametrize("place", ["users", "cache"])
-def test_damaged_file_is_not_passed_over(place, server, store, users, known):
+def test_damaged_file_is_not_passed_over(
+    place: str, server: Server, store: DataStore, users: Path, known: DatasetCard
+) -> None:
     path = (users if place == "users" else store.root) / "toy" / "toy.json"
     put(path, OTHER)
     message = refusal(store, known)
@@ -423,7 +450,9 @@ def test_damaged_file_is_not_passed_over(place, server, store, users, known):
     assert states(store, known) == {"toy.json": CheckState.WRONG}
 
 
-def test_damaged_file_beside_missing_ones(server, store, three):
+def test_damaged_file_beside_missing_ones(
+    server: Server, store: DataStore, three: DatasetCard
+) -> None:
     put(store.root / "toy" / "a.json", OTHER)
     message = refusal(store, three)
     assert "a.json is not the published file" in message
@@ -434,7 +463,9 @@ def test_damaged_file_beside_missing_ones(server, store, three):
 # ---- optional files and stand-ins
 
 
-def test_optional_files_are_fetched_by_name(server, store, known):
+def test_optional_files_are_fetched_by_name(
+    server: Server, store: DataStore, known: DatasetCard
+) -> None:
     server.bodies["more.json"] = OTHER
     more = DataFile("more.json", server.url("more.json"), sha256(OTHER), optional=True)
     card = card_of(*known.files, more)
@@ -446,7 +477,9 @@ def test_optional_files_are_fetched_by_name(server, store, known):
     assert states(store, card) == {"toy.json": CheckState.OK, "more.json": CheckState.OK}
 
 
-def test_a_file_that_stands_in_for_another(server, store, known):
+def test_a_file_that_stands_in_for_another(
+    server: Server, store: DataStore, known: DatasetCard
+) -> None:
     server.bodies = {"other.json": OTHER}
     other = DataFile(
         *("other.json", server.url("other.json"), sha256(OTHER)),
@@ -465,18 +498,20 @@ def test_a_file_that_stands_in_for_another(server, store, known):
 # ---- places
 
 
-def test_the_first_complete_place_counts(store, users, known):
+def test_the_first_complete_place_counts(store: DataStore, users: Path, known: DatasetCard) -> None:
     put(users / "toy" / "toy.json", BODY)
     put(store.root / "toy" / "toy.json", BODY)
-    assert store.locate(known).folder == users / "toy"
+    assert some(store.locate(known)).folder == users / "toy"
     (users / "toy" / "toy.json").unlink()
-    assert store.locate(known).folder == store.root / "toy"
+    assert some(store.locate(known)).folder == store.root / "toy"
 
 
-def test_a_set_that_is_completed_lies_in_one_folder(server, store, users, three):
+def test_a_set_that_is_completed_lies_in_one_folder(
+    server: Server, store: DataStore, users: Path, three: DatasetCard
+) -> None:
     put(users / "toy" / "a.json", BODY)
     put(users / "toy" / "c.json", b"[1, 2]")
-    assert store.locate(three).missing == ("b/b.json",)
+    assert some(store.locate(three)).missing == ("b/b.json",)
     located = store.fetch(three)
     assert located.complete
     assert located.folder == store.root / "toy"
@@ -485,13 +520,15 @@ def test_a_set_that_is_completed_lies_in_one_folder(server, store, users, three)
     assert sorted(path.name for path in (users / "toy").iterdir()) == ["a.json", "c.json"]
 
 
-def test_data_variable_names_no_folder(store, known, monkeypatch, tmp_path):
+def test_data_variable_names_no_folder(
+    store: DataStore, known: DatasetCard, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("UMLIP_BENCH_DATA", str(tmp_path / "nowhere"))
     with pytest.raises(DataError, match=r"UMLIP_BENCH_DATA is '.*nowhere', which is not a folder"):
         store.locate(known)
 
 
-def test_default_root(monkeypatch, tmp_path):
+def test_default_root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("UMLIP_BENCH_CACHE", str(tmp_path))
     assert DataStore().root == tmp_path / "data"
     monkeypatch.delenv("UMLIP_BENCH_CACHE")
@@ -514,18 +551,18 @@ print(DataStore(Path(root)).fetch(card).complete)
 """
 
 
-def start_fetch(store, card):
+def start_fetch(store: DataStore, card: DatasetCard) -> Popen[str]:
     files = [(file.path, file.url, file.sha256, file.size) for file in card.files]
     process = subprocess.Popen(
         [sys.executable, "-c", FETCH, json.dumps([str(store.root), files])],
         stdout=subprocess.PIPE,
         text=True,
     )
-    assert process.stdout.readline() == "ready\n"
+    assert some(process.stdout).readline() == "ready\n"
     return process
 
 
-def wait_until(condition):
+def wait_until(condition: Callable[[], object]) -> None:
     deadline = time.monotonic() + 30
     while not condition():
         assert time.monotonic() < deadline
@@ -533,7 +570,7 @@ def wait_until(condition):
 
 
 @pytest.mark.seconds
-def test_two_processes_at_once(server, store, three):
+def test_two_processes_at_once(server: Server, store: DataStore, three: DatasetCard) -> None:
     server.start.clear()
     processes = [start_fetch(store, three), start_fetch(store, three)]
     wait_until(lambda: server.requests)
@@ -548,7 +585,9 @@ def test_two_processes_at_once(server, store, three):
 
 
 @pytest.mark.seconds
-def test_the_second_process_goes_on_where_the_first_failed(server, store, three):
+def test_the_second_process_goes_on_where_the_first_failed(
+    server: Server, store: DataStore, three: DatasetCard
+) -> None:
     server.break_after = CHUNK
     server.hold.clear()
     processes = [start_fetch(store, three), start_fetch(store, three)]
@@ -564,7 +603,9 @@ def test_the_second_process_goes_on_where_the_first_failed(server, store, three)
 
 
 @pytest.mark.seconds
-def test_a_killed_download_is_gone_on_with(server, store, known):
+def test_a_killed_download_is_gone_on_with(
+    server: Server, store: DataStore, known: DatasetCard
+) -> None:
     server.break_after = 4 * CHUNK
     server.hold.clear()
     process = start_fetch(store, known)

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +11,11 @@ import pytest
 import yaml
 
 import umlip_bench
+from tests.support.narrowing import as_a
 from umlip_bench.cli import main as bench_main
 from umlip_bench.cli.finetune import COMMANDS
 from umlip_bench.cli.finetune import main as finetune_main
+from umlip_bench.potentials.corrections.scaled import ScaledPotential
 
 CHGNET = "chgnet-0.3.0"
 ONE = ("--model", CHGNET, "--labels", "one.xyz", "--device", "cpu")
@@ -26,10 +29,10 @@ class Done:
 
 
 @pytest.fixture
-def run(capsys):
+def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
     """Run a command in this process: importing everything anew takes seconds each time."""
 
-    def run(main, *arguments):
+    def run(main: Callable[[Sequence[str]], int], *arguments: object) -> Done:
         capsys.readouterr()
         status = main([str(a) for a in arguments])
         return Done(status, *capsys.readouterr())
@@ -38,17 +41,17 @@ def run(capsys):
 
 
 @pytest.fixture
-def finetune(run):
+def finetune(run: Callable[..., Done]) -> Callable[..., Done]:
     return lambda *arguments: run(finetune_main, *arguments)
 
 
 @pytest.fixture
-def bench(run):
+def bench(run: Callable[..., Done]) -> Callable[..., Done]:
     return lambda *arguments: run(bench_main, *arguments)
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch, bench):
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bench: Callable[..., Done]) -> Path:
     """A folder with one labelled frame of silicon carbide."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "160")
@@ -57,7 +60,7 @@ def here(tmp_path, monkeypatch, bench):
     return tmp_path
 
 
-def refused(done):
+def refused(done: Done) -> str:
     assert (done.status, done.stdout) == (2, "")
     # Before it may stand what the labels' own manifest says.
     lines = [line for line in done.stderr.splitlines() if not line.startswith("Note: ")]
@@ -65,7 +68,7 @@ def refused(done):
     return done.stderr
 
 
-def test_help_imports_nothing_slow():
+def test_help_imports_nothing_slow() -> None:
     code = """
 import sys
 from umlip_bench.cli.finetune import main
@@ -80,12 +83,14 @@ sys.exit(", ".join(slow & set(sys.modules)) or 0)
 
 @pytest.mark.seconds
 @pytest.mark.parametrize("command", COMMANDS)
-def test_the_help_of_each_command_has_an_example(finetune, command):
+def test_the_help_of_each_command_has_an_example(
+    finetune: Callable[..., Done], command: str
+) -> None:
     examples = finetune(command, "--help").stdout.split("examples:")[1]
     assert f"umlip-finetune {command} " in examples
 
 
-def test_the_installed_script():
+def test_the_installed_script() -> None:
     script = Path(sys.executable).parent / "umlip-finetune"
     if not script.exists():
         pytest.skip("the package is importable, but its script is not installed")
@@ -94,7 +99,9 @@ def test_the_installed_script():
 
 
 @pytest.mark.model
-def test_fit_then_run_beside_the_parent(finetune, bench, here):
+def test_fit_then_run_beside_the_parent(
+    finetune: Callable[..., Done], bench: Callable[..., Done], here: Path
+) -> None:
     """The README's example. The slope is the parent's times c, r2 the parent's."""
     done = finetune("fit", *ONE, "--method", "scalar", "--out", "chgnet-mine")
     assert done.status == 0, done.stderr
@@ -112,7 +119,8 @@ def test_fit_then_run_beside_the_parent(finetune, bench, here):
         *("--data", "one.xyz", "--out", "runs", "--device", "cpu"),
     )
     assert done.status == 0, done.stderr
-    factor = umlip_bench.potential("chgnet-mine", device="cpu").factor
+    mine = as_a(ScaledPotential, umlip_bench.potential("chgnet-mine", device="cpu"))
+    factor = mine.factor
     lines = map(json.loads, (here / "runs" / "cases.jsonl").read_text().splitlines())
     by_model = {line["model"]: line["metrics"] for line in lines}
     mine, parent = by_model["chgnet-mine"], by_model[CHGNET]
@@ -126,7 +134,9 @@ def test_fit_then_run_beside_the_parent(finetune, bench, here):
 
 
 @pytest.mark.model
-def test_what_a_user_can_mend(finetune, bench, here):
+def test_what_a_user_can_mend(
+    finetune: Callable[..., Done], bench: Callable[..., Done], here: Path
+) -> None:
     assert "name of a published model" in refused(finetune("fit", *ONE, "--out", CHGNET))
     labels = ("--model", CHGNET, "--labels")
     message = refused(finetune("fit", *labels, "none.xyz", "--out", "x"))
@@ -140,7 +150,7 @@ def test_what_a_user_can_mend(finetune, bench, here):
 
 
 @pytest.mark.seconds
-def test_exporting_what_is_not_there(bench, here):
+def test_exporting_what_is_not_there(bench: Callable[..., Done], here: Path) -> None:
     export = ("data", "export", "pbe-mini", "two.xyz", "--material")
     assert "has no material 'Sic'; it has Al," in bench(*export, "Sic").stderr
     assert "there is no frame 5; there are 0 to 4" in bench(*export, "SiC", "--frame", 5).stderr
@@ -148,7 +158,7 @@ def test_exporting_what_is_not_there(bench, here):
 
 
 @pytest.mark.model
-def test_evaluate(finetune, here):
+def test_evaluate(finetune: Callable[..., Done], here: Path) -> None:
     done = finetune(
         *("evaluate", "--model", CHGNET, "--material", "MgO", "--material", "SiC"),
         *("--max-frames", "3", "--out", "evaluation.json", "--device", "cpu"),

@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,12 +10,19 @@ import yaml
 from ase.build import bulk
 
 import umlip_bench
+from tests.conftest import LoadModel
+from tests.support.narrowing import as_a
 from umlip_bench import datasets, finetune
+from umlip_bench.datasets.frame import Frame
 from umlip_bench.engine.prediction import predict
 from umlip_bench.finetune import Estimator
+from umlip_bench.finetune.scalar_fit import ScalarFit
 from umlip_bench.ground.errors import CorrectionError, OutputError, WeightsError
 from umlip_bench.potentials.corrections.folder import CARD, read_correction
+from umlip_bench.potentials.corrections.scaled import ScaledPotential
+from umlip_bench.potentials.graph import Prediction
 from umlip_bench.potentials.loading import locate
+from umlip_bench.potentials.protocol import Potential
 from umlip_bench.potentials.weights import WeightsStore
 from umlip_bench.testing.structures import rattled
 
@@ -25,52 +33,54 @@ ATOMS = [rattled(bulk("MgO", "rocksalt", a=4.2), seed=1), rattled(bulk("Al", cub
 
 
 @pytest.fixture(scope="module")
-def frames():
+def frames() -> tuple[Frame, ...]:
     return datasets.load("pbe-mini").by_system()["MgO"]
 
 
 @pytest.fixture(scope="module")
-def chgnet():
+def chgnet() -> Potential:
     return umlip_bench.potential(CHGNET, device="cpu")
 
 
 @pytest.fixture(scope="module")
-def fit(chgnet, frames):
+def fit(chgnet: Potential, frames: tuple[Frame, ...]) -> ScalarFit:
     return finetune.fit_scalar(chgnet, frames, estimator=Estimator.MSE)
 
 
 @pytest.fixture
-def folder(fit, chgnet, tmp_path):
+def folder(fit: ScalarFit, chgnet: Potential, tmp_path: Path) -> Path:
     source = finetune.LabelSource("mgo.xyz", "0" * 64)
     return finetune.save(fit, chgnet, tmp_path / "mine" / "chgnet-mgo", source)
 
 
-def edit(folder, **changes):
+def edit(folder: Path, **changes: object) -> None:
     path = folder / CARD
     content = yaml.safe_load(path.read_text())
     path.write_text(yaml.safe_dump(content | changes))
 
 
-def same(a, b):
+def same(a: list[Prediction], b: list[Prediction]) -> None:
     for one, other in zip(a, b, strict=True):
         assert one.energy == other.energy
         np.testing.assert_array_equal(one.forces, other.forces)
         np.testing.assert_array_equal(one.stress, other.stress)
 
 
-def sha256(folder):
+def sha256(folder: Path) -> str:
     return locate(str(folder), WeightsStore()).sha256
 
 
 # ---- round trips
 
 
-def test_what_is_loaded_is_what_was_fitted(folder, fit, chgnet, tmp_path, monkeypatch):
+def test_what_is_loaded_is_what_was_fitted(
+    folder: Path, fit: ScalarFit, chgnet: Potential, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     moved = tmp_path / "elsewhere"
     shutil.move(folder, moved)
     monkeypatch.chdir(tmp_path)
     loaded = umlip_bench.potential("elsewhere", device="cpu")
-    assert loaded.factor == fit.factor
+    assert as_a(ScaledPotential, loaded).factor == fit.factor
     for before, after in zip(predict(chgnet, ATOMS), predict(loaded, ATOMS), strict=True):
         np.testing.assert_array_equal(after.forces, fit.factor * before.forces)
     same(predict(loaded, ATOMS), predict(umlip_bench.potential(str(moved), device="cpu"), ATOMS))
@@ -83,7 +93,7 @@ def test_what_is_loaded_is_what_was_fitted(folder, fit, chgnet, tmp_path, monkey
     assert atoms.get_potential_energy() == predict(loaded, atoms)[0].energy
 
 
-def test_the_card_of_a_loaded_model(folder, fit, chgnet):
+def test_the_card_of_a_loaded_model(folder: Path, fit: ScalarFit, chgnet: Potential) -> None:
     card = umlip_bench.potential(str(folder), device="cpu").card
     assert (card.name, card.family, card.parent) == ("chgnet-mgo", "corrected", CHGNET)
     # What the parent learned with its energies is scaled with them.
@@ -93,7 +103,9 @@ def test_the_card_of_a_loaded_model(folder, fit, chgnet):
     assert card.n_parameters == chgnet.card.n_parameters
 
 
-def test_the_card_says_how_it_was_made(folder, fit, frames):
+def test_the_card_says_how_it_was_made(
+    folder: Path, fit: ScalarFit, frames: tuple[Frame, ...]
+) -> None:
     content = yaml.safe_load((folder / CARD).read_text())
     assert content["name"] == "chgnet-mgo"
     assert content["method"] == "scalar"
@@ -107,7 +119,7 @@ def test_the_card_says_how_it_was_made(folder, fit, frames):
     assert {"date", "umlip_bench", "torch"} <= set(content["made"])
 
 
-def test_a_model_without_a_name_travels_along(fit, tmp_path):
+def test_a_model_without_a_name_travels_along(fit: ScalarFit, tmp_path: Path) -> None:
     """A checkpoint of one's own is copied into the folder."""
     import torch
 
@@ -133,7 +145,9 @@ def test_a_model_without_a_name_travels_along(fit, tmp_path):
         locate(str(moved), WeightsStore())
 
 
-def test_a_matgl_folder_of_one_s_own_travels_along(fit, load_model, tmp_path):
+def test_a_matgl_folder_of_one_s_own_travels_along(
+    fit: ScalarFit, load_model: LoadModel, tmp_path: Path
+) -> None:
     listed = load_model("m3gnet-mp-2021.2.8").weights
     own = tmp_path / "own"
     own.mkdir()
@@ -152,7 +166,7 @@ def test_a_matgl_folder_of_one_s_own_travels_along(fit, load_model, tmp_path):
     )
 
 
-def test_a_corrected_model_can_be_corrected(folder, fit, tmp_path):
+def test_a_corrected_model_can_be_corrected(folder: Path, fit: ScalarFit, tmp_path: Path) -> None:
     once = umlip_bench.potential(str(folder), device="cpu")
     twice = finetune.save(fit, once, tmp_path / "twice")
     shutil.rmtree(folder)
@@ -163,7 +177,7 @@ def test_a_corrected_model_can_be_corrected(folder, fit, tmp_path):
     )
 
 
-def test_a_foreign_calculator(tmp_path):
+def test_a_foreign_calculator(tmp_path: Path) -> None:
     parent = umlip_bench.potential(FOREIGN, device="cpu")
     atoms = rattled(bulk("Ar", "fcc", a=1.6, cubic=True), seed=3, amplitude=0.02)
     (prediction,) = predict(parent, atoms)
@@ -183,7 +197,7 @@ def test_a_foreign_calculator(tmp_path):
 # ---- what a run's keys depend on
 
 
-def test_the_digest_changes_with_the_factor_and_the_parent(folder):
+def test_the_digest_changes_with_the_factor_and_the_parent(folder: Path) -> None:
     first = sha256(folder)
     content = yaml.safe_load((folder / CARD).read_text())
     edit(folder, made={}, fit={})
@@ -221,14 +235,24 @@ def test_the_digest_changes_with_the_factor_and_the_parent(folder):
         ),
     ],
 )
-def test_damage_is_named(folder, changes, message):
+def test_damage_is_named(
+    folder: Path,
+    changes: dict[str, int]
+    | dict[str, str]
+    | dict[str, None]
+    | dict[str, dict[str, str]]
+    | dict[str, dict[str, float]]
+    | dict[str, dict[str, bool]]
+    | dict[str, dict[str, object]],
+    message: str,
+) -> None:
     edit(folder, **changes)
     with pytest.raises(WeightsError, match=message) as caught:
         locate(str(folder), WeightsStore())
     assert CARD in str(caught.value)
 
 
-def test_a_card_that_is_no_yaml(folder):
+def test_a_card_that_is_no_yaml(folder: Path) -> None:
     (folder / CARD).write_text("schema: [1")
     with pytest.raises(WeightsError, match="cannot be read"):
         locate(str(folder), WeightsStore())
@@ -236,13 +260,13 @@ def test_a_card_that_is_no_yaml(folder):
         locate(f"corrected:{folder.parent}", WeightsStore())
 
 
-def test_a_parent_whose_weights_have_changed(folder):
+def test_a_parent_whose_weights_have_changed(folder: Path) -> None:
     edit(folder, parent={"name": CHGNET, "family": "chgnet", "sha256": "0" * 64})
     with pytest.raises(WeightsError, match="holds for the weights that it was fitted to"):
         locate(str(folder), WeightsStore())
 
 
-def test_a_parent_that_is_not_known(folder):
+def test_a_parent_that_is_not_known(folder: Path) -> None:
     edit(folder, parent={"name": "chgnet-9.9", "family": "chgnet", "sha256": "0" * 64})
     with pytest.raises(WeightsError, match=r"corrects chgnet-9\.9, which cannot be had"):
         locate(str(folder), WeightsStore())
@@ -251,18 +275,22 @@ def test_a_parent_that_is_not_known(folder):
 # ---- folders that are not written
 
 
-def test_nothing_is_overwritten(folder, fit, chgnet):
+def test_nothing_is_overwritten(folder: Path, fit: ScalarFit, chgnet: Potential) -> None:
     with pytest.raises(CorrectionError, match="exists; remove it"):
         finetune.save(fit, chgnet, folder)
 
 
-def test_a_corrected_model_does_not_pass_for_a_published_one(fit, chgnet, tmp_path):
+def test_a_corrected_model_does_not_pass_for_a_published_one(
+    fit: ScalarFit, chgnet: Potential, tmp_path: Path
+) -> None:
     with pytest.raises(CorrectionError, match="name of a published model"):
         finetune.save(fit, chgnet, tmp_path / CHGNET)
 
 
-def test_a_failed_write_leaves_nothing(fit, chgnet, tmp_path, monkeypatch):
-    def full(*arguments):
+def test_a_failed_write_leaves_nothing(
+    fit: ScalarFit, chgnet: Potential, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object) -> None:
         raise OSError("disk full")
 
     monkeypatch.setattr("umlip_bench.ground.files.os.rename", full)

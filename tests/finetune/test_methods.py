@@ -1,6 +1,7 @@
 """A method of another package is one class and one entry point, and appears wherever ours do."""
 
 import json
+from pathlib import Path
 
 import ase.io
 import pytest
@@ -9,12 +10,14 @@ from ase.build import bulk
 from ase.calculators.emt import EMT
 
 import umlip_bench
+from tests.support.narrowing import as_a
 from umlip_bench import finetune
 from umlip_bench.cli.finetune import main
 from umlip_bench.engine.prediction import predict
 from umlip_bench.finetune.method import Chosen, methods
 from umlip_bench.finetune.method import method as named
 from umlip_bench.ground.errors import CorrectionError, WeightsError
+from umlip_bench.potentials.corrections.scaled import ScaledPotential
 
 EMT_MODEL = "ase:ase.calculators.emt:EMT"
 OURS = ["scalar", "e0", "head", "lora", "full", "scratch"]
@@ -120,7 +123,7 @@ class Times(ForeignChange):
 """
 
 
-def install(site, points):
+def install(site: Path, points: dict[str, str]) -> None:
     """A package with these entry points, as pip leaves it."""
     info = site / "mine-1.0.dist-info"
     info.mkdir(parents=True)
@@ -133,7 +136,7 @@ def install(site, points):
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch):
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with labels of copper that are a quarter steeper than EMT, and the method installed."""
     install(tmp_path / "site", {"mine": "mine_module:Mine"})
     monkeypatch.syspath_prepend(tmp_path / "site")
@@ -153,34 +156,36 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-def run(*arguments):
+def run(*arguments: str) -> int:
     return main([*arguments, "--device", "cpu", "--dtype", "float64"])
 
 
 LABELS = ("--model", EMT_MODEL, "--labels", "cu.xyz", "--method", "mine")
 
 
-def test_ours_are_there_in_the_order_of_the_ladder():
+def test_ours_are_there_in_the_order_of_the_ladder() -> None:
     assert list(methods().found) == OURS
 
 
-def test_fit(here, capsys):
+def test_fit(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("fit", *LABELS, "--stretch", "2", "--out", "fitted") == 0
     assert "the factor of the first label alone" in capsys.readouterr().out
     card = yaml.safe_load((here / "fitted" / "card.yaml").read_text())
     assert (card["method"], card["labels"]["n_frames"]) == ("mine", 4)
     loaded = umlip_bench.potential("fitted", device="cpu")
-    assert loaded.factor == pytest.approx(2.5)
+    assert as_a(ScaledPotential, loaded).factor == pytest.approx(2.5)
     assert loaded.card.parent == EMT_MODEL
 
 
-def test_options_of_other_methods_are_refused(here, capsys):
+def test_options_of_other_methods_are_refused(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run("fit", *LABELS, "--epochs", "2", "--out", "fitted") == 2
     assert "--epochs is not an option of the method mine" in capsys.readouterr().err
 
 
 @pytest.mark.seconds
-def test_ladder(here, capsys):
+def test_ladder(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("ladder", *LABELS, "--out", "ladder.json") == 0
     found = json.loads((here / "ladder.json").read_text())
     none, mine = found["rungs"]
@@ -190,7 +195,7 @@ def test_ladder(here, capsys):
 
 
 @pytest.mark.seconds
-def test_curve(here):
+def test_curve(here: Path) -> None:
     assert run("curve", *LABELS, "--sizes", "1,2", "--out", "curve") == 0
     rows = json.loads((here / "curve" / "curve.json").read_text())["rows"]
     slopes = [r["value"] for r in rows if (r["method"], r["metric"]) == ("mine", "force_slope")]
@@ -198,7 +203,7 @@ def test_curve(here):
 
 
 @pytest.mark.seconds
-def test_evaluate(here, capsys):
+def test_evaluate(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = ("--model", EMT_MODEL, "--labels", "cu.xyz", "--method", "mine", "--sizes", "1")
     assert run("evaluate", *data, "--out", "all.json") == 0
     (outcome,) = json.loads((here / "all.json").read_text())["outcomes"]
@@ -209,7 +214,7 @@ def test_evaluate(here, capsys):
 
 @pytest.mark.seconds
 @pytest.mark.parametrize("command", ["fit", "ladder", "curve", "evaluate"])
-def test_help(here, capsys, command):
+def test_help(here: Path, capsys: pytest.CaptureFixture[str], command: str) -> None:
     assert main([command, "--help"]) == 0
     shown = capsys.readouterr().out
     assert "mine: the factor of the first label alone" in shown
@@ -217,7 +222,9 @@ def test_help(here, capsys, command):
     assert "What the factor of the first label is multiplied with" in shown
 
 
-def test_a_change_of_its_own_is_kept_and_loaded(here, monkeypatch):
+def test_a_change_of_its_own_is_kept_and_loaded(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     install(here / "other", {"own": "mine_module:Own"})
     (here / "other" / "mine-1.0.dist-info").rename(here / "other" / "own-1.0.dist-info")
     metadata = here / "other" / "own-1.0.dist-info" / "METADATA"
@@ -237,15 +244,15 @@ def test_a_change_of_its_own_is_kept_and_loaded(here, monkeypatch):
         umlip_bench.potential("owned")
 
 
-def test_in_python(here):
+def test_in_python(here: Path) -> None:
     labels = umlip_bench.datasets.load("cu.xyz").frames
     model = umlip_bench.potential(EMT_MODEL)
     chosen = Chosen(named("mine"), named("mine").settings(stretch=2.0))
     fit = finetune.fit(model, labels, "mine", chosen.settings)
-    assert fit.put_on(model).factor == pytest.approx(2.5)
+    assert as_a(ScaledPotential, fit.put_on(model)).factor == pytest.approx(2.5)
 
 
-def test_what_it_made_needs_it_to_be_installed(here, monkeypatch):
+def test_what_it_made_needs_it_to_be_installed(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run("fit", *LABELS, "--out", "fitted") == 0
     (here / "site" / "mine-1.0.dist-info" / "entry_points.txt").unlink()
     monkeypatch.syspath_prepend(here)  # the metadata is read anew
@@ -253,7 +260,9 @@ def test_what_it_made_needs_it_to_be_installed(here, monkeypatch):
         umlip_bench.potential("fitted")
 
 
-def test_what_is_broken_or_would_replace_ours_is_named_and_left_out(tmp_path, monkeypatch, capsys):
+def test_what_is_broken_or_would_replace_ours_is_named_and_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     points = {
         "mine": "mine_module:Mine",
         "scalar": "mine_module:Scalar",

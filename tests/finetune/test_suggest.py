@@ -13,6 +13,7 @@ from pymatgen.core import Structure
 from pymatgen.io.vasp import Incar, Kpoints, Poscar
 from pymatgen.io.vasp.sets import MPRelaxSet, MPStaticSet
 
+from tests.conftest import LoadModel
 from umlip_bench import finetune
 from umlip_bench.cli.finetune import main
 from umlip_bench.engine.prediction import predict
@@ -30,6 +31,7 @@ from umlip_bench.finetune.labelling.settings import (
     check_spin,
     mesh,
 )
+from umlip_bench.finetune.labelling.suggestion import Suggestion
 from umlip_bench.ground.errors import LabelError
 
 CHGNET = "chgnet-0.3.0"
@@ -40,20 +42,20 @@ SHORT = Sampling(
 
 
 @pytest.fixture(scope="module")
-def emt_suggestion(load_model):
+def emt_suggestion(load_model: LoadModel) -> Suggestion:
     return finetune.suggest(load_model(EMT), bulk("Cu", cubic=True), n=5, sampling=SHORT)
 
 
 # --- choice ---------------------------------------------------------------------------------------
 
 
-def least_distance(rows):
+def least_distance(rows: np.ndarray) -> float:
     apart = np.linalg.norm(rows[:, None] - rows, axis=2)
     return apart[~np.eye(len(rows), dtype=bool)].min()
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_chosen_points_are_farther_apart_than_random_ones(seed):
+def test_chosen_points_are_farther_apart_than_random_ones(seed: int) -> None:
     rng = np.random.default_rng(seed)
     features = rng.standard_normal((60, 4))
     known = np.zeros((1, 4))
@@ -71,7 +73,7 @@ def test_chosen_points_are_farther_apart_than_random_ones(seed):
     assert np.linalg.norm(features[:, None] - centres, axis=2).min(axis=1).max() <= ours + 1e-12
 
 
-def test_weights_and_quotas_decide_where_distance_does_not():
+def test_weights_and_quotas_decide_where_distance_does_not() -> None:
     features = np.array([[1.0], [-1.0], [1.0], [-1.0]])
     known = np.zeros((1, 1))
     heavy = farthest_points(features, 1, known=known, weights=np.array([1.0, 1.0, 3.0, 2.0]))
@@ -86,7 +88,7 @@ def test_weights_and_quotas_decide_where_distance_does_not():
 # --- sampling -------------------------------------------------------------------------------------
 
 
-def test_cells_are_repeated_until_large_in_one_sense():
+def test_cells_are_repeated_until_large_in_one_sense() -> None:
     silicon = bulk("Si", cubic=True)
     assert len(repeated(silicon, 32, 8.0)) == 32
     assert len(repeated(silicon, 1000, 8.0)) == 64  # 10.9 Å in all directions
@@ -94,7 +96,9 @@ def test_cells_are_repeated_until_large_in_one_sense():
     assert len(repeated(silicon, 1000, 0.0)) == 8
 
 
-def test_frames_are_those_of_the_trajectories(emt_suggestion, load_model):
+def test_frames_are_those_of_the_trajectories(
+    emt_suggestion: Suggestion, load_model: LoadModel
+) -> None:
     samples = sample(load_model(EMT), bulk("Cu", cubic=True), SHORT)
     states = {(state.run, state.time): state for state in samples.states}
     assert len(states) == 10
@@ -109,7 +113,9 @@ def test_frames_are_those_of_the_trajectories(emt_suggestion, load_model):
     assert (strains.count(0.0), strains.count(0.03), strains.count(-0.03)) == (6, 2, 2)
 
 
-def test_states_have_forces_and_equilibrium_has_none(emt_suggestion, load_model):
+def test_states_have_forces_and_equilibrium_has_none(
+    emt_suggestion: Suggestion, load_model: LoadModel
+) -> None:
     model = load_model(EMT)
     at_rest = np.linalg.norm(predict(model, [emt_suggestion.start])[0].forces, axis=1).max()
     assert at_rest < 0.02
@@ -121,7 +127,9 @@ def test_states_have_forces_and_equilibrium_has_none(emt_suggestion, load_model)
         assert frame.why.energy > 0
 
 
-def test_choice_is_the_same_for_the_same_seed(emt_suggestion, load_model):
+def test_choice_is_the_same_for_the_same_seed(
+    emt_suggestion: Suggestion, load_model: LoadModel
+) -> None:
     again = finetune.suggest(load_model(EMT), bulk("Cu", cubic=True), n=5, sampling=SHORT)
     for a, b in zip(emt_suggestion.frames, again.frames, strict=True):
         assert a.why == b.why
@@ -131,7 +139,9 @@ def test_choice_is_the_same_for_the_same_seed(emt_suggestion, load_model):
     assert different.frames[0].why != emt_suggestion.frames[0].why
 
 
-def test_two_of_five_frames_are_strained_and_none_of_one(emt_suggestion, load_model):
+def test_two_of_five_frames_are_strained_and_none_of_one(
+    emt_suggestion: Suggestion, load_model: LoadModel
+) -> None:
     strained = [frame.state.strain for frame in emt_suggestion.frames if frame.state.strain]
     assert len(strained) <= 2
     assert len(set(strained)) == len(strained)
@@ -139,11 +149,11 @@ def test_two_of_five_frames_are_strained_and_none_of_one(emt_suggestion, load_mo
     assert one.frames[0].state.strain == 0
 
 
-def test_without_features_distances_are_radial_and_say_so(emt_suggestion):
+def test_without_features_distances_are_radial_and_say_so(emt_suggestion: Suggestion) -> None:
     assert emt_suggestion.space is Space.RADIAL
 
 
-def test_radial_vectors_do_not_depend_on_the_order_of_atoms(load_model):
+def test_radial_vectors_do_not_depend_on_the_order_of_atoms(load_model: LoadModel) -> None:
     atoms = bulk("NaCl", "rocksalt", a=5.64) * (2, 1, 1)
     atoms.rattle(0.1, seed=0)
     shuffled = atoms[[3, 1, 2, 0]]
@@ -151,7 +161,7 @@ def test_radial_vectors_do_not_depend_on_the_order_of_atoms(load_model):
     np.testing.assert_allclose(a, b, atol=1e-12)
 
 
-def test_models_own_features_and_disagreement(load_model):
+def test_models_own_features_and_disagreement(load_model: LoadModel) -> None:
     model, other = load_model(CHGNET), load_model("m3gnet-mp-2021.2.8")
     sampling = Sampling(equilibration=20.0, interval=20.0, runs=1, states_per_run=3, enough_atoms=2)
     found = finetune.suggest(model, bulk("Si"), n=2, others=[other], sampling=sampling)
@@ -164,7 +174,7 @@ def test_models_own_features_and_disagreement(load_model):
         assert frame.why.disagreement == pytest.approx(expected, rel=1e-3)
 
 
-def test_asking_for_too_much_is_refused(load_model):
+def test_asking_for_too_much_is_refused(load_model: LoadModel) -> None:
     with pytest.raises(LabelError, match="11 frames cannot be chosen of 10 states"):
         finetune.suggest(load_model(EMT), bulk("Cu"), n=11, sampling=SHORT)
     with pytest.raises(
@@ -177,7 +187,7 @@ def test_asking_for_too_much_is_refused(load_model):
 # --- comparing geometries -------------------------------------------------------------------------
 
 
-def test_geometry_is_recognised_in_any_order_and_image():
+def test_geometry_is_recognised_in_any_order_and_image() -> None:
     atoms = bulk("NaCl", "rocksalt", a=5.64) * (2, 2, 1)
     atoms.rattle(0.1, seed=4)
     order = np.random.default_rng(0).permutation(len(atoms))
@@ -196,7 +206,7 @@ def test_geometry_is_recognised_in_any_order_and_image():
     assert "composition" in mismatch(atoms, atoms[:-1])
 
 
-def mismatch(atoms, other):
+def mismatch(atoms: Atoms, other: Atoms) -> str:
     found = compare(atoms, other)
     assert isinstance(found, Mismatch)
     return found.reason
@@ -212,7 +222,7 @@ def frame_of(atoms: Atoms) -> Atoms:
 
 
 @pytest.fixture
-def oxide():
+def oxide() -> Atoms:
     return frame_of(bulk("MgO", "rocksalt", a=4.21, cubic=True))
 
 
@@ -220,7 +230,9 @@ def oxide():
     ("settings", "published"),
     [(VaspSettings(), MPStaticSet), (VaspSettings(VaspSet.RELAX), MPRelaxSet)],
 )
-def test_vasp_inputs_hold_the_materials_projects_settings(tmp_path, oxide, settings, published):
+def test_vasp_inputs_hold_the_materials_projects_settings(
+    tmp_path: Path, oxide: Atoms, settings: VaspSettings, published: type
+) -> None:
     vasp.write_inputs(tmp_path, oxide, settings)
     structure = Poscar.from_file(tmp_path / "POSCAR", check_for_potcar=False).structure
     incar, expected = Incar.from_file(tmp_path / "INCAR"), published(structure).incar
@@ -236,7 +248,7 @@ def test_vasp_inputs_hold_the_materials_projects_settings(tmp_path, oxide, setti
     assert isinstance(compare(oxide, structure.to_ase_atoms()), Match)
 
 
-def test_vasp_inputs_of_metals_and_of_oxides_with_u(tmp_path):
+def test_vasp_inputs_of_metals_and_of_oxides_with_u(tmp_path: Path) -> None:
     vasp.write_inputs(tmp_path, frame_of(bulk("Al", cubic=True)), VaspSettings())
     incar = Incar.from_file(tmp_path / "INCAR")
     assert (incar["ISMEAR"], incar["SIGMA"]) == (1, 0.2)
@@ -249,7 +261,7 @@ def test_vasp_inputs_of_metals_and_of_oxides_with_u(tmp_path):
     assert incar["MAGMOM"] == [5.0] * 4 + [0.6] * 4
 
 
-def test_espresso_input_parses_back(tmp_path, oxide):
+def test_espresso_input_parses_back(tmp_path: Path, oxide: Atoms) -> None:
     (tmp_path / "pseudo").mkdir()
     for name in ("Mg.pbe-spn-kjpaw_psl.1.0.0.UPF", "O_pbe_v1.2.uspp.upf", "Os.UPF", "README"):
         (tmp_path / "pseudo" / name).touch()
@@ -273,7 +285,9 @@ def test_espresso_input_parses_back(tmp_path, oxide):
     assert " ".join(map(str, mesh(oxide, 2.0))) in text
 
 
-def test_espresso_pseudopotentials_are_placeholders_or_real_never_guessed(tmp_path, oxide):
+def test_espresso_pseudopotentials_are_placeholders_or_real_never_guessed(
+    tmp_path: Path, oxide: Atoms
+) -> None:
     espresso.write_inputs(tmp_path, oxide, EspressoSettings())
     assert "PLACEHOLDER-Mg.UPF" in (tmp_path / "pw.in").read_text()
     assert "replace PLACEHOLDER" in (tmp_path / "NOTE.txt").read_text()
@@ -287,7 +301,7 @@ def test_espresso_pseudopotentials_are_placeholders_or_real_never_guessed(tmp_pa
         espresso.pseudopotentials(["Na"], given)
 
 
-def test_gpaw_script_is_python_with_the_settings(tmp_path, oxide):
+def test_gpaw_script_is_python_with_the_settings(tmp_path: Path, oxide: Atoms) -> None:
     gpaw_script.write_inputs(tmp_path, oxide, GpawSettings(cutoff=700, smearing=0.1))
     text = (tmp_path / "run.py").read_text()
     compile(text, "run.py", "exec")
@@ -298,7 +312,7 @@ def test_gpaw_script_is_python_with_the_settings(tmp_path, oxide):
     np.testing.assert_allclose(read.positions, oxide.positions, atol=1e-8)
 
 
-def test_magnetic_elements_need_a_decision(tmp_path):
+def test_magnetic_elements_need_a_decision(tmp_path: Path) -> None:
     iron = bulk("Fe")
     with pytest.raises(LabelError, match=r"Fe is often magnetic.*--spin ferromagnetic"):
         check_spin([iron], None)
@@ -317,7 +331,9 @@ def test_magnetic_elements_need_a_decision(tmp_path):
 # --- command line ---------------------------------------------------------------------------------
 
 
-def test_command_writes_frames_and_inputs(tmp_path, monkeypatch, capsys):
+def test_command_writes_frames_and_inputs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "150")
     bulk("Cu", cubic=True).write("cu.cif")
@@ -346,7 +362,9 @@ def test_command_writes_frames_and_inputs(tmp_path, monkeypatch, capsys):
     ("content", "complaint"),
     [("not a structure", "cannot be read"), (None, "no such file")],
 )
-def test_command_refuses_what_is_no_structure(tmp_path, capsys, content, complaint):
+def test_command_refuses_what_is_no_structure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str | None, complaint: str
+) -> None:
     path = tmp_path / "x.cif"
     if content is not None:
         path.write_text(content)

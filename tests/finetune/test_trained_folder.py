@@ -1,25 +1,30 @@
 """Trained models on disk: complete, the family's own format, and the same on another machine."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import yaml
-from chgnet.model.model import CHGNet
+from ase import Atoms
 
 import umlip_bench
+from tests.conftest import LoadModel
+from tests.support.narrowing import as_a
 from umlip_bench.engine.prediction import predict
 from umlip_bench.finetune.folder import save
 from umlip_bench.finetune.method import Surroundings, method
 from umlip_bench.finetune.references import fit_references
+from umlip_bench.finetune.training.fit import Training
 from umlip_bench.finetune.training.plot import HISTORY, PLOT
 from umlip_bench.finetune.training.settings import TrainingSettings
 from umlip_bench.ground.errors import CorrectionError, WeightsError
-from umlip_bench.potentials.adapters.matgl_mending import SecondAtomConv
 from umlip_bench.potentials.corrections.modification import ReferenceShift
 from umlip_bench.potentials.corrections.shifted import shifted
 from umlip_bench.potentials.loading import locate
+from umlip_bench.potentials.protocol import Potential
 from umlip_bench.potentials.weights import WeightsStore
 
 from ..conftest import FOREIGN, SMALL_MACE
@@ -30,23 +35,23 @@ CHGNET, M3GNET = "chgnet-0.3.0", "m3gnet-mp-2021.2.8"
 BRIEF = TrainingSettings(epochs=1)
 
 
-def trained(potential, by="full"):
+def trained(potential: Potential, by: str = "full") -> Training:
     frames = labelled(stiffer(potential, 1.25), distorted(1))
-    return method(by).fit(potential, frames, BRIEF, Surroundings(others={}))
+    return as_a(Training, method(by).fit(potential, frames, BRIEF, Surroundings(others={})))
 
 
-def save_training(training, folder):
+def save_training(training: Training, folder: Path) -> Path:
     return save(training, training.parent, folder)
 
 
 @pytest.fixture(scope="module")
-def kept(load_model, tmp_path_factory):
+def kept(load_model: LoadModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder to copy and spoil."""
     folder = tmp_path_factory.mktemp("kept") / "mine"
     return save_training(trained(load_model(CHGNET), "head"), folder)
 
 
-def identical(one, other, structures):
+def identical(one: Potential, other: Potential, structures: list[Atoms]) -> None:
     for a, b in zip(predict(one, structures), predict(other, structures), strict=True):
         assert a.energy == b.energy
         np.testing.assert_array_equal(a.forces, b.forces)
@@ -63,7 +68,9 @@ def identical(one, other, structures):
         pytest.param("tensornet-matpes-pbe-2025.1", marks=pytest.mark.slow),
     ],
 )
-def test_loads_elsewhere_with_the_same_predictions(load_model, name, tmp_path):
+def test_loads_elsewhere_with_the_same_predictions(
+    load_model: LoadModel, name: str, tmp_path: Path
+) -> None:
     parent = load_model(name)
     training = trained(parent)
     save_training(training, tmp_path / "mine")
@@ -83,7 +90,9 @@ def test_loads_elsewhere_with_the_same_predictions(load_model, name, tmp_path):
     assert {PLOT, HISTORY, "card.yaml", "weights"} == {path.name for path in folder.iterdir()}
 
 
-def test_the_library_reads_its_own_format(load_model, tmp_path):
+def test_the_library_reads_its_own_format(load_model: LoadModel, tmp_path: Path) -> None:
+    from chgnet.model.model import CHGNet
+
     training = trained(load_model(CHGNET))
     folder = save_training(training, tmp_path / "mine")
     module = CHGNet.from_file(folder / "weights" / "model.pth.tar")
@@ -92,18 +101,22 @@ def test_the_library_reads_its_own_format(load_model, tmp_path):
     assert module.version is None  # it is no longer the published one
 
 
-def test_old_message_direction_survives(load_model, tmp_path):
+def test_old_message_direction_survives(load_model: LoadModel, tmp_path: Path) -> None:
+    from umlip_bench.potentials.adapters.matgl import MatglPotential
+    from umlip_bench.potentials.adapters.matgl_mending import SecondAtomConv
+
     training = trained(load_model(M3GNET))
     folder = save_training(training, tmp_path / "mine")
     again = trained(umlip_bench.potential(str(folder), device="cpu"), "head")
-    second = umlip_bench.potential(str(save_training(again, tmp_path / "again")), device="cpu")
+    path = save_training(again, tmp_path / "again")
+    second = as_a(MatglPotential, umlip_bench.potential(str(path), device="cpu"))
     assert all(isinstance(b.conv, SecondAtomConv) for b in second.model.graph_layers)
     identical(again.potential, second, distorted(1, "SiC"))
     assert second.card.parent == "mine"
     assert second.card.trained_with == load_model(M3GNET).card.trained_with
 
 
-def test_the_card_says_how_it_was_made(load_model, tmp_path):
+def test_the_card_says_how_it_was_made(load_model: LoadModel, tmp_path: Path) -> None:
     parent = load_model(CHGNET)
     training = trained(parent)
     content = yaml.safe_load((save_training(training, tmp_path / "m") / "card.yaml").read_text())
@@ -117,7 +130,7 @@ def test_the_card_says_how_it_was_made(load_model, tmp_path):
     assert set(content["made"]) >= {"torch", "chgnet", "umlip_bench"}
 
 
-def test_every_training_has_its_own_digest(load_model, tmp_path):
+def test_every_training_has_its_own_digest(load_model: LoadModel, tmp_path: Path) -> None:
     parent = load_model(CHGNET)
     digests = {parent.weights.sha256}
     for by in ("head", "full"):
@@ -126,7 +139,7 @@ def test_every_training_has_its_own_digest(load_model, tmp_path):
     assert len(digests) == 3
 
 
-def test_damaged_weights_are_refused(kept, tmp_path):
+def test_damaged_weights_are_refused(kept: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(kept, tmp_path / "mine"))
     weights = folder / "weights" / "model.pth.tar"
     content = bytearray(weights.read_bytes())
@@ -149,7 +162,9 @@ def test_damaged_weights_are_refused(kept, tmp_path):
         (lambda c: c["trained"]["card"].update(unknown=1), "cannot be read"),
     ],
 )
-def test_damaged_cards_are_refused(kept, tmp_path, spoil, message):
+def test_damaged_cards_are_refused(
+    kept: Path, tmp_path: Path, spoil: Callable[..., Any], message: str
+) -> None:
     folder = Path(shutil.copytree(kept, tmp_path / "mine"))
     path = folder / "card.yaml"
     content = yaml.safe_load(path.read_text())
@@ -159,7 +174,7 @@ def test_damaged_cards_are_refused(kept, tmp_path, spoil, message):
         locate(str(folder), WeightsStore())
 
 
-def test_from_scratch_is_not_kept(load_model, tmp_path):
+def test_from_scratch_is_not_kept(load_model: LoadModel, tmp_path: Path) -> None:
     with pytest.raises(CorrectionError, match="comparison only"):
         save_training(trained(load_model(CHGNET), "scratch"), tmp_path / "mine")
 
@@ -168,7 +183,9 @@ class TestReferences:
     """The method e0."""
 
     @pytest.mark.parametrize("name", [CHGNET, FOREIGN])
-    def test_planted_shifts_are_recovered(self, load_model, name, tmp_path):
+    def test_planted_shifts_are_recovered(
+        self, load_model: LoadModel, name: str, tmp_path: Path
+    ) -> None:
         model = load_model(name)
         structures = [*distorted(2), *distorted(2, "SiC")]
         planted = ReferenceShift({"Si": 1.25, "C": -3.5})
@@ -186,14 +203,14 @@ class TestReferences:
         assert references[[6, 14]] == pytest.approx([-3.5, 1.25])
         assert found.weights.sha256 != model.weights.sha256
 
-    def test_energies_are_needed(self, load_model):
+    def test_energies_are_needed(self, load_model: LoadModel) -> None:
         model = load_model(CHGNET)
         (frame,) = labelled(model, distorted(1))
         object.__setattr__(frame, "energy", float("nan"))
         with pytest.raises(CorrectionError, match="has an energy"):
             fit_references(model, [frame])
 
-    def test_scaling_on_top_of_a_shift(self, load_model):
+    def test_scaling_on_top_of_a_shift(self, load_model: LoadModel) -> None:
         """Corrections stack: references move with the shift, so that scaling leaves them alone."""
         model = load_model(CHGNET)
         shift = shifted(model.weights, model, ReferenceShift({"Si": 2.0}))

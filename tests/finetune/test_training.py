@@ -1,25 +1,36 @@
 """The training loop: its loss, its derivatives, and that it ends where it should, however often."""
 
 import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from ase.units import GPa
+from torch import nn
 
+from tests.conftest import LoadModel
+from tests.support.narrowing import as_a, some
+from umlip_bench.datasets.frame import Frame
 from umlip_bench.engine.packing import Packer
 from umlip_bench.engine.prediction import predict
 from umlip_bench.finetune.method import Surroundings
 from umlip_bench.finetune.method import method as named
+from umlip_bench.finetune.methods.trained import TrainingMethod
 from umlip_bench.finetune.training import checkpoint
 from umlip_bench.finetune.training.alignment import EnergyUse, align
-from umlip_bench.finetune.training.fit import split_labels, targets_on_zero_of
+from umlip_bench.finetune.training.fit import Training, split_labels, targets_on_zero_of
 from umlip_bench.finetune.training.loop import add_gradients
 from umlip_bench.finetune.training.loss import loss_terms
 from umlip_bench.finetune.training.parameters import unfreeze
 from umlip_bench.finetune.training.settings import TrainingSettings
-from umlip_bench.finetune.training.targets import count, targets_of_labels
+from umlip_bench.finetune.training.targets import Target, count, targets_of_labels
 from umlip_bench.ground.errors import CorrectionError
+from umlip_bench.potentials.graph import Batch, Graph
+from umlip_bench.potentials.protocol import Potential
+from umlip_bench.potentials.trainable import TrainablePotential
 
 from ..conftest import FOREIGN, SMALL_MACE
 from ..support.labels import labelled, stiffer
@@ -31,49 +42,59 @@ SHORT = TrainingSettings(epochs=3, batch_size=2)
 
 
 @pytest.fixture(scope="module")
-def chgnet(load_model):
-    return load_model(CHGNET)
+def chgnet(load_model: LoadModel) -> TrainablePotential:
+    return as_a(TrainablePotential, load_model(CHGNET))
 
 
 @pytest.fixture(scope="module")
-def labels(chgnet):
+def labels(chgnet: TrainablePotential) -> list[Frame]:
     """Four frames of silicon as a stiffer CHGNet has them."""
     return labelled(stiffer(chgnet, 1.25), distorted(4))
 
 
-def weights_of(potential):
+def weights_of(potential: TrainablePotential) -> dict[str, torch.Tensor]:
     return {name: value.clone() for name, value in potential.module.state_dict().items()}
 
 
-def equal(one, other):
+def equal(one: TrainablePotential, other: TrainablePotential) -> bool:
     first, second = weights_of(one), weights_of(other)
     return all(torch.equal(first[name], second[name]) for name in first)
 
 
-def changed(one, other):
+def changed(one: TrainablePotential, other: TrainablePotential) -> set[str]:
     first, second = dict(one.module.named_parameters()), dict(other.module.named_parameters())
     return {name for name in first if not torch.equal(first[name], second[name])}
 
 
-def chosen(model, method, settings):
+def chosen(
+    model: TrainablePotential, method: str, settings: TrainingSettings
+) -> Mapping[str, nn.Parameter]:
     """What a method trains, by name, of a model that is changed in place."""
-    parameters = named(method).choose(model, settings)
+    parameters = as_a(TrainingMethod, named(method)).choose(model, settings)
     unfreeze(model, parameters)
     return parameters
 
 
-def quick(potential, frames, method="full", settings=SHORT, **more):
+def quick(
+    potential: Potential,
+    frames: Sequence[Frame],
+    method: str = "full",
+    settings: TrainingSettings = SHORT,
+    **more: Any,
+) -> Training:
     around = Surroundings(others={}, **more)
-    return named(method).fit(potential, frames, settings, around)
+    return as_a(Training, named(method).fit(potential, frames, settings, around))
 
 
-def loss_of(potential, targets, settings):
+def loss_of(
+    potential: TrainablePotential, targets: list[Target], settings: TrainingSettings
+) -> float:
     return float(loss_terms(potential, targets, count(targets), settings).loss.detach())
 
 
 class TestLoss:
-    def test_is_the_weighted_mean_of_squared_errors(self, load_model):
-        model = load_model(CHGNET, dtype="float64")
+    def test_is_the_weighted_mean_of_squared_errors(self, load_model: LoadModel) -> None:
+        model = as_a(TrainablePotential, load_model(CHGNET, dtype="float64"))
         frames = labelled(stiffer(model, 1.3), [*distorted(2), *distorted(1, "SiC")])
         frames[1] = dataclasses.replace(frames[1], stress=None)
         settings = TrainingSettings(energy_weight=0.3, force_weight=7.0, stress_weight=0.2)
@@ -97,7 +118,7 @@ class TestLoss:
         assert terms.force == pytest.approx(np.abs(forces).sum())
         assert terms.stress == pytest.approx(np.abs(stress).sum())
 
-    def test_defaults_are_the_paper_s(self):
+    def test_defaults_are_the_paper_s(self) -> None:
         settings = TrainingSettings()
         weights = (settings.energy_weight, settings.force_weight, settings.stress_weight)
         assert weights == (0.1, 100.0, 0.1)
@@ -106,15 +127,15 @@ class TestLoss:
         assert settings.rate(250, 500) == pytest.approx(0.5 * (1e-3 + 1e-5))
         assert settings.rate(500, 500) == pytest.approx(1e-5)
 
-    def test_huber_grows_linearly(self, chgnet, labels):
+    def test_huber_grows_linearly(self, chgnet: TrainablePotential, labels: list[Frame]) -> None:
         targets = targets_on_zero_of(chgnet, labels)
         wide, narrow = (loss_of(chgnet, targets, TrainingSettings(huber=h)) for h in (1e3, 1e-3))
         squared = loss_of(chgnet, targets, TrainingSettings())
         assert wide == pytest.approx(0.5 * squared)
         assert narrow < 0.1 * wide
 
-    def test_a_batch_in_several_calls_has_the_same_gradient(self, load_model):
-        model = load_model(CHGNET, dtype="float64").copy()
+    def test_a_batch_in_several_calls_has_the_same_gradient(self, load_model: LoadModel) -> None:
+        model = as_a(TrainablePotential, load_model(CHGNET, dtype="float64")).copy()
         frames = labelled(stiffer(model, 1.3), [*distorted(2), *distorted(1, "SiC")])
         targets = targets_of_labels(model, frames, [f.energy for f in frames])
         parameters = list(chosen(model, "head", SHORT).values())
@@ -126,15 +147,17 @@ class TestLoss:
                 parameter.grad = None
             calls = list(add_gradients(model, parameters, targets, SHORT, packer))
             assert len(calls) == (3 if edges == 1 else 1)
-            gradients.append(torch.cat([p.grad.ravel() for p in parameters]))
+            gradients.append(torch.cat([some(p.grad).ravel() for p in parameters]))
         torch.testing.assert_close(*gradients, rtol=1e-9, atol=1e-12)
 
     @pytest.mark.parametrize("name", FAMILIES)
     @pytest.mark.parametrize("method", ["full", "lora"])
-    def test_gradient_is_that_of_finite_differences(self, load_model, name, method):
+    def test_gradient_is_that_of_finite_differences(
+        self, load_model: LoadModel, name: str, method: str
+    ) -> None:
         if (name, method) == (SMALL_MACE, "lora"):
             pytest.skip("MACE has no plain matrices")
-        model = load_model(name, dtype="float64").copy()
+        model = as_a(TrainablePotential, load_model(name, dtype="float64")).copy()
         frames = labelled(stiffer(model, 1.3), distorted(1))
         targets = targets_of_labels(model, frames, [frames[0].energy + 0.5])
         parameters = list(chosen(model, method, SHORT).values())
@@ -159,7 +182,9 @@ class TestLoss:
 
 
 class TestLearning:
-    def test_the_surface_of_a_stiffer_model_is_learnt(self, chgnet, labels):
+    def test_the_surface_of_a_stiffer_model_is_learnt(
+        self, chgnet: TrainablePotential, labels: list[Frame]
+    ) -> None:
         held_out = labelled(stiffer(chgnet, 1.25), distorted(7)[4:])
         settings = TrainingSettings(epochs=20, batch_size=4)
         result = quick(chgnet, labels, settings=settings, held_out=held_out)
@@ -178,8 +203,10 @@ class TestLearning:
         [*((name, "head") for name in FAMILIES), (CHGNET, "full"), (M3GNET, "scratch")]
         + [pytest.param(n, "scratch", marks=pytest.mark.slow) for n in (CHGNET, SMALL_MACE)],
     )
-    def test_trains_what_the_method_says(self, load_model, name, method):
-        model = load_model(name)
+    def test_trains_what_the_method_says(
+        self, load_model: LoadModel, name: str, method: str
+    ) -> None:
+        model = as_a(TrainablePotential, load_model(name))
         frames = labelled(stiffer(model, 1.25), distorted(1))
         result = quick(model, frames, method, TrainingSettings(epochs=1))
         allowed = set(model.head_parameters() if method == "head" else model.trainable())
@@ -193,8 +220,10 @@ class TestLearning:
         assert not any(p.requires_grad for p in result.potential.module.parameters())
 
     @pytest.mark.parametrize("name", [CHGNET, M3GNET])
-    def test_low_rank_updates_merged_are_those_trained(self, load_model, name):
-        model = load_model(name, dtype="float64").copy()
+    def test_low_rank_updates_merged_are_those_trained(
+        self, load_model: LoadModel, name: str
+    ) -> None:
+        model = as_a(TrainablePotential, load_model(name, dtype="float64")).copy()
         parameters = chosen(model, "lora", TrainingSettings(rank=2))
         structures = distorted(2)
         before = predict(model, structures)
@@ -204,15 +233,18 @@ class TestLearning:
         for parameter in parameters.values():
             parameter.data += 0.01
         unmerged = predict(model, structures)
-        named("lora").finish(model)
+        as_a(TrainingMethod, named("lora")).finish(model)
         assert abs(unmerged[0].energy - before[0].energy) > 1e-3
         for one, other in zip(unmerged, predict(model, structures), strict=True):
             assert one.energy == pytest.approx(other.energy, abs=1e-10)
             np.testing.assert_allclose(one.forces, other.forces, atol=1e-10)
         names = {name for name, _ in model.module.named_parameters()}
-        assert names == {n for n, _ in load_model(name, dtype="float64").module.named_parameters()}
+        reloaded = as_a(TrainablePotential, load_model(name, dtype="float64"))
+        assert names == {n for n, _ in reloaded.module.named_parameters()}
 
-    def test_replay_holds_the_model_to_its_parent(self, chgnet, labels):
+    def test_replay_holds_the_model_to_its_parent(
+        self, chgnet: TrainablePotential, labels: list[Frame]
+    ) -> None:
         others = {
             name: tuple(
                 dataclasses.replace(frame, system=name)
@@ -224,14 +256,16 @@ class TestLearning:
         for replay in (None, 10.0):
             settings = TrainingSettings(epochs=6, batch_size=4, replay=replay)
             result = named("full").fit(chgnet, labels, settings, Surroundings(others=others))
-            kept = result.fit.retention
+            kept = some(as_a(Training, result).fit.retention)
             assert kept.mae.before == pytest.approx(0.0, abs=1e-6)
             drift.append(kept.mae.after)
         assert kept.replayed == ("a", "c")
         assert kept.materials == ("b",)
         assert drift[1] < 0.5 * drift[0]
 
-    def test_a_moving_average_is_what_is_kept(self, chgnet, labels):
+    def test_a_moving_average_is_what_is_kept(
+        self, chgnet: TrainablePotential, labels: list[Frame]
+    ) -> None:
         plain = quick(chgnet, labels)
         averaged = quick(chgnet, labels, settings=dataclasses.replace(SHORT, ema=0.99))
         start, end = (dict(m.module.named_parameters()) for m in (chgnet, plain.potential))
@@ -240,7 +274,9 @@ class TestLearning:
         done = sum(float((middle[n] - start[n]).square().sum()) for n in start)
         assert 0 < done < 0.05 * way
 
-    def test_gradients_are_scaled_to_the_largest_norm_allowed(self, chgnet, labels):
+    def test_gradients_are_scaled_to_the_largest_norm_allowed(
+        self, chgnet: TrainablePotential, labels: list[Frame]
+    ) -> None:
         """Adam divides by the gradient's own size, but for 1e-8: far below that nothing moves."""
         plain, loose, tight = (
             quick(chgnet, labels, settings=dataclasses.replace(SHORT, clip=clip)).potential
@@ -254,7 +290,7 @@ class TestLearning:
             for n, p in plain.module.named_parameters()
         )
 
-    def test_ends_early_without_improvement(self, chgnet):
+    def test_ends_early_without_improvement(self, chgnet: TrainablePotential) -> None:
         frames = labelled(stiffer(chgnet, 1.25), distorted(4))
         settings = TrainingSettings(
             epochs=20, batch_size=2, validation_share=0.25, patience=2, learning_rate=0.05
@@ -264,7 +300,9 @@ class TestLearning:
         errors = [epoch.validation_mae for epoch in history.epochs]
         assert errors[history.kept - 1] == min(errors)
 
-    def test_a_loss_that_diverges_is_an_error(self, chgnet, labels):
+    def test_a_loss_that_diverges_is_an_error(
+        self, chgnet: TrainablePotential, labels: list[Frame]
+    ) -> None:
         settings = TrainingSettings(epochs=30, learning_rate=1e18)
         with pytest.raises(CorrectionError, match="smaller learning rate"):
             quick(chgnet, labels, settings=settings)
@@ -273,26 +311,32 @@ class TestLearning:
 class TestReproducible:
     settings = TrainingSettings(epochs=3, batch_size=1, validation_share=0.25, ema=0.5)
 
-    def test_same_seed_same_model(self, chgnet, labels):
+    def test_same_seed_same_model(self, chgnet: TrainablePotential, labels: list[Frame]) -> None:
         one, same = (quick(chgnet, labels, settings=self.settings) for _ in range(2))
         other = quick(chgnet, labels, settings=self.settings.with_seed(1))
         assert equal(one.potential, same.potential)
         assert not equal(one.potential, other.potential)
         assert one.fit.history == same.fit.history
 
-    def test_interrupted_is_uninterrupted(self, chgnet, labels, tmp_path, monkeypatch):
+    def test_interrupted_is_uninterrupted(
+        self,
+        chgnet: TrainablePotential,
+        labels: list[Frame],
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
         monkeypatch.setattr(checkpoint, "SECONDS", 0.0)
         path = tmp_path / "state.pt"
         seen = []
 
-        def interrupt(epoch):
+        def interrupt(epoch: object) -> None:
             seen.append(epoch)
             if len(seen) == 2:
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
             quick(chgnet, labels, settings=self.settings, checkpoint=path, on_epoch=interrupt)
-        later = []
+        later: list[object] = []
         resumed = quick(
             chgnet, labels, settings=self.settings, checkpoint=path, on_epoch=later.append
         )
@@ -301,7 +345,13 @@ class TestReproducible:
         assert equal(resumed.potential, whole.potential)
         assert resumed.fit.history == whole.fit.history
 
-    def test_another_training_s_checkpoint_is_refused(self, chgnet, labels, tmp_path, monkeypatch):
+    def test_another_training_s_checkpoint_is_refused(
+        self,
+        chgnet: TrainablePotential,
+        labels: list[Frame],
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
         monkeypatch.setattr(checkpoint, "SECONDS", 0.0)
         path = tmp_path / "state.pt"
         quick(chgnet, labels, "head", checkpoint=path)
@@ -313,25 +363,27 @@ class TestReproducible:
 
 
 class TestMemory:
-    def test_a_step_that_does_not_fit_is_made_in_halves(self, load_model, labels, monkeypatch):
+    def test_a_step_that_does_not_fit_is_made_in_halves(
+        self, load_model: LoadModel, labels: list[Frame], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """Two frames or more run out of memory in the second derivative."""
-        model = load_model(CHGNET, dtype="float64").copy()
+        model = as_a(TrainablePotential, load_model(CHGNET, dtype="float64")).copy()
         targets = targets_of_labels(model, labels, [frame.energy for frame in labels])
         derivative, collate = torch.autograd.grad, type(model).collate
         calls = []
 
-        def counted(self, graphs):
+        def counted(self: TrainablePotential, graphs: Sequence[Graph]) -> Batch:
             calls.append(len(graphs))
             return collate(self, graphs)
 
-        def tight(outputs, inputs, *more, **options):
+        def tight(outputs: Any, inputs: Any, *more: Any, **options: Any) -> Any:
             if not options.get("create_graph") and calls[-1] > 1:
                 raise torch.cuda.OutOfMemoryError("CUDA out of memory (injected)")
             return derivative(outputs, inputs, *more, **options)
 
         parameters = list(chosen(model, "full", SHORT).values())
 
-        def step():
+        def step() -> tuple[float, list[Any]]:
             packer = Packer(model)
             for parameter in parameters:
                 parameter.grad = None
@@ -354,7 +406,7 @@ class TestMemory:
 
 
 class TestEnergies:
-    def test_planted_offsets_are_found(self):
+    def test_planted_offsets_are_found(self) -> None:
         structures = [*distorted(2, "SiC"), *distorted(2)]
         shift = {"Si": 0.7, "C": -2.5}
         model = [-10.0 - k for k in range(4)]
@@ -364,7 +416,7 @@ class TestEnergies:
         assert found.offsets == pytest.approx(shift)
         assert [found.of(a) for a in structures] == pytest.approx(np.subtract(dft, model))
 
-    def test_one_composition_gives_a_constant(self):
+    def test_one_composition_gives_a_constant(self) -> None:
         structures = distorted(3, "SiC")
         found = align(structures, [1.0, 1.0, 1.0], [0.0, 0.0, 0.0])
         assert (found.use, found.n_compositions) == (EnergyUse.CONSTANTS, 1)
@@ -373,12 +425,12 @@ class TestEnergies:
     @pytest.mark.parametrize(
         ("energies", "reason"), [([1.0], "take up every energy"), ([np.nan], "no label")]
     )
-    def test_what_says_nothing_is_not_trained_on(self, energies, reason):
+    def test_what_says_nothing_is_not_trained_on(self, energies: list[float], reason: str) -> None:
         found = align(distorted(1), energies, [0.0])
         assert found.use is EnergyUse.NONE
         assert reason in found.reason
 
-    def test_offsets_do_not_matter(self, chgnet, labels):
+    def test_offsets_do_not_matter(self, chgnet: TrainablePotential, labels: list[Frame]) -> None:
         """Labels on another zero of energy give the same model, but for rounding."""
         moved = [dataclasses.replace(f, energy=f.energy + 50.0 * len(f.atoms)) for f in labels]
         one, other = (quick(chgnet, frames, "head") for frames in (labels, moved))
@@ -386,7 +438,9 @@ class TestEnergies:
         assert a.energy == pytest.approx(b.energy, abs=1e-3)
         np.testing.assert_allclose(a.forces, b.forces, atol=2e-3)
 
-    def test_without_energies_the_parent_s_stay(self, chgnet, labels):
+    def test_without_energies_the_parent_s_stay(
+        self, chgnet: TrainablePotential, labels: list[Frame]
+    ) -> None:
         result = quick(chgnet, labels[:1])
         assert result.fit.energies.use is EnergyUse.NONE
         (before,), (after,) = (predict(m, labels[0].atoms) for m in (chgnet, result.potential))
@@ -395,47 +449,51 @@ class TestEnergies:
 
 
 class TestSplit:
-    def test_nine_to_one(self):
+    def test_nine_to_one(self) -> None:
         split = split_labels(30, TrainingSettings())
         assert (len(split.training), len(split.validation)) == (27, 3)
         assert sorted(split.training + split.validation) == list(range(30))
 
     @pytest.mark.parametrize("n", [1, 9])
-    def test_few_labels_are_all_trained_on(self, n):
+    def test_few_labels_are_all_trained_on(self, n: int) -> None:
         assert split_labels(n, TrainingSettings()).validation == ()
 
-    def test_without_validation_the_last_epoch_is_kept(self, chgnet, labels):
+    def test_without_validation_the_last_epoch_is_kept(
+        self, chgnet: TrainablePotential, labels: list[Frame]
+    ) -> None:
         history = quick(chgnet, labels[:1], "head").fit.history
         assert history.kept == len(history.epochs) == SHORT.epochs
 
 
 class TestRefusals:
-    def test_lora_needs_matrices(self, load_model):
+    def test_lora_needs_matrices(self, load_model: LoadModel) -> None:
         model = load_model(SMALL_MACE)
         with pytest.raises(CorrectionError, match="use head or full"):
             quick(model, labelled(model, distorted(1)), "lora")
 
-    def test_foreign_calculators_have_no_weights(self, load_model):
+    def test_foreign_calculators_have_no_weights(self, load_model: LoadModel) -> None:
         model = load_model(FOREIGN)
         with pytest.raises(CorrectionError, match="scalar and e0 work for every model"):
             quick(model, labelled(model, distorted(1)))
 
-    def test_closed_forms_have_no_weights(self, chgnet, labels):
+    def test_closed_forms_have_no_weights(
+        self, chgnet: TrainablePotential, labels: list[Frame]
+    ) -> None:
         with pytest.raises(CorrectionError, match=r"fit full to chgnet-0\.3\.0"):
             quick(stiffer(chgnet, 1.2), labels)
 
-    def test_no_labels(self, chgnet):
+    def test_no_labels(self, chgnet: TrainablePotential) -> None:
         with pytest.raises(CorrectionError, match="no labels"):
             quick(chgnet, [])
 
     @pytest.mark.parametrize(
-        ("name", "value"),
-        [("epochs", 0), ("ema", 1.0), ("validation_share", 1.0), ("learning_rate", float("nan"))],
+        "changes",
+        [{"epochs": 0}, {"ema": 1.0}, {"validation_share": 1.0}, {"learning_rate": float("nan")}],
     )
-    def test_settings_that_make_no_sense(self, name, value):
-        with pytest.raises(CorrectionError, match=name):
-            TrainingSettings(**{name: value})
+    def test_settings_that_make_no_sense(self, changes: dict[str, Any]) -> None:
+        with pytest.raises(CorrectionError, match=next(iter(changes))):
+            TrainingSettings(**changes)
 
-    def test_rates_that_grow(self):
+    def test_rates_that_grow(self) -> None:
         with pytest.raises(CorrectionError, match="decays"):
             TrainingSettings(learning_rate=1e-6)

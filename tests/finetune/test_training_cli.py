@@ -1,10 +1,13 @@
 """The commands that train: fit, ladder, curve, on the command line."""
 
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
+from tests.conftest import LoadModel
 from umlip_bench.cli.finetune import main
 from umlip_bench.finetune import ladder
 from umlip_bench.finetune.training import checkpoint, fit
@@ -14,14 +17,14 @@ BRIEF = ["--epochs", "2", "--device", "cpu"]
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch):
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder to be in."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 @pytest.fixture(autouse=True)
-def few_other_materials(monkeypatch):
+def few_other_materials(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retention by two small materials instead of fourteen, which take seconds."""
     for module in (fit, ladder):
         full = module.other_materials
@@ -33,7 +36,7 @@ def few_other_materials(monkeypatch):
 
 
 @pytest.fixture
-def one(here):
+def one(here: Path) -> Path:
     """The first frame of SiC in the embedded set."""
     from umlip_bench.cli import main as bench
 
@@ -44,7 +47,9 @@ def one(here):
     return path
 
 
-def test_fit_full_then_use_it(one, here, capsys, load_model):
+def test_fit_full_then_use_it(
+    one: Path, here: Path, capsys: pytest.CaptureFixture[str], load_model: LoadModel
+) -> None:
     load_model("chgnet-0.3.0")
     command = ["fit", "--model", "chgnet-0.3.0", "--labels", str(one), "--method", "full", *BRIEF]
     assert main([*command, "--held-out", "pbe-mini", "--out", "mine"]) == 0
@@ -78,15 +83,22 @@ def test_fit_full_then_use_it(one, here, capsys, load_model):
     assert "exists" in capsys.readouterr().err
 
 
-def test_an_interrupted_fit_goes_on(one, here, capsys, monkeypatch, load_model):
+def test_an_interrupted_fit_goes_on(
+    one: Path,
+    here: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    load_model: LoadModel,
+) -> None:
     from umlip_bench.finetune.training import loop
 
     load_model("chgnet-0.3.0")
     monkeypatch.setattr(checkpoint, "SECONDS", 0.0)
     command = ["fit", "--model", "chgnet-0.3.0", "--labels", str(one), "--method", "head", *BRIEF]
-    step, done = loop._Run.epoch, []
+    step = loop._Run.epoch
+    done: list[object] = []
 
-    def stop_after_one(run):
+    def stop_after_one(run: Any) -> None:
         if done:
             raise KeyboardInterrupt
         done.append(step(run))
@@ -104,7 +116,9 @@ def test_an_interrupted_fit_goes_on(one, here, capsys, monkeypatch, load_model):
     assert digests[0] == digests[1]
 
 
-def test_e0(one, here, capsys, load_model):
+def test_e0(
+    one: Path, here: Path, capsys: pytest.CaptureFixture[str], load_model: LoadModel
+) -> None:
     load_model("chgnet-0.3.0")
     command = ["fit", "--model", "chgnet-0.3.0", "--labels", str(one), "--method", "e0"]
     assert main([*command, "--device", "cpu", "--out", "mine"]) == 0
@@ -125,14 +139,18 @@ def test_e0(one, here, capsys, load_model):
         (["--method", "full", "--held-out", "one.xyz"], "beside the labels themselves"),
     ],
 )
-def test_what_would_be_ignored_is_refused(one, here, capsys, options, message):
+def test_what_would_be_ignored_is_refused(
+    one: Path, here: Path, capsys: pytest.CaptureFixture[str], options: list[str], message: str
+) -> None:
     command = ["fit", "--model", "chgnet-0.3.0", "--labels", str(one), "--out", "mine", *options]
     assert main(command) == 2
     assert message in capsys.readouterr().err
     assert not (here / "mine").exists()
 
 
-def test_ladder_and_curve(one, here, capsys, load_model):
+def test_ladder_and_curve(
+    one: Path, here: Path, capsys: pytest.CaptureFixture[str], load_model: LoadModel
+) -> None:
     load_model("chgnet-0.3.0")
     climb = ["ladder", "--model", "chgnet-0.3.0", "--labels", str(one), "--held-out", "pbe-mini"]
     assert main([*climb, "--method", "e0", "--method", "head", *BRIEF, "--out", "l.json"]) == 0
@@ -155,7 +173,9 @@ def test_ladder_and_curve(one, here, capsys, load_model):
 
 
 @pytest.mark.slow
-def test_training_is_faster_than_the_library_s(capsys, load_model):
+def test_training_is_faster_than_the_library_s(
+    capsys: pytest.CaptureFixture[str], load_model: LoadModel
+) -> None:
     """The figure of the README, on one thread; also that gradients are the library's."""
     load_model("chgnet-0.3.0")
     assert main(["speed", "--max-frames", "16", "--repeats", "5", "--device", "cpu", "--json"]) == 0

@@ -1,17 +1,21 @@
 """Conventional axes of crystals, against pymatgen's and from cells and orientations of any kind."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk, make_supercell
 from ase.spacegroup import crystal
-from pymatgen.analysis.elasticity import ElasticTensor
 from pymatgen.io.ase import AseAtomsAdaptor
 from scipy.spatial.transform import Rotation
 
 from umlip_bench.benchmarks.elastic.elasticity import invariant_constants
 from umlip_bench.ground.crystal_axes import crystal_axes
 from umlip_bench.ground.errors import StructureError
+
+if TYPE_CHECKING:
+    from pymatgen.analysis.elasticity import ElasticTensor
 
 SYMPREC = 1e-3
 
@@ -71,7 +75,9 @@ def constants_of(atoms: Atoms) -> np.ndarray:
     return np.tensordot(np.random.default_rng(3).normal(size=len(basis)), basis, axes=1)
 
 
-def in_file(atoms: Atoms, constants: np.ndarray) -> ElasticTensor:
+def in_file(atoms: Atoms, constants: np.ndarray) -> "ElasticTensor":
+    from pymatgen.analysis.elasticity import ElasticTensor
+
     axes = crystal_axes(atoms, SYMPREC).axes
     return ElasticTensor.from_voigt(constants).rotate(axes.T, tol=1e-6)
 
@@ -104,6 +110,8 @@ def oriented(atoms: Atoms, seed: int) -> Atoms:
 @pytest.mark.parametrize("name", CRYSTALS)
 def test_axes_are_tied_to_the_atoms(name: str) -> None:
     """Turned back, each cell has the axes of the first, but for operations of the crystal's own."""
+    from pymatgen.analysis.elasticity import ElasticTensor
+
     atoms = CRYSTALS[name]
     first = crystal_axes(atoms, SYMPREC)
     np.testing.assert_allclose(first.axes @ first.axes.T, np.eye(3), atol=1e-9)

@@ -26,6 +26,9 @@ from umlip_bench.potentials.agreement import call_calculator
 
 from ..conftest import LoadModel
 
+# Importing matgl takes them.
+pytestmark = pytest.mark.seconds
+
 M3GNET = "m3gnet-mp-2021.2.8"
 OLD = [M3GNET, "m3gnet-matpes-pbe-2025.1", "tensornet-matpes-pbe-2025.1"]
 

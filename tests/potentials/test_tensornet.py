@@ -1,8 +1,12 @@
 """TensorNet's irreducible components."""
 
+import pytest
 import torch
 
 from umlip_bench.potentials.adapters.tensornet import PART_OF_COMPONENT, irreducible_basis
+
+# Importing matgl takes them.
+pytestmark = pytest.mark.seconds
 
 
 def test_basis_is_orthonormal_and_splits_matrices_into_their_parts() -> None:

@@ -65,6 +65,15 @@ def test_it_holds_the_contract(file: Path) -> None:
     assert [check.name for check in report.checks if check.not_run] == ["unknown elements"]
 
 
+def test_one_of_single_precision_is_held_to_derivatives_as_well(file: Path) -> None:
+    only = ["derivatives", "symmetries"]
+    right, wrong = (check_potential(f"{file}:{name}", only=only) for name in ("single", "pressure"))
+    right.require()
+    assert not any(check.not_run for check in right.checks)
+    assert [check.name for check in wrong.failures] == ["derivatives"]
+    assert all(("stress" in each.what) != each.passed for each in wrong.failures[0].measurements)
+
+
 def test_batches_hold_the_contract(batched: Path) -> None:
     report = check_potential(f"{batched}:right")
     report.require()

@@ -1,9 +1,15 @@
 """Opening pages in Chromium."""
 
+from __future__ import annotations
+
 import shutil
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 CHROMIUM = shutil.which("chromium")
 READY = "html[data-ready]"
@@ -13,13 +19,13 @@ READY = "html[data-ready]"
 class Opened:
     """A page, and what it did that it should not have."""
 
-    page: object
+    page: Page
     seconds: float
     errors: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
 
 
-def open_page(browser, path: Path, width: int = 1440, scheme: str = "light") -> Opened:
+def open_page(browser: Browser, path: Path, width: int = 1440, scheme: str = "light") -> Opened:
     context = browser.new_context(
         viewport={"width": width, "height": 900}, color_scheme=scheme, accept_downloads=True
     )
@@ -42,7 +48,7 @@ def open_page(browser, path: Path, width: int = 1440, scheme: str = "light") -> 
     return Opened(page, time.perf_counter() - start, errors, requests)
 
 
-def scroll_through(page) -> None:
+def scroll_through(page: Page) -> None:
     """As a reader would, so that everything is drawn."""
     for figure in page.query_selector_all("figure.chart, .pictures"):
         figure.scroll_into_view_if_needed()

@@ -29,7 +29,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def opened(browser, path: Path) -> Iterator[Opened]:
+def opened(browser: object, path: Path) -> Iterator[Opened]:
     found = open_page(browser, path)
     yield found
     assert found.errors == []
@@ -55,7 +55,7 @@ def test_plots_are_drawn(opened: Opened) -> None:
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_fits_the_screen(browser, path: Path, width: int) -> None:
+def test_fits_the_screen(browser: object, path: Path, width: int) -> None:
     found = open_page(browser, path, width)
     scroll_through(found.page)
     for details in found.page.query_selector_all("details"):
@@ -124,7 +124,7 @@ def test_case_is_chosen_by_keyboard(opened: Opened) -> None:
     assert page.inner_html("#phonons .pictures .panels") != before
 
 
-def test_dark_and_light(browser, path: Path) -> None:
+def test_dark_and_light(browser: object, path: Path) -> None:
     found = open_page(browser, path, scheme="dark")
     page = found.page
     ground = "getComputedStyle(document.body).backgroundColor"
@@ -142,7 +142,7 @@ def test_size(path: Path) -> None:
     assert path.stat().st_size < LARGEST
 
 
-def test_many_force_components(browser, tmp_path: Path) -> None:
+def test_many_force_components(browser: object, tmp_path: Path) -> None:
     run = write_large(tmp_path / "large", 100_000)
     page = tmp_path / "report.html"
     page.write_text(render(gather([run], {})), encoding="utf-8")

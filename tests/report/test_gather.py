@@ -52,7 +52,9 @@ def in_summary(row: Row, rows: list[dict]) -> bool:
 
 
 @pytest.mark.seconds
-def test_scales_and_overviews_are_rows_of_the_summary(report: Report, files) -> None:
+def test_scales_and_overviews_are_rows_of_the_summary(
+    report: Report, files: tuple[list[dict], dict[tuple[str, str, str], dict]]
+) -> None:
     rows, _ = files
     shown = [scale.row for scale in report.scales]
     shown += [
@@ -67,7 +69,9 @@ def test_scales_and_overviews_are_rows_of_the_summary(report: Report, files) -> 
     assert {scale.row.metric for scale in report.scales} >= {"slope_median", "system_ratio_median"}
 
 
-def test_summary_tables_hold_all_rows(report: Report, files) -> None:
+def test_summary_tables_hold_all_rows(
+    report: Report, files: tuple[list[dict], dict[tuple[str, str, str], dict]]
+) -> None:
     rows, _ = files
     found = [
         (section.suite, *row[:1], *row[2:])
@@ -87,13 +91,15 @@ def test_summary_tables_hold_all_rows(report: Report, files) -> None:
     assert sorted(map(str, found)) == sorted(map(str, expected))
 
 
-def test_case_tables_hold_all_cases(report: Report, files) -> None:
+def test_case_tables_hold_all_cases(
+    report: Report, files: tuple[list[dict], dict[tuple[str, str, str], dict]]
+) -> None:
     _, cases = files
     n = 0
     for section in report.sections:
         table = section.cases
         for row in table.rows:
-            case = cases[section.suite, row[1], row[0]]
+            case = cases[section.suite, str(row[1]), str(row[0])]
             values = dict(zip(table.columns[4:], row[4:], strict=True))
             assert {k: v for k, v in values.items() if v is not None} == {
                 k: v for k, v in case["metrics"].items() if v is not None
@@ -113,7 +119,9 @@ def test_parities_are_the_predictions(report: Report, run: Run) -> None:
     assert panel.slope == run.find("high-energy", "fixed-geometry", STIFF, "slope_pooled")
 
 
-def test_spreads_are_the_cases(report: Report, files) -> None:
+def test_spreads_are_the_cases(
+    report: Report, files: tuple[list[dict], dict[tuple[str, str, str], dict]]
+) -> None:
     _, cases = files
     section = next(s for s in report.sections if s.suite == "high-energy")
     (spread,) = section.spreads

@@ -10,9 +10,10 @@ import json
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -30,6 +31,10 @@ from umlip_bench.finetune.factor_record import read_factor
 from ..support.report_runs import SOFT, STIFF, write, write_correction
 from .browsing import open_page, scroll_through
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+from tests.support.narrowing import some
+
 pytestmark = pytest.mark.browser
 
 MENDED = "mended"
@@ -43,7 +48,7 @@ BRIEF = 1e-4
 class Shown:
     """The page, opened and scrolled through, and what it must agree with."""
 
-    page: object
+    page: "Page"
     run: Run
     mended: Run
     rows: dict[tuple[str, str, str, str], dict]
@@ -51,7 +56,7 @@ class Shown:
 
 
 @pytest.fixture(scope="module")
-def shown(browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
+def shown(browser: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
     folder = tmp_path_factory.mktemp("numbers")
     run = write(folder / "run")
     correction = write_correction(folder / MENDED, run, FACTOR)
@@ -113,7 +118,7 @@ def is_estimate(text: str, row: dict) -> bool:
     return len(found) == len(expected) and all(map(agrees, found, expected))
 
 
-def saved(page, table: str) -> list[dict[str, str]]:
+def saved(page: "Page", table: str) -> list[dict[str, str]]:
     """A table as its CSV."""
     with page.expect_download() as download:
         page.click(f"[id='table-{table}'] button:has-text('CSV')")
@@ -121,7 +126,7 @@ def saved(page, table: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
-def labels(page, selector: str, kind: str = "point") -> list[dict[str, str]]:
+def labels(page: "Page", selector: str, kind: str = "point") -> list[dict[str, str]]:
     """What the marks of a chart say that they are."""
     found = page.eval_on_selector_all(
         f"{selector} [aria-roledescription='{kind}']",
@@ -176,7 +181,7 @@ def test_cells_of_tables_are_what_is_saved(shown: Shown) -> None:
             "(rows) => rows.map((row) => [...row.cells].map((cell) => cell.innerText))",
         )
         for metric, _, variant, model, *values in found:
-            row = shown.rows[suite, variant, model, metric]
+            row = shown.rows[suite, variant, model, some(metric)]
             expected = [row[key] for key in ("value", "ci_low", "ci_high")]
             for text, value in zip(values[:3], expected, strict=True):
                 if text:
@@ -211,7 +216,7 @@ def test_models_side_by_side(shown: Shown) -> None:
                     row = shown.rows.get((suite, variant, model, metric))
                     assert row is None or nothing(row["value"])
                 else:
-                    row = shown.rows[suite, variant, model, metric]
+                    row = shown.rows[suite, variant, model, some(metric)]
                     text, _, count = text.partition("\n")
                     assert is_estimate(text, row), (suite, label, text, row)
                     assert not count or count == f"of {row['n_cases']}"
@@ -327,7 +332,7 @@ def test_first_chart(shown: Shown) -> None:
         ),
     ],
 )
-def test_values_by_case(shown: Shown, chart: str, value) -> None:
+def test_values_by_case(shown: Shown, chart: str, value: Callable[..., Any]) -> None:
     suite = next(s for s in all_suites() if chart.startswith(s))
     expected = {key: case["metrics"] for key, case in shown.cases.items() if key[0] == suite}
     seen = set()
@@ -444,11 +449,11 @@ def test_before_and_after_a_correction(shown: Shown) -> None:
         before, after, _ = values
         metric = metric_of(suite, label, [r for k, r in shown.rows.items() if k[0] == suite])
         for text, model in ((before, SOFT), (after, MENDED)):
-            row = shown.rows[suite, variant, model, metric]
+            row = shown.rows[suite, variant, model, some(metric)]
             assert (text == "-") == nothing(row["value"])
             assert text == "-" or is_estimate(text, row)
     points = labels(shown.page, f"#chart-correction-{MENDED}")
-    by_name = defaultdict(dict)
+    by_name: dict[str, dict[str, Any]] = defaultdict(dict)
     for point in points:
         by_name[point["name"]][point["model"]] = real(point["model over DFT"])
     assert {"Forces", "Energy differences", "Stresses", "Surface energies"} <= set(by_name)

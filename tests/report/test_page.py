@@ -4,9 +4,11 @@ import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.support.narrowing import some
 from umlip_bench.analysis.report.charts import section_figures
 from umlip_bench.analysis.report.content import Report
 from umlip_bench.analysis.report.figures import figures, specification
@@ -103,7 +105,9 @@ def test_page_is_accessible(page: str) -> None:
     identities = [a["id"] for _, a in outline.tags if "id" in a]
     assert len(identities) == len(set(identities))
     links = {
-        a["href"][1:] for t, a in outline.tags if t == "a" and (a.get("href") or "")[:1] == "#"
+        some(some(a)["href"])[1:]
+        for t, a in outline.tags
+        if t == "a" and (a.get("href") or "")[:1] == "#"
     }
     assert links <= set(identities)
     for tag, attributes in outline.tags:
@@ -154,7 +158,8 @@ def test_figures_for_print(report: Report, tmp_path: Path) -> None:
     assert "scales" in names
     assert "high-energy-slope" in names
     assert all(re.fullmatch(r"[A-Za-z0-9.+-]+", name) for name in names)
-    assert specification(next(figures(report)))["config"]["legend"]["disable"] is False
+    settings: Any = specification(next(figures(report)))["config"]
+    assert settings["legend"]["disable"] is False
     written = []
     for path in write_figures(figures(report), tmp_path / "figures"):
         written.append(path)

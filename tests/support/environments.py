@@ -25,7 +25,7 @@ from ase.calculators.lj import LennardJones
 CHECKPOINTS = {
     "emt": "EMT", "lj": "LennardJones", "slow": "LennardJones", "single": "", "prints": "", "exits": "",
     "hangs-on-gold": "", "dies-on-gold": "", "raises-on-gold": "", "memory-on-gold": "",
-    "shapes": "", "nothing": "", "children": "",
+    "shapes": "", "pressure": "", "nothing": "", "children": "",
 }
 ELEMENTS = {"emt": ("Al", "Cu", "Ag", "Au", "Ni", "Pd", "Pt", "H", "C", "N", "O")}
 
@@ -54,9 +54,12 @@ class Slow(LennardJones):
 
 
 class Single(LennardJones):
+    sign = 1
+
     def calculate(self, *args, **options):
         super().calculate(*args, **options)
         self.results["forces"] = self.results["forces"].astype(np.float32)
+        self.results["stress"] = self.sign * self.results["stress"]
 
 
 class WrongShapes(Calculator):
@@ -88,7 +91,9 @@ def setup(checkpoint, device="cpu"):
         return WithGold(lambda: fail(MemoryError("no room for gold")))
     if checkpoint == "shapes":
         return WrongShapes()
-    if checkpoint == "single":
+    if checkpoint == "pressure":
+        Single.sign = -1
+    if checkpoint in ("single", "pressure"):
         return Single(sigma=2.0, epsilon=0.1, rc=6.0, smooth=True)
     if checkpoint == "slow":
         return Slow(sigma=2.0, epsilon=0.1, rc=6.0, smooth=True)

@@ -123,7 +123,10 @@ class Run(OnDevice):
         if outcome.n_done == 0:
             print("umlip-bench: nothing succeeded", file=sys.stderr)
             return 1
-        print(f"Run folder: {self.out}", file=sys.stderr)
+        print(
+            f"Run folder: {self.out}. All of it on one page: umlip-bench report {self.out}",
+            file=sys.stderr,
+        )
         return 0
 
     def _source(self) -> Source:

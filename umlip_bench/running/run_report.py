@@ -8,6 +8,7 @@ from dataclasses import replace
 from rich.console import Console
 
 from umlip_bench.analysis.tables import print_cases, print_table
+from umlip_bench.analysis.verdict_table import verdict_tables
 from umlip_bench.ground.level_of_theory import differs, level_warning
 from umlip_bench.potentials.catalogue import catalogue
 from umlip_bench.potentials.weights import Weights
@@ -68,6 +69,13 @@ def print_outcome(
             console.print(f"{name}: {warning}.", style="yellow", markup=False, highlight=False)
     for note in source.notes:
         console.print(f"Note: {note}", style="dim", markup=False, highlight=False)
+    if not one_by_one:
+        comparable = [
+            (part.suite, [row for row in part.rows if row.model not in other])
+            for part in outcome.suites
+        ]
+        for short in verdict_tables(comparable, list(outcome.levels)):
+            console.print(short)
 
 
 def others(models: Sequence[Weights], missing: Mapping[str, str]) -> str:

@@ -70,7 +70,8 @@ def check_potential(
         float64.
     double
         The same potential in float64, for finite differences and symmetries; not needed with a name,
-        or where `potential` is in float64. Without it these checks are not run, and say so.
+        or where `potential` is in float64. Without it these checks are not run, and say so. One of a name
+        that computes in float32 only is checked as far as that allows.
     only
         Names out of `CHECKS`; all by default.
     device
@@ -105,12 +106,11 @@ def check_potential(
     if isinstance(potential, str):
         name = potential
         potential = load_potential(name, device=device, dtype="float32")
+        # Where others' code has single precision only, this is it once more.
         double = double or load_potential(name, device=device, dtype="float64")
-        if double.dtype != torch.float64:  # others' code may have a number format of its own
-            double = None
     elif double is None and potential.dtype == torch.float64:
         double = potential
-    if double is not None and double.dtype != torch.float64:
+    elif double is not None and double.dtype != torch.float64:
         raise UmlipBenchError(f"`double` is in {double.dtype}; it must be in torch.float64")
     subject = Subject(potential, double)
     names = [name for name in CHECKS if only is None or name in only]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
+import torch
 from ase.build import bulk
 from scipy.spatial.transform import Rotation
 
@@ -22,52 +24,89 @@ from umlip_bench.testing.subject import (
     largest,
 )
 
-STEP = 1e-5
-"""Of finite differences: Å along a random direction, or its like as a strain."""
+
+@dataclass(frozen=True)
+class Accuracy:
+    """How differences are taken in a number format, and what they leave open.
+
+    Parameters
+    ----------
+    step
+        Å along a random direction, or its like as a strain.
+    weights
+        By how many steps: of central differences, E'(0) = Σ w_k (E(k h) - E(-k h)) / h.
+    force, stress
+        Least tolerance in eV/Å or eV/Å³, and tolerance relative to the derivative.
+    motion
+        Tolerance of energies (of a cell of eight atoms, eV), forces and stress.
+    """
+
+    step: float
+    weights: Mapping[int, float]
+    force: tuple[float, float]
+    stress: tuple[float, float]
+    motion: tuple[float, float, float]
+
+    def slope(self, energy: Callable[[float], float]) -> float:
+        """Derivative of an energy at zero."""
+        h = self.step
+        return sum(w * (energy(k * h) - energy(-k * h)) for k, w in self.weights.items()) / h
 
 
-def derivatives(subject: Subject, double: Potential) -> Iterator[Finding]:
+ACCURACY = {
+    torch.float64: Accuracy(1e-5, {1: 0.5}, (1e-6, 1e-6), (1e-7, 1e-6), (1e-8, 1e-7, 1e-8)),
+    # Energies have seven digits: steps have to be long, and their fourth order counts.
+    torch.float32: Accuracy(
+        5e-3, {1: 2 / 3, 2: -1 / 12}, (5e-3, 5e-3), (2e-4, 1e-2), (8e-5, 5e-4, 5e-5)
+    ),
+}
+
+
+def derivatives(subject: Subject, model: Potential) -> Iterator[Finding]:
     """Forces and stress are derivatives of the energy: central differences along random directions."""
     atoms = structures.rattled(bulk("NaCl", "rocksalt", a=5.64), seed=3, amplitude=0.1)
     atoms = subject.known(atoms.repeat((2, 1, 1)))
-    (prediction,) = predict(double, atoms)
+    (prediction,) = predict(model, atoms)
+    accuracy = ACCURACY[model.dtype]
 
     rng = np.random.default_rng(0)
     for k, direction in enumerate(rng.normal(size=(3, *atoms.positions.shape))):
-        displaced = [atoms.copy(), atoms.copy()]
-        displaced[0].positions += STEP * direction
-        displaced[1].positions -= STEP * direction
-        plus, minus = predict(double, displaced, stress=False)
-        slope = (plus.energy - minus.energy) / (2 * STEP)
-        found = -np.sum(prediction.forces * direction)
+
+        def displaced(x: float, direction: np.ndarray = direction) -> float:
+            moved = atoms.copy()
+            moved.positions += x * direction
+            return predict(model, moved, stress=False)[0].energy
+
+        slope = accuracy.slope(displaced)
+        least, relative = accuracy.force
         yield Measurement(
             f"forces against differences of the energy, direction {k}",
-            abs(found - slope),
-            max(1e-6, 1e-6 * abs(slope)),
+            abs(-np.sum(prediction.forces * direction) - slope),
+            max(least, relative * abs(slope)),
             FORCE,
         )
 
     directions = rng.normal(size=(3, 3, 3))
     if prediction.stress is None:
         return
-    for k, direction in enumerate(directions):
-        direction = direction + direction.T
-        strained = [atoms.copy(), atoms.copy()]
-        for sign, each in zip((1, -1), strained, strict=True):
-            cell = atoms.cell.array @ (np.eye(3) + sign * STEP * direction)
-            each.set_cell(cell, scale_atoms=True)
-        plus, minus = predict(double, strained, stress=False)
-        slope = (plus.energy - minus.energy) / (2 * STEP) / atoms.get_volume()
-        found = np.sum(prediction.stress * direction)
+    for k, direction in enumerate(directions + directions.transpose(0, 2, 1)):
+
+        def strained(x: float, direction: np.ndarray = direction) -> float:
+            moved = atoms.copy()
+            moved.set_cell(atoms.cell.array @ (np.eye(3) + x * direction), scale_atoms=True)
+            return predict(model, moved, stress=False)[0].energy
+
+        slope = accuracy.slope(strained) / atoms.get_volume()
+        least, relative = accuracy.stress
         yield Measurement(
             f"stress against differences of the energy, direction {k}",
-            abs(found - slope),
-            max(1e-7, 1e-6 * abs(slope)),
+            abs(np.sum(prediction.stress * direction) - slope),
+            max(least, relative * abs(slope)),
             STRESS,
         )
 
 
-def motions(subject: Subject, double: Potential) -> Iterator[Finding]:
+def motions(subject: Subject, model: Potential) -> Iterator[Finding]:
     """Another order of atoms, a translation and a rotation change nothing but what they must."""
     silicon_carbide = bulk("SiC", "zincblende", a=4.36, cubic=True)
     atoms = subject.known(structures.rattled(silicon_carbide, seed=4))
@@ -79,15 +118,16 @@ def motions(subject: Subject, double: Potential) -> Iterator[Finding]:
     moved.positions += [17.3, -25.1, 3.3]
     turned = atoms.copy()
     turned.set_cell(atoms.cell.array @ turn.T, scale_atoms=True)
-    here, permuted, there, rotated = predict(double, [atoms, atoms[order], moved, turned])
+    here, permuted, there, rotated = predict(model, [atoms, atoms[order], moved, turned])
 
+    in_energy, in_forces, in_stress = ACCURACY[model.dtype].motion
     for what, other, expected in [
         ("permutation", permuted, here.forces[order]),
         ("translation", there, here.forces),
         ("rotation", rotated, here.forces @ turn.T),
     ]:
-        yield Measurement(f"energy, {what}", abs(other.energy - here.energy), 1e-8, ENERGY)
-        yield Measurement(f"forces, {what}", largest(other.forces - expected), 1e-7, FORCE)
+        yield Measurement(f"energy, {what}", abs(other.energy - here.energy), in_energy, ENERGY)
+        yield Measurement(f"forces, {what}", largest(other.forces - expected), in_forces, FORCE)
     if here.stress is None:
         return
     for what, stress, wanted in [
@@ -95,7 +135,7 @@ def motions(subject: Subject, double: Potential) -> Iterator[Finding]:
         ("translation", there.stress, here.stress),
         ("rotation", rotated.stress, turn @ here.stress @ turn.T),
     ]:
-        yield Measurement(f"stress, {what}", largest(stress - wanted), 1e-8, STRESS)
+        yield Measurement(f"stress, {what}", largest(stress - wanted), in_stress, STRESS)
 
 
 def sums(subject: Subject) -> Iterator[Finding]:

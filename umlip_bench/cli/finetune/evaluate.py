@@ -16,7 +16,8 @@ from umlip_bench.cli.finetune.methods import (
     settings_of,
 )
 from umlip_bench.cli.settings_file import with_settings
-from umlip_bench.finetune.method import FactorMethod, Method
+from umlip_bench.finetune.factor_method import FactorMethod
+from umlip_bench.finetune.method import Method
 from umlip_bench.ground.limits import Count
 
 COUNTS = {"1": "1", "2": "2", "4": "4", "rest": "all but one"}

@@ -6,7 +6,7 @@ import shutil
 from dataclasses import dataclass
 from typing import Annotated
 
-from umlip_bench.cli.declare import Data, Folder, Name, Parts
+from umlip_bench.cli.declare import Data, File, Folder, Name, Parts
 from umlip_bench.cli.finetune.methods import (
     Settings,
     WithMethods,
@@ -30,6 +30,7 @@ class Fit(WithMethods):
     name = "umlip-finetune fit"
     examples = """\
   umlip-finetune fit --model chgnet-0.3.0 --labels one.xyz --method scalar --out chgnet-mine
+  umlip-finetune fit --model chgnet-0.3.0 --labels one.xyz --states md.xyz --out chgnet-mine
   umlip-finetune fit --model my.model --labels vasprun.xml --estimator mse --out mine
   umlip-finetune fit --model chgnet-0.3.0 --labels many.xyz --method full --out chgnet-full
   umlip-finetune fit --model ase:ase.calculators.lj:LennardJones --labels ar.xyz --estimator mse
@@ -46,6 +47,9 @@ class Fit(WithMethods):
     held_out: Data | None = None
     """further labelled frames, of which those of the labels' compositions are compared before and after, by
     methods that change energies or train"""
+    states: File | None = None
+    """structures like those that the corrected model is to serve, e.g. frames of dynamics, without labels;
+    scalar carries its factor to them: the smaller the forces, the softer the models"""
     settings: Annotated[Settings, Parts(settings_of(kept))]
     """of the methods"""
     out: Folder
@@ -55,15 +59,19 @@ class Fit(WithMethods):
         from umlip_bench.cli import console
         from umlip_bench.cli.labels import load_labels
         from umlip_bench.ground.errors import CorrectionError
+        from umlip_bench.ground.structures import read_structures
 
         (chosen,) = self.choose([self.method])
         if self.held_out is not None and not chosen.method.judges_held_out:
             refuse("--held-out", [self.method])
+        if self.states is not None and not chosen.method.serves_states:
+            refuse("--states", [self.method])
         labels = load_labels(self.labels)
         if not labels.frames:
             tasks = ", ".join(labels.tasks) or "none"
             raise CorrectionError(f"{self.labels} has no labelled frames; it has cases for {tasks}")
         found = () if self.held_out is None else load_labels(self.held_out).frames
+        states = () if self.states is None else tuple(read_structures(self.states))
 
         # Slow imports only after what a user can get wrong.
         from umlip_bench.finetune.folder import LabelSource, check_target, save
@@ -88,7 +96,10 @@ class Fit(WithMethods):
         scratch = self.out.parent / f".{self.out.name}.training"
         with progress(chosen, f"fitting {self.model} to {self.labels}") as on_epoch:
             around = Surroundings(
-                held_out=held_out, checkpoint=scratch / "checkpoint.pt", on_epoch=on_epoch
+                held_out=held_out,
+                states=states,
+                checkpoint=scratch / "checkpoint.pt",
+                on_epoch=on_epoch,
             )
             fit = chosen.method.fit(model, labels.frames, chosen.settings, around)
         chosen.method.show(fit, model.card.name, output)

@@ -1,0 +1,76 @@
+"""The verdicts of a run in a few lines: for each model a table, a line for each suite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from umlip_bench.analysis.suite import AnySuite
+from umlip_bench.analysis.summary import Row
+from umlip_bench.analysis.tables import with_interval
+
+WIDTH = 80
+"""Characters that it fits."""
+
+Line = tuple[str, str, str, str]
+"""Suite, its first headline that has a value, number of cases, judgement."""
+
+
+def verdict_tables(
+    parts: Iterable[tuple[AnySuite, Sequence[Row]]], models: Sequence[str]
+) -> list[Table]:
+    """A table for each model, of suites at their first way of measuring, DFT's geometry.
+
+    Parameters
+    ----------
+    parts
+        Suites, each with the rows of the summary that may be compared.
+    models
+        In the order of the tables.
+
+    Returns
+    -------
+    list of Table
+        None where there would be a single line: it stands by itself already.
+    """
+    parts = list(parts)
+    lines = {model: list(_lines(parts, model)) for model in models}
+    if sum(map(len, lines.values())) < 2:
+        return []
+    return [_table(model, own) for model, own in lines.items() if own]
+
+
+def _lines(parts: Iterable[tuple[AnySuite, Sequence[Row]]], model: str) -> Iterator[Line]:
+    for suite, rows in parts:
+        first = suite.variant_names[0]
+        own = [row for row in rows if row.model == model and row.variant == first]
+        if not own:
+            continue
+        said = suite.presentation.verdict(own, model).removeprefix(f"{model}: ")
+        # What stands in brackets or after the colon are reasons and numbers, which the suite's table has.
+        judgement = said.partition(": ")[0].partition(" (")[0]
+        found = {row.metric: row for row in own}
+        scales = [found[each.metric] for each in suite.headlines if each.metric in found]
+        scale = next((row for row in scales if row.n_cases), None)
+        if scale is None:
+            yield suite.name, "-", "-", judgement
+        else:
+            yield suite.name, with_interval(scale, 2), str(scale.n_cases), judgement
+
+
+def _table(model: str, lines: Sequence[Line]) -> Table:
+    table = Table(
+        title=Text(f"{model}: model over DFT, below 1 is soft"),
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+    )
+    table.add_column("suite", no_wrap=True)
+    table.add_column("scale", no_wrap=True)
+    table.add_column("n", justify="right", no_wrap=True)
+    table.add_column("verdict", max_width=WIDTH - 48)
+    for line in lines:
+        table.add_row(*map(Text, line))
+    return table
