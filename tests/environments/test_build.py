@@ -256,7 +256,7 @@ def test_a_killed_build_is_none_and_its_installer_is_waited_for(
     assert "toy==1.0" in environment.lock.splitlines()
 
 
-def test_a_command_builds_what_it_needs_with_yes_and_names_the_command_without(
+def test_a_command_builds_what_it_needs_with_yes_alone(
     own: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     copper = bulk("Cu", "fcc", a=3.6, cubic=True)
