@@ -9,7 +9,6 @@ import platform
 import shutil
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from umlip_bench.finetune.method import Fit
 from umlip_bench.ground.errors import CorrectionError
 from umlip_bench.ground.files import check_new_folder, write_folder_atomically
 from umlip_bench.ground.plain import readable
-from umlip_bench.ground.version import __version__
+from umlip_bench.ground.version import __version__, versions
 from umlip_bench.potentials.catalogue import catalogue
 from umlip_bench.potentials.corrections.folder import (
     CARD,
@@ -163,5 +162,5 @@ def _provenance() -> dict[str, Any]:
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "umlip_bench": __version__,
         "python": platform.python_version(),
-        **{package: version(package) for package in RECORDED_PACKAGES},
+        **versions(RECORDED_PACKAGES),
     }

@@ -106,11 +106,11 @@ def test_a_build_is_listed_used_kept_and_removed(
     assert caught.value.environment == name
     asked: list[str] = []
 
-    def agreed(text: str) -> bool:
+    def agree(text: str) -> bool:
         asked.append(text)
         return True
 
-    first = build(name, say=asked.append, agree=agreed)
+    first = build(name, say=asked.append, agree=agree)
     # Four wheels of these sizes, known since they lie here.
     assert any("own needs 4 packages" in line and "unknown size" not in line for line in asked)
     lock = first.lock.splitlines()
@@ -127,7 +127,7 @@ def test_a_build_is_listed_used_kept_and_removed(
     assert state_of(name).n_bytes > 10_000
     assert [state.name for state in states()][-1] == name
     # A second time there is nothing to do, and nobody is asked.
-    again = build(name, say=asked.append, agree=lambda text: pytest.fail("was asked"))
+    again = build(name, say=asked.append, agree=lambda text: bool(pytest.fail("was asked")))
     assert again == first
     assert "is there" in asked[-1]
     assert PROGRAM.main(["env", "check", name, "--device", "cpu"]) == 0, capsys.readouterr().err
@@ -256,11 +256,12 @@ def test_a_killed_build_is_none_and_its_installer_is_waited_for(
     assert "toy==1.0" in environment.lock.splitlines()
 
 
-def test_a_command_builds_what_it_needs_with_yes_and_names_the_command_without(
+def test_a_command_builds_what_it_needs_with_yes_alone(
     own: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     copper = bulk("Cu", "fcc", a=3.6, cubic=True)
     copper.positions[0] += 0.1
+    copper.info["REF_energy"] = 1.0
     copper.arrays["REF_forces"] = np.array([[-1.0, 0.0, 0.0], [1.0, 0.0, 0.0], *2 * [[0.0] * 3]])
     ase.io.write(tmp_path / "one.xyz", copper, format="extxyz")
     run = ["run", "high-energy", "--model", f"{own}:soft", "--data", str(tmp_path / "one.xyz")]

@@ -327,4 +327,5 @@ def _indexes(value: object, path: Path) -> tuple[str, ...]:
         isinstance(each, dict) and isinstance(each.get("url"), str) for each in value
     ):
         raise ContentError(f"{path}: [[tool.uv.index]] has to have a url each: {value!r}")
-    return tuple(each["url"] for each in value)
+    # One that is explicit is for certain packages alone; others must not be taken from there.
+    return tuple(each["url"] for each in value if each.get("explicit") is not True)

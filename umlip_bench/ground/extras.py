@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 
 from umlip_bench.ground.errors import UmlipBenchError
 
@@ -30,6 +31,22 @@ def naming_the_extra() -> Iterator[None]:
         package = (error.name or "").partition(".")[0]
         if package not in EXTRAS:
             raise
-        raise MissingExtra(
-            f"{package} is not installed; pip install 'umlip-bench[{package}]' brings it"
-        ) from error
+        raise _missing(package) from error
+
+
+def require(package: str) -> None:
+    """Check that a package is installed, if it is one of `EXTRAS`; it is not imported.
+
+    Raises
+    ------
+    MissingExtra
+        If it is not.
+    """
+    if package in EXTRAS and find_spec(package) is None:
+        raise _missing(package)
+
+
+def _missing(package: str) -> MissingExtra:
+    return MissingExtra(
+        f"{package} is not installed; pip install 'umlip-bench[{package}]' brings it"
+    )

@@ -1,3 +1,19 @@
-"""Version of the package."""
+"""Version of the package, and of others beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib import metadata
 
 __version__ = "0.1.0"
+
+
+def versions(packages: Iterable[str]) -> dict[str, str]:
+    """Versions of distributions by name; one that is not installed is left out."""
+    found = {}
+    for package in packages:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found

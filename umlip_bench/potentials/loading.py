@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from umlip_bench.environments.registry import shipped
 from umlip_bench.ground.errors import UmlipBenchError, UnknownModelError, WeightsError
-from umlip_bench.ground.extras import naming_the_extra
+from umlip_bench.ground.extras import naming_the_extra, require
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 from umlip_bench.ground.model_card import WeightsFile, unlisted_card
 from umlip_bench.potentials import environment_weights
@@ -115,7 +115,10 @@ def locate(name: str, store: WeightsStore) -> Weights:
             logger.warning(
                 "%s is the published model; for what is here write .%s%s", name, os.sep, name
             )
-        return store.fetch(card_by_name(name))
+        card = card_by_name(name)
+        # Weights are of no use without it, and those of chgnet come with it.
+        require(card.family.removesuffix("2"))
+        return store.fetch(card)
     if is_corrected(path):
         return _corrected(path, store)
     # A script is never a file of weights, and its checkpoint may be one.

@@ -6,7 +6,6 @@ import platform
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from time import monotonic
 from typing import Any, Protocol
@@ -19,7 +18,7 @@ from umlip_bench.engine.scheduler import Done, run_tasks
 from umlip_bench.ground.errors import UmlipBenchError
 from umlip_bench.ground.identity import identity
 from umlip_bench.ground.level_of_theory import LevelOfTheory
-from umlip_bench.ground.version import __version__
+from umlip_bench.ground.version import __version__, versions
 from umlip_bench.potentials.families import family
 from umlip_bench.potentials.protocol import Potential
 from umlip_bench.potentials.weights import Weights
@@ -334,7 +333,7 @@ def _provenance(device: torch.device) -> dict[str, Any]:
     return {
         "umlip_bench": __version__,
         "python": platform.python_version(),
-        "packages": {package: version(package) for package in RECORDED_PACKAGES},
+        "packages": versions(RECORDED_PACKAGES),
         "platform": platform.platform(),
         "device": f"{device} {name}".strip(),
         "torch_threads": torch.get_num_threads(),
