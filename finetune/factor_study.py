@@ -6,9 +6,9 @@
 
 Models are evaluated by ``umlip-bench run``, which resumes; here all is arithmetic on run folders. One of them
 is of the reference set, which the models' usual factors come from. Of each material at most `MOST_FRAMES`
-evenly spaced frames are taken, and at most `MOST_CHOICES` choices of 1, 2 and 4 of them as labels; the other
-frames judge. ``--refit`` leaves out one set after the other, fits the constants to the rest and judges by the
-set left out.
+evenly spaced frames are taken, and at most ``--choices`` choices of 1, 2 and 4 of them as labels; the other
+frames judge. ``--refit`` (best with ``--choices 4``) leaves out one set after the other, fits the constants
+to the rest and judges by the set left out.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def materials_of(run: Run, model: str) -> Iterator[MaterialComparison]:
             yield MaterialComparison(material.name, tuple(frames), material.system)
 
 
-def outcomes(runs: Sequence[Run]) -> pd.DataFrame:
+def outcomes(runs: Sequence[Run], most: int = MOST_CHOICES) -> pd.DataFrame:
     """A row for each set, model, material, number of labels and way to make the factor."""
     rows = []
     for run in runs:
@@ -70,7 +70,7 @@ def outcomes(runs: Sequence[Run]) -> pd.DataFrame:
                         reference,
                         [Scalar()],
                         counts=COUNTS,
-                        most=MOST_CHOICES,
+                        most=most,
                         told=told,
                     ):
                         name = each.estimator + (", states told" if told else "")
@@ -213,14 +213,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("runs", nargs="+", type=Path, help="run folders of `umlip-bench run`")
     parser.add_argument("--refit", action="store_true", help="fit the constants, leaving out sets")
-    parser.add_argument("--choices", type=int, default=4, help="with --refit: choices of labels")
+    parser.add_argument(
+        "--choices", type=int, default=MOST_CHOICES, help="of labels, of each material and number"
+    )
     asked = parser.parse_args(arguments)
     runs = [read_run(path) for path in asked.runs]
     if asked.refit:
         for name, law, judged in refit(runs, asked.choices):
             print(name, {f: round(getattr(law, f), 3) for f in FITTED}, judged, flush=True)
         return
-    rows = outcomes(runs)
+    rows = outcomes(runs, asked.choices)
     sizes = pd.cut(rows["atoms"], SIZES, right=False).astype(str)
     for by, table in ((["set", "model"], rows), (["atoms"], rows.assign(atoms=sizes))):
         print(summarised(table, by).to_string(), flush=True)

@@ -141,6 +141,10 @@ def test_what_a_user_can_mend(
     labels = ("--model", CHGNET, "--labels")
     message = refused(finetune("fit", *labels, "none.xyz", "--out", "x"))
     assert "none.xyz: no such file" in message
+    message = refused(finetune("fit", *ONE, "--method", "e0", "--states", "one.xyz", "--out", "x"))
+    assert "--states is not an option of the method e0" in message
+    message = refused(finetune("fit", *ONE, "--states", "none.xyz", "--out", "x"))
+    assert "none.xyz" in message
     done = finetune("fit", *ONE, "--out", "x", "--reference", "Si")
     assert done.status == 2
     assert "'Si' is not an element and its energy in eV" in done.stderr

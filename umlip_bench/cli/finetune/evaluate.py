@@ -42,9 +42,9 @@ def _counts(text: str) -> tuple[str, ...]:
 class Evaluate(Overwriting, WithMethods):
     """Fit to every choice of one label of a material (two, four, all but one), and judge by its other frames.
 
-    For scalar each frame is evaluated once. Methods that train weights make a fit to every choice, which
-    takes hours: restrict --sizes and --choices. With --out the fits are kept beside it: rerun the
-    command to resume.
+    For scalar each frame is evaluated once, and the other frames, without their labels, are told as the
+    states of use. Methods that train weights make a fit to every choice, which takes hours: restrict --sizes
+    and --choices. With --out the fits are kept beside it: rerun the command to resume.
     """
 
     name = "umlip-finetune evaluate"
