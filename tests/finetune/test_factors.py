@@ -331,7 +331,7 @@ def real_choices() -> Iterator[tuple[dict[str, str], LogFactor, LogFactor, float
 def test_intervals_hold_the_factors_of_real_materials() -> None:
     rows = []
     for case, told, untold, asked in real_choices():
-        row = [case["model"]]
+        row: list[str | float] = [case["model"]]
         for found in (told, untold):
             low, high = found.log_interval
             row += [low <= asked <= high, high - low + 40 * max(low - asked, asked - high, 0.0)]
