@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -396,6 +397,10 @@ def test_structures_beside_bad_ones_are_measured(
     }
     assert 0.5 < cases["MgO"]["metrics"]["slope"] < 1.2
     for row in read_rows(out):
+        # Frames by their energies or displacements are in some materials only.
+        if re.match(r"(slope|inverse)_(energy|displacement)_", row["metric"]):
+            assert 0 < row["n_cases"] <= 5
+            continue
         # Energies of a single frame have no differences.
         n = 2 if row["metric"] == "energy_slope_median" else 5
         assert (row["n_cases"], row["n_failed"]) == (n, len(FAULTS))

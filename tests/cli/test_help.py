@@ -116,7 +116,12 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("examples")
     copper = bulk("Cu", "fcc", a=3.6, cubic=True)
     many = labels(copper, EMT(), 4)
-    for name, frames in {"my.xyz": many, "many.xyz": many, "one.xyz": many[:1]}.items():
+    for name, frames in {
+        "my.xyz": many,
+        "many.xyz": many,
+        "one.xyz": many[:1],
+        "md.xyz": many,
+    }.items():
         ase.io.write(folder / name, frames, format="extxyz")
     argon = bulk("Ar", "fcc", a=1.6, cubic=True)
     ase.io.write(folder / "ar.xyz", labels(argon, LennardJones(), 1), format="extxyz")
