@@ -81,4 +81,4 @@ def test_the_hash_is_that_of_all_files(dataset: Dataset) -> None:
         f"{hashlib.sha256((FOLDER / name).read_bytes()).hexdigest()}  {name}\n" for name in names
     ]
     assert dataset.sha256 == hashlib.sha256("".join(lines).encode()).hexdigest()
-    assert len(names) == 7
+    assert len(names) == 8

@@ -479,7 +479,7 @@ def test_curvatures_hardly_depend_on_a_small_amplitude() -> None:
 
 
 def test_a_series_of_several_amplitudes_goes_with_its_phonons(tmp_path: Path) -> None:
-    """Of C the second distance is twice the first; of the others there is but one."""
+    """Of C a second distance is made, twice the first; LiF and Al have four, MgO but one."""
     with as_file(FOLDER) as folder:
         shutil.copy(folder / "phonons.xyz", tmp_path)
         lines = (folder / "amplitudes.xyz").read_text().splitlines(keepends=True)
@@ -497,6 +497,10 @@ def test_a_series_of_several_amplitudes_goes_with_its_phonons(tmp_path: Path) ->
     found = {case.name: case.series for case in made if isinstance(case, PhononCase)}
     series = found["C"]
     assert series is not None
-    assert {name for name, each in found.items() if each is not None} == {"C"}
+    assert {name for name, each in found.items() if each is not None} == {"Al", "C", "LiF"}
+    for name in ("Al", "LiF"):
+        own = found[name]
+        assert own is not None
+        np.testing.assert_allclose(own.distances, [0.003, 0.01, 0.03, 0.1])
     np.testing.assert_allclose(series.distances, [0.03, 0.06])
     assert series.curvatures[0] == pytest.approx(2 * series.curvatures[1])
