@@ -38,6 +38,9 @@ FOREIGN = '''\
 # name = "kernels"
 # url = "https://example.org/kernels"
 # explicit = true
+#
+# [[tool.uv.index]]
+# url = "https://example.org/simple"
 # ///
 """Toy models."""
 
@@ -81,7 +84,8 @@ def test_a_foreign_file_is_read_and_not_run() -> None:
     assert file.arguments == ("device", "task")
     assert file.loads_paths
     assert file.find_links == ("https://example.org/wheels.html",)
-    assert file.indexes == ("https://example.org/kernels",)
+    # The explicit index is for its own packages alone.
+    assert file.indexes == ("https://example.org/simple",)
     assert file.not_routed == ("toy-kernels",)
 
 
