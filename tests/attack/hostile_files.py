@@ -6,6 +6,7 @@ import gzip
 import struct
 from collections.abc import Callable, Mapping
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -62,9 +63,7 @@ def patched(content: bytes, start: int, new: bytes) -> bytes:
 def entities() -> bytes:
     """A billion laughs."""
     letters = "abcdefghij"
-    defined = "".join(
-        f'<!ENTITY {b} "{f"&{a};" * 10}">' for a, b in zip(letters, letters[1:], strict=False)
-    )
+    defined = "".join(f'<!ENTITY {b} "{f"&{a};" * 10}">' for a, b in pairwise(letters))
     return (
         f'<!DOCTYPE m [<!ENTITY a "aaaaaaaaaa">{defined}]><modeling><generator><i name="program">&j;'
         "</i></generator></modeling>"
