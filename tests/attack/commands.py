@@ -50,9 +50,9 @@ WRITING = {
     "relax": Writing(("relax", FRAMES, *MODEL, "--steps", "20", "--out"), "o.xyz"),
     "data export": Writing(("data", "export", "pbe-mini", "--material", "Si"), "o.xyz", soon=True),
     "report": Writing(("report", RUN, "--out"), "o.html"),
-    "card": Writing(("card", RUN, "--model", EMT_MODEL, "--out"), "o.md", soon=True),
+    "card": Writing(("card", RUN, "--model", EMT_MODEL, "--out"), "o.md"),
     "compare": Writing(("compare", RUN, OTHER, "--out"), "o.csv"),
-    "export": Writing(("export", RUN, "--out"), "o", True, soon=True),
+    "export": Writing(("export", RUN, "--out"), "o", True),
     "fit": Writing(("umlip-finetune", "fit", *MODEL, *COPPER, "--out"), "o", True),
     "evaluate": Writing(
         ("umlip-finetune", "evaluate", *MODEL, *COPPER, "--sizes", "1", "--out"), "o.json"
@@ -69,8 +69,22 @@ WRITING = {
 GIVEN = (FRAMES, RUN, OTHER)
 
 
-def inputs(folder: Path) -> None:
-    """Frames of copper and nickel whose labels are a quarter steeper than EMT, and two run folders."""
+def inputs(folder: Path, command: Writing) -> None:
+    """Frames of copper and nickel whose labels are a quarter steeper than EMT, and two run folders.
+
+    Those that a command needs, unless they are there.
+    """
+    if FRAMES in command.arguments and not (folder / FRAMES).exists():
+        write_frames(folder / FRAMES)
+    if RUN in command.arguments and not (folder / RUN).exists():
+        inputs(folder, WRITING["run"])
+        ended = Shell(folder).run(*WRITING["run"].words(RUN))
+        assert ended.status == 0, ended.err
+        shutil.copytree(folder / RUN, folder / OTHER)
+
+
+def write_frames(path: Path) -> None:
+    """The frames."""
     frames = []
     for k in range(8):
         element = ("Cu", "Ni")[k % 2]
@@ -82,10 +96,7 @@ def inputs(folder: Path) -> None:
         atoms.info = {"system": element, "REF_energy": 1.25 * energy}
         atoms.arrays["REF_forces"] = 1.25 * forces
         frames.append(atoms)
-    ase.io.write(folder / FRAMES, frames, format="extxyz")
-    ended = Shell(folder).run(*WRITING["run"].words(RUN))
-    assert ended.status == 0, ended.err
-    shutil.copytree(folder / RUN, folder / OTHER)
+    ase.io.write(path, frames, format="extxyz")
 
 
 def clean(folder: Path) -> None:

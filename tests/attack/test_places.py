@@ -70,11 +70,8 @@ PLACES = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """With the inputs of all commands."""
-    place = tmp_path_factory.mktemp("places")
-    inputs(place)
-    (place / "file").write_text("x")
-    return place
+    """With the inputs of all commands, once one needs them."""
+    return tmp_path_factory.mktemp("places")
 
 
 @pytest.fixture(autouse=True)
@@ -96,6 +93,7 @@ def each_command() -> list[object]:
 @pytest.mark.parametrize("name", each_command())
 def test_a_command_in_a_place(name: str, where: str, folder: Path) -> None:
     command, place = WRITING[name], PLACES[where]
+    inputs(folder, command)
     (folder / "file").write_text("x")
     shell = Shell(folder, place.environment, place.encoding)
     out = place.out(command.out)
@@ -113,6 +111,7 @@ def test_a_command_in_a_place(name: str, where: str, folder: Path) -> None:
 @pytest.mark.parametrize("name", each_command())
 def test_a_folder_where_a_file_should_be_and_the_other_way_round(name: str, folder: Path) -> None:
     command = WRITING[name]
+    inputs(folder, command)
     there = folder / command.out
     if there.suffix:
         there.mkdir()
