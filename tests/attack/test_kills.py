@@ -74,14 +74,18 @@ def content(folder: Path, out: str) -> dict[str, object]:
 
 
 @pytest.mark.seconds
-@pytest.mark.parametrize(
-    "name",
-    [
-        name if command.soon else pytest.param(name, marks=pytest.mark.attack)
-        for name, command in WRITING.items()
-    ],
-)
+def test_a_few_kills(tmp_path: Path) -> None:
+    survive("data export", tmp_path, 3)
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("name", WRITING)
 def test_killed_at_any_change_of_a_file(name: str, tmp_path: Path) -> None:
+    survive(name, tmp_path, KILLS)
+
+
+def survive(name: str, tmp_path: Path, n: int) -> None:
+    """Kill a command a number of times, and hold what comes of it to what comes without."""
     command = WRITING[name]
     inputs(tmp_path, command)
     shell, points, words = Shell(tmp_path), Points(tmp_path), command.words(command.out)
@@ -89,7 +93,7 @@ def test_killed_at_any_change_of_a_file(name: str, tmp_path: Path) -> None:
     assert whole.status == 0, whole.err
     expected, n_points = content(tmp_path, command.out), points.count
     assert n_points >= 2
-    killed = sorted({k * n_points // KILLS for k in range(KILLS)})
+    killed = sorted({k * n_points // n for k in range(n)})
     for k, at in enumerate(killed):
         clean(tmp_path)
         kind = (signal.SIGKILL, signal.SIGTERM)[k % 4 == 3]

@@ -126,11 +126,8 @@ def test_a_folder_where_a_file_should_be_and_the_other_way_round(name: str, fold
 
 
 PRINTING = {
-    "help": ("--help",),
-    "models": ("models",),
-    "suites": ("suites",),
-    "data": ("data", "list"),
     "help of run": ("run", "--help"),
+    "models": ("models",),
     "help of umlip-finetune": ("umlip-finetune", "--help"),
 }
 STREAMS = ("closed stdout", "reader that left", "ASCII terminal")
