@@ -235,7 +235,7 @@ def test_every_old_name_has_a_new_one() -> None:
 def test_verbose_works_anywhere(place: int, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[bool] = []
     monkeypatch.setattr("umlip_bench.cli.program._log_to_stderr", asked.append)
-    monkeypatch.setattr("umlip_bench.cli.models.Show.run", lambda self: 0)
+    monkeypatch.setattr("umlip_bench.cli.models.ModelsShowCommand.run", lambda self: 0)
     words = ["models", "show", "x"]
     for flag in ("-v", "--verbose"):
         assert BENCH.main([*words[:place], flag, *words[place:]]) == 0
