@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import ase.io
 import numpy as np
@@ -117,7 +116,7 @@ class Point:
     point_group: bool = True
 
 
-def point(name: str, atoms: Atoms, mesh: Mesh | None = None, **info: Any) -> Point:
+def point(name: str, atoms: Atoms, mesh: Mesh | None = None, **info: object) -> Point:
     """Single point with the settings of its system.
 
     Parameters

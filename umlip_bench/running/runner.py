@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import torch
 
 from umlip_bench.analysis.run_files import DONE, FAILED, CaseRecord, RunConfig
+from umlip_bench.analysis.summary import Row
 from umlip_bench.benchmarks.suite import AnyBenchmark, Case
 from umlip_bench.engine.scheduler import Done, run_tasks
 from umlip_bench.ground.errors import UmlipBenchError
@@ -75,8 +76,8 @@ class SuiteOutcome:
 
     suite: AnyBenchmark
     cases: Sequence[Case]
-    rows: Sequence[Any]
-    results: Mapping[str, Sequence[Any]]
+    rows: Sequence[Row]
+    results: Mapping[str, Sequence[object]]
     failed: Sequence[CaseRecord]
     n_done: int
 
