@@ -73,6 +73,9 @@ class RunCommand(OnDevice):
     """how many cases: a few, all but the dearest, all"""
     out: Folder
     """the run folder"""
+    jobs: Count | None = None
+    """processes, of one thread each on a CPU and a GPU each with CUDA (default: all cores or GPUs, if the
+    run takes longer than starting others does)"""
     new_model: bool = False
     """measure the models anew, also where DIR has results of other ones of their names"""
 
@@ -86,6 +89,7 @@ class RunCommand(OnDevice):
         # Slow imports only after what a user can get wrong.
         from umlip_bench.potentials.devices import resolve_device, resolve_dtype
         from umlip_bench.potentials.weights import WeightsStore
+        from umlip_bench.running.jobs import local_jobs
         from umlip_bench.running.run_report import others, print_outcome
         from umlip_bench.running.runner import run_suites
         from umlip_bench.running.source import locate_models
@@ -105,6 +109,7 @@ class RunCommand(OnDevice):
                 dtype=dtype,
                 progress=bars,
                 new_model=self.new_model,
+                jobs=local_jobs(self.jobs, device),
             )
         write_settings(resolved, self.out)
         one_by_one = self.structure is not None
@@ -200,9 +205,9 @@ class _Bars:
     def start(self, model: str, total: int, finished: int) -> None:
         self._task = self._progress.add_task(model, total=total, completed=finished)
 
-    def advance(self) -> None:
+    def advance(self, n: int = 1) -> None:
         self._on_case()
-        self._progress.advance(self._task)
+        self._progress.advance(self._task, n)
 
 
 COMMAND = RunCommand
