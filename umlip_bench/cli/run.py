@@ -55,9 +55,10 @@ class Run(OnDevice):
 """
     suites: Annotated[tuple[str, ...], Argument("SUITE"), Parameter(help=_suites())] = ()
     model: Names = ()
-    """a model of `umlip-bench models`, a path to weights, or ase:module.path:ClassName; may be given several
-    times (default: one version of each potential of the paper, and every other model with weights here and
-    the functional of the data)"""
+    """a model of `umlip-bench models`, a path to weights, an ASE calculator as ase:module.path:NAME or
+    ase:./file.py:NAME?key=value, or the path of a YAML file that names one; mine=MODEL calls it mine; may be
+    given several times (default: one version of each potential of the paper, and every other model with
+    weights here and the functional of the data)"""
     data: Data | None = None
     """a set of `umlip-bench data list`, or a file with labels (default: pbe-mini)"""
     structure: File | None = None
