@@ -277,6 +277,9 @@ def test_no_stale_result_of_a_changed_calculator(
     command = ["run", "eos", "--structure", "ar.cif", "--out", "run", "--device", "cpu"]
     bulk("Ar", "fcc", a=1.6).write("ar.cif")
     assert main([*command, "--model", "mine=ase:./mycalc.py:make?parameters=two.txt"]) == 0
+    for _ in range(2):  # a name with slashes is no path
+        assert main([*command, "--model", "ase:./mycalc.py:make?epsilon=1"]) == 0
+    assert main(["report", "run"]) == 0
     for changed in ("?epsilon=2", "?parameters=two.txt&shifted=true"):
         assert main([*command, "--model", f"mine=ase:./mycalc.py:make{changed}"]) == 2
         assert "another model of the name mine" in capsys.readouterr().err

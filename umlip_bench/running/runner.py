@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import torch
 
-from umlip_bench.analysis.run_files import DONE, FAILED, CaseRecord, RunConfig
+from umlip_bench.analysis.run_files import DONE, FAILED, GENERATION, CaseRecord, RunConfig
 from umlip_bench.benchmarks.suite import AnyBenchmark, Case
 from umlip_bench.engine.scheduler import Done, run_tasks
 from umlip_bench.ground.errors import UmlipBenchError
@@ -22,7 +22,7 @@ from umlip_bench.ground.version import __version__, versions
 from umlip_bench.potentials.families import family
 from umlip_bench.potentials.protocol import Potential
 from umlip_bench.potentials.weights import Weights
-from umlip_bench.running.folder import GENERATION, RunFolder
+from umlip_bench.running.folder import RunFolder
 from umlip_bench.running.model_check import ModelCheck, can_change
 from umlip_bench.running.plan import DataIdentity, SuitePlan, case_key
 
@@ -127,6 +127,7 @@ def run_suites(
     dtype: torch.dtype,
     progress: ProgressDisplay,
     new_model: bool = False,
+    loaded: Mapping[str, Potential] | None = None,
 ) -> RunOutcome:
     """Run suites with several models and write the run folder.
 
@@ -149,6 +150,8 @@ def run_suites(
         Told about every case.
     new_model
         Measure these models anew, also where the folder has results of other ones of their names.
+    loaded
+        Models that are there already, by name; they are on a device of their own.
 
     Returns
     -------
@@ -192,7 +195,10 @@ def run_suites(
             if not left and not can_change(weights):
                 continue
             try:
-                potential = family(weights.card.family)(weights, device=device, dtype=dtype)
+                there = (loaded or {}).get(name)
+                potential = there or family(weights.card.family)(
+                    weights, device=device, dtype=dtype
+                )
             except UmlipBenchError as error:
                 unusable[name] = str(error)
                 continue
@@ -310,7 +316,8 @@ def _collect(
     failed: list[CaseRecord] = []
     n_done = 0
     for name, of_model in keys.items():
-        finished = [r for r in map(folder.record, of_model.values()) if r is not None]
+        found = [r for r in map(folder.record, of_model.values()) if r is not None]
+        finished = [replace(record, model=name) for record in found]
         if not finished:
             continue
         done = [record for record in finished if record.status == DONE]
