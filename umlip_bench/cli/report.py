@@ -22,7 +22,7 @@ from umlip_bench.cli.settings_file import settings_comment, write_settings
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report(Overwriting):
+class ReportCommand(Overwriting):
     """Write one self-contained HTML page of one or more run folders: verdicts, plots, tables, comparisons.
 
     It needs no network, neither to be made nor to be read.
@@ -98,4 +98,4 @@ class Report(Overwriting):
             )
 
 
-COMMAND = Report
+COMMAND = ReportCommand

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from umlip_bench.analysis.runs import Run, read_run
 from umlip_bench.ground.errors import DataError, OutputError
-from umlip_bench.running.notebook import comparable, html_of
 from umlip_bench.running.runner import RunOutcome
 from umlip_bench.running.source import Source
 
@@ -68,6 +67,8 @@ class MeasuredRun:
     @property
     def comparable(self) -> tuple[str, ...]:
         """Models that are not known to be trained on another functional than the data's."""
+        from umlip_bench.running.notebook import comparable
+
         return comparable(self.folder)
 
     def summary(self) -> pd.DataFrame:
@@ -232,5 +233,7 @@ class MeasuredRun:
 
     def _repr_html_(self) -> str:
         """Verdicts, scales and what was left out, as a notebook shows them."""
+        from umlip_bench.running.notebook import html_of
+
         left_out = {**self.missing, **self.outcome.unusable}
         return html_of(self.folder, left_out, self.outcome.told)

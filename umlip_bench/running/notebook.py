@@ -7,8 +7,8 @@ from html import escape
 
 from umlip_bench.analysis.registry import suite_of
 from umlip_bench.analysis.report.figures import drawn
-from umlip_bench.analysis.verdict_table import verdict_lines
 from umlip_bench.analysis.runs import Run
+from umlip_bench.analysis.verdict_table import verdict_lines
 from umlip_bench.ground.level_of_theory import differs, level_warning
 from umlip_bench.running.charts import scales_of
 
