@@ -21,6 +21,7 @@ import torch
 from ase.build import bulk
 from ase.calculators.emt import EMT
 
+from umlip_bench import datasets
 from umlip_bench.benchmarks.suite import Mode
 from umlip_bench.potentials.loading import locate
 from umlip_bench.potentials.weights import WeightsStore
@@ -96,7 +97,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(out: Path, jobs: Jobs | None, progress: Silent | None = None) -> RunOutcome:
-    source = from_dataset(["high-energy"], "metals.xyz", Mode.STANDARD)
+    source = from_dataset(["high-energy"], datasets.load("metals.xyz"), Mode.STANDARD)
     return run_suites(
         source.plans,
         [locate("ase:slow:Slow", WeightsStore())],

@@ -15,6 +15,7 @@ from umlip_bench.analysis.run_files import (
     CASES,
     CONFIG,
     CONFIG_SCHEMA,
+    GENERATION,
     PLAN,
     PLAN_SCHEMA,
     SUMMARY,
@@ -33,8 +34,6 @@ from umlip_bench.ground.files import write_atomically
 from umlip_bench.ground.lock import Lock
 from umlip_bench.ground.plain import load_json
 
-GENERATION = "generation"
-"""Entry of a model in run.yaml: how often it was measured anew under its name."""
 LOCK = ".lock"
 
 

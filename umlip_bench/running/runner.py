@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
@@ -12,16 +12,18 @@ from typing import Any, Protocol
 
 import torch
 
-from umlip_bench.analysis.run_files import DONE, FAILED, CaseRecord, RunConfig
+from umlip_bench.analysis.run_files import DONE, FAILED, GENERATION, CaseRecord, RunConfig
 from umlip_bench.analysis.summary import Row
 from umlip_bench.benchmarks.suite import AnyBenchmark, Case
 from umlip_bench.ground.errors import UmlipBenchError
 from umlip_bench.ground.identity import identity
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 from umlip_bench.ground.version import RECORDED_PACKAGES, __version__, versions
+from umlip_bench.potentials.adapters.calculator_weights import ObjectWeights
 from umlip_bench.potentials.families import family
+from umlip_bench.potentials.protocol import Potential
 from umlip_bench.potentials.weights import Weights
-from umlip_bench.running.folder import GENERATION, RunFolder
+from umlip_bench.running.folder import RunFolder
 from umlip_bench.running.jobs import Helpers, Jobs, SharedCases
 from umlip_bench.running.measuring import CaseLeft, measured
 from umlip_bench.running.model_check import ModelCheck, can_change
@@ -114,6 +116,7 @@ def run_suites(
     dtype: torch.dtype,
     progress: ProgressDisplay,
     new_model: bool = False,
+    loaded: Mapping[str, Potential] | None = None,
     jobs: Jobs | None = None,
 ) -> RunOutcome:
     """Run suites with several models and write the run folder.
@@ -137,6 +140,8 @@ def run_suites(
         Told about every case.
     new_model
         Measure these models anew, also where the folder has results of other ones of their names.
+    loaded
+        Models that are there already, by name; they are on a device of their own.
     jobs
         Other processes that may help; ``None`` for this one alone.
 
@@ -185,7 +190,10 @@ def run_suites(
             if not left and not can_change(weights):
                 continue
             try:
-                potential = family(weights.card.family)(weights, device=device, dtype=dtype)
+                there = (loaded or {}).get(name)
+                potential = there or family(weights.card.family)(
+                    weights, device=device, dtype=dtype
+                )
             except UmlipBenchError as error:
                 unusable[name] = str(error)
                 continue
@@ -193,7 +201,10 @@ def run_suites(
             # Many cases are under way at once, the earlier ones first: a case's time is about that since the
             # one before it ended.
             before = monotonic()
-            shared = SharedCases(helpers, left, weights, device, dtype, data.id)
+            # What lives in this process's memory cannot be loaded by another.
+            own = there is not None or isinstance(weights, ObjectWeights)
+            helping = Helpers(None, out, told) if own else helpers
+            shared = SharedCases(helping, left, weights, device, dtype, data.id)
             while shared.wait():
                 for record, arrays in measured(potential, shared, data.id):
                     folder.add(record, arrays)
@@ -202,7 +213,6 @@ def run_suites(
                     shared.ended_here()
                     progress.advance(1 + shared.ended_elsewhere())
                 progress.advance(shared.ended_elsewhere())
-
         if helpers.n_starts:
             folder.read_again()
         # The summary is the folder's: models of earlier commands stay in it.
@@ -266,7 +276,8 @@ def _collect(
     failed: list[CaseRecord] = []
     n_done = 0
     for name, of_model in keys.items():
-        finished = [r for r in map(folder.record, of_model.values()) if r is not None]
+        found = [r for r in map(folder.record, of_model.values()) if r is not None]
+        finished = [replace(record, model=name) for record in found]
         if not finished:
             continue
         done = [record for record in finished if record.status == DONE]
