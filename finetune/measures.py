@@ -10,7 +10,14 @@ import numpy as np
 from umlip_bench.analysis.frames import FrameComparison, MaterialComparison
 from umlip_bench.analysis.softening import slope_of
 from umlip_bench.datasets import Frame
-from umlip_bench.finetune.comparison import energy_differences, fingerprint, force_sums, stresses
+from umlip_bench.finetune.comparison import (
+    compare,
+    energy_differences,
+    fingerprint,
+    force_sums,
+    stresses,
+)
+from umlip_bench.potentials.protocol import Potential
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,44 @@ class Measures:
     energy_mae: float
     difference_mae: float
     stress_mae: float
+
+
+HELD_OUT = "held out"
+"""Name of the group of frames that a fit did not see."""
+
+
+@dataclass(frozen=True)
+class GroupCheck:
+    """A group of frames before and after.
+
+    Parameters
+    ----------
+    group
+        Its name, such as `HELD_OUT`.
+    before, after
+        Measures of the model and of the corrected model.
+    """
+
+    group: str
+    before: Measures
+    after: Measures
+
+
+def held_out_check(
+    parent: Potential, corrected: Potential, frames: Sequence[Frame]
+) -> GroupCheck | None:
+    """A model and what was made of it on frames that the fit did not see; ``None`` without such.
+
+    Raises
+    ------
+    StructureError
+        If the model cannot evaluate a frame.
+    """
+    if not frames:
+        return None
+    return GroupCheck(
+        HELD_OUT, *(measure(compare(potential, frames)) for potential in (parent, corrected))
+    )
 
 
 def measure(materials: Sequence[MaterialComparison]) -> Measures:

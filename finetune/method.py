@@ -209,7 +209,8 @@ class Method(ABC, Generic[S]):
     kept
         Whether there is a corrected model to keep; if not, the method is for comparison only.
     judges_held_out
-        Whether the fit measures frames that are held out.
+        Whether the fit measures frames that are held out itself, and shows them; if not, who asked for it
+        does.
     serves_states
         Whether the fit depends on the states that it is to serve.
     version

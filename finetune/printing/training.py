@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 from rich.console import Console
 from rich.text import Text
 
-from umlip_bench.finetune.comparison import BeforeAfter
-from umlip_bench.finetune.printing.cells import GPA, Shown, frames, table_of
+from umlip_bench.finetune.printing.cells import Shown, frames, table_of
+from umlip_bench.finetune.printing.checks import CHECKED, check_rows
 from umlip_bench.finetune.references import ShiftFit
 from umlip_bench.finetune.retention import REFERENCE_SET, Retention
 from umlip_bench.finetune.training.alignment import Alignment, EnergyUse
-from umlip_bench.finetune.training.record import GroupCheck, TrainedFit
-
-ROWS = {
-    "force_slope": Shown("force slope"),
-    "force_mae": Shown("force MAE (eV/Å)"),
-    "difference_mae": Shown("energy differences MAE (meV/atom)", 1000.0, 2),
-    "stress_mae": Shown("stress MAE (GPa)", GPA, 2),
-}
-"""By field of `Measures`."""
+from umlip_bench.finetune.training.record import TrainedFit
 
 
 def print_training(fit: TrainedFit, model: str, console: Console) -> None:
@@ -32,7 +23,7 @@ def print_training(fit: TrainedFit, model: str, console: Console) -> None:
     )
     table = table_of(title, "before", "after", last="on")
     for check in fit.checks:
-        for cells in _rows(check):
+        for cells in check_rows(check):
             table.add_row(*cells)
         table.add_section()
     if fit.retention is not None:
@@ -101,17 +92,9 @@ def _words(fit: TrainedFit) -> Iterator[str]:
         )
 
 
-def _rows(check: GroupCheck) -> Iterator[tuple[str, str, str, str]]:
-    where = f"{check.group}, {frames(check.after.n_frames)}"
-    for field, shown in ROWS.items():
-        pair = BeforeAfter(getattr(check.before, field), getattr(check.after, field))
-        if math.isfinite(pair.after):
-            yield (shown.label, *shown.pair(pair), where)
-
-
 def _retention_rows(found: Retention) -> Iterator[tuple[str, str, str, str]]:
     where = f"{len(found.materials)} other materials ({REFERENCE_SET}), median"
     if found.replayed:
         where += f"; {len(found.replayed)} more replayed"
     for field, pair in (("force_slope", found.slope), ("force_mae", found.mae)):
-        yield (ROWS[field].label, *ROWS[field].pair(pair), where)
+        yield (CHECKED[field].label, *CHECKED[field].pair(pair), where)

@@ -14,7 +14,7 @@ import torch
 from umlip_bench.datasets import Frame
 from umlip_bench.engine.prediction import predict
 from umlip_bench.finetune.comparison import compare, fingerprint
-from umlip_bench.finetune.measures import Measures, measure
+from umlip_bench.finetune.measures import HELD_OUT, GroupCheck, Measures, measure
 from umlip_bench.finetune.method import Fit, Surroundings
 from umlip_bench.finetune.retention import (
     Frames,
@@ -30,10 +30,8 @@ from umlip_bench.finetune.training.loop import train
 from umlip_bench.finetune.training.parameters import Trainee
 from umlip_bench.finetune.training.plot import HISTORY, PLOT, plot_history, write_history
 from umlip_bench.finetune.training.record import (
-    HELD_OUT,
     IN_SAMPLE,
     VALIDATION,
-    GroupCheck,
     Split,
     TrainedFit,
 )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from umlip_bench.finetune.measures import Measures
+from umlip_bench.finetune.measures import GroupCheck
 from umlip_bench.finetune.retention import Retention
 from umlip_bench.finetune.training.alignment import Alignment
 from umlip_bench.finetune.training.loop import History
 from umlip_bench.finetune.training.settings import TrainingSettings
 
-IN_SAMPLE, VALIDATION, HELD_OUT = "trained on", "validation", "held out"
-"""Groups of frames that a model is measured on."""
+IN_SAMPLE, VALIDATION = "trained on", "validation"
+"""Groups of frames that a model is measured on, beside those held out."""
 
 
 @dataclass(frozen=True)
@@ -26,23 +26,6 @@ class Split:
 
     training: tuple[int, ...]
     validation: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class GroupCheck:
-    """A group of frames before and after.
-
-    Parameters
-    ----------
-    group
-        `IN_SAMPLE`, `VALIDATION` or `HELD_OUT`.
-    before, after
-        Energies of both on the labels' zero: offsets are taken off.
-    """
-
-    group: str
-    before: Measures
-    after: Measures
 
 
 @dataclass(frozen=True)

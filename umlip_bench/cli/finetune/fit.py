@@ -45,8 +45,7 @@ class Fit(WithMethods):
     method: Annotated[str, names_of(kept)] = "scalar"
     """what to correct"""
     held_out: Data | None = None
-    """further labelled frames, of which those of the labels' compositions are compared before and after, by
-    methods that change energies or train"""
+    """further labelled frames, of which those of the labels' compositions are compared before and after"""
     states: File | None = None
     """structures like those that the corrected model is to serve, e.g. frames of dynamics, without labels;
     scalar carries its factor to them: the smaller the forces, the softer the models"""
@@ -62,8 +61,6 @@ class Fit(WithMethods):
         from umlip_bench.ground.structures import read_structures
 
         (chosen,) = self.choose([self.method])
-        if self.held_out is not None and not chosen.method.judges_held_out:
-            refuse("--held-out", [self.method])
         if self.states is not None and not chosen.method.serves_states:
             refuse("--states", [self.method])
         labels = load_labels(self.labels)
@@ -75,8 +72,9 @@ class Fit(WithMethods):
 
         # Slow imports only after what a user can get wrong.
         from umlip_bench.finetune.folder import LabelSource, check_target, save
-        from umlip_bench.finetune.measures import unseen
+        from umlip_bench.finetune.measures import held_out_check, unseen
         from umlip_bench.finetune.method import Surroundings
+        from umlip_bench.finetune.printing.checks import print_check
         from umlip_bench.ground.level_of_theory import level_warning
         from umlip_bench.potentials.loading import potential
 
@@ -103,6 +101,10 @@ class Fit(WithMethods):
             )
             fit = chosen.method.fit(model, labels.frames, chosen.settings, around)
         chosen.method.show(fit, model.card.name, output)
+        if not chosen.method.judges_held_out:
+            check = held_out_check(model, fit.put_on(model), held_out)
+            if check is not None:
+                print_check(check, f"{model.card.name}, {self.method}", output)
         save(fit, model, self.out, source)
         write_settings(self, self.out)
         shutil.rmtree(scratch, ignore_errors=True)
