@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     )
     from umlip_bench.finetune.labelling.suggested import save_suggestion
     from umlip_bench.finetune.labelling.suggestion import Suggestion, suggest
+    from umlip_bench.finetune.labelling.teacher_label import label_with_teacher
     from umlip_bench.finetune.method import Fit, Method, Surroundings, fit
     from umlip_bench.finetune.scalar import fit_scalar
     from umlip_bench.finetune.scalar_fit import ScalarFit
@@ -53,6 +54,7 @@ _HOMES = {
     ),
     "umlip_bench.finetune.labelling.suggested": ("save_suggestion",),
     "umlip_bench.finetune.labelling.suggestion": ("Suggestion", "suggest"),
+    "umlip_bench.finetune.labelling.teacher_label": ("label_with_teacher",),
     "umlip_bench.finetune.method": ("Fit", "Method", "Surroundings", "fit"),
     "umlip_bench.finetune.scalar": ("fit_scalar",),
     "umlip_bench.finetune.scalar_fit": ("ScalarFit",),

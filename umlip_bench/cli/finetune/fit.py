@@ -89,7 +89,13 @@ class Fit(WithMethods):
         with errors.status(f"reading {self.model}"):
             model = potential(self.model, device=self.device, dtype=self.dtype)
         output = console.output()
-        source = LabelSource(labels.manifest.id, labels.sha256)
+        teacher = labels.manifest.teacher
+        if teacher is not None and teacher.sha256 == model.weights.sha256:
+            raise CorrectionError(
+                f"{self.labels} are labels of {teacher.name}, which cannot teach itself anything; take them "
+                "from another potential, or from DFT"
+            )
+        source = LabelSource(labels.manifest.id, labels.sha256, teacher)
         # Beside the folder to come, under a name that nobody gives to a model.
         scratch = self.out.parent / f".{self.out.name}.training"
         with progress(chosen, f"fitting {self.model} to {self.labels}") as on_epoch:
@@ -112,6 +118,14 @@ class Fit(WithMethods):
         if warning:
             output.print(
                 f"Level of theory: {warning}.", style="yellow", markup=False, highlight=False
+            )
+        if teacher is not None:
+            output.print(
+                f"Labels: not DFT's but those of {teacher}. Errors above are against the teacher, except on "
+                "frames of DFT given as --held-out and on other materials.",
+                style="yellow",
+                markup=False,
+                highlight=False,
             )
         errors.print(
             f"Corrected model: {self.out}; use it as --model {self.out} or "
