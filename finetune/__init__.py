@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from umlip_bench.finetune.folder import LabelSource, save
     from umlip_bench.finetune.labelling.collection import collect
     from umlip_bench.finetune.labelling.gpaw_label import label_with_gpaw
+    from umlip_bench.finetune.labelling.pool import PoolSuggestion, suggest_from_pool
     from umlip_bench.finetune.labelling.settings import (
         EspressoSettings,
         GpawSettings,
@@ -45,6 +46,7 @@ _HOMES = {
     "umlip_bench.finetune.folder": ("LabelSource", "save"),
     "umlip_bench.finetune.labelling.collection": ("collect",),
     "umlip_bench.finetune.labelling.gpaw_label": ("label_with_gpaw",),
+    "umlip_bench.finetune.labelling.pool": ("PoolSuggestion", "suggest_from_pool"),
     "umlip_bench.finetune.labelling.settings": (
         "EspressoSettings",
         "GpawSettings",

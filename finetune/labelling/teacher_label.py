@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from ase import Atoms
 
+from umlip_bench import datasets
 from umlip_bench.datasets import manifests
 from umlip_bench.datasets.dataset import Manifest
 from umlip_bench.datasets.labels import ENERGY, FORCES, STRESS
@@ -33,6 +34,8 @@ from umlip_bench.potentials.protocol import Potential
 
 TEACHER_SUFFIX = ".teacher"
 """Of the folder beside the labels, in which results are kept; not that of DFT labels, which stay."""
+JUDGED = "judged"
+"""Folder in it of what a teacher's own error is."""
 DECIMALS = 8
 """Of positions and cells in Å, as extended XYZ keeps them: labels belong to the geometry that is written."""
 
@@ -102,8 +105,22 @@ def label_with_teacher(
     with Lock(work / "lock", out, "choose another --out", LabelError):
         done = _Labelling(frames, teacher, Journal(work, TeacherPoint)).run(out, progress)
         if done.n_labels:
-            manifests.write(manifests.path_of(out), manifest_of(out, teacher, judged(teacher)))
+            whose = _judged_once(teacher, work / JUDGED)
+            manifests.write(manifests.path_of(out), manifest_of(out, teacher, whose))
     return done
+
+
+def _judged_once(teacher: Potential, folder: Path) -> Teacher:
+    """`judged`, or what is kept of it: some teachers take minutes for the set."""
+    journal = Journal(folder, Teacher)
+    judges = datasets.load(REFERENCE_SET).sha256
+    key = identity("teacher", teacher.weights.sha256, str(teacher.dtype), judges)
+    known = journal.get(key)
+    if known is None:
+        known = judged(teacher)
+        journal.append(key, known)
+    journal.close()
+    return known
 
 
 def judged(teacher: Potential) -> Teacher:
