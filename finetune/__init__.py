@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from umlip_bench.finetune.labelling.suggestion import Suggestion, suggest
     from umlip_bench.finetune.labelling.teacher_label import label_with_teacher
     from umlip_bench.finetune.method import Fit, Method, Surroundings, fit
+    from umlip_bench.finetune.phonon_labels import force_sets
     from umlip_bench.finetune.scalar import fit_scalar
     from umlip_bench.finetune.scalar_fit import ScalarFit
     from umlip_bench.finetune.training.settings import TrainingSettings
@@ -58,6 +59,7 @@ _HOMES = {
     "umlip_bench.finetune.labelling.suggestion": ("Suggestion", "suggest"),
     "umlip_bench.finetune.labelling.teacher_label": ("label_with_teacher",),
     "umlip_bench.finetune.method": ("Fit", "Method", "Surroundings", "fit"),
+    "umlip_bench.finetune.phonon_labels": ("force_sets",),
     "umlip_bench.finetune.scalar": ("fit_scalar",),
     "umlip_bench.finetune.scalar_fit": ("ScalarFit",),
     "umlip_bench.finetune.training.settings": ("TrainingSettings",),

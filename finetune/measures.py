@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -115,9 +115,11 @@ def _mean(errors: np.ndarray) -> float:
     return float(np.abs(errors).mean()) if errors.size else float("nan")
 
 
-def unseen(frames: Sequence[Frame], labels: Sequence[Frame]) -> list[Frame]:
-    """Frames to judge a correction by: of the labels' compositions, but none of the labels."""
-    compositions = {frame.composition for frame in labels}
+def unseen(
+    frames: Sequence[Frame], labels: Sequence[Frame], others: Collection[str] = ()
+) -> list[Frame]:
+    """Frames to judge a correction by: of the labels' compositions, or others, but none of the labels."""
+    compositions = {*others, *(frame.composition for frame in labels)}
     known = {fingerprint([frame]) for frame in labels}
     return [
         frame

@@ -12,18 +12,22 @@ from umlip_bench.finetune.printing.checks import CHECKED, check_rows
 from umlip_bench.finetune.references import ShiftFit
 from umlip_bench.finetune.retention import REFERENCE_SET, Retention
 from umlip_bench.finetune.training.alignment import Alignment, EnergyUse
-from umlip_bench.finetune.training.record import TrainedFit
+from umlip_bench.finetune.training.record import CurvatureCheck, TrainedFit
 
 
 def print_training(fit: TrainedFit, model: str, console: Console) -> None:
     """Print the record of a training of a model of that name."""
     title = (
         f"{model}, {fit.method}: {fit.n_parameters} parameters, "
-        f"{frames(len(fit.split.training))}, {fit.seconds:.0f} s"
+        f"{_trained_on(fit)}, {fit.seconds:.0f} s"
     )
     table = table_of(title, "before", "after", last="on")
     for check in fit.checks:
         for cells in check_rows(check):
+            table.add_row(*cells)
+        table.add_section()
+    if fit.curvature is not None:
+        for cells in _curvature_rows(fit.curvature):
             table.add_row(*cells)
         table.add_section()
     if fit.retention is not None:
@@ -32,6 +36,14 @@ def print_training(fit: TrainedFit, model: str, console: Console) -> None:
     console.print(table)
     for line in _words(fit):
         console.print(Text(line))
+
+
+def _trained_on(fit: TrainedFit) -> str:
+    n = len(fit.split.training)
+    if fit.curvature is None:
+        return frames(n)
+    sets = f"{fit.curvature.n_supercells} displaced supercells"
+    return f"{frames(n)} and {sets}" if n else sets
 
 
 def print_shift(fit: ShiftFit, model: str, console: Console) -> None:
@@ -84,12 +96,26 @@ def _words(fit: TrainedFit) -> Iterator[str]:
             f"Kept: the last of {len(history.epochs)} epochs; too few labels to set some apart. Errors on "
             "frames trained on say nothing about others: give --held-out."
         )
+    if fit.curvature is not None:
+        yield (
+            f"Curvature: rows of the Hessian of {', '.join(fit.curvature.materials)}, each over the "
+            "amplitude of its displacement; in the cells without displacement forces are trained to be zero."
+        )
     if fit.retention is not None and fit.retention.worse:
         kept = fit.retention
         yield (
             f"On {len(kept.worse)} of {len(kept.materials)} other materials the forces get worse: "
             f"{', '.join(kept.worse)}."
         )
+
+
+def _curvature_rows(check: CurvatureCheck) -> Iterator[tuple[str, str, str, str]]:
+    where = (
+        f"trained on, {check.n_supercells} displaced supercell{'' if check.n_supercells == 1 else 's'}, "
+        f"{check.amplitude:.3g} Å"
+    )
+    yield ("curvature slope", *Shown("").pair(check.slope), where)
+    yield ("curvature MAE (eV/Å²)", *Shown("").pair(check.mae), where)
 
 
 def _retention_rows(found: Retention) -> Iterator[tuple[str, str, str, str]]:

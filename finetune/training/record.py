@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from umlip_bench.finetune.comparison import BeforeAfter
 from umlip_bench.finetune.measures import GroupCheck
 from umlip_bench.finetune.retention import Retention
 from umlip_bench.finetune.training.alignment import Alignment
@@ -26,6 +27,31 @@ class Split:
 
     training: tuple[int, ...]
     validation: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class CurvatureCheck:
+    """Rows of the Hessian that were trained on, before and after.
+
+    Parameters
+    ----------
+    materials
+        Whose force sets they are of.
+    n_supercells
+        Displaced supercells.
+    amplitude
+        Mean length of their displacements, Å.
+    slope
+        The model's rows against DFT's; dimensionless.
+    mae
+        Of their components, eV/Å².
+    """
+
+    materials: tuple[str, ...]
+    n_supercells: int
+    amplitude: float
+    slope: BeforeAfter
+    mae: BeforeAfter
 
 
 @dataclass(frozen=True)
@@ -54,6 +80,8 @@ class TrainedFit:
         All epochs, and the one that was kept.
     checks
         Every group of frames before and after.
+    curvature
+        Rows of the Hessian before and after; ``None`` without force sets.
     retention
         Other materials; ``None`` if there are none to judge by.
     replayed
@@ -72,6 +100,7 @@ class TrainedFit:
     energies: Alignment
     history: History
     checks: tuple[GroupCheck, ...]
+    curvature: CurvatureCheck | None
     retention: Retention | None
     replayed: tuple[str, ...]
     seconds: float

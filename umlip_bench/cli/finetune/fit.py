@@ -12,6 +12,7 @@ from umlip_bench.cli.finetune.methods import (
     WithMethods,
     kept,
     names_of,
+    offered,
     progress,
     refuse,
     settings_of,
@@ -33,6 +34,7 @@ class Fit(WithMethods):
   umlip-finetune fit --model chgnet-0.3.0 --labels one.xyz --states md.xyz --out chgnet-mine
   umlip-finetune fit --model my.model --labels vasprun.xml --estimator mse --out mine
   umlip-finetune fit --model chgnet-0.3.0 --labels many.xyz --method full --out chgnet-full
+  umlip-finetune fit --model m3gnet-mp-2021.2.8 --labels my_phonopy_folder --method full --out m3gnet-mine
   umlip-finetune fit --model ase:ase.calculators.lj:LennardJones --labels ar.xyz --estimator mse
       --reference Ar=-0.05 --out lj-mine
 """
@@ -41,7 +43,7 @@ class Fit(WithMethods):
     """model to correct, as for `umlip-bench run`"""
     labels: Data
     """labelled frames: extended XYZ with REF_energy, REF_forces, REF_stress; or an ASE database, vasprun.xml,
-    a folder of them, a data set"""
+    a folder of them, a data set; methods that train weights also take phonopy's force sets"""
     method: Annotated[str, names_of(kept)] = "scalar"
     """what to correct"""
     held_out: Data | None = None
@@ -64,9 +66,13 @@ class Fit(WithMethods):
         if self.states is not None and not chosen.method.serves_states:
             refuse("--states", [self.method])
         labels = load_labels(self.labels)
-        if not labels.frames:
+        takes_curvature = chosen.method.takes_curvature
+        if not (labels.frames or (takes_curvature and labels.of_task("phonons"))):
             tasks = ", ".join(labels.tasks) or "none"
-            raise CorrectionError(f"{self.labels} has no labelled frames; it has cases for {tasks}")
+            raise CorrectionError(
+                f"{self.labels} has no labelled frames; it has cases for {tasks}. Force sets are trained on "
+                f"by {', '.join(each.name for each in offered(kept) if each.takes_curvature)}"
+            )
         found = () if self.held_out is None else load_labels(self.held_out).frames
         states = () if self.states is None else tuple(read_structures(self.states))
 
@@ -74,12 +80,14 @@ class Fit(WithMethods):
         from umlip_bench.finetune.folder import LabelSource, check_target, save
         from umlip_bench.finetune.measures import held_out_check, unseen
         from umlip_bench.finetune.method import Surroundings
+        from umlip_bench.finetune.phonon_labels import force_sets
         from umlip_bench.finetune.printing.checks import print_check
         from umlip_bench.ground.level_of_theory import level_warning
         from umlip_bench.potentials.loading import potential
 
         check_target(self.out)
-        held_out = unseen(found, labels.frames)
+        sets = force_sets(labels.of_task("phonons")) if takes_curvature else ()
+        held_out = unseen(found, labels.frames, {each.composition for each in sets})
         if self.held_out is not None and not held_out:
             raise CorrectionError(
                 f"{self.held_out} has no frames of the labels' compositions beside the labels themselves; "
@@ -102,6 +110,7 @@ class Fit(WithMethods):
             around = Surroundings(
                 held_out=held_out,
                 states=states,
+                force_sets=sets,
                 checkpoint=scratch / "checkpoint.pt",
                 on_epoch=on_epoch,
             )
