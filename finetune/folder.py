@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from umlip_bench.datasets.teacher import Teacher
 from umlip_bench.finetune.method import Fit
 from umlip_bench.ground.errors import CorrectionError
 from umlip_bench.ground.files import check_new_folder, write_folder_atomically
@@ -53,10 +54,13 @@ class LabelSource:
         File or data set.
     sha256
         Of the file.
+    teacher
+        The potential that gave them; ``None`` for DFT's.
     """
 
     name: str
     sha256: str
+    teacher: Teacher | None = None
 
 
 def save(
