@@ -34,6 +34,7 @@ from umlip_bench.potentials.corrections.folder import (
 )
 from umlip_bench.potentials.corrections.modification import TrainedWeights
 from umlip_bench.potentials.environment_weights import EnvironmentWeights
+from umlip_bench.potentials.loading import trust_written
 from umlip_bench.potentials.protocol import Potential
 from umlip_bench.potentials.weights import Weights
 
@@ -115,6 +116,7 @@ def save(
         (part / CARD).write_text(HEADER + text, encoding="utf-8")
 
     write_folder_atomically(out, fill)
+    trust_written(out)
     return out
 
 

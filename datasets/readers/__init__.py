@@ -17,8 +17,8 @@ from umlip_bench.datasets.labels import FORCES
 from umlip_bench.datasets.readers import espresso, gpaw, outcar, vasp, xyz
 from umlip_bench.datasets.readers.result import Code, Read, RefusedResult, Result
 from umlip_bench.datasets.readers.vasp_settings import BAND, OF_BAND
-from umlip_bench.ground.errors import LabelError
-from umlip_bench.ground.structures import READER_ERRORS
+from umlip_bench.ground.errors import DataError, LabelError
+from umlip_bench.ground.structures import READER_ERRORS, check_content
 
 __all__ = [
     "EXPECTED",
@@ -156,7 +156,10 @@ def read_labels(path: Path, code: Code | None = None) -> list[Result | RefusedRe
     )
     found: list[Result | RefusedResult] = []
     try:
+        check_content(path)
         found.extend(reader(path))
+    except DataError as error:
+        found.append(RefusedResult(str(path), str(error).removeprefix(f"{path} ")))
     except READER_ERRORS as error:
         found.append(
             RefusedResult(

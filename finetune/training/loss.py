@@ -63,7 +63,7 @@ def loss_terms(
     """
     # Supercells at rest stand behind the targets that they belong to.
     rests = [target.rest for target in targets if target.rest is not None]
-    batch = potential.collate([each.graph for each in (*targets, *rests)])
+    batch = potential.collate([*(each.graph for each in targets), *(each.graph for each in rests)])
     with_stress = settings.stress_weight > 0 and any(t.stress is not None for t in targets)
     leaves = [batch.positions.requires_grad_(True)]
     if with_stress:
@@ -116,7 +116,7 @@ def _force_errors(
 
     `gradient` is that of the energy, of the atoms of the targets and then of the rests; shape (N, 3), eV/Å.
     """
-    graphs = [each.graph for each in (*targets, *rests)]
+    graphs = [*(each.graph for each in targets), *(each.graph for each in rests)]
     of_each = torch.split(gradient, [len(graph.numbers) for graph in graphs])
     at_rest = iter(of_each[len(targets) :])
     forces, rows = [gradient[:0]], [gradient[:0]]
