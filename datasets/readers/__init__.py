@@ -13,11 +13,12 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from umlip_bench.datasets.labels import FORCES
+from umlip_bench.datasets.label_names import KNOWN
 from umlip_bench.datasets.readers import espresso, gpaw, outcar, vasp, xyz
 from umlip_bench.datasets.readers.result import Code, Read, RefusedResult, Result
 from umlip_bench.datasets.readers.vasp_settings import BAND, OF_BAND
-from umlip_bench.ground.errors import LabelError
+from umlip_bench.ground.errors import DataError, LabelError
+from umlip_bench.ground.label_reading import AS_FOUND, LabelReading
 from umlip_bench.ground.structures import READER_ERRORS
 
 __all__ = [
@@ -45,15 +46,28 @@ def _read_vasp(path: Path) -> Read:
     return outcar.read(path) if _is_outcar(path) else vasp.read(path)
 
 
-READERS: dict[Code, Callable[[Path], Read]] = {
-    Code.VASP: _read_vasp,
-    Code.ESPRESSO: espresso.read,
-    Code.GPAW: gpaw.read,
+def _of_a_code(reader: Callable[[Path], Read]) -> Callable[[Path, LabelReading], Read]:
+    """A reader of a form that says itself what its labels are."""
+    return lambda path, _: reader(path)
+
+
+def _read_with_ase(path: Path, reading: LabelReading) -> Read:
+    suffix = path.suffix.lower()
+    if suffix == ".traj":
+        return xyz.read_trajectory(path, reading)
+    return (xyz.read_database if suffix == ".db" else xyz.read_any)(path, reading)
+
+
+READERS: dict[Code, Callable[[Path, LabelReading], Read]] = {
+    Code.VASP: _of_a_code(_read_vasp),
+    Code.ESPRESSO: _of_a_code(espresso.read),
+    Code.GPAW: _of_a_code(gpaw.read),
     Code.EXTXYZ: xyz.read,
+    Code.ASE: _read_with_ase,
 }
 
 
-def find_labels(path: Path) -> Iterator[tuple[Path, Code]]:
+def find_labels(path: Path, reading: LabelReading = AS_FOUND) -> Iterator[tuple[Path, Code]]:
     """Files with results at a path, or anywhere below it, in the order of their names.
 
     What is written of a calculation twice is read once (`told_elsewhere`).
@@ -75,7 +89,7 @@ def find_labels(path: Path) -> Iterator[tuple[Path, Code]]:
         code = code_of(file)
         if code is None or told_elsewhere(file, code):
             continue
-        if code is Code.EXTXYZ and not _has_labels(file):
+        if code is Code.EXTXYZ and not _has_labels(file, reading):
             continue
         yield file, code
 
@@ -133,7 +147,9 @@ def code_of(path: Path) -> Code | None:
     return None
 
 
-def read_labels(path: Path, code: Code | None = None) -> list[Result | RefusedResult]:
+def read_labels(
+    path: Path, code: Code | None = None, reading: LabelReading = AS_FOUND
+) -> list[Result | RefusedResult]:
     """Every labelled geometry of a file, and every one that was refused.
 
     Parameters
@@ -141,22 +157,19 @@ def read_labels(path: Path, code: Code | None = None) -> list[Result | RefusedRe
     path
         A file.
     code
-        What wrote it; ``None`` to tell by `code_of`.
+        What wrote it; ``None`` to tell by `code_of`, and where that knows none, to try ASE's readers.
+    reading
+        What the user says of its labels.
 
     Returns
     -------
     list of Result or RefusedResult
         In the file's order. Where reading breaks off, what was read stands and the last entry says why.
     """
-    code = code or code_of(path)
-    if code is None:
-        return [RefusedResult(str(path), f"it is no result that can be read: expected {EXPECTED}")]
-    reader = READERS.get(code) or (
-        xyz.read_trajectory if path.name.lower().endswith(".traj") else xyz.read_database
-    )
+    reader = READERS[code or code_of(path) or Code.ASE]
     found: list[Result | RefusedResult] = []
     try:
-        found.extend(reader(path))
+        found.extend(reader(path, reading))
     except READER_ERRORS as error:
         found.append(
             RefusedResult(
@@ -164,6 +177,8 @@ def read_labels(path: Path, code: Code | None = None) -> list[Result | RefusedRe
                 f"not readable as a finished calculation ({type(error).__name__}: {error})",
             )
         )
+    except DataError as error:
+        found.append(RefusedResult(str(path), str(error).removeprefix(f"{path}: ")))
     if not found:
         found.append(RefusedResult(str(path), "it holds no labelled geometry"))
     return found
@@ -186,9 +201,10 @@ def _of_vasp(path: Path) -> bool:
         return True  # the reader will say that it is damaged
 
 
-def _has_labels(path: Path) -> bool:
+def _has_labels(path: Path, reading: LabelReading) -> bool:
     """Whether extended XYZ has labels: a folder also holds the frames that are to be labelled."""
     with path.open(encoding="utf-8", errors="replace") as stream:
         stream.readline()
         comment = stream.readline()
-    return FORCES in comment or ":forces:R:3" in comment
+    columns = {reading.forces_key, *(names.forces for names in KNOWN)}
+    return any(f":{column}:R:3" in comment for column in columns)

@@ -10,6 +10,7 @@ import numpy as np
 from ase import Atoms
 from ase.stress import voigt_6_to_full_3x3_stress
 
+from umlip_bench.datasets.label_names import LabelNames
 from umlip_bench.datasets.labels import ENERGY, FORCES, STRESS, from_calculator
 from umlip_bench.ground.errors import StructureError
 from umlip_bench.ground.level_of_theory import LevelOfTheory
@@ -52,6 +53,8 @@ class Result:
         As far as the file says.
     procedure
         What the geometry is a step of, e.g. ``"relaxation"``; empty for a calculation of its own.
+    names
+        What the labels were called; ``None`` where the form has one name for each.
     """
 
     where: str
@@ -63,6 +66,7 @@ class Result:
     stress: np.ndarray | None
     level: LevelOfTheory = UNKNOWN
     procedure: str = ""
+    names: LabelNames | None = None
 
 
 @dataclass(frozen=True)
@@ -75,10 +79,13 @@ class RefusedResult:
         File and, if it has several, ionic step.
     reason
         Why.
+    bare
+        Whether it is because there are no labels at all.
     """
 
     where: str
     reason: str
+    bare: bool = False
 
 
 Read = Iterator[Result | RefusedResult]
@@ -97,7 +104,8 @@ def of_calculator(
     labelled = from_calculator(atoms)
     if ENERGY not in labelled.info or FORCES not in labelled.arrays:
         lacks = "energy" if ENERGY not in labelled.info else "forces"
-        return RefusedResult(where, f"it has no {lacks}")
+        bare = ENERGY not in labelled.info and FORCES not in labelled.arrays
+        return RefusedResult(where, f"it has no {lacks}", bare)
     stress = labelled.info.get(STRESS)
     return checked(
         Result(

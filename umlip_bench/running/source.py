@@ -12,6 +12,7 @@ from umlip_bench import datasets
 from umlip_bench.benchmarks import load_suite, load_suites
 from umlip_bench.benchmarks.suite import Mode, StructureRequest
 from umlip_bench.ground.errors import UmlipBenchError, WeightsError
+from umlip_bench.ground.label_reading import AS_FOUND, LabelReading
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 from umlip_bench.ground.model_card import ModelCard
 from umlip_bench.ground.structures import read_structure, split_frames
@@ -44,7 +45,12 @@ class Source:
 
 
 def from_dataset(
-    suites: Sequence[str], data: str, mode: Mode, *, trust_order: bool = False
+    suites: Sequence[str],
+    data: str,
+    mode: Mode,
+    *,
+    trust_order: bool = False,
+    reading: LabelReading = AS_FOUND,
 ) -> Source:
     """The cases of a data set.
 
@@ -56,7 +62,7 @@ def from_dataset(
         As `umlip_bench.datasets.load` takes it.
     mode
         How many cases.
-    trust_order
+    trust_order, reading
         As of `umlip_bench.datasets.load`.
 
     Raises
@@ -65,7 +71,7 @@ def from_dataset(
         If a suite is not known or has no case there, or as `umlip_bench.datasets.load`.
     """
     wanted = [load_suite(name) for name in dict.fromkeys(suites)]
-    dataset = datasets.load(data, trust_order=trust_order)
+    dataset = datasets.load(data, trust_order=trust_order, reading=reading)
     plans = []
     notes = []
     for suite in wanted or load_suites():
@@ -86,6 +92,7 @@ def from_dataset(
         raise UmlipBenchError(f"data set {dataset.manifest.id} has no case for any suite")
     level = dataset.manifest.level_of_theory
     identity = DataIdentity(dataset.manifest.id, dataset.sha256, level)
+    notes += [each.text for each in dataset.understood if not each.expected]
     return Source(identity, plans, [*notes, *dataset.manifest.caveats])
 
 
