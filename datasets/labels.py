@@ -101,6 +101,21 @@ def geometry_of(atoms: Atoms) -> Atoms:
     )
 
 
+def bare(atoms: Atoms) -> Atoms:
+    """Copy of the geometry alone, as the standard form has it."""
+    return Atoms(numbers=atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
+
+
+def structure_of(frame: Frame) -> Atoms:
+    """A frame's structure with its labels by the names of the standard form."""
+    atoms = bare(frame.atoms)
+    atoms.info = {SYSTEM: frame.system, ENERGY: frame.energy}
+    if frame.stress is not None:
+        atoms.info[STRESS] = frame.stress
+    atoms.arrays[FORCES] = frame.forces
+    return atoms
+
+
 def frame(where: str, index: int, atoms: Atoms, names: LabelNames = STANDARD) -> Frame:
     """Check the labels of a structure and take them out of it.
 

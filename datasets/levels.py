@@ -10,7 +10,7 @@ from umlip_bench.ground.errors import DataError
 from umlip_bench.ground.label_reading import LabelReading
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 
-OF_ANYONE = (Code.EXTXYZ, Code.ASE)
+OF_ANYONE = frozenset(Code) - {Code.VASP, Code.ESPRESSO, Code.GPAW}
 """Forms that do not tell which DFT code the labels are of."""
 
 

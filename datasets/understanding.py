@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from umlip_bench.datasets.dataset import Understood
 from umlip_bench.datasets.label_names import ASE_NAMES, STANDARD, LabelNames
+from umlip_bench.datasets.paths import PathFrame
 from umlip_bench.datasets.readers.result import Code, Result
 from umlip_bench.ground.label_reading import LabelReading, StressUnit
 from umlip_bench.ground.level_of_theory import LevelOfTheory
@@ -20,6 +23,13 @@ FORMS = {
     Code.GPAW: "GPAW: energies at zero smearing (eV), forces (eV/Å), stress of ASE's sign",
     Code.EXTXYZ: "extended XYZ",
     Code.ASE: "read by ASE",
+    Code.DEEPMD: "DeePMD's arrays, read by dpdata (eV, Å), stress from -virial/volume",
+    Code.N2P2: "n2p2's or RuNNer's input.data, without stress",
+    Code.PYMATGEN: "pymatgen's entries: uncorrected energy (eV), forces (eV/Å)",
+    Code.CHGNET: "CHGNet's JSON: total energies, force (eV/Å), stress from kbar of VASP's sign",
+    Code.MATPES: "MatPES's JSON: energy (eV), forces (eV/Å), stress from kbar of VASP's sign, Voigt order",
+    Code.JSON: "JSON records: structure, energy (eV), forces (eV/Å)",
+    Code.PARQUET: "parquet",
 }
 """What each form holds."""
 
@@ -43,6 +53,16 @@ def of_labels(results: Sequence[Result], reading: LabelReading) -> Iterator[Unde
     if reading.stress_unit is not None and reading.stress_unit is not StressUnit.ASE:
         unit = {StressUnit.GPA: "GPa", StressUnit.VASP: "kbar of VASP's sign"}[reading.stress_unit]
         yield Understood(f"stresses are taken to be in {unit}.", expected=False)
+
+
+def of_band(name: str, images: Sequence[PathFrame]) -> Understood:
+    """What a folder of images of VASP's is taken for."""
+    n = sum(bool(np.isfinite(image.energy)) for image in images)
+    return Understood(
+        f"{name}: a nudged elastic band of VASP's, {len(images)} images, {n} with the energy of their last "
+        "step; its forces, with springs in them, are not used.",
+        expected=True,
+    )
 
 
 def of_level(level: LevelOfTheory, by: str) -> Understood:

@@ -14,7 +14,17 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from umlip_bench.datasets.label_names import KNOWN
-from umlip_bench.datasets.readers import espresso, gpaw, outcar, vasp, xyz
+from umlip_bench.datasets.readers import (
+    deepmd,
+    espresso,
+    gpaw,
+    json_files,
+    n2p2,
+    outcar,
+    parquet,
+    vasp,
+    xyz,
+)
 from umlip_bench.datasets.readers.result import Code, Read, RefusedResult, Result
 from umlip_bench.datasets.readers.vasp_settings import BAND, OF_BAND
 from umlip_bench.ground.errors import DataError, LabelError
@@ -30,15 +40,20 @@ __all__ = [
     "find_labels",
     "of_bands",
     "read_labels",
+    "sources_of",
     "told_elsewhere",
 ]
 
 HEAD = 20_000
 """Characters in which a text file shows what wrote it."""
 
+DATABASES = (".db", ".aselmdb", ".lmdb")
+JSON = (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz")
+
 EXPECTED = (
     "vasprun.xml(.gz) or OUTCAR(.gz), output of pw.x (*.out, *.pwo), GPAW's text (*.txt) or *.gpw, extended "
-    "XYZ with labels, or ASE's *.db or *.traj"
+    "XYZ with labels, ASE's *.db, *.traj or *.aselmdb, DeePMD's folders (type.raw), n2p2's input.data, JSON "
+    "of pymatgen, CHGNet or MatPES, or *.parquet"
 )
 
 
@@ -55,7 +70,7 @@ def _read_with_ase(path: Path, reading: LabelReading) -> Read:
     suffix = path.suffix.lower()
     if suffix == ".traj":
         return xyz.read_trajectory(path, reading)
-    return (xyz.read_database if suffix == ".db" else xyz.read_any)(path, reading)
+    return (xyz.read_database if suffix in DATABASES else xyz.read_any)(path, reading)
 
 
 READERS: dict[Code, Callable[[Path, LabelReading], Read]] = {
@@ -64,6 +79,10 @@ READERS: dict[Code, Callable[[Path, LabelReading], Read]] = {
     Code.GPAW: _of_a_code(gpaw.read),
     Code.EXTXYZ: xyz.read,
     Code.ASE: _read_with_ase,
+    Code.DEEPMD: _of_a_code(deepmd.read),
+    Code.N2P2: n2p2.read,
+    Code.PARQUET: parquet.read,
+    Code.JSON: json_files.read,
 }
 
 
@@ -92,6 +111,11 @@ def find_labels(path: Path, reading: LabelReading = AS_FOUND) -> Iterator[tuple[
         if code is Code.EXTXYZ and not _has_labels(file, reading):
             continue
         yield file, code
+
+
+def sources_of(path: Path) -> list[Path]:
+    """Files that the labels of one come from: itself, and what belongs to it."""
+    return list(deepmd.sources(path)) if path.name.lower() == deepmd.TYPES else [path]
 
 
 def told_elsewhere(path: Path, code: Code) -> bool:
@@ -133,8 +157,16 @@ def code_of(path: Path) -> Code | None:
         return Code.VASP
     if name.endswith((".xyz", ".extxyz")):
         return Code.EXTXYZ
-    if name.endswith((".db", ".traj")):
+    if name.endswith((".traj", *DATABASES)):
         return Code.ASE
+    if name == deepmd.TYPES:
+        return Code.DEEPMD
+    if name.endswith(".parquet"):
+        return Code.PARQUET
+    if name.endswith(JSON):
+        return Code.JSON if _holds_structures(path) else None
+    if name.endswith(".data"):
+        return Code.N2P2 if _begins_with(path, "begin") else None
     if name.endswith(".gpw"):
         return Code.GPAW
     if name.endswith((".out", ".pwo", ".txt", ".log")):
@@ -166,7 +198,8 @@ def read_labels(
     list of Result or RefusedResult
         In the file's order. Where reading breaks off, what was read stands and the last entry says why.
     """
-    reader = READERS[code or code_of(path) or Code.ASE]
+    named = Code.JSON if path.name.lower().endswith(JSON) else Code.ASE
+    reader = READERS[code or code_of(path) or named]
     found: list[Result | RefusedResult] = []
     try:
         found.extend(reader(path, reading))
@@ -189,6 +222,25 @@ def of_bands(results: Iterable[Result]) -> Iterator[str]:
     n = sum(result.procedure == BAND for result in results)
     if n:
         yield f"forces of {n} labels {OF_BAND}"
+
+
+def _holds_structures(path: Path) -> bool:
+    """Whether JSON begins as that of a structure, a record with one, or a database of ASE's."""
+    try:
+        head = _head(path)
+    except (EOFError, gzip.BadGzipFile):
+        return True  # the reader will say that it is damaged
+    return any(f'"{key}"' in head for key in ("structure", "lattice", "numbers", "positions"))
+
+
+def _begins_with(path: Path, word: str) -> bool:
+    return _head(path).split(maxsplit=1)[:1] == [word]
+
+
+def _head(path: Path) -> str:
+    opened = gzip.open if path.name.endswith(".gz") else open
+    with opened(path, "rb") as stream:
+        return stream.read(HEAD).decode(errors="replace")
 
 
 def _of_vasp(path: Path) -> bool:

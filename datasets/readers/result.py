@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import SupportsFloat
 
 import numpy as np
 from ase import Atoms
 from ase.stress import voigt_6_to_full_3x3_stress
+from numpy.typing import ArrayLike
 
 from umlip_bench.datasets.label_names import LabelNames
 from umlip_bench.datasets.labels import ENERGY, FORCES, STRESS, from_calculator
@@ -27,6 +29,13 @@ class Code(StrEnum):
     GPAW = "gpaw"
     EXTXYZ = "extxyz"
     ASE = "ase"
+    DEEPMD = "deepmd"
+    N2P2 = "n2p2"
+    PYMATGEN = "pymatgen"
+    CHGNET = "chgnet"
+    MATPES = "matpes"
+    JSON = "json"
+    PARQUET = "parquet"
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +64,8 @@ class Result:
         What the geometry is a step of, e.g. ``"relaxation"``; empty for a calculation of its own.
     names
         What the labels were called; ``None`` where the form has one name for each.
+    remark
+        What should be known of it, told once for all of the same remark.
     """
 
     where: str
@@ -67,6 +78,15 @@ class Result:
     level: LevelOfTheory = UNKNOWN
     procedure: str = ""
     names: LabelNames | None = None
+    remark: str = ""
+
+    def with_stress(self, stress: np.ndarray) -> Result | RefusedResult:
+        """The result with a stress, shape (3, 3), eV/Å³, of ASE's sign."""
+        return checked(replace(self, stress=stress))
+
+    def remarked(self, remark: str) -> Result:
+        """The result with a remark."""
+        return replace(self, remark=remark)
 
 
 @dataclass(frozen=True)
@@ -120,6 +140,26 @@ def of_calculator(
             procedure,
         )
     )
+
+
+def of_numbers(
+    where: str,
+    code: Code,
+    atoms: Atoms,
+    energy: SupportsFloat,
+    forces: ArrayLike,
+    stress: np.ndarray | None,
+    level: LevelOfTheory = UNKNOWN,
+) -> Result | RefusedResult:
+    """Take labels in eV, eV/Å and eV/Å³, of ASE's sign."""
+    try:
+        numbers = np.array(forces, dtype=float)
+        total = float(energy)
+    except (TypeError, ValueError) as error:
+        return RefusedResult(where, f"its labels are no numbers ({error})")
+    if numbers.shape != (len(atoms), 3):
+        return RefusedResult(where, f"its forces have shape {numbers.shape}, needed is (N, 3)")
+    return checked(Result(where, code, atoms, total, None, numbers, stress, level))
 
 
 def checked(result: Result) -> Result | RefusedResult:

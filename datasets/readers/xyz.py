@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import ase.db
@@ -9,6 +10,7 @@ import ase.io
 import numpy as np
 from ase import Atoms
 
+from umlip_bench.datasets.extxyz import readable
 from umlip_bench.datasets.label_names import ASE_NAMES, has_labels, names_of
 from umlip_bench.datasets.labels import FREE_ENERGY, SYSTEM, frame
 from umlip_bench.datasets.readers.result import (
@@ -29,7 +31,7 @@ FUNCTIONAL = "functional"
 
 def read(path: Path, reading: LabelReading = AS_FOUND) -> Read:
     """Frames of an extended XYZ file, with labels under names that are known or given."""
-    for k, atoms in enumerate(ase.io.iread(path, index=":", format="extxyz")):
+    for k, atoms in enumerate(ase.io.iread(readable(path), index=":", format="extxyz")):
         yield labelled(f"{path}, frame {k}", atoms, reading)
 
 
@@ -41,7 +43,13 @@ def read_trajectory(path: Path, reading: LabelReading = AS_FOUND) -> Read:
 
 def read_database(path: Path, reading: LabelReading = AS_FOUND) -> Read:
     """Rows of an ASE database; the key ``system`` names the material, ``data`` may hold arrays."""
-    with ase.db.connect(path) as database:
+    kind = path.suffix.lower().lstrip(".")
+    # fairchem's have either ending; ASE has them by a package of its own.
+    lmdb = kind in ("aselmdb", "lmdb")
+    if lmdb and find_spec("ase_db_backends") is None:
+        raise DataError(f"{path}: it takes ase-db-backends to read it: pip install ase-db-backends")
+    kinds = {"readonly": True} if lmdb else {}
+    with ase.db.connect(path, type="aselmdb" if lmdb else kind, **kinds) as database:
         for row in database.select():
             atoms = row.toatoms()
             atoms.info |= row.key_value_pairs

@@ -42,14 +42,14 @@ class Check(TakesLabels):
         from umlip_bench.datasets.tasks import Task
 
         dataset = datasets.load(self.data, reading=self.reading)
+        for each in dataset.understood:
+            print(f"{self.data}: {each.text}")
         frames, paths = dataset.frames, dataset.of_task(Task.MIGRATION)
         systems = len({frame.system for frame in frames})
         if frames or not paths:
             print(f"{self.data}: {len(frames)} frames of {systems} materials")
         if paths:
             print(f"{self.data}: {len(paths)} migration path{'' if len(paths) == 1 else 's'}")
-        for each in dataset.understood:
-            print(f"{self.data}: {each.text}")
         findings = check_frames(frames)
         notes = [(case.name, note) for case in paths for note in getattr(case, "notes", ())]
         # What reading has to say of a user's files, beside what their manifest says.
