@@ -10,8 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from cyclopts import Parameter
 
-from umlip_bench.cli.declare import Argument, Data, File, Folder, Names, OnDevice, metavar
+from umlip_bench.cli.declare import (
+    Argument,
+    Data,
+    File,
+    Folder,
+    Names,
+    OnDevice,
+    TakesLabels,
+    metavar,
+)
 from umlip_bench.cli.settings_file import write_settings
+from umlip_bench.ground.label_reading import AS_FOUND
 from umlip_bench.ground.limits import Count
 from umlip_bench.ground.plugins import installed
 
@@ -31,7 +41,7 @@ def _suites() -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunCommand(OnDevice):
+class RunCommand(OnDevice, TakesLabels):
     """Run suites and print how soft each model is, with 95 % intervals.
 
     The run folder keeps every case as it ends (journal/), all predictions (predictions/), and in the end
@@ -56,7 +66,7 @@ class RunCommand(OnDevice):
     given several times (default: one version of each potential of the paper, and every other model with
     weights here and the functional of the data)"""
     data: Data | None = None
-    """a set of `umlip-bench data list`, or a file with labels (default: pbe-mini)"""
+    """a set of `umlip-bench data list`, or a file or folder with labels (default: pbe-mini)"""
     structure: File | None = None
     """measure this structure, without reference values; FILE@N takes frame N of several"""
     trust_order: bool = False
@@ -132,9 +142,17 @@ class RunCommand(OnDevice):
                     raise UmlipBenchError(
                         f"{option} {value} goes with --structure FILE; {why[option]}"
                     )
-            return source_of(self.suites, self.data, None, self.mode, trust_order=self.trust_order)
-        if self.data is not None or self.trust_order:
-            other = "--trust-order" if self.data is None else f"--data {self.data}"
+            return source_of(
+                self.suites,
+                self.data,
+                None,
+                self.mode,
+                trust_order=self.trust_order,
+                reading=self.reading,
+            )
+        if self.data is not None or self.trust_order or self.reading != AS_FOUND:
+            other = "--trust-order" if self.trust_order else "what is said of labels"
+            other = other if self.data is None else f"--data {self.data}"
             raise UmlipBenchError(
                 f"{other} does not go with --structure {self.structure}, which is measured without reference "
                 "values; leave one away"

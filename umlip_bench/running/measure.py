@@ -19,6 +19,7 @@ from ase.calculators.calculator import Calculator
 from umlip_bench.benchmarks.suite import Mode
 from umlip_bench.datasets.given import Labels, as_dataset
 from umlip_bench.ground.errors import UmlipBenchError
+from umlip_bench.ground.label_reading import AS_FOUND, LabelReading
 from umlip_bench.potentials.adapters.calculator_weights import calculator_object
 from umlip_bench.potentials.corrections.wrapped import WrappedPotential
 from umlip_bench.potentials.devices import resolve_device, resolve_dtype
@@ -216,8 +217,9 @@ def source_of(
     max_index: int = MAX_INDEX,
     ion: str | None = None,
     trust_order: bool = False,
+    reading: LabelReading = AS_FOUND,
 ) -> Source:
-    """What is run on; as of `run`.
+    """What is run on; as of `run`, and `reading` as of `umlip_bench.datasets.load`.
 
     Raises
     ------
@@ -234,7 +236,8 @@ def source_of(
         given = structure if isinstance(structure, Atoms) else Path(structure)
         return from_structure(suites, given, Mode(mode), max_index, ion)
     known_suites(suites)
-    dataset = as_dataset(DATA if data is None else data, trust_order=trust_order)
+    given_labels = DATA if data is None else data
+    dataset = as_dataset(given_labels, trust_order=trust_order, reading=reading)
     return from_dataset(suites, dataset, Mode(mode))
 
 
