@@ -53,7 +53,9 @@ WRITING = {
     "card": Writing(("card", RUN, "--model", EMT_MODEL, "--out"), "o.md"),
     "compare": Writing(("compare", RUN, OTHER, "--out"), "o.csv"),
     "export": Writing(("export", RUN, "--out"), "o", True),
-    "fit": Writing(("umlip-finetune", "fit", *MODEL, *COPPER, "--out"), "o", True),
+    "fit": Writing(
+        ("umlip-finetune", "fit", *MODEL, "--labels", FRAMES, "--method", "e0", "--out"), "o", True
+    ),
     "evaluate": Writing(
         ("umlip-finetune", "evaluate", *MODEL, *COPPER, "--sizes", "1", "--out"), "o.json"
     ),

@@ -3,6 +3,7 @@
 import hashlib
 import pickle
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +69,7 @@ def pickled(path: Path) -> None:
     torch.save({"model": Runs()}, path)
 
 
-PARENTS = {
+PARENTS: Mapping[str, Mapping[str, str | None]] = {
     "a calculator": {"name": "ase:evil:Evil", "family": "ase", "path": None},
     "a calculator of another family": {"name": "ase:evil:Evil", "family": "chgnet", "path": None},
     "a calculator as a file": {"name": "x", "family": "ase", "path": "parent/ase:evil:Evil"},

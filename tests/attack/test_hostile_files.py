@@ -1,7 +1,7 @@
 """Files that harm: refused with file and reason, in 2 s of the processor and 200 MB, by every reader."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -80,7 +80,12 @@ def to_itself(path: Path) -> None:
     path.symlink_to(path.name)
 
 
-PLACES = {"pipe": pipe, "endless": endless, "link to itself": to_itself, "folder": Path.mkdir}
+PLACES: Mapping[str, Callable[[Path], None]] = {
+    "pipe": pipe,
+    "endless": endless,
+    "link to itself": to_itself,
+    "folder": Path.mkdir,
+}
 
 
 @pytest.mark.parametrize("kind", PLACES)

@@ -22,6 +22,7 @@ from umlip_bench.ground.structures.periodic import (
 from umlip_bench.ground.structures.reading import (
     READER_ERRORS,
     RefusedStructure,
+    from_pymatgen,
     read_structure,
     read_structures,
     scan_structures,
@@ -39,6 +40,7 @@ __all__ = [
     "check_occupancy",
     "check_structure",
     "describe",
+    "from_pymatgen",
     "make_periodic",
     "read_structure",
     "read_structures",
