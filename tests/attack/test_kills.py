@@ -66,8 +66,9 @@ def content(folder: Path, out: str) -> dict[str, object]:
     files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
     found: dict[str, object] = {}
     for file in files:
-        # Every writer of a journal has a file of a name of its own; what is made of them is compared.
-        if WRITERS.search(file.name) or file.name.startswith(".lock"):
+        # Every writer of a journal has a file of a name of its own; what is made of them is compared. A run
+        # folder tells in run.yaml of every command that worked on it.
+        if WRITERS.search(file.name) or file.name.startswith(".lock") or file.name == "run.yaml":
             continue
         lines = file.read_bytes().decode(errors="replace").splitlines()
         found[str(file.relative_to(folder))] = [
