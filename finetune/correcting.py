@@ -97,7 +97,7 @@ def correct(
         )
     there = getattr(model, "potential", model)
     parent = there if isinstance(there, Potential) else potential(there, device=device, dtype=dtype)
-    chosen = parse(method_named(method).settings, settings, f"settings of {method}")
+    chosen: object = parse(method_named(method).settings, settings, f"settings of {method}")
     around = Surroundings(states=tuple(states))
     found = fit(parent, dataset.frames, method, chosen, around)
     if out is None and isinstance(found, ClosedFit):
@@ -106,8 +106,10 @@ def correct(
     with TemporaryDirectory(prefix="umlip_bench-") as folder:
         target = Path(out) if out is not None else Path(folder) / (name or f"{method}-corrected")
         save(found, parent, target, LabelSource(dataset.manifest.id, dataset.sha256))
-        on = {"device": str(parent.device), "dtype": str(parent.dtype).removeprefix("torch.")}
-        return PotentialCalculator(potential(str(target), **on))
+        number_format = str(parent.dtype).removeprefix("torch.")
+        return PotentialCalculator(
+            potential(str(target), device=str(parent.device), dtype=number_format)
+        )
 
 
 def _in_memory(found: ClosedFit, parent: Potential, method: str, name: str) -> Potential:

@@ -200,7 +200,7 @@ def test_the_command_gives_the_same(
 def test_one_model_by_two_names(frames: list[Atoms], tmp_path: Path) -> None:
     def measure(models: dict[str, object]) -> MeasuredRun:
         return umlip_bench.run(
-            models,  # type: ignore[arg-type]
+            models,
             data=frames[:4],
             suites=["high-energy"],
             out=tmp_path / "run",

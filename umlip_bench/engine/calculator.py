@@ -44,12 +44,16 @@ class PotentialCalculator(Calculator):
     ) -> None:
         """Evaluate the structure; all properties come from one call."""
         super().calculate(atoms, properties, system_changes)
-        graph = self.potential.prepare(self.atoms)
-        (prediction,) = self.potential.evaluate([graph], stress=True)
-        self.results = self.results_of(prediction)
+        self.results = self.results_of(self.predicted(properties))
         for wanted in properties:
             if wanted not in self.results:
                 raise PropertyNotImplementedError(f"{self.potential.card.name} has no {wanted}")
+
+    def predicted(self, properties: Sequence[str]) -> Prediction:
+        """What the model says of the structure that is to be calculated."""
+        graph = self.potential.prepare(self.atoms)
+        (prediction,) = self.potential.evaluate([graph], stress=True)
+        return prediction
 
     def results_of(self, prediction: Prediction) -> dict[str, object]:
         """A prediction in ASE's terms."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypeAlias
 
 import torch
 from ase import Atoms
@@ -39,7 +40,7 @@ DATA = "pbe-mini"
 MAX_INDEX = 1
 """Highest Miller index of the surfaces of a structure, where none is asked for."""
 
-Model = str | Path | Calculator | Potential
+Model: TypeAlias = str | Path | Calculator | Potential
 """What can be given as a model: as `umlip_bench.potential` takes it, or what that gives."""
 
 
