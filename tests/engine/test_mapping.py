@@ -21,7 +21,7 @@ from phonopy.structure.atoms import PhonopyAtoms
 import umlip_bench
 from tests.conftest import SMALL_MACE, LoadModel
 from umlip_bench.engine.calculator import PotentialCalculator
-from umlip_bench.engine.mapping import Mapped, Structure
+from umlip_bench.engine.mapping import Mapped, S
 from umlip_bench.ground.errors import StructureError, UmlipBenchError
 from umlip_bench.potentials.adapters.foreign import ForeignPotential
 from umlip_bench.potentials.graph import Graph, Prediction
@@ -139,8 +139,8 @@ def phonons(atoms: Atoms) -> np.ndarray:
 
 
 def one_by_one(
-    function: Callable[[Structure], object],
-    structures: Sequence[Structure],
+    function: Callable[[S], object],
+    structures: Sequence[S],
     model: umlip_bench.Potential,
 ) -> list[object]:
     def ready(atoms: Atoms) -> Atoms:
@@ -148,10 +148,12 @@ def one_by_one(
         own.calc = PotentialCalculator(model)
         return own
 
-    return [
-        function(ready(each) if isinstance(each, Atoms) else [ready(atoms) for atoms in each])
-        for each in structures
-    ]
+    def all_ready(given: S) -> S:
+        if isinstance(given, Atoms):
+            return ready(given)
+        return [ready(atoms) for atoms in given]  # type: ignore[return-value]
+
+    return [function(all_ready(each)) for each in structures]
 
 
 def assert_same(found: object, expected: object) -> None:
@@ -165,8 +167,8 @@ def assert_same(found: object, expected: object) -> None:
 
 
 def check(
-    function: Callable[[Structure], object],
-    structures: Sequence[Structure],
+    function: Callable[[S], object],
+    structures: Sequence[S],
     model: umlip_bench.Potential,
 ) -> None:
     found = list(umlip_bench.map(function, structures, model=model))
@@ -178,7 +180,7 @@ def check(
 
 @pytest.mark.seconds
 @pytest.mark.parametrize("function", [fire, bfgs, frechet, held, langevin, phonons])
-def test_the_same_end_as_one_by_one(function: Callable[[Structure], object]) -> None:
+def test_the_same_end_as_one_by_one(function: Callable[[Atoms], object]) -> None:
     model = Shared()
     structures = crystals()[: 4 if function in (fire, frechet) else 2]
     before = [atoms.copy() for atoms in structures]
@@ -275,7 +277,7 @@ def test_results_come_in_order_and_structures_are_taken_as_there_is_room() -> No
 
 
 def test_properties_that_a_model_has_not_are_refused() -> None:
-    (found,) = umlip_bench.map(lambda a: a.get_magnetic_moments(), [bulk("Cu")], model=EMT)
+    (found,) = umlip_bench.map(Atoms.get_magnetic_moments, [bulk("Cu")], model=EMT)
     assert isinstance(found.error, PropertyNotImplementedError)
 
 
@@ -287,11 +289,37 @@ def test_stress_is_computed_only_where_it_is_asked_for() -> None:
             seen.append(stress)
             return super().evaluate(graphs, stress=stress)
 
-    (each,) = umlip_bench.map(lambda a: a.get_forces(), [bulk("Cu")], model=Seen())
+    (each,) = umlip_bench.map(Atoms.get_forces, [bulk("Cu")], model=Seen())
     assert each.value.shape == (1, 3)
-    (other,) = umlip_bench.map(lambda a: a.get_stress(), [bulk("Cu")], model=Seen())
+    (other,) = umlip_bench.map(Atoms.get_stress, [bulk("Cu")], model=Seen())
     assert other.value.shape == (6,)
     assert seen == [False, True]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda a: a.rattle(0.01),
+        lambda a: a.set_cell(1.01 * a.cell.array),
+        lambda a: a.set_atomic_numbers([47] * len(a)),
+        lambda a: a.set_initial_magnetic_moments([1.0] * len(a)),
+        lambda a: a.append("Cu"),
+    ],
+)
+def test_a_calculator_knows_a_changed_structure(change: Callable[[Atoms], None]) -> None:
+    atoms = bulk("Cu", cubic=True)
+    model = Shared()
+    atoms.calc = PotentialCalculator(model)
+    for _ in range(2):
+        atoms.get_forces()
+        atoms.get_stress()
+    assert model.calls == [1]
+    change(atoms)
+    assert atoms.calc.check_state(atoms)
+    if len(atoms) == 4:
+        atoms.get_potential_energy()
+        assert model.calls == [1, 1]
+        assert not atoms.calc.check_state(atoms.copy())
 
 
 def test_a_returned_structure_can_go_on_by_itself() -> None:

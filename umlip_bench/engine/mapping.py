@@ -10,9 +10,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, TypeAlias, TypeVar, cast
 
 from ase import Atoms
 from ase.calculators.calculator import Calculator
@@ -28,7 +29,8 @@ from umlip_bench.potentials.loading import potential as load_potential
 from umlip_bench.potentials.protocol import Potential
 
 R = TypeVar("R")
-Structure = Atoms | Sequence[Atoms]
+S = TypeVar("S", bound="Atoms | Sequence[Atoms]")
+Structure: TypeAlias = Atoms | Sequence[Atoms]
 """What a function is given: a structure, or several that belong together, such as the images of a band."""
 
 
@@ -66,8 +68,8 @@ class Mapped(Generic[R]):
 
 
 def map(
-    function: Callable[[Structure], R],
-    structures: Iterable[Structure],
+    function: Callable[[S], R],
+    structures: Iterable[S],
     *,
     model: str | Path | Calculator | Potential,
     in_flight: int = 64,
@@ -127,14 +129,14 @@ def map(
 
 
 def _in_order(
-    function: Callable[[Structure], R],
-    structures: Iterable[Structure],
+    function: Callable[[S], R],
+    structures: Iterable[S],
     potential: Potential,
     in_flight: int,
 ) -> Iterator[Mapped[R]]:
     under_way: set[_Thread[R]] = set()
 
-    def started(index: int, structure: Structure) -> Generator[Request, Prediction, Mapped[R]]:
+    def started(index: int, structure: S) -> Generator[Request, Prediction, Mapped[R]]:
         thread = _Thread(function, structure, potential)
         under_way.add(thread)
         outcome = yield from _task(index, structure, thread)
@@ -201,12 +203,10 @@ class _End(Generic[R]):
 class _Thread(Generic[R]):
     """A function in a thread, which runs only while the engine waits for what it says next."""
 
-    def __init__(
-        self, function: Callable[[Structure], R], structure: Structure, potential: Potential
-    ) -> None:
+    def __init__(self, function: Callable[[S], R], structure: S, potential: Potential) -> None:
         self._said: SimpleQueue[_Call | _End[R]] = SimpleQueue()
-        self._function = function
-        self._given = self._copied(structure, potential)
+        # What is copied is of the kind that the function takes.
+        self._call = partial(function, cast(S, self._copied(structure, potential)))
         self._open: set[_Call] = set()
         self._ended = self._abandoned = False
 
@@ -255,7 +255,7 @@ class _Thread(Generic[R]):
 
     def _run(self) -> None:
         try:
-            self._said.put(_End(self._function(self._given), None))
+            self._said.put(_End(self._call(), None))
         except BaseException as error:  # whatever it is, it belongs to whoever called map
             self._said.put(_End(None, error))
 
