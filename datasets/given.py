@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from ase import Atoms
 
@@ -13,15 +14,18 @@ from umlip_bench.datasets.frame import Frame
 from umlip_bench.datasets.labels import ENERGY, FORCES, frame, frames_cases, from_calculator
 from umlip_bench.ground.errors import DataError
 from umlip_bench.ground.identity import identity
+from umlip_bench.ground.label_reading import AS_FOUND, LabelReading
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 
-Labels = str | Path | Dataset | Atoms | Sequence[Atoms] | Sequence[Frame]
+Labels: TypeAlias = str | Path | Dataset | Atoms | Sequence[Atoms] | Sequence[Frame]
 """What can be given where labels are wanted."""
 ID = "given"
 """Name of data that have none."""
 
 
-def as_dataset(labels: Labels, *, trust_order: bool = False) -> Dataset:
+def as_dataset(
+    labels: Labels, *, trust_order: bool = False, reading: LabelReading = AS_FOUND
+) -> Dataset:
     """A data set of whatever labels are given as.
 
     Parameters
@@ -29,7 +33,7 @@ def as_dataset(labels: Labels, *, trust_order: bool = False) -> Dataset:
     labels
         As `umlip_bench.datasets.load` takes it, or a data set, or structures: frames, or ASE's, each with
         ``REF_energy``, ``REF_forces`` and perhaps ``REF_stress``, or with a calculator that holds results.
-    trust_order
+    trust_order, reading
         As of `umlip_bench.datasets.load`.
 
     Raises
@@ -41,7 +45,7 @@ def as_dataset(labels: Labels, *, trust_order: bool = False) -> Dataset:
         case Dataset():
             return labels
         case str() | Path():
-            return load(str(labels), trust_order=trust_order)
+            return load(str(labels), trust_order=trust_order, reading=reading)
         case Atoms():
             labels = [labels]
     frames = [_as_frame(each, index) for index, each in enumerate(labels)]

@@ -107,9 +107,8 @@ def correct(
         target = Path(out) if out is not None else Path(folder) / (name or f"{method}-corrected")
         save(found, parent, target, LabelSource(dataset.manifest.id, dataset.sha256))
         number_format = str(parent.dtype).removeprefix("torch.")
-        return PotentialCalculator(
-            potential(str(target), device=str(parent.device), dtype=number_format)
-        )
+        corrected = potential(str(target), device=str(parent.device), dtype=number_format)
+        return PotentialCalculator(corrected)
 
 
 def _in_memory(found: ClosedFit, parent: Potential, method: str, name: str) -> Potential:

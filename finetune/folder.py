@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from umlip_bench.datasets.teacher import Teacher
 from umlip_bench.finetune.method import Fit
 from umlip_bench.ground.errors import CorrectionError
 from umlip_bench.ground.files import check_new_folder, write_folder_atomically
@@ -33,6 +34,7 @@ from umlip_bench.potentials.corrections.folder import (
 )
 from umlip_bench.potentials.corrections.modification import TrainedWeights
 from umlip_bench.potentials.environment_weights import EnvironmentWeights
+from umlip_bench.potentials.loading import trust_written
 from umlip_bench.potentials.protocol import Potential
 from umlip_bench.potentials.weights import Weights
 
@@ -53,10 +55,13 @@ class LabelSource:
         File or data set.
     sha256
         Of the file.
+    teacher
+        The potential that gave them; ``None`` for DFT's.
     """
 
     name: str
     sha256: str
+    teacher: Teacher | None = None
 
 
 def save(
@@ -111,6 +116,7 @@ def save(
         (part / CARD).write_text(HEADER + text, encoding="utf-8")
 
     write_folder_atomically(out, fill)
+    trust_written(out)
     return out
 
 

@@ -10,8 +10,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from cyclopts import Parameter
 
-from umlip_bench.cli.declare import Argument, Data, File, Folder, Name, Names, OnDevice, metavar
+from umlip_bench.cli.declare import (
+    Argument,
+    Data,
+    File,
+    Folder,
+    Name,
+    Names,
+    OnDevice,
+    TakesLabels,
+    metavar,
+)
 from umlip_bench.cli.settings_file import write_settings
+from umlip_bench.ground.label_reading import AS_FOUND
 from umlip_bench.ground.limits import Count
 from umlip_bench.ground.plugins import installed
 
@@ -31,7 +42,7 @@ def _suites() -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunCommand(OnDevice):
+class RunCommand(OnDevice, TakesLabels):
     """Run suites and print how soft each model is, with 95 % intervals.
 
     The run folder keeps every case as it ends (journal/), all predictions (predictions/), and in the end
@@ -58,7 +69,7 @@ class RunCommand(OnDevice):
     given several times (default: one version of each potential of the paper, and every other model with
     weights here and the functional of the data)"""
     data: Data | None = None
-    """a set of `umlip-bench data list`, or a file with labels (default: pbe-mini)"""
+    """a set of `umlip-bench data list`, or a file or folder with labels (default: pbe-mini)"""
     structure: File | None = None
     """measure this structure, without reference values; FILE@N takes frame N of several"""
     against: Name | None = None
@@ -75,6 +86,9 @@ class RunCommand(OnDevice):
     """how many cases: a few, all but the dearest, all"""
     out: Folder
     """the run folder"""
+    jobs: Count | None = None
+    """processes, of one thread each on a CPU and a GPU each with CUDA (default: all cores or GPUs, if the
+    run takes longer than starting others does)"""
     new_model: bool = False
     """measure the models anew, also where DIR has results of other ones of their names"""
 
@@ -94,7 +108,8 @@ class RunCommand(OnDevice):
         resolved = self._resolved(source, models)
         errors = console.errors()
         with _Bars(errors, lambda: write_settings(resolved, self.out)) as bars:
-            outcome = prepared.carry_out(self.out, bars, new_model=self.new_model).outcome
+            measured = prepared.carry_out(self.out, bars, new_model=self.new_model, jobs=self.jobs)
+            outcome = measured.outcome
         write_settings(resolved, self.out)
         print_outcome(outcome, source, console.output())
         # Names and reasons are the user's, and may hold brackets that rich would take for markup.
@@ -135,9 +150,17 @@ class RunCommand(OnDevice):
                     raise UmlipBenchError(
                         f"{option} {value} goes with --structure FILE; {why[option]}"
                     )
-            return source_of(self.suites, self.data, None, self.mode, trust_order=self.trust_order)
-        if self.data is not None or self.trust_order:
-            other = "--trust-order" if self.data is None else f"--data {self.data}"
+            return source_of(
+                self.suites,
+                self.data,
+                None,
+                self.mode,
+                trust_order=self.trust_order,
+                reading=self.reading,
+            )
+        if self.data is not None or self.trust_order or self.reading != AS_FOUND:
+            other = "--trust-order" if self.trust_order else "what is said of labels"
+            other = other if self.data is None else f"--data {self.data}"
             raise UmlipBenchError(
                 f"{other} does not go with --structure {self.structure}, which is measured without reference "
                 "values; leave one away"
@@ -173,6 +196,7 @@ class RunCommand(OnDevice):
         beside = ["--data", "--trust-order", "--max-index", "--ion"]
         values = [self.data, self.trust_order or None, self.max_index, self.ion]
         given = [name for name, value in zip(beside, values, strict=True) if value is not None]
+        given += ["what is said of labels"] if self.reading != AS_FOUND else []
         if others or given:
             raise UmlipBenchError(
                 f"{(others + given)[0]} does not go with --against, which measures the suite {SUITE} alone; "
@@ -230,9 +254,9 @@ class _Bars:
     def start(self, model: str, total: int, finished: int) -> None:
         self._task = self._progress.add_task(model, total=total, completed=finished)
 
-    def advance(self) -> None:
+    def advance(self, n: int = 1) -> None:
         self._on_case()
-        self._progress.advance(self._task)
+        self._progress.advance(self._task, n)
 
 
 COMMAND = RunCommand

@@ -16,6 +16,7 @@ from umlip_bench.ground.extras import naming_the_extra, require
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 from umlip_bench.ground.model_card import WeightsFile, unlisted_card
 from umlip_bench.ground.own_card import with_sidecar
+from umlip_bench.ground.trust import require_trust, trust
 from umlip_bench.potentials import environment_weights
 from umlip_bench.potentials.adapters.calculator_weights import (
     YAML,
@@ -29,6 +30,7 @@ from umlip_bench.potentials.catalogue import catalogue
 from umlip_bench.potentials.corrections.folder import (
     CARD,
     FAMILY,
+    ParentModel,
     corrected_weights,
     is_corrected,
     read_correction,
@@ -48,6 +50,8 @@ WITHOUT_FILES = {"ase", environment_weights.FAMILY}
 _ENDINGS = (".model", ".pth", ".tar", ".pt", ".yaml", ".yml")
 _ALIAS = re.compile(r"\w[\w.+-]*")
 """What a user may call a model."""
+RUN_BY_READING = {"mace"}
+"""Families whose files are pickles: reading one runs whatever code it holds."""
 
 logger = logging.getLogger(__name__)
 
@@ -192,20 +196,21 @@ def _corrected(folder: Path, store: WeightsStore, above: tuple[Path, ...] = ()) 
     above = (*above, folder.resolve())
     correction = read_correction(folder)
     if isinstance(correction.change, TrainedWeights):
-        return trained_weights(folder, correction, correction.change)
+        trained = correction.change.card
+        if trained.family in WITHOUT_FILES | {FAMILY}:
+            raise WeightsError(f"{folder / CARD}: weights cannot be of {trained.family}")
+        weights = trained_weights(folder, correction, correction.change)
+        _require_trusted_files(weights.base, folder)
+        return weights
     expected = correction.parent
     try:
         if expected.path is None:
-            # Never a path: what lies in the working directory is not what was corrected.
-            by_prefix = expected.name.partition(":")[0] in families().keys() - {FAMILY}
-            by_prefix |= expected.family in WITHOUT_FILES
-            parent = (
-                locate(expected.name, store)
-                if by_prefix
-                else store.fetch(card_by_name(expected.name))
-            )
+            parent = _named_parent(expected, folder, store)
+        elif expected.family in WITHOUT_FILES:
+            raise WeightsError(f"{folder / expected.path} cannot be of {expected.family}")
         elif expected.family != FAMILY:
             parent = _given(str(folder / expected.path), expected.family)
+            _require_trusted_files(parent, folder)
         elif (folder / expected.path).resolve() in above:
             raise WeightsError(f"{folder / expected.path} is the corrected model itself")
         else:
@@ -217,6 +222,58 @@ def _corrected(folder: Path, store: WeightsStore, above: tuple[Path, ...] = ()) 
     if correction.parent.sha256 == legacy_identity(parent.card.name):
         parent = replace(parent, sha256=correction.parent.sha256)
     return corrected_weights(folder, correction, parent)
+
+
+def trust_written(folder: Path) -> None:
+    """Trust the code that a corrected model, which was just written here, runs when it is loaded."""
+    correction = read_correction(folder)
+    parent, change = correction.parent, correction.change
+    if isinstance(change, TrainedWeights):
+        if change.card.family in RUN_BY_READING:
+            _trust_files(trained_weights(folder, correction, change).base)
+    elif parent.path is not None and parent.family in RUN_BY_READING:
+        _trust_files(_given(str(folder / parent.path), parent.family))
+    elif parent.path is None and _by_code(parent):
+        trust(parent.name, parent.sha256)
+
+
+def _trust_files(weights: Weights) -> None:
+    for path in weights.paths:
+        trust(path.name, hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def _require_trusted_files(weights: Weights, folder: Path) -> None:
+    """Refuse files of a corrected model that run code when they are read, unless they are trusted.
+
+    A file that a user names is the user's choice; one that comes inside a folder is not.
+    """
+    published = weights.card.name in catalogue() and weights.card == catalogue()[weights.card.name]
+    if weights.card.family in RUN_BY_READING and not published:
+        for path in weights.paths:
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            require_trust(path.name, digest, folder / CARD)
+
+
+def _named_parent(expected: ParentModel, folder: Path, store: WeightsStore) -> Weights:
+    """A parent without files in the folder.
+
+    Never a path: what lies in the working directory is not what was corrected, and reading it may run code.
+    A calculator, or a checkpoint of a script, is code too: it needs the user's trust.
+    """
+    if not _by_code(expected):
+        return store.fetch(card_by_name(expected.name))
+    if expected.family != environment_weights.FAMILY:
+        require_trust(expected.name, expected.sha256, folder / CARD)
+        return locate(expected.name, store)
+    if environment_weights.names_script(expected.name):
+        require_trust(expected.name, expected.sha256, folder / CARD)
+    return environment_weights.locate(expected.name, store)
+
+
+def _by_code(parent: ParentModel) -> bool:
+    """Whether a name stands for code, or a file that another package's family reads."""
+    by_prefix = parent.name.partition(":")[0] in families().keys() - {FAMILY}
+    return by_prefix or parent.family in WITHOUT_FILES
 
 
 def _given(target: str, family_name: str | None) -> Weights:

@@ -114,6 +114,11 @@ class RunFolder:
         """Add a finished case: first its arrays, then its line."""
         self._journal.append(record.key, record, arrays)
 
+    def read_again(self) -> None:
+        """Take in what other processes have added meanwhile."""
+        self._journal.close()
+        self._journal = open_journal(self.path)
+
     def arrays(self, record: CaseRecord) -> Mapping[str, np.ndarray]:
         """What was stored with a case that is done."""
         return self._journal.arrays(record.key)

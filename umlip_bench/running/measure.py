@@ -19,12 +19,14 @@ from ase.calculators.calculator import Calculator
 from umlip_bench.benchmarks.suite import Mode
 from umlip_bench.datasets.given import Labels, as_dataset
 from umlip_bench.ground.errors import UmlipBenchError
+from umlip_bench.ground.label_reading import AS_FOUND, LabelReading
 from umlip_bench.potentials.adapters.calculator_weights import calculator_object
 from umlip_bench.potentials.corrections.wrapped import WrappedPotential
 from umlip_bench.potentials.devices import resolve_device, resolve_dtype
 from umlip_bench.potentials.loading import locate
 from umlip_bench.potentials.protocol import Potential
 from umlip_bench.potentials.weights import Weights, WeightsStore
+from umlip_bench.running.jobs import local_jobs
 from umlip_bench.running.measured_run import MeasuredRun
 from umlip_bench.running.runner import ProgressDisplay, run_suites
 from umlip_bench.running.source import (
@@ -75,6 +77,7 @@ class PreparedRun:
         progress: ProgressDisplay | None = None,
         *,
         new_model: bool = False,
+        jobs: int | None = 1,
     ) -> MeasuredRun:
         """Measure, or go on where an earlier run of the same was interrupted.
 
@@ -84,7 +87,7 @@ class PreparedRun:
             The run folder; ``None`` for one that goes with the result.
         progress
             Told about every case.
-        new_model
+        new_model, jobs
             As of `run`.
 
         Raises
@@ -105,6 +108,7 @@ class PreparedRun:
             progress=progress or _Silent(),
             new_model=new_model,
             loaded=self.loaded,
+            jobs=local_jobs(jobs, self.device),
         )
         return MeasuredRun(folder, outcome, self.source, dict(self.missing), kept)
 
@@ -113,7 +117,7 @@ class _Silent:
     def start(self, model: str, total: int, finished: int) -> None:
         """Say nothing."""
 
-    def advance(self) -> None:
+    def advance(self, n: int = 1) -> None:
         """Say nothing."""
 
 
@@ -131,6 +135,7 @@ def run(
     device: str = "auto",
     dtype: str = "float32",
     new_model: bool = False,
+    jobs: int | None = 1,
     progress: ProgressDisplay | None = None,
 ) -> MeasuredRun:
     """Run suites with any number of models; what ``umlip-bench run`` does.
@@ -160,6 +165,11 @@ def run(
         As of `umlip_bench.potential`; calculators and potentials that are given stay where they are.
     new_model
         Measure the models anew, also where `out` has results of other ones of their names.
+    jobs
+        Processes, as of ``umlip-bench run --jobs``; ``None`` for as many as there are cores or GPUs. A
+        script that asks for more than one begins below ``if __name__ == "__main__":``, as
+        `multiprocessing` wants it.
+        Calculators and potentials that are given are run in this one.
     progress
         Told about every case.
 
@@ -188,7 +198,9 @@ def run(
         suites, data, structure, mode, max_index=max_index, ion=ion, trust_order=trust_order
     )
     prepared = prepare(source, models, device=device, dtype=dtype)
-    measured = prepared.carry_out(None if out is None else Path(out), progress, new_model=new_model)
+    measured = prepared.carry_out(
+        None if out is None else Path(out), progress, new_model=new_model, jobs=jobs
+    )
     left_out = {**measured.missing, **measured.outcome.unusable}
     if not measured.outcome.n_done and not measured.outcome.failed:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
@@ -205,8 +217,9 @@ def source_of(
     max_index: int = MAX_INDEX,
     ion: str | None = None,
     trust_order: bool = False,
+    reading: LabelReading = AS_FOUND,
 ) -> Source:
-    """What is run on; as of `run`.
+    """What is run on; as of `run`, and `reading` as of `umlip_bench.datasets.load`.
 
     Raises
     ------
@@ -223,7 +236,8 @@ def source_of(
         given = structure if isinstance(structure, Atoms) else Path(structure)
         return from_structure(suites, given, Mode(mode), max_index, ion)
     known_suites(suites)
-    dataset = as_dataset(DATA if data is None else data, trust_order=trust_order)
+    given_labels = DATA if data is None else data
+    dataset = as_dataset(given_labels, trust_order=trust_order, reading=reading)
     return from_dataset(suites, dataset, Mode(mode))
 
 
