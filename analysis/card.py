@@ -22,6 +22,7 @@ from umlip_bench.analysis.card_content import (
 from umlip_bench.analysis.chemistry import ClassScale, by_class
 from umlip_bench.analysis.compared_models import Side
 from umlip_bench.analysis.force_chemistry import suite_of_forces
+from umlip_bench.analysis.reference import DFT, reference_of
 from umlip_bench.analysis.registry import all_suites, suite_of
 from umlip_bench.analysis.runs import Run
 from umlip_bench.analysis.suite import NO_RESULT, AnySuite, Headline
@@ -73,6 +74,7 @@ def card_content(side: Side) -> ModelCardContent:
         ),
         factor=_factor(side),
         data=run.data,
+        data_notes=() if reference_of(run.data) == DFT else run.data_notes,
         data_sha256=str(identity["data"]["sha256"]),
         data_level=run.level,
         settings={name: str(value) for name, value in identity["settings"].items()},

@@ -36,6 +36,8 @@ CONFIG, PLAN, JOURNAL, PREDICTIONS, MODELS = (
 CASES, SUMMARY = "cases.jsonl", "summary.json"
 
 DONE, FAILED = "done", "failed"
+DATA_NOTES = "data_notes"
+"""Entry of the provenance: what a reader of the numbers must know of the data."""
 GENERATION = "generation"
 """Entry of a model in run.yaml: how often it was measured anew under its name."""
 

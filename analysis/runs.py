@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from umlip_bench.analysis.registry import all_suites, suite_of
 from umlip_bench.analysis.run_files import (
     CONFIG,
+    DATA_NOTES,
     DONE,
     GENERATION,
     SUMMARY,
@@ -106,6 +107,11 @@ class Run:
     def level(self) -> LevelOfTheory:
         """Level of theory of the reference data."""
         return LevelOfTheory(**self.config.identity["data"]["level_of_theory"])
+
+    @property
+    def data_notes(self) -> tuple[str, ...]:
+        """What a reader of the numbers must know of the reference data, a sentence each."""
+        return tuple(map(str, self.config.provenance.get(DATA_NOTES) or ()))
 
     @property
     def models(self) -> tuple[str, ...]:

@@ -12,7 +12,14 @@ from typing import Any, Protocol
 
 import torch
 
-from umlip_bench.analysis.run_files import DONE, FAILED, GENERATION, CaseRecord, RunConfig
+from umlip_bench.analysis.run_files import (
+    DATA_NOTES,
+    DONE,
+    FAILED,
+    GENERATION,
+    CaseRecord,
+    RunConfig,
+)
 from umlip_bench.analysis.summary import Row
 from umlip_bench.benchmarks.suite import AnyBenchmark, Case
 from umlip_bench.ground.errors import UmlipBenchError
@@ -164,7 +171,7 @@ def run_suites(
     }
     config = RunConfig(
         {"data": labels, "settings": settings},
-        _provenance(device),
+        {**_provenance(device), DATA_NOTES: list(data.notes)},
         {w.card.name: _card(w) for w in models},
         [plan.suite.name for plan in plans],
     )
