@@ -43,6 +43,22 @@ class Manifest:
     teacher: Teacher | None = None
 
 
+@dataclass(frozen=True)
+class Understood:
+    """One thing that reading a user's files has to say of how it took them.
+
+    Parameters
+    ----------
+    text
+        A sentence.
+    expected
+        Whether it is what anyone would expect: said where one asks, not by every command.
+    """
+
+    text: str
+    expected: bool
+
+
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """The cases of one data set.
@@ -55,11 +71,14 @@ class Dataset:
         Of all tasks, in the order of the source.
     sha256
         Of the files that the cases were read from.
+    understood
+        How a user's files were understood; nothing for other sets.
     """
 
     manifest: Manifest
     cases: tuple[ReferenceCase, ...]
     sha256: str
+    understood: tuple[Understood, ...] = ()
 
     def of_task(self, task: str) -> tuple[ReferenceCase, ...]:
         """Usable cases of one task, e.g. ``"surfaces"``."""

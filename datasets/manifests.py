@@ -127,6 +127,8 @@ def of_users_data(data: Path) -> Manifest:
     manifest, hashes = parse(path.read_bytes(), str(path), data.name)
     for name, published in hashes.items():
         file = path.parent / name
+        if not file.resolve().is_relative_to(path.parent.resolve()):
+            raise DataError(f"{path} names {name}, which is outside its folder; take it out")
         if not file.is_file():
             raise DataError(f"{path} names {name}, which is not there; put it back, or take it out")
         digest = hashlib.sha256(file.read_bytes()).hexdigest()

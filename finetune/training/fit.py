@@ -154,7 +154,8 @@ def fit_trained(
         raise CorrectionError("there are no labels to train on; give at least one labelled frame")
     others = around.others
     if others is None:
-        others = other_materials(parent, {each.composition for each in (*frames, *sets)})
+        own = {frame.composition for frame in frames} | {each.composition for each in sets}
+        others = other_materials(parent, own)
     replayed = replayed_half(others) if settings.replay is not None else {}
     split = split_labels(len(frames), settings)
     groups = {

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from json import dumps
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from umlip_bench.cli.data_show import Show
-from umlip_bench.cli.data_user import Check, Export
+from umlip_bench.cli.data_import import DataImportCommand
+from umlip_bench.cli.data_show import DataShowCommand
+from umlip_bench.cli.data_user import DataCheckCommand, DataExportCommand
 from umlip_bench.cli.declare import Argument, Command, metavar
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ WRONG = 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Data(Command):
+class DataCommand(Command):
     """List published DFT data sets, known by id.
 
     What they are for, at which level of theory, under which licence, and whether their files are here. Files
@@ -34,6 +35,7 @@ class Data(Command):
   umlip-bench data verify                       check all files that are here
   umlip-bench data check my.xyz                 look for mistakes in one's own labels
   umlip-bench data export mlearn out.xyz        write labelled frames in the standard form
+  umlip-bench data import my.db --out new.xyz   the same from labels of your own, of any form
 """
     json: bool = False
     """print JSON instead of a table"""
@@ -60,7 +62,7 @@ class Data(Command):
         return 0
 
 
-class List(Data):
+class DataListCommand(DataCommand):
     """List every set with tasks, structures, functional, licence, citation and size."""
 
     name = "umlip-bench data list"
@@ -72,7 +74,7 @@ class List(Data):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fetch(Command):
+class DataFetchCommand(Command):
     """Download the files of sets into the user's cache; each is checked.
 
     What is here is not fetched again, and a download that broke off is gone on with.
@@ -117,7 +119,7 @@ class Fetch(Command):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verify(Command):
+class DataVerifyCommand(Command):
     """Check the files of sets, by default of all that are here; the network is not touched.
 
     Exit status 1 if a file is missing or is not the published one.
@@ -155,7 +157,7 @@ class Verify(Command):
         return status
 
 
-def _chosen(options: Fetch) -> list[DatasetCard]:
+def _chosen(options: DataFetchCommand) -> list[DatasetCard]:
     from umlip_bench.datasets.cards import all_cards, cards_of
     from umlip_bench.datasets.tasks import Task
     from umlip_bench.ground.errors import DataError
@@ -175,12 +177,13 @@ def _chosen(options: Fetch) -> list[DatasetCard]:
     return [card for card in all_cards() if options.all or options.task in card.tasks]
 
 
-Data.actions = {
-    "list": List,
-    "show": Show,
-    "fetch": Fetch,
-    "verify": Verify,
-    "check": Check,
-    "export": Export,
+DataCommand.actions = {
+    "list": DataListCommand,
+    "show": DataShowCommand,
+    "fetch": DataFetchCommand,
+    "verify": DataVerifyCommand,
+    "check": DataCheckCommand,
+    "export": DataExportCommand,
+    "import": DataImportCommand,
 }
-COMMAND = Data
+COMMAND = DataCommand

@@ -6,7 +6,7 @@ import shutil
 from dataclasses import dataclass
 from typing import Annotated
 
-from umlip_bench.cli.declare import Data, File, Folder, Name, Parts
+from umlip_bench.cli.declare import Data, File, Folder, Name, Parts, TakesLabels
 from umlip_bench.cli.finetune.methods import (
     Settings,
     WithMethods,
@@ -21,7 +21,7 @@ from umlip_bench.cli.settings_file import write_settings
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fit(WithMethods):
+class FitCommand(WithMethods, TakesLabels):
     """Fit a correction to DFT labels of one material, one frame or more, and write the corrected model.
 
     It is a folder that umlip_bench.load and --model take like any other.
@@ -58,14 +58,14 @@ class Fit(WithMethods):
 
     def run(self) -> int:
         from umlip_bench.cli import console
-        from umlip_bench.cli.labels import load_labels
+        from umlip_bench.cli.labels import load_further, load_labels
         from umlip_bench.ground.errors import CorrectionError
         from umlip_bench.ground.structures import read_structures
 
         (chosen,) = self.choose([self.method])
         if self.states is not None and not chosen.method.serves_states:
             refuse("--states", [self.method])
-        labels = load_labels(self.labels)
+        labels = load_labels(self.labels, self.reading)
         takes_curvature = chosen.method.takes_curvature
         if not (labels.frames or (takes_curvature and labels.of_task("phonons"))):
             tasks = ", ".join(labels.tasks) or "none"
@@ -73,7 +73,7 @@ class Fit(WithMethods):
                 f"{self.labels} has no labelled frames; it has cases for {tasks}. Force sets are trained on "
                 f"by {', '.join(each.name for each in offered(kept) if each.takes_curvature)}"
             )
-        found = () if self.held_out is None else load_labels(self.held_out).frames
+        found = () if self.held_out is None else load_further(self.held_out, self.reading).frames
         states = () if self.states is None else tuple(read_structures(self.states))
 
         # Slow imports only after what a user can get wrong.
@@ -146,4 +146,4 @@ class Fit(WithMethods):
         return 0
 
 
-COMMAND = Fit
+COMMAND = FitCommand

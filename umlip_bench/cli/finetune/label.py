@@ -26,7 +26,7 @@ OF_TEACHERS = {"teacher", "device", "dtype"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Label(OnDevice):
+class LabelCommand(OnDevice):
     """Label frames: by DFT (gpaw), or by a better potential, a teacher (model).
 
     gpaw computes PBE energies, forces and stresses in plane waves, one process a frame. model takes them from
@@ -163,4 +163,4 @@ def _bar(text: str, n: int) -> Iterator[Callable[[Labelled], None]]:
         yield show
 
 
-COMMAND = Label
+COMMAND = LabelCommand

@@ -54,7 +54,7 @@ def _pseudo(text: str) -> tuple[str, str]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Suggest(OnDevice):
+class SuggestCommand(OnDevice):
     """Choose frames of a material that are worth a DFT label.
 
     Of a structure, states are sampled: it is relaxed with a model, and states are taken at 1000 K and under
@@ -197,4 +197,4 @@ class Suggest(OnDevice):
         return suggestion, partial(print_suggestion, suggestion)
 
 
-COMMAND = Suggest
+COMMAND = SuggestCommand
