@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from umlip_bench.datasets.readers import Code, Result
+from umlip_bench.datasets.values_table import Table
 from umlip_bench.ground.errors import DataError
 from umlip_bench.ground.label_reading import LabelReading
 from umlip_bench.ground.level_of_theory import LevelOfTheory
@@ -34,6 +35,28 @@ def stated_level(of_manifest: LevelOfTheory, reading: LabelReading) -> tuple[Lev
             "away, or mend the manifest"
         )
     return replace(of_manifest, functional=functional), "--functional"
+
+
+def with_tables(level: LevelOfTheory, tables: Sequence[Table], said_by: str) -> LevelOfTheory:
+    """The level of theory of values from tables, beside that of labels, if there are any.
+
+    Raises
+    ------
+    DataError
+        If they are of several functionals, or contradict the other.
+    """
+    named = {f: where for table in tables for f, where in table.functionals.items()}
+    if len(named) > 1:
+        raise DataError(
+            f"values of several functionals ({_listed(named)}) do not go together; make a table of each"
+        )
+    for functional, where in named.items():
+        if level.functional not in ("unknown", functional):
+            raise DataError(
+                f"{where} is of {functional}, but {said_by} says {level.functional}; mend one of the two"
+            )
+        return replace(level, functional=functional)
+    return level
 
 
 def common_level(

@@ -50,6 +50,7 @@ class Role(StrEnum):
     END_MEMBER = "end_member"
     ORDERING = "ordering"
     EOS = "eos"
+    STRAINED = "strained"
 
 
 MILLER, DEFECT, SITE, MU, ENDS = "miller", "defect", "site", "mu", "ends"
@@ -58,7 +59,7 @@ PREPARATIONS = {"as_built": Preparation.AS_BUILT, "relaxed": Preparation.RELAXED
 
 ROLE_FORMAT = (
     "structures with a role (bulk and slab with miller; host, defect with defect=V_O, element; end_member "
-    "and ordering; eos) and system in the comment line"
+    "and ordering; eos; bulk and strained with stresses) and system in the comment line"
 )
 POINT_DEFECT = re.compile(r"(V|[A-Z][a-z]?)_(i|[A-Z][a-z]?)")
 
@@ -276,6 +277,17 @@ def _curves(
     yield eos_case(system, of_role(members, Role.EOS), level)
 
 
+def _moduli(
+    system: str,
+    members: Sequence[LabelledPoint],
+    _: Mapping[str, float],
+    level: LevelOfTheory,
+) -> Iterator[ReferenceCase]:
+    from umlip_bench.datasets.elastic_cases import elastic_case  # slow
+
+    yield elastic_case(system, one(members, Role.BULK), of_role(members, Role.STRAINED), level)
+
+
 def _between_known(
     system: str, members: Sequence[LabelledPoint], level: LevelOfTheory
 ) -> Iterator[SolidSolutionCase]:
@@ -374,5 +386,6 @@ MAKES_A_CASE: Sequence[tuple[frozenset[Role], Maker]] = (
     (frozenset({Role.DEFECT}), _defects),
     (frozenset({Role.END_MEMBER, Role.ORDERING}), _orderings),
     (frozenset({Role.EOS}), _curves),
+    (frozenset({Role.STRAINED}), _moduli),
 )
 """With the roles without any of which there is none."""

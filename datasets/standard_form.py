@@ -10,6 +10,7 @@ from ase import Atoms
 from umlip_bench.datasets.cases import (
     DefectCase,
     EosCase,
+    FramesCase,
     MigrationCase,
     ReferenceCase,
     SolidSolutionCase,
@@ -49,6 +50,15 @@ def structures_of(dataset: Dataset) -> Iterator[Atoms]:
 
 SHARED = (Role.BULK, Role.HOST)
 """Roles of which a material has one."""
+
+
+def is_held(case: ReferenceCase) -> bool:
+    """Whether the standard form can hold a case: energies of structures, no values alone, no force sets."""
+    if isinstance(case, SurfaceCase):
+        return case.slab_energy is not None
+    if isinstance(case, EosCase):
+        return case.energies is not None
+    return isinstance(case, FramesCase | MigrationCase | DefectCase | SolidSolutionCase)
 
 
 def _of_case(case: ReferenceCase, names: Collection[tuple[str, str]]) -> Iterator[Atoms]:

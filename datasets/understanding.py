@@ -13,6 +13,7 @@ from umlip_bench.datasets.dataset import Understood
 from umlip_bench.datasets.label_names import ASE_NAMES, STANDARD, LabelNames
 from umlip_bench.datasets.paths import PathFrame
 from umlip_bench.datasets.readers.result import ROLE, Code, Result
+from umlip_bench.datasets.values_table import Table
 from umlip_bench.ground.label_reading import LabelReading, StressUnit
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 
@@ -75,6 +76,13 @@ def of_roles(cases: Sequence[ReferenceCase], parts: Sequence[Result]) -> Iterato
         given = ", ".join(f"{n} {role}" for role, n in roles.items())
         made = ", ".join(f"{n} of {task}" for task, n in tasks.items())
         yield Understood(f"roles: {given}; cases: {made}.", expected=True)
+
+
+def of_table(table: Table, cases: Sequence[ReferenceCase]) -> Understood:
+    """What a table of values became."""
+    tasks = Counter(str(case.task) for case in cases)
+    made = ", ".join(f"{n} of {task}" for task, n in tasks.items()) or "none"
+    return Understood(f"{table.told}; cases: {made}.", expected=True)
 
 
 def of_level(level: LevelOfTheory, by: str) -> Understood:

@@ -16,8 +16,9 @@ from umlip_bench.datasets import (
     phonopy_files,
     understanding,
     user_caveats,
+    values_table,
 )
-from umlip_bench.datasets.cases import PhononCase
+from umlip_bench.datasets.cases import MigrationCase, PhononCase, ReferenceCase
 from umlip_bench.datasets.dataset import Dataset
 from umlip_bench.datasets.extxyz import ReadingError
 from umlip_bench.datasets.frame import Frame, composition
@@ -29,7 +30,7 @@ from umlip_bench.datasets.labels import (
     geometry_of,
     with_standard_names,
 )
-from umlip_bench.datasets.levels import common_level, stated_level
+from umlip_bench.datasets.levels import common_level, stated_level, with_tables
 from umlip_bench.datasets.paths import PATH_FORMAT, PathFrame, is_image, migration_cases, path_frame
 from umlip_bench.datasets.readers import (
     EXPECTED,
@@ -95,17 +96,16 @@ def read(path: Path, *, trust_order: bool = False, reading: LabelReading = AS_FO
     of_images = [result for band in bands.values() for result in band.results]
     systems = [as_frame(r, 0).system for r in (*results, *of_images)]
     level = common_level([*results, *of_images], systems, stated, said_by) or stated
+    level = with_tables(level, there.tables, said_by)
+    values: list[ReferenceCase] = []
+    for table in there.tables:
+        of_table, lines = values_table.cases(table, level)
+        values += of_table
+        refused += [*table.refused, *lines]
     phonons, left_out = _read_force_sets(there.force_sets, level, trust_order=trust_order)
-    if not (frames or images or phonons or parts):
+    if not (frames or images or phonons or parts or values):
         _refuse_all(path, refused, left_out)
-    try:
-        paths = migration_cases(images, level)
-    except DataError as error:
-        raise DataError(f"{path} has migration paths that cannot be used:\n{error}") from error
-    try:
-        by_roles = role_cases([role_point(each) for each in parts], level)
-    except DataError as error:
-        raise DataError(f"{path} has structures with roles that do not fit:\n{error}") from error
+    paths, by_roles = _paths(path, images, level), _by_roles(path, parts, level)
     caveats = (
         *manifest.caveats,
         *user_caveats.of_labels(results, refused, level, stated),
@@ -116,16 +116,35 @@ def read(path: Path, *, trust_order: bool = False, reading: LabelReading = AS_FO
     understood = (
         *understanding.of_labels(results, reading),
         *understanding.of_roles(by_roles, parts),
+        *(understanding.of_table(table, values) for table in there.tables),
         *(understanding.of_band(name, band.images) for name, band in bands.items()),
         understanding.of_level(level, said_by if level == stated else "what was read"),
         *understanding.of_skipped(there.skipped),
     )
     return Dataset(
         replace(manifest, level_of_theory=level, caveats=caveats),
-        (*frames_cases(frames, level), *by_roles, *paths, *phonons),
+        (*frames_cases(frames, level), *by_roles, *values, *paths, *phonons),
         _digest([*there.sources, *chain.from_iterable(b.sources for b in bands.values())]),
         understood,
     )
+
+
+def _paths(
+    path: Path, images: Sequence[PathFrame], level: LevelOfTheory
+) -> tuple[MigrationCase, ...]:
+    try:
+        return migration_cases(images, level)
+    except DataError as error:
+        raise DataError(f"{path} has migration paths that cannot be used:\n{error}") from error
+
+
+def _by_roles(
+    path: Path, parts: Sequence[Result], level: LevelOfTheory
+) -> tuple[ReferenceCase, ...]:
+    try:
+        return role_cases([role_point(each) for each in parts], level)
+    except DataError as error:
+        raise DataError(f"{path} has structures with roles that do not fit:\n{error}") from error
 
 
 def _check_stress_key(path: Path, results: Sequence[Result], reading: LabelReading) -> None:
@@ -173,7 +192,7 @@ def _read_force_sets(
 def allowed() -> str:
     """What can be read, for messages."""
     return (
-        f"{FORMAT}; or {ROLE_FORMAT}; or {PATH_FORMAT}; or {EXPECTED}; "
+        f"{FORMAT}; or {ROLE_FORMAT}; or {values_table.FORMAT}; or {PATH_FORMAT}; or {EXPECTED}; "
         f"{phonopy_files.FORMAT}, or a folder of such files"
     )
 

@@ -18,6 +18,7 @@ from umlip_bench.datasets.labels import (
     FREE_ENERGY,
     SYSTEM,
     frame,
+    stress_of,
     with_standard_names,
 )
 from umlip_bench.datasets.readers.result import (
@@ -130,9 +131,18 @@ def _energy_alone(where: str, atoms: Atoms, code: Code) -> Result | RefusedResul
     if not isinstance(energy, int | float | np.number):
         role = atoms.info[ROLE]
         return RefusedResult(where, f"it is a {role}, and has no energy", bare=energy is None)
-    forces = without_forces(atoms)
     return checked(
-        Result(where, code, atoms, float(energy), None, forces, None, _level(atoms), names=STANDARD)
+        Result(
+            where,
+            code,
+            atoms,
+            float(energy),
+            None,
+            without_forces(atoms),
+            stress_of(where, atoms),
+            _level(atoms),
+            names=STANDARD,
+        )
     )
 
 

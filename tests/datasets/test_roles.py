@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk
+from ase.calculators.emt import EMT
 from monty.serialization import dumpfn
 from pymatgen.entries.computed_entries import ComputedStructureEntry
 from pymatgen.io.ase import AseAtomsAdaptor
@@ -19,6 +20,7 @@ from umlip_bench.cli import main
 from umlip_bench.datasets import extxyz
 from umlip_bench.datasets.cases import (
     DefectCase,
+    ElasticCase,
     EosCase,
     Preparation,
     ReferenceCase,
@@ -108,6 +110,81 @@ def test_numbers_of_a_run_are_those_of_the_set(tmp_path: Path, task: str) -> Non
     for key, row in rows[0].items():
         assert rows[1][key].n_cases == row.n_cases
         assert rows[1][key].value == pytest.approx(row.value, rel=1e-5, abs=1e-6, nan_ok=True)
+
+
+# ---- moduli
+
+CONSTANTS = {"C11": 1.9, "C12": 0.6, "C44": 0.95}
+"""Of a cubic crystal, eV/Å³."""
+
+
+def strained(kind: str, size: float, turned: bool = False) -> Atoms:
+    """A cell with the stress that linear elasticity gives, and a rest that all cells are under."""
+    strain = np.zeros((3, 3))
+    if kind == "stretch":
+        strain[0, 0] = size
+    else:
+        strain[1, 2] = strain[2, 1] = size
+    c11, c12, c44 = CONSTANTS.values()
+    stress = 2 * c44 * strain
+    np.fill_diagonal(stress, c12 * np.trace(strain) + (c11 - c12) * np.diag(strain))
+    angle = 0.3 * turned
+    turn = np.array(
+        [[np.cos(angle), np.sin(angle), 0], [-np.sin(angle), np.cos(angle), 0], [0, 0, 1]]
+    )
+    atoms = oxide()
+    atoms.set_cell(oxide().cell.array @ (np.eye(3) + strain) @ turn, scale_atoms=True)
+    stress = turn.T @ (stress + 0.01 * np.eye(3)) @ turn
+    return part("strained", -48.0, atoms, REF_stress=stress)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_moduli_of_strained_cells(tmp_path: Path, turned: bool) -> None:
+    """Two strains are enough for a cubic crystal; in closed form (Hill 1952)."""
+    c11, c12, c44 = CONSTANTS.values()
+    given = [strained("stretch", 0.004, turned), strained("shear", -0.003, turned)]
+    found = load(tmp_path, part("bulk", -48.0, oxide(), REF_stress=0.01 * np.eye(3)), *given)
+    case = as_a(ElasticCase, *found.of_task("elastic"))
+    voigt = (c11 - c12 + 3 * c44) / 5
+    reuss = 5 * (c11 - c12) * c44 / (4 * c44 + 3 * (c11 - c12))
+    assert case.bulk_modulus == pytest.approx((c11 + 2 * c12) / 3, rel=1e-6)
+    assert case.shear_modulus == pytest.approx((voigt + reuss) / 2, rel=1e-6)
+    with pytest.raises(DataError, match="span 3 of six directions"):
+        load(tmp_path, part("bulk", -48.0, oxide()), given[0])
+    with pytest.raises(DataError, match="is it of another crystal"):
+        load(tmp_path, part("bulk", -48.0, oxide()), strained("stretch", 0.5))
+
+
+@pytest.mark.seconds
+def test_moduli_of_strained_cells_are_those_of_the_suite(tmp_path: Path) -> None:
+    """EMT against itself: the suite's own strains give the same, to what is not harmonic."""
+    crystal = bulk("Cu", "fcc", a=3.59)
+    structures = []
+    for kind in (None, "stretch", "shear"):
+        for sign in (1, -1) if kind else (0,):
+            atoms = crystal.copy()
+            strain = np.zeros((3, 3))
+            if kind == "stretch":
+                strain[0, 0] = sign * 0.005
+            elif kind == "shear":
+                strain[1, 2] = strain[2, 1] = sign * 0.0025
+            atoms.set_cell(crystal.cell.array @ (np.eye(3) + strain), scale_atoms=True)
+            atoms.calc = EMT()
+            labels = atoms.get_potential_energy(), atoms.get_stress(voigt=False)
+            info = {"system": "Cu", "REF_stress": labels[1]}
+            structures.append(part("strained" if kind else "bulk", labels[0], atoms, **info))
+    load(tmp_path, *structures)
+    command = ["run", "elastic", "--model", "ase:ase.calculators.emt:EMT", "--device", "cpu"]
+    command += ["--dtype", "float64", "--data", str(tmp_path / "my.xyz")]
+    assert main([*command, "--out", str(tmp_path / "run")]) == 0
+    rows = read_run(tmp_path / "run").rows
+    scales = [
+        r.value
+        for r in rows
+        if r.metric in ("bulk_modulus_scale_median", "shear_modulus_scale_median")
+    ]
+    assert scales
+    assert scales == pytest.approx([1.0] * len(scales), abs=0.01)
 
 
 # ---- as people write them
