@@ -16,6 +16,7 @@ from umlip_bench.analysis.registry import all_suites, suite_of
 from umlip_bench.analysis.run_files import (
     CONFIG,
     DONE,
+    GENERATION,
     SUMMARY,
     SUMMARY_SCHEMA,
     CaseRecord,
@@ -36,6 +37,10 @@ from umlip_bench.ground.plain import load_json
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+BESIDE_CARD = ("origin", "sha256", GENERATION)
+"""What run.yaml says of a model besides its card."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +135,7 @@ class Run:
         try:
             return ModelCard(
                 **{
-                    **{k: v for k, v in entry.items() if k not in ("origin", "sha256")},
+                    **{k: v for k, v in entry.items() if k not in BESIDE_CARD},
                     "level_of_theory": LevelOfTheory(**entry["level_of_theory"]),
                     "elements": tuple(entry["elements"].split()),
                     "files": tuple(WeightsFile(**file) for file in entry["files"]),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from umlip_bench.datasets.cases import ReferenceCase
 from umlip_bench.datasets.frame import Frame
+from umlip_bench.datasets.teacher import Teacher
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 
 
@@ -27,6 +28,8 @@ class Manifest:
         Who made it and under what terms it may be used.
     caveats
         What a reader of the numbers must know.
+    teacher
+        The potential that gave the labels; ``None`` for DFT's.
     """
 
     id: str
@@ -37,6 +40,7 @@ class Manifest:
     licence: str
     citation: str
     caveats: tuple[str, ...] = ()
+    teacher: Teacher | None = None
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from umlip_bench.datasets.frame import Frame
 from umlip_bench.datasets.labels import FORMAT, frame, structure_of
 from umlip_bench.ground.errors import DataError
 from umlip_bench.ground.files import write_atomically
-from umlip_bench.ground.structures import READER_ERRORS
+from umlip_bench.ground.structures import READER_ERRORS, check_content
 
 OF_GPUMD = re.compile(r"(?<!\S)(lattice|properties)(?==)")
 """Keywords that ASE only knows with a capital."""
@@ -67,6 +67,10 @@ def read_structures(path: Path) -> Iterator[Atoms]:
     """
     if not path.is_file():
         raise ReadingError(f"{path}: no such file; expected {FORMAT}")
+    try:
+        check_content(path)
+    except DataError as error:
+        raise ReadingError(str(error)) from error
     with path.open("rb") as stream:
         if not stream.read(4096).strip():
             raise ReadingError(f"{path} is empty; expected {FORMAT}")

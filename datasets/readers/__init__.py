@@ -29,7 +29,7 @@ from umlip_bench.datasets.readers.result import Code, Read, RefusedResult, Resul
 from umlip_bench.datasets.readers.vasp_settings import BAND, OF_BAND
 from umlip_bench.ground.errors import DataError, LabelError
 from umlip_bench.ground.label_reading import AS_FOUND, LabelReading
-from umlip_bench.ground.structures import READER_ERRORS
+from umlip_bench.ground.structures import READER_ERRORS, check_content
 
 __all__ = [
     "EXPECTED",
@@ -202,7 +202,11 @@ def read_labels(
     reader = READERS[code or code_of(path) or named]
     found: list[Result | RefusedResult] = []
     try:
+        check_content(path)
         found.extend(reader(path, reading))
+    except DataError as error:
+        said = str(error).removeprefix(str(path)).removeprefix(":").lstrip()
+        found.append(RefusedResult(str(path), said))
     except READER_ERRORS as error:
         found.append(
             RefusedResult(
@@ -210,8 +214,6 @@ def read_labels(
                 f"not readable as a finished calculation ({type(error).__name__}: {error})",
             )
         )
-    except DataError as error:
-        found.append(RefusedResult(str(path), str(error).removeprefix(f"{path}: ")))
     if not found:
         found.append(RefusedResult(str(path), "it holds no labelled geometry"))
     return found

@@ -16,7 +16,7 @@ from ase.io.vasp import read_vasp_xml
 from umlip_bench.datasets.readers.result import Code, Read, RefusedResult, of_calculator
 from umlip_bench.datasets.readers.vasp_settings import (
     NELM,
-    Settings,
+    VaspSettings,
     level_of,
     not_self_consistent,
     of_machine_learning,
@@ -25,6 +25,9 @@ from umlip_bench.datasets.readers.vasp_settings import (
 
 OF_RESPONSE = "response functions"
 """VASP 5 has a second NELM among these, which limits nothing else."""
+
+DEEPEST = 50
+"""Elements in each other; VASP's are 8 deep, and freeing many takes a parser for ever."""
 
 
 def read(path: Path) -> Read:
@@ -74,12 +77,15 @@ def _opened(path: Path) -> IO[bytes]:
     return path.open("rb")
 
 
-def _settings(path: Path) -> Settings:
-    found = Settings()
-    inside = 0
+def _settings(path: Path) -> VaspSettings:
+    found = VaspSettings()
+    inside = depth = 0
     with _opened(path) as stream:
         try:
             for event, element in ElementTree.iterparse(stream, events=("start", "end")):
+                depth += 1 if event == "start" else -1
+                if depth > DEEPEST:
+                    raise ValueError(f"elements are nested deeper than {DEEPEST}")
                 if element.tag in ("calculation", "primitive_cell"):
                     inside += 1 if event == "start" else -1
                 if event == "start":

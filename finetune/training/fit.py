@@ -10,11 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from ase import Atoms
 
 from umlip_bench.datasets import Frame
 from umlip_bench.engine.prediction import predict
-from umlip_bench.finetune.comparison import compare, fingerprint
-from umlip_bench.finetune.measures import Measures, measure
+from umlip_bench.finetune.comparison import BeforeAfter, compare, fingerprint
+from umlip_bench.finetune.force_sets import ForceSet, curvature
+from umlip_bench.finetune.measures import HELD_OUT, GroupCheck, Measures, measure
 from umlip_bench.finetune.method import Fit, Surroundings
 from umlip_bench.finetune.retention import (
     Frames,
@@ -30,15 +32,19 @@ from umlip_bench.finetune.training.loop import train
 from umlip_bench.finetune.training.parameters import Trainee
 from umlip_bench.finetune.training.plot import HISTORY, PLOT, plot_history, write_history
 from umlip_bench.finetune.training.record import (
-    HELD_OUT,
     IN_SAMPLE,
     VALIDATION,
-    GroupCheck,
+    CurvatureCheck,
     Split,
     TrainedFit,
 )
 from umlip_bench.finetune.training.settings import TrainingSettings
-from umlip_bench.finetune.training.targets import Target, targets_of_labels, targets_of_predictions
+from umlip_bench.finetune.training.targets import (
+    Target,
+    targets_of_force_sets,
+    targets_of_labels,
+    targets_of_predictions,
+)
 from umlip_bench.ground.errors import CorrectionError
 from umlip_bench.ground.identity import identity
 from umlip_bench.potentials.corrections.folder import CorrectedWeights
@@ -143,11 +149,13 @@ def fit_trained(
         If the model cannot evaluate a frame.
     """
     parent, trained = trainee.parent, trainee.potential
-    if not frames:
+    sets = around.force_sets
+    if not frames and not sets:
         raise CorrectionError("there are no labels to train on; give at least one labelled frame")
     others = around.others
     if others is None:
-        others = other_materials(parent, {frame.composition for frame in frames})
+        own = {frame.composition for frame in frames} | {each.composition for each in sets}
+        others = other_materials(parent, own)
     replayed = replayed_half(others) if settings.replay is not None else {}
     split = split_labels(len(frames), settings)
     groups = {
@@ -161,12 +169,12 @@ def fit_trained(
         for members in (groups[IN_SAMPLE], groups[VALIDATION])
     ]
     replay = _replay(parent, replayed)
-    key = _key(parent, frames, trainee.method, settings, replayed)
+    key = _key(parent, frames, sets, trainee.method, settings, replayed)
     start = time.perf_counter()
     history = train(
         trained,
         trainee.parameters,
-        targets[0],
+        [*targets[0], *targets_of_force_sets(parent, sets)],
         targets[1],
         settings,
         replay=replay,
@@ -177,13 +185,14 @@ def fit_trained(
     trainee.finish()
     _settle(trained)
     if alignment.use is EnergyUse.NONE:
-        _hold_energies(trained, parent, groups[IN_SAMPLE])
+        structures = [*(f.atoms for f in groups[IN_SAMPLE]), *(each.rest for each in sets)]
+        _hold_energies(trained, parent, structures)
     models = () if around.brief else (parent, trained)
     fit = TrainedFit(
         method=trainee.method,
         settings=settings,
         dtype=str(parent.dtype).removeprefix("torch."),
-        labels_sha256=fingerprint(frames),
+        labels_sha256=_fingerprint(frames, sets),
         n_labels=len(frames),
         n_parameters=sum(each.numel() for each in trainee.parameters.values()),
         split=split,
@@ -194,11 +203,32 @@ def fit_trained(
             for group, members in groups.items()
             if members and models
         ),
+        curvature=None if around.brief else _curvature(parent, trained, sets),
         retention=None if around.brief else _retained(parent, trained, others, replayed),
         replayed=tuple(replayed),
         seconds=seconds,
     )
     return Training(fit, trained, parent, trainee.kept)
+
+
+def _fingerprint(frames: Sequence[Frame], sets: Sequence[ForceSet]) -> str:
+    """Digest of the labels, which without force sets is that of the frames."""
+    return identity("labels", list(frames), list(sets)) if sets else fingerprint(frames)
+
+
+def _curvature(
+    parent: Potential, trained: Potential, sets: Sequence[ForceSet]
+) -> CurvatureCheck | None:
+    if not sets:
+        return None
+    before, after = (curvature(model, sets) for model in (parent, trained))
+    return CurvatureCheck(
+        materials=tuple(dict.fromkeys(each.system for each in sets)),
+        n_supercells=sum(len(each.displaced) for each in sets),
+        amplitude=float(np.mean(np.concatenate([each.lengths for each in sets]))),
+        slope=BeforeAfter(before.slope, after.slope),
+        mae=BeforeAfter(before.mae, after.mae),
+    )
 
 
 def _retained(
@@ -241,14 +271,13 @@ def _settle(potential: TrainablePotential) -> None:
 
 
 def _hold_energies(
-    trained: TrainablePotential, parent: TrainablePotential, frames: Sequence[Frame]
+    trained: TrainablePotential, parent: TrainablePotential, structures: Sequence[Atoms]
 ) -> None:
-    """Where only forces and stress were trained on, keep the parent's energies of the labels.
+    """Where energies were not trained on, keep the parent's energies of the labels.
 
     Nothing in the loss holds the zero of energy then; by the smallest shift of the element references the
-    labelled frames' energies stay where the parent has them, in least squares.
+    energies of these structures stay where the parent has them, in least squares.
     """
-    structures = [frame.atoms for frame in frames]
     before = [each.energy for each in predict(parent, structures, stress=False)]
     after = [each.energy for each in predict(trained, structures, stress=False)]
     trained.shift_references(align(structures, before, after).by_number())
@@ -266,6 +295,7 @@ def _measure(potential: Potential, frames: Sequence[Frame], alignment: Alignment
 def _key(
     parent: TrainablePotential,
     frames: Sequence[Frame],
+    sets: Sequence[ForceSet],
     method: str,
     settings: TrainingSettings,
     replayed: Frames,
@@ -275,6 +305,7 @@ def _key(
         "training",
         parent.weights.sha256,
         list(frames),
+        list(sets),
         method,
         settings,
         {name: list(members) for name, members in replayed.items()},

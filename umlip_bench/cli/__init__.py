@@ -23,6 +23,7 @@ PROGRAM = Program(
     "umlip_bench.cli",
     {
         "run": "run benchmark suites",
+        "status": "tell how far a run is",
         "suites": "list suites, and what each of their numbers is",
         "relax": "relax structures with a model",
         "models": "list models, fetch weights",
@@ -35,6 +36,7 @@ PROGRAM = Program(
         "card": "write the report card of a model",
         "speed": "time a model against its library's own calculator",
         "calibrate": "measure memory and time of a model on this machine",
+        "doctor": "tell what is installed, and try the models that are here",
         "convert": "bring a run folder of an older version into today's form",
     },
 )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Import(Overwriting, TakesLabels):
+class DataImportCommand(Overwriting, TakesLabels):
     """Read labels of any form, say how they were understood, and write them in the standard form.
 
     What is left out is named with the reason. Beside the file, OUT.manifest.yaml has the level of theory and

@@ -20,7 +20,7 @@ SHOWN = 8
 
 
 @dataclass(frozen=True, kw_only=True)
-class Check(TakesLabels):
+class DataCheckCommand(TakesLabels):
     """Look for the usual mistakes in one's own labels.
 
     Stress in GPa or kbar or of the wrong sign, energies per atom, forces that do not sum to zero, missing
@@ -76,7 +76,7 @@ class Check(TakesLabels):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Export(Overwriting, TakesLabels):
+class DataExportCommand(Overwriting, TakesLabels):
     """Write the labelled frames of a set in the standard form.
 
     That is extended XYZ with REF_energy (eV), REF_forces (eV/Å) and REF_stress (eV/Å³), which `run --data`
@@ -126,7 +126,7 @@ def _exists(path: Path) -> DataError:
     return DataError(f"{path} exists; give another name, or --force to overwrite it")
 
 
-def _chosen(options: Export, dataset: Dataset) -> Sequence[Frame]:
+def _chosen(options: DataExportCommand, dataset: Dataset) -> Sequence[Frame]:
     """The frames that are to be exported."""
     from umlip_bench.ground.errors import DataError
 

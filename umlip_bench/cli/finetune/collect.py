@@ -12,7 +12,7 @@ from umlip_bench.ground.limits import Positive
 
 
 @dataclass(frozen=True, kw_only=True)
-class Collect(TakesLabels):
+class CollectCommand(TakesLabels):
     """Read results of DFT codes into labels in the standard form.
 
     That is vasprun.xml(.gz), the output of pw.x, GPAW's text or gpw, or extended XYZ, from files or folders
@@ -63,4 +63,4 @@ class Collect(TakesLabels):
         return 0
 
 
-COMMAND = Collect
+COMMAND = CollectCommand

@@ -13,6 +13,7 @@ from umlip_bench.ground.structures.checks import (
     check_structure,
     describe,
 )
+from umlip_bench.ground.structures.content import check_content
 from umlip_bench.ground.structures.periodic import (
     brought_near,
     make_periodic,
@@ -33,6 +34,7 @@ __all__ = [
     "READER_ERRORS",
     "RefusedStructure",
     "brought_near",
+    "check_content",
     "check_distances",
     "check_input",
     "check_occupancy",

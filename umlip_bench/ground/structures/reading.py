@@ -21,6 +21,7 @@ from ase.io.formats import UnknownFileTypeError, string2index
 
 from umlip_bench.ground.errors import DataError, StructureError
 from umlip_bench.ground.structures.checks import check_input
+from umlip_bench.ground.structures.content import check_content
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -149,6 +150,7 @@ def scan_structures(path: Path | str) -> Iterator[Atoms | RefusedStructure]:
         raise DataError(f"{path} is empty; {EXPECTED}")
     count = 0
     try:
+        check_content(file)
         for atoms in _read(file, frames):
             where = str(path) if count == 0 else f"{path}, structure {count}"
             count += 1
