@@ -96,7 +96,7 @@ def read(path: Path, *, trust_order: bool = False, reading: LabelReading = AS_FO
     of_images = [result for band in bands.values() for result in band.results]
     systems = [as_frame(r, 0).system for r in (*results, *of_images)]
     level = common_level([*results, *of_images], systems, stated, said_by) or stated
-    level = with_tables(level, there.tables, said_by)
+    level = with_tables(level, there.tables, said_by, len(results))
     values: list[ReferenceCase] = []
     for table in there.tables:
         of_table, lines = values_table.cases(table, level)

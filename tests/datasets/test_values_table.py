@@ -14,6 +14,7 @@ from tests.support.narrowing import as_a, each_as_a
 from umlip_bench import datasets
 from umlip_bench.analysis.runs import read_run
 from umlip_bench.cli import main
+from umlip_bench.datasets import extxyz
 from umlip_bench.datasets.cases import ElasticCase, EosCase, Preparation, SurfaceCase
 from umlip_bench.ground.errors import DataError
 
@@ -167,6 +168,17 @@ def test_functionals_are_not_mixed(tmp_path: Path) -> None:
     data = write(tmp_path, [[*row[:4], "PBE", ""] for row in rows])
     with pytest.raises(DataError, match="--functional says r2SCAN"):
         datasets.load(data, reading=datasets.LabelReading(functional="r2SCAN"))
+
+
+def test_measured_values_are_not_beside_labels(tmp_path: Path) -> None:
+    crystal(tmp_path, "Cu")
+    rows = [
+        ["Cu.cif", f"{kind}_modulus", 100, "GPa", "experiment", ""] for kind in ("bulk", "shear")
+    ]
+    write(tmp_path, rows)
+    extxyz.write_frames(tmp_path / "my.xyz", datasets.load("pbe-mini").by_system()["Al"])
+    with pytest.raises(DataError, match="which 5 labels beside it are not"):
+        datasets.load(str(tmp_path))
 
 
 def test_a_table_of_something_else_is_skipped(tmp_path: Path) -> None:
