@@ -118,7 +118,7 @@ def read(path: Path, *, trust_order: bool = False, reading: LabelReading = AS_FO
         *understanding.of_roles(by_roles, parts),
         *(understanding.of_table(table, values) for table in there.tables),
         *(understanding.of_band(name, band.images) for name, band in bands.items()),
-        understanding.of_level(level, said_by if level == stated else "what was read"),
+        understanding.of_level(level, said_by if level == stated else "the data"),
         *understanding.of_skipped(there.skipped),
     )
     return Dataset(
