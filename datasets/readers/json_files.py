@@ -25,7 +25,9 @@ from umlip_bench.datasets.readers.result import (
     RefusedResult,
     Result,
     full_stress,
+    is_part,
     of_numbers,
+    without_forces,
 )
 from umlip_bench.datasets.readers.xyz import read_database
 from umlip_bench.ground.errors import DataError
@@ -141,6 +143,8 @@ def _labelled(where: str, record: object, reading: LabelReading) -> Result | Ref
     form = _form(record)
     energy = reading.energy_key or form.energy
     forces = reading.forces_key or form.forces
+    if is_part(atoms) and labels.get(forces) is None:
+        labels[forces] = without_forces(atoms)
     lacking = [key for key in (energy, forces) if labels.get(key) is None]
     if lacking:
         there = ", ".join(key for key in labels if not key.startswith("@"))
