@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +36,9 @@ from umlip_bench.ground.plain import load_json
 
 if TYPE_CHECKING:
     import pandas as pd
+
+CARD_FIELDS = frozenset(each.name for each in fields(ModelCard))
+"""What of a model's entry in run.yaml is its card; the rest says which weights were run, and on what."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +133,7 @@ class Run:
         try:
             return ModelCard(
                 **{
-                    **{k: v for k, v in entry.items() if k not in ("origin", "sha256")},
+                    **{k: v for k, v in entry.items() if k in CARD_FIELDS},
                     "level_of_theory": LevelOfTheory(**entry["level_of_theory"]),
                     "elements": tuple(entry["elements"].split()),
                     "files": tuple(WeightsFile(**file) for file in entry["files"]),

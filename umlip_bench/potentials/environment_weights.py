@@ -47,6 +47,11 @@ class EnvironmentWeights(Weights):
         """What the environment file is to load: the checkpoint, or its file where that is in the store."""
         return str(self.paths[0]) if self.paths else self.checkpoint
 
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """Of the environment's Python and of everything that is installed there."""
+        return self.environment.versions
+
     def check_loaded(self, found: Mapping[str, str]) -> None:
         """Hold files that were loaded to their published digests, or to those of the first time.
 

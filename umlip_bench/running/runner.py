@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import torch
 
-from umlip_bench.analysis.run_files import DONE, FAILED, CaseRecord, RunConfig
+from umlip_bench.analysis.run_files import DONE, FAILED, VERSIONS, CaseRecord, RunConfig
 from umlip_bench.benchmarks.suite import AnyBenchmark, Case
 from umlip_bench.engine.scheduler import Done, run_tasks
 from umlip_bench.ground.errors import UmlipBenchError
@@ -325,7 +325,8 @@ def _collect(
 def _card(weights: Weights) -> dict[str, Any]:
     card = asdict(weights.card)
     card["elements"] = " ".join(weights.card.elements)
-    return {**card, "origin": str(weights.origin), "sha256": weights.sha256}
+    entry = {**card, "origin": str(weights.origin), "sha256": weights.sha256}
+    return {**entry, VERSIONS: dict(weights.versions)} if weights.versions else entry
 
 
 def _provenance(device: torch.device) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -112,6 +113,11 @@ class CorrectedWeights(Weights):
 
     correction: Correction
     base: Weights
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """The parent's."""
+        return self.base.versions
 
 
 def is_corrected(path: Path) -> bool:
