@@ -91,7 +91,8 @@ def save(
     def fill(part: Path) -> None:
         change = fit.keep(potential, part)
         weights = potential.weights
-        parent = ParentModel(weights.card.name, weights.card.family, weights.sha256)
+        found_by = weights.named if isinstance(weights, EnvironmentWeights) else weights.card.name
+        parent = ParentModel(found_by, weights.card.family, weights.sha256)
         if not isinstance(change, TrainedWeights):  # else the folder holds all there is
             parent = _keep_parent(weights, part)
         content = {

@@ -41,10 +41,14 @@ from umlip_bench.finetune.training.settings import TrainingSettings
 from umlip_bench.finetune.training.targets import Target, targets_of_labels, targets_of_predictions
 from umlip_bench.ground.errors import CorrectionError
 from umlip_bench.ground.identity import identity
+from umlip_bench.potentials.adapters.worker import WorkerPotential
 from umlip_bench.potentials.corrections.folder import CorrectedWeights
 from umlip_bench.potentials.corrections.modification import WEIGHTS, TrainedWeights, with_files
 from umlip_bench.potentials.protocol import Potential
 from umlip_bench.potentials.trainable import TrainablePotential
+
+Trained = TrainablePotential | WorkerPotential
+"""What has weights of its own that were trained."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,11 +68,11 @@ class Training(Fit):
     """
 
     fit: TrainedFit
-    potential: TrainablePotential
-    parent: TrainablePotential
+    potential: Trained
+    parent: Trained
     kept: bool = True
 
-    def put_on(self, parent: Potential) -> TrainablePotential:
+    def put_on(self, parent: Potential) -> Trained:
         """The trained model; there is nothing to put on any other."""
         return self.potential
 
@@ -111,6 +115,27 @@ class Training(Fit):
         return {"sha256": self.fit.labels_sha256, "n_frames": self.fit.n_labels}
 
 
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """What a training is given, and is judged by.
+
+    Parameters
+    ----------
+    split, groups
+        Indices, and the frames by what they serve for.
+    others, replayed
+        Materials that retention is judged by, and those of them that the model is held to.
+    alignment
+        The zero of the labels' energies.
+    """
+
+    split: Split
+    groups: Mapping[str, Sequence[Frame]]
+    others: Frames
+    replayed: Frames
+    alignment: Alignment
+
+
 def split_labels(n: int, settings: TrainingSettings) -> Split:
     """Draw the validation frames; they and the rest keep the order of the labels."""
     n_validation = int(n * settings.validation_share + 1e-9)
@@ -143,25 +168,14 @@ def fit_trained(
         If the model cannot evaluate a frame.
     """
     parent, trained = trainee.parent, trainee.potential
-    if not frames:
-        raise CorrectionError("there are no labels to train on; give at least one labelled frame")
-    others = around.others
-    if others is None:
-        others = other_materials(parent, {frame.composition for frame in frames})
-    replayed = replayed_half(others) if settings.replay is not None else {}
-    split = split_labels(len(frames), settings)
-    groups = {
-        IN_SAMPLE: [frames[k] for k in split.training],
-        VALIDATION: [frames[k] for k in split.validation],
-        HELD_OUT: list(around.held_out),
-    }
-    alignment = _align(trained if trainee.from_random else parent, groups[IN_SAMPLE])
+    zero_of = trained if trainee.from_random else parent
+    labels = prepare_labels(parent, zero_of, frames, settings, around)
     targets = [
-        targets_of_labels(parent, members, _energies(members, alignment))
-        for members in (groups[IN_SAMPLE], groups[VALIDATION])
+        targets_of_labels(parent, members, _energies(members, labels.alignment))
+        for members in (labels.groups[IN_SAMPLE], labels.groups[VALIDATION])
     ]
-    replay = _replay(parent, replayed)
-    key = _key(parent, frames, trainee.method, settings, replayed)
+    replay = _replay(parent, labels.replayed)
+    key = _key(parent, frames, trainee.method, settings, labels.replayed)
     start = time.perf_counter()
     history = train(
         trained,
@@ -176,9 +190,8 @@ def fit_trained(
     seconds = time.perf_counter() - start
     trainee.finish()
     _settle(trained)
-    if alignment.use is EnergyUse.NONE:
-        _hold_energies(trained, parent, groups[IN_SAMPLE])
-    models = () if around.brief else (parent, trained)
+    if labels.alignment.use is EnergyUse.NONE:
+        _hold_energies(trained, parent, labels.groups[IN_SAMPLE])
     fit = TrainedFit(
         method=trainee.method,
         settings=settings,
@@ -186,26 +199,75 @@ def fit_trained(
         labels_sha256=fingerprint(frames),
         n_labels=len(frames),
         n_parameters=sum(each.numel() for each in trainee.parameters.values()),
-        split=split,
-        energies=alignment,
+        split=labels.split,
+        energies=labels.alignment,
         history=history,
-        checks=tuple(
-            GroupCheck(group, *(_measure(model, members, alignment) for model in models))
-            for group, members in groups.items()
-            if members and models
-        ),
-        retention=None if around.brief else _retained(parent, trained, others, replayed),
-        replayed=tuple(replayed),
+        checks=() if around.brief else check_groups(parent, trained, labels),
+        retention=None if around.brief else retained(parent, trained, labels),
+        replayed=tuple(labels.replayed),
         seconds=seconds,
     )
     return Training(fit, trained, parent, trainee.kept)
 
 
-def _retained(
-    parent: Potential, trained: Potential, others: Frames, replayed: Frames
-) -> Retention | None:
-    before, after = (measure_others(model, others) for model in (parent, trained))
-    return retention(before, after, tuple(replayed))
+def prepare_labels(
+    parent: Potential,
+    zero_of: Potential,
+    frames: Sequence[Frame],
+    settings: TrainingSettings,
+    around: Surroundings,
+) -> Labels:
+    """Split the labels, and find the zero of their energies on that of a model.
+
+    Parameters
+    ----------
+    parent
+        The model that is trained further.
+    zero_of
+        Whose zero of energy it is: the parent, or the same with random weights.
+    frames, settings, around
+        As of `fit_trained`.
+
+    Raises
+    ------
+    CorrectionError
+        If there are no labels.
+    """
+    if not frames:
+        raise CorrectionError("there are no labels to train on; give at least one labelled frame")
+    others = around.others
+    if others is None:
+        others = other_materials(parent, {frame.composition for frame in frames})
+    split = split_labels(len(frames), settings)
+    groups = {
+        IN_SAMPLE: [frames[k] for k in split.training],
+        VALIDATION: [frames[k] for k in split.validation],
+        HELD_OUT: list(around.held_out),
+    }
+    return Labels(
+        split,
+        groups,
+        others,
+        replayed_half(others) if settings.replay is not None else {},
+        _align(zero_of, groups[IN_SAMPLE]),
+    )
+
+
+def check_groups(parent: Potential, trained: Potential, labels: Labels) -> tuple[GroupCheck, ...]:
+    """Every group of frames, by both models."""
+    return tuple(
+        GroupCheck(
+            group, *(_measure(model, members, labels.alignment) for model in (parent, trained))
+        )
+        for group, members in labels.groups.items()
+        if members
+    )
+
+
+def retained(parent: Potential, trained: Potential, labels: Labels) -> Retention | None:
+    """Other materials by both models; ``None`` if there are none to judge by."""
+    before, after = (measure_others(model, labels.others) for model in (parent, trained))
+    return retention(before, after, tuple(labels.replayed))
 
 
 def _replay(parent: TrainablePotential, replayed: Frames) -> list[Target]:

@@ -171,6 +171,27 @@ def _split(name: str) -> tuple[str, str]:
     return environment, checkpoint
 
 
+def trained_of(model: str, weights: Weights) -> EnvironmentWeights:
+    """Weights that a model's environment left when it trained the model, to be loaded there again.
+
+    Parameters
+    ----------
+    model
+        What the model that was trained is found by.
+    weights
+        The file, checked.
+
+    Raises
+    ------
+    UnknownModelError, UmlipBenchError
+        If there is no such environment, or it is not built; names the command.
+    """
+    environment_name, _ = _split(model)
+    (path,) = weights.paths
+    found = weights_of(built(environment_name), str(path.absolute()), weights.card)
+    return replace(found, card=replace(found.card, name=weights.card.name))
+
+
 def weights_of(
     environment: Environment,
     checkpoint: str,
