@@ -23,14 +23,14 @@ from umlip_bench.analysis.comparison import (
     overlaps,
 )
 from umlip_bench.analysis.export import export_run, predictions, run_tables
-from umlip_bench.analysis.run_differences import Change, changes
+from umlip_bench.analysis.run_differences import RunDifference, changes
 from umlip_bench.analysis.runs import Run, read_run
 
 __all__ = [
-    "Change",
     "Overlap",
     "PairedRow",
     "Run",
+    "RunDifference",
     "Side",
     "changes",
     "compare",

@@ -11,7 +11,7 @@ from umlip_bench.analysis.compared_models import Side
 from umlip_bench.analysis.document import (
     Block,
     Bullets,
-    Command,
+    CommandLine,
     Grid,
     Paragraph,
     Section,
@@ -249,7 +249,7 @@ def _correct(content: ModelCardContent) -> Iterator[Block]:
             "interval:"
         )
         name = content.model.name
-        yield Command(
+        yield CommandLine(
             f"umlip-finetune fit --model {name} --labels one.xyz --method scalar --out corrected"
         )
 

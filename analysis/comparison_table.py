@@ -12,7 +12,7 @@ from umlip_bench.analysis.compared_models import Side, corrects
 from umlip_bench.analysis.comparison import Overlap, PairedRow
 from umlip_bench.analysis.intervals import CONFIDENCE, MEDIAN_FROM
 from umlip_bench.analysis.paired import PAIRED_JACKKNIFE_FROM, holm
-from umlip_bench.analysis.run_differences import Change
+from umlip_bench.analysis.run_differences import RunDifference
 
 RESOLVED = " *"
 
@@ -77,7 +77,9 @@ def _functional(side: Side) -> str:
     return str(side.run.config.models[side.model]["level_of_theory"]["functional"])
 
 
-def print_changes(changes: Sequence[Change], first: str, second: str, console: Console) -> None:
+def print_changes(
+    changes: Sequence[RunDifference], first: str, second: str, console: Console
+) -> None:
     """Print what is different between two runs.
 
     Parameters

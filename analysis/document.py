@@ -52,7 +52,7 @@ class Grid:
 
 
 @dataclass(frozen=True)
-class Command:
+class CommandLine:
     """Something to type.
 
     Parameters
@@ -64,7 +64,7 @@ class Command:
     text: str
 
 
-Block = Paragraph | Bullets | Grid | Command
+Block = Paragraph | Bullets | Grid | CommandLine
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def to_html(title: str, sections: Sequence[Section]) -> str:
     from jinja2 import Environment
 
     page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(_PAGE)
-    kinds = {Paragraph: "paragraph", Bullets: "bullets", Grid: "grid", Command: "command"}
+    kinds = {Paragraph: "paragraph", Bullets: "bullets", Grid: "grid", CommandLine: "command"}
     content = [
         (section.title, [(kinds[type(block)], block) for block in section.blocks])
         for section in sections
@@ -111,7 +111,7 @@ def _block(block: Block) -> str:
             return _escaped(text)
         case Bullets(items):
             return "\n".join(f"- {_escaped(item)}" for item in items)
-        case Command(text):
+        case CommandLine(text):
             return f"```\n{text}\n```"
         case Grid(columns, rows):
             lines = [columns, ("---",) * len(columns), *(map(_escaped, row) for row in rows)]

@@ -27,7 +27,7 @@ from umlip_bench.analysis.under_factor import Power
 FloatArray = NDArray[np.float64]
 
 
-class Variant(StrEnum):
+class EnergyVariant(StrEnum):
     """How the model's geometry came about."""
 
     FIXED = "fixed-geometry"
@@ -90,7 +90,7 @@ class EnergyValue:
         What a reader should know of a value all the same, e.g. ``"cleavage energy"``.
     """
 
-    variant: Variant
+    variant: EnergyVariant
     reference: float
     model: Annotated[float, Power(1.0)]
     standing: Standing
@@ -139,7 +139,7 @@ class EnergyComparison:
     unit: str
     values: tuple[EnergyValue, ...]
 
-    def value(self, variant: Variant) -> EnergyValue | None:
+    def value(self, variant: EnergyVariant) -> EnergyValue | None:
         """The value of a variant; ``None`` if it was not measured."""
         return next((value for value in self.values if value.variant is variant), None)
 
@@ -286,7 +286,7 @@ def remarks(comparisons: Sequence[EnergyComparison]) -> list[str]:
 
 def _decided_by_one(comparisons: Sequence[EnergyComparison]) -> list[str]:
     """Pooled slopes that one value decides: which, and what they are without it."""
-    found: dict[Variant, list[tuple[EnergyComparison, EnergyValue]]] = {}
+    found: dict[EnergyVariant, list[tuple[EnergyComparison, EnergyValue]]] = {}
     for comparison in comparisons:
         for value in comparison.values:
             if value.comparable:

@@ -19,8 +19,8 @@ from umlip_bench.analysis.energies import (
     LEFT_OUT,
     EnergyComparison,
     EnergyValue,
+    EnergyVariant,
     Standing,
-    Variant,
 )
 from umlip_bench.analysis.metric import Metric
 from umlip_bench.analysis.over import Count, Median, Over, Share, below_one
@@ -57,7 +57,7 @@ SIGNED_ERROR = 5
 
 
 @dataclass(frozen=True, eq=False)
-class Judged(Generic[E]):
+class JudgedEnergy(Generic[E]):
     """A result, and its energy in one variant."""
 
     result: E
@@ -79,15 +79,15 @@ class Judged(Generic[E]):
         return np.array([*component_sums(x, y), y - x])
 
 
-def judged(result: E, variant: str) -> Judged[E] | None:
+def judged(result: E, variant: str) -> JudgedEnergy[E] | None:
     """What metrics are made of; ``None`` for a variant that was not measured."""
-    value = result.comparison.value(Variant(variant))
-    return None if value is None else Judged(result, value)
+    value = result.comparison.value(EnergyVariant(variant))
+    return None if value is None else JudgedEnergy(result, value)
 
 
 def is_lost(result: Energetic, variant: str) -> bool:
     """Whether the model failed in a variant."""
-    value = result.comparison.value(Variant(variant))
+    value = result.comparison.value(EnergyVariant(variant))
     return value is not None and value.standing is Standing.FAILED
 
 
@@ -101,19 +101,19 @@ FAULTS = {
 
 def faults(result: Energetic, variant: str) -> tuple[str, ...]:
     """Energies that are missing, or of a geometry that is not the one that was to be relaxed."""
-    value = result.comparison.value(Variant(variant))
+    value = result.comparison.value(EnergyVariant(variant))
     return (FAULTS[value.standing],) if value is not None and value.standing in FAULTS else ()
 
 
-def ways(*variants: Variant) -> tuple[suite.Variant, ...]:
+def ways(*variants: EnergyVariant) -> tuple[suite.Variant, ...]:
     """Variants as a suite declares them."""
     return tuple(suite.Variant(str(each), f"{each.replace('-', '_')}_") for each in variants)
 
 
-def plotted(size: float = 1.0) -> Callable[[Judged[E]], tuple[FloatArray, FloatArray] | None]:
+def plotted(size: float = 1.0) -> Callable[[JudgedEnergy[E]], tuple[FloatArray, FloatArray] | None]:
     """One point of a parity plot, if it is comparable, in a unit given in that of the energies."""
 
-    def point(seen: Judged[E]) -> tuple[FloatArray, FloatArray] | None:
+    def point(seen: JudgedEnergy[E]) -> tuple[FloatArray, FloatArray] | None:
         if not seen.value.comparable:
             return None
         x, y = np.array([[seen.value.reference], [seen.value.model]]) / size
@@ -137,7 +137,7 @@ mean_signed_error = partial(
 
 def energy_metrics(
     unit: str, headline: str, errors: tuple[Over, ...]
-) -> tuple[Metric[Judged[E]], ...]:
+) -> tuple[Metric[JudgedEnergy[E]], ...]:
     """The metrics that all these suites have.
 
     Parameters
@@ -149,7 +149,7 @@ def energy_metrics(
     errors
         How mean errors are shown, made of `mean_absolute_error` and `mean_signed_error`.
     """
-    left_out: list[Metric[Judged[E]]] = [
+    left_out: list[Metric[JudgedEnergy[E]]] = [
         _count(name, standing, said) for name, standing, said in LEFT_OUT
     ]
     return (
@@ -159,8 +159,8 @@ def energy_metrics(
         Metric("converged", lambda seen: int(seen.value.converged)),
         Metric(
             "system_ratio",
-            Judged.ratio,
-            ranked=Judged.rank,
+            JudgedEnergy.ratio,
+            ranked=JudgedEnergy.rank,
             over=(
                 MedianOfSystems(
                     "ratio, systems",
@@ -174,7 +174,7 @@ def energy_metrics(
         ),
         Metric(
             "system_inverse",
-            Judged.sums,
+            JudgedEnergy.sums,
             over=(
                 SystemMedian(
                     "inverse, systems",
@@ -187,7 +187,7 @@ def energy_metrics(
         ),
         Metric(
             "sums",
-            Judged.sums,
+            JudgedEnergy.sums,
             unit,
             (
                 pooled_slope(
@@ -211,8 +211,8 @@ def energy_metrics(
         ),
         Metric(
             "ratio",
-            Judged.ratio,
-            ranked=Judged.rank,
+            JudgedEnergy.ratio,
+            ranked=JudgedEnergy.rank,
             over=(
                 Share("share too small", name="share_underpredicted", holds=below_one, always=True),
                 Median(always=True),
@@ -221,7 +221,7 @@ def energy_metrics(
         ),
         Metric(
             "by_system",
-            Judged.sums,
+            JudgedEnergy.sums,
             over=(
                 SystemMedian(name="scale_median", statistic=slope_of),
                 Systems(name="n_systems"),
@@ -235,8 +235,8 @@ def energy_metrics(
     )
 
 
-def _count(key: str, standing: Standing, said: str) -> Metric[Judged[E]]:
-    def of(seen: Judged[E]) -> int:
+def _count(key: str, standing: Standing, said: str) -> Metric[JudgedEnergy[E]]:
+    def of(seen: JudgedEnergy[E]) -> int:
         return int(seen.value.standing is standing)
 
     return Metric(key, of, over=(Count(left_out=said),), column=False)

@@ -9,13 +9,13 @@ from typing import Any
 from umlip_bench.analysis.document import Grid, Paragraph, Section
 from umlip_bench.analysis.metric import Metric
 from umlip_bench.analysis.over import Over
-from umlip_bench.analysis.suite import DeclaredSuite
+from umlip_bench.analysis.suite import AnySuite
 
 COLUMNS = ("column of cases.jsonl", "unit", "variants (with their prefix)")
 ROWS = ("row of summary.json", "in tables", "unit", "over materials", "used as")
 
 
-def section(suite: DeclaredSuite[Any, Any], about: str) -> Section:
+def section(suite: AnySuite, about: str) -> Section:
     """Everything that a suite's metrics become.
 
     Parameters

@@ -27,7 +27,7 @@ PROVENANCE = (
 
 
 @dataclass(frozen=True)
-class Change:
+class RunDifference:
     """Something that is not the same in two runs.
 
     Parameters
@@ -43,7 +43,7 @@ class Change:
     second: str
 
 
-def changes(first: Run, second: Run) -> list[Change]:
+def changes(first: Run, second: Run) -> list[RunDifference]:
     """What is different between two runs; empty if nothing that can change results or their extent is.
 
     Versions, device and threads are those of the last command that added to a folder: run.yaml keeps no
@@ -68,12 +68,12 @@ def changes(first: Run, second: Run) -> list[Change]:
     ]
 
 
-def _named(first: Mapping[str, str], second: Mapping[str, str]) -> Iterator[Change]:
+def _named(first: Mapping[str, str], second: Mapping[str, str]) -> Iterator[RunDifference]:
     """What is different between two mappings from what something is to what it is in a run."""
     for what in dict.fromkeys([*first, *second]):
         left, right = first.get(what, NOTHING), second.get(what, NOTHING)
         if left != right:
-            yield Change(what, left, right)
+            yield RunDifference(what, left, right)
 
 
 def _data(identity: Mapping[str, Any]) -> Mapping[str, str]:
@@ -92,7 +92,7 @@ def _versions(provenance: Mapping[str, Any]) -> Mapping[str, str]:
 
 def _weights(
     first: Mapping[str, Mapping[str, Any]], second: Mapping[str, Mapping[str, Any]]
-) -> Iterator[Change]:
+) -> Iterator[RunDifference]:
     """Models of one name whose weights are not the same."""
     for name in first:
         if name in second:
@@ -102,7 +102,7 @@ def _weights(
 
 def _environments(
     first: Mapping[str, Mapping[str, Any]], second: Mapping[str, Mapping[str, Any]]
-) -> Iterator[Change]:
+) -> Iterator[RunDifference]:
     """Versions in the environments of models that both have."""
     for name in first:
         if name in second:
@@ -120,15 +120,15 @@ def _hash(identity: Mapping[str, Any]) -> str:
     return f"sha256 {identity['sha256'][:HASH_LENGTH]}"
 
 
-def _sets(what: str, first: Sequence[str], second: Sequence[str]) -> Iterator[Change]:
+def _sets(what: str, first: Sequence[str], second: Sequence[str]) -> Iterator[RunDifference]:
     """What only one of two runs has."""
     only_first = [name for name in first if name not in second]
     only_second = [name for name in second if name not in first]
     if only_first or only_second:
-        yield Change(f"{what} that only one has", _listed(only_first), _listed(only_second))
+        yield RunDifference(f"{what} that only one has", _listed(only_first), _listed(only_second))
 
 
-def _cases(first: Run, second: Run) -> Iterator[Change]:
+def _cases(first: Run, second: Run) -> Iterator[RunDifference]:
     """Cases of common suites; those of another suite go without saying."""
     for suite in first.suites:
         if suite in second.suites:
@@ -139,7 +139,7 @@ def _finished(run: Run, suite: str) -> list[str]:
     return list(dict.fromkeys(record.case for record in run.records if record.suite == suite))
 
 
-def _failures(first: Run, second: Run) -> Iterator[Change]:
+def _failures(first: Run, second: Run) -> Iterator[RunDifference]:
     """Cases that both ran, of which one failed."""
     for model in first.models:
         for suite in first.suites:
@@ -148,7 +148,7 @@ def _failures(first: Run, second: Run) -> Iterator[Change]:
             left = [case for case in both if one[case] == "failed"]
             right = [case for case in both if other[case] == "failed"]
             if left != right:
-                yield Change(f"failed in {suite}, {model}", _listed(left), _listed(right))
+                yield RunDifference(f"failed in {suite}, {model}", _listed(left), _listed(right))
 
 
 def _outcomes(run: Run, suite: str, model: str) -> Mapping[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from umlip_bench.analysis.energies import EnergyValue, Standing, Variant
+from umlip_bench.analysis.energies import EnergyValue, EnergyVariant, Standing
 from umlip_bench.datasets.cases import Preparation
 from umlip_bench.engine import Relaxed, Task
 from umlip_bench.ground.errors import UmlipBenchError
@@ -43,7 +43,7 @@ def fixed_value(
         standing = Standing.NO_REFERENCE
     elif preparation is Preparation.NOT_STORED:
         standing, reason, reference = Standing.NOT_COMPARABLE, DFT_NOT_STORED, NAN
-    return EnergyValue(Variant.FIXED, reference, model, standing, reason, tuple(flags))
+    return EnergyValue(EnergyVariant.FIXED, reference, model, standing, reason, tuple(flags))
 
 
 def relaxed_value(
@@ -79,12 +79,12 @@ def relaxed_value(
         standing, reason = Standing.NOT_COMPARABLE, DFT_NOT_RELAXED
     if preparation in (Preparation.AS_BUILT, Preparation.SAMPLED):
         reference = NAN
-    return EnergyValue(Variant.RELAXED, reference, model, standing, reason, tuple(flags))
+    return EnergyValue(EnergyVariant.RELAXED, reference, model, standing, reason, tuple(flags))
 
 
 def failed_value(error: UmlipBenchError) -> EnergyValue:
     """What there is of a relaxation that failed: the reason."""
-    return EnergyValue(Variant.RELAXED, NAN, NAN, Standing.FAILED, f"failed: {error}")
+    return EnergyValue(EnergyVariant.RELAXED, NAN, NAN, Standing.FAILED, f"failed: {error}")
 
 
 def attempt(task: Task[EnergyValue]) -> Task[EnergyValue]:

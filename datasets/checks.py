@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from ase import units
 
-from umlip_bench.datasets.consistency import Fault, faults
+from umlip_bench.datasets.consistency import LabelMistake, faults
 from umlip_bench.datasets.frame import Frame
 
 LARGE_STRESS = 1.0
@@ -66,9 +66,9 @@ def check_frames(frames: Sequence[Frame]) -> list[Finding]:
     return [*_named(mistakes), *_stress_unit(rest), *_stress_sign(rest), *found]
 
 
-def _named(mistakes: Sequence[Fault]) -> list[Finding]:
+def _named(mistakes: Sequence[LabelMistake]) -> list[Finding]:
     """Each mistake once, with the materials that have it."""
-    groups: dict[str, list[Fault]] = defaultdict(list)
+    groups: dict[str, list[LabelMistake]] = defaultdict(list)
     for each in mistakes:
         groups[each.message].append(each)
     return [

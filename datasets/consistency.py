@@ -49,7 +49,7 @@ BROKEN = 0.3
 
 
 @dataclass(frozen=True)
-class Fault:
+class LabelMistake:
     """A mistake in the labels of one material.
 
     Parameters
@@ -96,7 +96,7 @@ class _Pairs:
     """The same of σ_b - σ_a, eV/Å³."""
 
 
-def faults(frames: Sequence[Frame]) -> list[Fault]:
+def faults(frames: Sequence[Frame]) -> list[LabelMistake]:
     """Mistakes of sign, unit and order, material by material.
 
     Parameters
@@ -112,7 +112,7 @@ def faults(frames: Sequence[Frame]) -> list[Fault]:
     for (system, _), members in groups.items():
         indices = tuple(f.index for f in members)
         for about, message in _of_material(members):
-            found.append(Fault(message, system, indices, about))
+            found.append(LabelMistake(message, system, indices, about))
     return found
 
 

@@ -23,7 +23,7 @@ from umlip_bench.analysis.report.chart_parts import (
     vertical_rule,
     whisker_chart,
 )
-from umlip_bench.analysis.report.content import Report
+from umlip_bench.analysis.report.content import ReportContent
 from umlip_bench.analysis.report.model_content import HeadlineScale
 from umlip_bench.analysis.report.parity_charts import parity_figure
 from umlip_bench.analysis.report.plots import ParityPlot, SpreadPlot, SpreadSide
@@ -39,7 +39,7 @@ VIOLIN, NAMED = 62, 18
 """Pixels of a model's distribution, and of a case in a list."""
 
 
-def scales_figure(report: Report, style: Style) -> Figure | None:
+def scales_figure(report: ReportContent, style: Style) -> Figure | None:
     """Scales of all suites and models; ``None`` if there are none."""
     if not report.scales:
         return None

@@ -14,7 +14,7 @@ from umlip_bench.analysis.report.chart_parts import (
     span_of,
     whisker_chart,
 )
-from umlip_bench.analysis.report.comparison_content import CorrectionNote, Pair, Relaxation
+from umlip_bench.analysis.report.comparison_content import CorrectionNote, Pair, RelaxationEffect
 from umlip_bench.analysis.report.style import Style
 from umlip_bench.analysis.report.verdicts import scale_label
 from umlip_bench.analysis.report.wording import slug, upper
@@ -36,7 +36,7 @@ def pair_figure(pair: Pair, style: Style) -> Figure | None:
     )
 
 
-def relaxation_figure(relaxation: Relaxation, style: Style) -> Figure | None:
+def relaxation_figure(relaxation: RelaxationEffect, style: Style) -> Figure | None:
     """Paired differences of the suites' scales, relaxed minus fixed; ``None`` if there are none."""
     return _difference_figure(
         "relaxed-minus-fixed-geometry",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from umlip_bench.analysis.comparison import PairedRow
 from umlip_bench.analysis.report.suite_content import Table
-from umlip_bench.analysis.run_differences import Change
+from umlip_bench.analysis.run_differences import RunDifference
 from umlip_bench.analysis.summary import Row
 
 
@@ -31,7 +31,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Relaxation:
+class RelaxationEffect:
     """What relaxing changes: models at fixed geometry and after their own relaxation, case by case.
 
     Parameters
@@ -60,7 +60,7 @@ class RunPair:
 
     first: str
     second: str
-    changes: tuple[Change, ...]
+    changes: tuple[RunDifference, ...]
 
 
 @dataclass(frozen=True)

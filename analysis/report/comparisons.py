@@ -14,7 +14,7 @@ from umlip_bench.analysis.report.comparison_content import (
     CorrectionNote,
     CorrectionRow,
     Pair,
-    Relaxation,
+    RelaxationEffect,
 )
 from umlip_bench.analysis.report.tables import pair_table, relaxation_table
 from umlip_bench.analysis.report.verdicts import scale_label
@@ -43,12 +43,14 @@ def pairs_of(everyone: Sequence[Side]) -> tuple[Pair, ...]:
     )
 
 
-def relaxation_of(everyone: Sequence[Side]) -> Relaxation | None:
+def relaxation_of(everyone: Sequence[Side]) -> RelaxationEffect | None:
     """Models after their own relaxation against themselves at DFT's geometry."""
     found = [(side, tuple(rows)) for side in everyone if (rows := compare_variants(side))]
     if not found:
         return None
-    return Relaxation(tuple((side.label, rows) for side, rows in found), relaxation_table(found))
+    return RelaxationEffect(
+        tuple((side.label, rows) for side, rows in found), relaxation_table(found)
+    )
 
 
 def _partner(everyone: Sequence[Side], k: int) -> Side | None:

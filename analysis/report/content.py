@@ -11,7 +11,12 @@ from dataclasses import dataclass
 from umlip_bench.analysis.chemistry import ClassScale
 from umlip_bench.analysis.document import Section as CardSection
 from umlip_bench.analysis.predictors import PredictorBin
-from umlip_bench.analysis.report.comparison_content import CorrectionNote, Pair, Relaxation, RunPair
+from umlip_bench.analysis.report.comparison_content import (
+    CorrectionNote,
+    Pair,
+    RelaxationEffect,
+    RunPair,
+)
 from umlip_bench.analysis.report.model_content import HeadlineScale, Member
 from umlip_bench.analysis.report.suite_content import SuiteSection
 from umlip_bench.ground.level_of_theory import LevelOfTheory
@@ -138,7 +143,7 @@ class ChemistrySection:
 
 
 @dataclass(frozen=True)
-class Card:
+class CardContent:
     """A model's report card.
 
     Parameters
@@ -157,7 +162,7 @@ class Card:
 
 
 @dataclass(frozen=True)
-class Report:
+class ReportContent:
     """The page.
 
     Parameters
@@ -198,8 +203,8 @@ class Report:
     sections: tuple[SuiteSection, ...]
     pairs: tuple[Pair, ...]
     run_pairs: tuple[RunPair, ...]
-    relaxation: Relaxation | None
+    relaxation: RelaxationEffect | None
     corrections: tuple[CorrectionNote, ...]
     chemistry: ChemistrySection
-    cards: tuple[Card, ...]
+    cards: tuple[CardContent, ...]
     failures: tuple[Failure, ...]

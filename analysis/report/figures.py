@@ -20,7 +20,7 @@ from umlip_bench.analysis.report.comparison_charts import (
     pair_figure,
     relaxation_figure,
 )
-from umlip_bench.analysis.report.content import Report
+from umlip_bench.analysis.report.content import ReportContent
 from umlip_bench.analysis.report.picture_charts import picture_figure
 from umlip_bench.analysis.report.predictor_charts import predictor_figure
 from umlip_bench.analysis.report.style import PRINT, Style, config
@@ -143,7 +143,7 @@ def _compressed(png: bytes, pixels_per_inch: int) -> bytes:
     return smaller.getvalue()
 
 
-def figures(report: Report) -> Iterator[Figure]:
+def figures(report: ReportContent) -> Iterator[Figure]:
     """All figures of the page, in its order, in the colours of print."""
     style = Style(PRINT, tuple(member.label for member in report.members))
     scales = scales_figure(report, style)

@@ -21,7 +21,13 @@ from umlip_bench.analysis.report.comparisons import (
     pairs_of,
     relaxation_of,
 )
-from umlip_bench.analysis.report.content import Card, DataNote, Failure, Report, RunNote
+from umlip_bench.analysis.report.content import (
+    CardContent,
+    DataNote,
+    Failure,
+    ReportContent,
+    RunNote,
+)
 from umlip_bench.analysis.report.members import member_of
 from umlip_bench.analysis.report.model_content import Member
 from umlip_bench.analysis.report.sections import section_of
@@ -37,7 +43,7 @@ def gather(
     runs: Sequence[Run],
     data: Mapping[str, DataNote],
     corrections: Sequence[Factor] = (),
-) -> Report:
+) -> ReportContent:
     """Put together the page's content.
 
     Parameters
@@ -68,7 +74,7 @@ def gather(
     suites = [s for s in all_suites() if any(side.run.of(s, side.model) for side in everyone)]
     members = tuple(member_of(side, k, suites) for k, side in enumerate(everyone))
     pairs = pairs_of(everyone)
-    return Report(
+    return ReportContent(
         title=_title(members),
         generated=date.today().isoformat(),
         version=__version__,
@@ -116,6 +122,6 @@ def _run_note(run: Run) -> RunNote:
     )
 
 
-def _card(side: Side) -> Card:
+def _card(side: Side) -> CardContent:
     content = card_content(side)
-    return Card(side.label, tuple(card_sections(content)), model_card(side))
+    return CardContent(side.label, tuple(card_sections(content)), model_card(side))

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from umlip_bench.analysis.comparison import PairedRow
-from umlip_bench.analysis.document import Bullets, Command, Grid, Paragraph
+from umlip_bench.analysis.document import Bullets, CommandLine, Grid, Paragraph
 from umlip_bench.analysis.report import bundles
 from umlip_bench.analysis.report.chart_parts import Figure
 from umlip_bench.analysis.report.charts import scales_figure, section_figures
@@ -26,7 +26,7 @@ from umlip_bench.analysis.report.comparison_charts import (
     relaxation_figure,
 )
 from umlip_bench.analysis.report.comparison_content import CorrectionRow
-from umlip_bench.analysis.report.content import Report
+from umlip_bench.analysis.report.content import ReportContent
 from umlip_bench.analysis.report.model_content import Member
 from umlip_bench.analysis.report.picture_charts import picture_figure
 from umlip_bench.analysis.report.predictor_charts import predictor_figure
@@ -89,7 +89,7 @@ class DrawnSection:
     pictures: tuple[Figure, ...]
 
 
-def render(report: Report) -> str:
+def render(report: ReportContent) -> str:
     """Return the page as HTML."""
     style = Style(SCREEN, tuple(member.label for member in report.members))
     environment = Environment(
@@ -125,7 +125,7 @@ def render(report: Report) -> str:
             if (figure := draw(report.chemistry, style)) is not None
         ],
         elements=[element_figure(elements, style) for elements in report.chemistry.elements],
-        kinds={Paragraph: "paragraph", Bullets: "bullets", Grid: "grid", Command: "command"},
+        kinds={Paragraph: "paragraph", Bullets: "bullets", Grid: "grid", CommandLine: "command"},
         corrections=[correction_figure(note, style) for note in report.corrections],
         differences=[figure for pair in report.pairs if (figure := pair_figure(pair, style))],
         relaxation=relaxation_figure(report.relaxation, style) if report.relaxation else None,
@@ -144,7 +144,7 @@ def render(report: Report) -> str:
     )
 
 
-def _legend(report: Report, style: Style) -> list[LegendEntry]:
+def _legend(report: ReportContent, style: Style) -> list[LegendEntry]:
     return [
         LegendEntry(
             member,

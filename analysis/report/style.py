@@ -106,7 +106,7 @@ def _nth(values: Sequence[Any], k: int) -> Any:
     return values[k % len(values)]
 
 
-def config(palette: Palette, *, legend: bool) -> Mapping[str, Any]:
+def config(palette: Palette, *, legend: bool) -> Mapping[str, object]:
     """Vega-Lite's configuration for all charts of a medium.
 
     Parameters

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from umlip_bench.analysis.energies import Variant, energy_caption, energy_verdict
+from umlip_bench.analysis.energies import EnergyVariant, energy_caption, energy_verdict
 from umlip_bench.analysis.energy_metrics import (
-    Judged,
+    JudgedEnergy,
     energy_metrics,
     faults,
     is_lost,
@@ -23,14 +23,14 @@ from umlip_bench.benchmarks.suite import Suite
 
 WHAT = "defect energies"
 
-SUITE: Suite[DefectResult, Judged[DefectResult]] = Suite(
+SUITE: Suite[DefectResult, JudgedEnergy[DefectResult]] = Suite(
     name="defects",
     version=3,
     title="Defects",
     place=3,
     measured_by=f"{__name__}.measure",
     result=DefectResult,
-    variants=ways(Variant.FIXED, Variant.RELAXED),
+    variants=ways(EnergyVariant.FIXED, EnergyVariant.RELAXED),
     view=judged,
     lost=is_lost,
     faults=faults,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from umlip_bench.analysis.energies import EnergyResult, Variant, cell, remarks
+from umlip_bench.analysis.energies import EnergyResult, EnergyVariant, cell, remarks
 from umlip_bench.analysis.tables import CaseTable
 
 POTENTIALS = (
@@ -35,7 +35,10 @@ def case_table(results: Sequence[DefectResult]) -> CaseTable:
     """DFT's and the model's values in eV, and how far atoms moved."""
     rows = []
     for result in results:
-        values = [result.comparison.value(variant) for variant in (Variant.FIXED, Variant.RELAXED)]
+        values = [
+            result.comparison.value(variant)
+            for variant in (EnergyVariant.FIXED, EnergyVariant.RELAXED)
+        ]
         references = [v.reference for v in values if v is not None and not np.isnan(v.reference)]
         moved = result.largest_displacement
         rows.append(

@@ -21,7 +21,7 @@ from umlip_bench.benchmarks.elastic.result import (
     RELAXED,
     RIPPLE,
     ElasticComparison,
-    Judged,
+    JudgedTensor,
     amplitude,
     faults,
     is_lost,
@@ -32,14 +32,14 @@ from umlip_bench.benchmarks.elastic.words import caption, case_table, verdict
 from umlip_bench.benchmarks.suite import Suite
 
 
-def modulus(kind: str, symbol: str) -> tuple[Metric[Judged], ...]:
+def modulus(kind: str, symbol: str) -> tuple[Metric[JudgedTensor], ...]:
     """Metrics of the bulk or the shear modulus."""
     return (
         Metric(f"{kind}_modulus", lambda seen: seen.moduli[kind], "GPa"),
         Metric(
             f"{kind}_modulus_scale",
             lambda seen: seen.moduli[kind] / seen.dft[kind],
-            ranked=Judged.rank,
+            ranked=JudgedTensor.rank,
             over=(
                 Median(f"{symbol} / DFT", headline=f"{kind} moduli", paired=True),
                 Share(f"share softened, {symbol}", name=f"{kind}_share_softened", holds=below_one),
@@ -53,15 +53,15 @@ def modulus(kind: str, symbol: str) -> tuple[Metric[Judged], ...]:
                 Median(f"|{symbol} error|", absolute=True, paired=True),
                 Mean(f"|{symbol} error|, mean", name=f"{kind}_modulus_mae"),
             ),
-            ranked=Judged.rank,
+            ranked=JudgedTensor.rank,
         ),
     )
 
 
-def plotted(kind: str) -> Quantity[Judged]:
+def plotted(kind: str) -> Quantity[JudgedTensor]:
     """DFT's modulus and the model's, of a stable crystal."""
 
-    def values(seen: Judged) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    def values(seen: JudgedTensor) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
         if seen.material.reference is None or not seen.is_stable:
             return None
         return np.array([seen.dft[kind]]), np.array([seen.moduli[kind]])

@@ -108,7 +108,7 @@ def faults(material: ElasticComparison, variant: str) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
+class JudgedTensor:
     """Elastic constants of one material in one variant, shape (6, 6), eV/Å³, beside DFT's moduli.
 
     Raises
@@ -163,18 +163,18 @@ class Judged:
         return lowest_eigenvalue(self.constants) / GPA
 
 
-def judged(material: ElasticComparison, variant: str) -> Judged | None:
+def judged(material: ElasticComparison, variant: str) -> JudgedTensor | None:
     """What metrics are made of; ``None`` for a variant without constants."""
     constants = material.constants(variant)
-    return None if constants is None else Judged(material, variant, constants)
+    return None if constants is None else JudgedTensor(material, variant, constants)
 
 
-def scan(seen: Judged) -> AmplitudeScan | None:
+def scan(seen: JudgedTensor) -> AmplitudeScan | None:
     """Of the fixed cell."""
     return seen.material.scan if seen.variant == FIXED else None
 
 
-def amplitude(crystals: Sequence[Judged]) -> str:
+def amplitude(crystals: Sequence[JudgedTensor]) -> str:
     """Strains, in words."""
     strains = sorted({each.material.strain for each in crystals})
     return ", ".join(f"strain {100 * strain:g} %" for strain in strains)

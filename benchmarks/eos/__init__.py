@@ -19,7 +19,7 @@ from umlip_bench.benchmarks.eos.result import (
     FIXED,
     RELAXED,
     EosComparison,
-    Judged,
+    JudgedCurve,
     amplitude,
     faults,
     is_lost,
@@ -48,8 +48,8 @@ SUITE = Suite(
     metrics=(
         Metric(
             "bulk_modulus_scale",
-            Judged.bulk_modulus_scale,
-            ranked=Judged.softest,
+            JudgedCurve.bulk_modulus_scale,
+            ranked=JudgedCurve.softest,
             over=(
                 Median("bulk modulus / DFT", headline="bulk moduli", paired=True, always=True),
                 Share("share softened", name="share_softened", holds=below_one),
@@ -57,8 +57,8 @@ SUITE = Suite(
         ),
         Metric(
             "volume_error",
-            Judged.volume_error,
-            ranked=Judged.volume_rank,
+            JudgedCurve.volume_error,
+            ranked=JudgedCurve.volume_rank,
             over=(
                 Median("volume error", unit="%", size=0.01),
                 Median(
@@ -73,29 +73,31 @@ SUITE = Suite(
         ),
         Metric(
             "derivative_error",
-            Judged.derivative_error,
-            ranked=Judged.farthest,
+            JudgedCurve.derivative_error,
+            ranked=JudgedCurve.farthest,
             over=(Median("|B0' error|", name="derivative_mae", absolute=True, paired=True),),
         ),
-        Metric("pressure", Judged.pressure, "GPa", (Median("pressure"),), only=(FIXED,)),
+        Metric("pressure", JudgedCurve.pressure, "GPa", (Median("pressure"),), only=(FIXED,)),
         Metric(
             "energy_slope",
-            Judged.energy_slope,
+            JudgedCurve.energy_slope,
             over=(Median("energy slope", paired=True),),
             only=(FIXED,),
         ),
         Metric(
             "delta",
-            Judged.delta,
+            JudgedCurve.delta,
             "meV/atom",
             (Median("delta", paired=True),),
-            ranked=Judged.farthest,
+            ranked=JudgedCurve.farthest,
         ),
-        Metric("nu", Judged.nu, "%", (Median("nu", paired=True),), ranked=Judged.farthest),
+        Metric(
+            "nu", JudgedCurve.nu, "%", (Median("nu", paired=True),), ranked=JudgedCurve.farthest
+        ),
         *scan_metrics(scan, AMPLITUDES, AMPLITUDES, "GPa", only=(FIXED,)),
         Metric(
             "no_minimum",
-            Judged.has_no_minimum,
+            JudgedCurve.has_no_minimum,
             over=(Share("no minimum", name="share_no_minimum"),),
             column=False,
         ),
@@ -105,7 +107,9 @@ SUITE = Suite(
         Fact("bulk_modulus", own_bulk_modulus),
         Fact("bulk_modulus_derivative", own_derivative),
     ),
-    quantities=(Quantity("bulk modulus", "GPa", "bulk_modulus_scale_median", Judged.bulk_moduli),),
+    quantities=(
+        Quantity("bulk modulus", "GPa", "bulk_modulus_scale_median", JudgedCurve.bulk_moduli),
+    ),
     count="bulk_modulus_scale_median",
     verdict=verdict,
     caption=caption,

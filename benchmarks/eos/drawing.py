@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from umlip_bench.analysis.drawing import DFT, Drawing, Line
-from umlip_bench.benchmarks.eos.result import FIXED, RELAXED, Curve, EosComparison
+from umlip_bench.benchmarks.eos.result import FIXED, RELAXED, EnergyCurve, EosComparison
 
 
 def drawings(results: Mapping[str, EosComparison]) -> list[Drawing]:
@@ -31,6 +31,6 @@ def drawings(results: Mapping[str, EosComparison]) -> list[Drawing]:
     return found
 
 
-def _line(label: str, curve: Curve, result: EosComparison) -> Line:
+def _line(label: str, curve: EnergyCurve, result: EosComparison) -> Line:
     above = 1000.0 * (curve.energies - curve.energies.min()) / result.n_atoms
     return Line(label, curve.volumes / result.n_atoms, above, points=True)

@@ -15,7 +15,7 @@ from ase import Atoms
 
 from umlip_bench.benchmarks.amplitudes import AmplitudeScan
 from umlip_bench.benchmarks.elements import elements_of
-from umlip_bench.benchmarks.eos.result import AMPLITUDES, Curve, EosComparison
+from umlip_bench.benchmarks.eos.result import AMPLITUDES, EnergyCurve, EosComparison
 from umlip_bench.benchmarks.selection import cheapest
 from umlip_bench.benchmarks.suite import Mode, StructureRequest
 from umlip_bench.datasets import Dataset
@@ -57,7 +57,7 @@ class EosMeasurement:
     name: str
     atoms: Atoms
     reference: Equilibrium | None = None
-    reference_points: Curve | None = None
+    reference_points: EnergyCurve | None = None
     system: str = ""
 
     @property
@@ -117,10 +117,10 @@ def _scan(case: EosMeasurement) -> Task[AmplitudeScan | None]:
     return AmplitudeScan(np.array(AMPLITUDES), moduli / GPA, moduli / dft)
 
 
-def _curve(atoms: Atoms, volumes: np.ndarray) -> Task[Curve]:
+def _curve(atoms: Atoms, volumes: np.ndarray) -> Task[EnergyCurve]:
     """Single points of a cell scaled to volumes in Å³, shape (P,)."""
     predictions = yield [Static(scaled(atoms, volume), held=True) for volume in volumes]
-    return Curve(np.asarray(volumes), np.array([each.energy for each in predictions]))
+    return EnergyCurve(np.asarray(volumes), np.array([each.energy for each in predictions]))
 
 
 def scaled(atoms: Atoms, volume: float) -> Atoms:
@@ -147,5 +147,5 @@ def _of(case: EosCase) -> EosMeasurement:
     reference = Equilibrium(case.volume, case.bulk_modulus, case.bulk_modulus_derivative)
     points = None
     if case.volumes is not None and case.energies is not None:
-        points = Curve(case.volumes, case.energies)
+        points = EnergyCurve(case.volumes, case.energies)
     return EosMeasurement(case.name, case.atoms, reference, points, case.system)

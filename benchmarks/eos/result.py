@@ -29,7 +29,7 @@ AMPLITUDES = (0.01, 0.06)
 
 
 @dataclass(frozen=True, eq=False)
-class Curve(ReadOnlyArrays):
+class EnergyCurve(ReadOnlyArrays):
     """Energies of one crystal at several volumes.
 
     Parameters
@@ -92,14 +92,14 @@ class EosComparison(ReadOnlyArrays):
     name: str
     n_atoms: int
     reference: Annotated[Equilibrium | None, OF_DFT]
-    reference_points: Annotated[Curve | None, OF_DFT]
-    fixed: Curve | None
-    relaxed: Curve | None
+    reference_points: Annotated[EnergyCurve | None, OF_DFT]
+    fixed: EnergyCurve | None
+    relaxed: EnergyCurve | None
     note: str = ""
     scan: AmplitudeScan | None = None
     system: str = ""
 
-    def curve(self, variant: str) -> Curve | None:
+    def curve(self, variant: str) -> EnergyCurve | None:
         """The model's in a variant."""
         return self.fixed if variant == FIXED else self.relaxed
 
@@ -119,7 +119,7 @@ def faults(material: EosComparison, variant: str) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
+class JudgedCurve:
     """A model's curve of one material beside DFT's; numbers are nan where DFT's or the minimum is missing.
 
     Raises
@@ -130,7 +130,7 @@ class Judged:
 
     material: EosComparison
     variant: str
-    curve: Curve
+    curve: EnergyCurve
 
     @cached_property
     def fit(self) -> BirchMurnaghan:
@@ -221,22 +221,22 @@ class Judged:
         return NAN if dft is None or self.minimum is None else difference(self.minimum, dft)
 
 
-def amplitude(materials: Sequence[Judged]) -> str:
+def amplitude(materials: Sequence[JudgedCurve]) -> str:
     """Largest relative volume of the curves, in words."""
     found = {f"{50 * np.ptp(e.curve.volumes) / np.mean(e.curve.volumes):.2g}" for e in materials}
     ends = sorted(found, key=float)
     return f"volumes within {' to '.join(dict.fromkeys((ends[0], ends[-1])))} %" if ends else ""
 
 
-def scan(seen: Judged) -> AmplitudeScan | None:
+def scan(seen: JudgedCurve) -> AmplitudeScan | None:
     """Of the cell given."""
     return seen.material.scan if seen.variant == FIXED else None
 
 
-def judged(material: EosComparison, variant: str) -> Judged | None:
+def judged(material: EosComparison, variant: str) -> JudgedCurve | None:
     """What metrics are made of; ``None`` for a curve that is missing."""
     curve = material.curve(variant)
-    return None if curve is None else Judged(material, variant, curve)
+    return None if curve is None else JudgedCurve(material, variant, curve)
 
 
 def _own(material: EosComparison) -> Equilibrium | None:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from umlip_bench.analysis.energies import Variant
+from umlip_bench.analysis.energies import EnergyVariant
 from umlip_bench.analysis.energy_metrics import (
-    Judged,
+    JudgedEnergy,
     energy_metrics,
     faults,
     is_lost,
@@ -35,8 +35,8 @@ from umlip_bench.benchmarks.migration.words import WHAT, caption, case_table, ve
 from umlip_bench.benchmarks.suite import Suite
 
 NAN = float("nan")
-FIXED = (Variant.FIXED,)
-Path = Judged[MigrationComparison]
+FIXED = (EnergyVariant.FIXED,)
+Path = JudgedEnergy[MigrationComparison]
 PROFILE: dict[str, Callable[[Profile], float | int]] = {
     "forward": lambda profile: profile.forward_barrier,
     "backward": lambda profile: profile.backward_barrier,

@@ -14,7 +14,7 @@ import numpy as np
 from ase import Atoms
 from ase.geometry import find_mic
 
-from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Standing, Variant
+from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, EnergyVariant, Standing
 from umlip_bench.analysis.softening import component_sums, slope_of
 from umlip_bench.benchmarks.elements import elements_of
 from umlip_bench.benchmarks.migration.hops import MOST_HOPS, vacancy_hops
@@ -51,16 +51,16 @@ QUICK_HOPS = 1
 """Of a structure; each takes minutes on a CPU."""
 
 PREPARED = {
-    PathMethod.FIXED: Variant.FIXED,
-    PathMethod.APPROX_NEB: Variant.APPROX_NEB,
-    PathMethod.NEB: Variant.NEB,
+    PathMethod.FIXED: EnergyVariant.FIXED,
+    PathMethod.APPROX_NEB: EnergyVariant.APPROX_NEB,
+    PathMethod.NEB: EnergyVariant.NEB,
 }
 """The variant whose images came about as DFT's did."""
 
 _SO_PREPARED = {
-    Variant.FIXED: "fixed, not relaxed",
-    Variant.APPROX_NEB: "relaxed one by one, not as a band",
-    Variant.NEB: "those of a band, not relaxed one by one",
+    EnergyVariant.FIXED: "fixed, not relaxed",
+    EnergyVariant.APPROX_NEB: "relaxed one by one, not as a band",
+    EnergyVariant.NEB: "those of a band, not relaxed one by one",
 }
 
 
@@ -91,7 +91,7 @@ class Migration:
     images: tuple[Atoms, ...]
     moving: int
     energies: np.ndarray | None
-    prepared: Variant = Variant.FIXED
+    prepared: EnergyVariant = EnergyVariant.FIXED
     notes: tuple[str, ...] = ()
     forces: np.ndarray | None = None
 
@@ -164,14 +164,14 @@ def _compare(
     approx: ApproxBandResult | StructureError,
     band: BandResult | StructureError,
 ) -> MigrationComparison:
-    given = _profile(case, Variant.FIXED, fixed)
+    given = _profile(case, EnergyVariant.FIXED, fixed)
     standing = Standing.COMPARABLE if case.known else Standing.NO_REFERENCE, ""
     standing = _unless_monotonic(case, fixed, standing)
     flags = (*case.notes, *_gaps(given), *_rough_ends(case, fixed))
     flags += _flags(case, fixed, standing[0])
-    values = [_value(case, Variant.FIXED, fixed, standing, flags)]
+    values = [_value(case, EnergyVariant.FIXED, fixed, standing, flags)]
     profiles = [given]
-    for variant, result in ((Variant.APPROX_NEB, approx), (Variant.NEB, band)):
+    for variant, result in ((EnergyVariant.APPROX_NEB, approx), (EnergyVariant.NEB, band)):
         if isinstance(result, StructureError):
             failed = (Standing.FAILED, str(result))
             values.append(_value(case, variant, None, failed, ()))
@@ -197,7 +197,7 @@ def _compare(
 
 def _value(
     case: Migration,
-    variant: Variant,
+    variant: EnergyVariant,
     profile: EnergyProfile | None,
     standing: tuple[Standing, str],
     flags: tuple[str, ...],
@@ -214,7 +214,7 @@ def _value(
     )
 
 
-def _profile(case: Migration, variant: Variant, profile: EnergyProfile) -> Profile:
+def _profile(case: Migration, variant: EnergyVariant, profile: EnergyProfile) -> Profile:
     """The profile, with the way of the ion unwrapped from the place next to where it is given."""
     start = case.images[0].positions[case.moving]
     at = np.array([image.positions[case.moving] for image in profile.images])
@@ -247,14 +247,14 @@ def _force_slope(case: Migration, fixed: EnergyProfile) -> float:
 
 
 def _standing(
-    case: Migration, variant: Variant, result: ApproxBandResult | BandResult, off: np.ndarray
+    case: Migration, variant: EnergyVariant, result: ApproxBandResult | BandResult, off: np.ndarray
 ) -> tuple[Standing, str]:
     """Whether relaxed images may be compared with DFT's; what went wrong comes first.
 
     `off` is the distance of the ion from the path given in each image, shape (images,), Å.
     """
     shifts = _shifts(case, variant, result)
-    if variant is Variant.NEB and case.prepared is not Variant.FIXED:
+    if variant is EnergyVariant.NEB and case.prepared is not EnergyVariant.FIXED:
         # From a guess a band may go anywhere; from DFT's own path it should not.
         shifts = np.maximum(shifts, off)
     farthest = int(np.argmax(shifts))
@@ -276,7 +276,9 @@ def _standing(
     return Standing.COMPARABLE, ""
 
 
-def _shifts(case: Migration, variant: Variant, result: ApproxBandResult | BandResult) -> np.ndarray:
+def _shifts(
+    case: Migration, variant: EnergyVariant, result: ApproxBandResult | BandResult
+) -> np.ndarray:
     """How far the atom that moved most went in each image, shape (images,), Å."""
     lengths = np.array(
         [
@@ -284,7 +286,7 @@ def _shifts(case: Migration, variant: Variant, result: ApproxBandResult | BandRe
             for before, after in zip(case.images, result.images, strict=True)
         ]
     )
-    if variant is Variant.NEB:
+    if variant is EnergyVariant.NEB:
         # Images of a band slide along the path; of those between, only what stays at home is judged.
         away = [image.positions - case.images[0].positions for image in case.images]
         ways = find_mic(np.reshape(away, (-1, 3)), case.images[0].cell)[1]
@@ -304,7 +306,7 @@ def _gaps(given: Profile) -> tuple[str, ...]:
 
 def _rough_ends(case: Migration, fixed: EnergyProfile) -> tuple[str, ...]:
     """End points that DFT relaxed and that are no minima of the model."""
-    if case.prepared is Variant.FIXED:
+    if case.prepared is EnergyVariant.FIXED:
         return ()
     largest = [float(np.linalg.norm(fixed.forces[k], axis=1).max()) for k in (0, -1)]
     return tuple(

@@ -8,14 +8,14 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 
-from umlip_bench.analysis.energies import EnergyComparison, Variant
+from umlip_bench.analysis.energies import EnergyComparison, EnergyVariant
 from umlip_bench.analysis.softening import energy_slope
 from umlip_bench.analysis.under_factor import OF_DFT, Energies, Power
 from umlip_bench.ground.readonly import ReadOnlyArrays
 
 FloatArray = NDArray[np.float64]
 
-VARIANTS = (Variant.FIXED, Variant.APPROX_NEB, Variant.NEB)
+VARIANTS = (EnergyVariant.FIXED, EnergyVariant.APPROX_NEB, EnergyVariant.NEB)
 SAME_STORY = 0.1
 """Slopes of energies and of forces along a path that differ by no more than this agree."""
 
@@ -117,7 +117,7 @@ class MigrationComparison(ReadOnlyArrays):
     @property
     def energy_slope(self) -> float:
         """Slope of the model's energies on DFT's at the images given, about their means; nan without."""
-        fixed = self.profile(Variant.FIXED)
+        fixed = self.profile(EnergyVariant.FIXED)
         if self.reference is None or fixed is None:
             return float("nan")
         energies = self.reference.energies

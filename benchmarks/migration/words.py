@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from umlip_bench.analysis.energies import Variant, cell, energy_caption, energy_verdict, remarks
+from umlip_bench.analysis.energies import (
+    EnergyVariant,
+    cell,
+    energy_caption,
+    energy_verdict,
+    remarks,
+)
 from umlip_bench.analysis.summary import Row
 from umlip_bench.analysis.tables import CaseTable
 from umlip_bench.benchmarks.migration.result import (
@@ -57,7 +63,9 @@ def case_table(results: Sequence[MigrationComparison]) -> CaseTable:
             if profile is None:
                 row.append(cell(result.energies.value(variant)))
             else:
-                row.append(_described(profile, None if variant is Variant.FIXED else reference))
+                row.append(
+                    _described(profile, None if variant is EnergyVariant.FIXED else reference)
+                )
         rows.append(row)
     return CaseTable(
         title="migration barriers in eV: kinetically resolved (forward, backward)",

@@ -26,7 +26,7 @@ from umlip_bench.benchmarks.phonons.result import (
     NAN,
     RELAXED,
     RIPPLE,
-    Judged,
+    JudgedPhonons,
     PhononComparison,
     amplitude,
     faults,
@@ -39,7 +39,7 @@ from umlip_bench.benchmarks.phonons.words import caption, case_table, verdict
 from umlip_bench.benchmarks.suite import Suite
 
 
-def max_ratio(seen: Judged) -> float:
+def max_ratio(seen: JudgedPhonons) -> float:
     """Highest frequency over DFT's."""
     return seen.against_dft(lambda dft, model: model.highest / dft.highest)
 
@@ -111,14 +111,14 @@ SUITE = Suite(
             over=(Median("highest / DFT", paired=True), Quantiles(percents=(10, 25, 75, 90))),
             spread=Spread("highest frequency, model over DFT", 1.0),
         ),
-        Metric("mean_ratio", Judged.mean_ratio, over=(Median("mean / DFT", paired=True),)),
+        Metric("mean_ratio", JudgedPhonons.mean_ratio, over=(Median("mean / DFT", paired=True),)),
         Metric(
             "softened",
             max_ratio,
             over=(Share("share softened", name="share_softened", holds=below_one),),
             column=False,
         ),
-        Metric("frequency_mae", Judged.frequency_mae, "THz", (Median(),)),
+        Metric("frequency_mae", JudgedPhonons.frequency_mae, "THz", (Median(),)),
         Metric(
             "band_mae",
             lambda s: s.against_dft(lambda dft, own: np.abs(own.bands - dft.bands).mean()),
@@ -154,10 +154,10 @@ SUITE = Suite(
         Metric("free_energy", lambda s: NAN if s.own is None else s.own.free_energy, "meV/atom"),
         Metric(
             "heat_capacity_error",
-            Judged.heat_capacity_error,
+            JudgedPhonons.heat_capacity_error,
             "J/(mol K)",
             (Median("C - DFT"), Median(name="heat_capacity_mae", absolute=True)),
-            ranked=Judged.above_all,
+            ranked=JudgedPhonons.above_all,
         ),
         Metric(
             "entropy_error",
@@ -166,7 +166,7 @@ SUITE = Suite(
             ),
             "J/(mol K)",
             (Median(), Median("|S error|", name="entropy_mae", absolute=True, paired=True)),
-            ranked=Judged.above_all_of_cells,
+            ranked=JudgedPhonons.above_all_of_cells,
         ),
         Metric(
             "free_energy_error",
@@ -177,9 +177,9 @@ SUITE = Suite(
             ),
             "meV/atom",
             (Median(), Median("|F error|", name="free_energy_mae", absolute=True, paired=True)),
-            ranked=Judged.below_all_of_cells,
+            ranked=JudgedPhonons.below_all_of_cells,
         ),
-        Metric("too_soft", Judged.too_soft),
+        Metric("too_soft", JudgedPhonons.too_soft),
         Metric("imaginary", lambda s: s.model.imaginary),
         Metric(
             "is_stable",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -45,7 +45,7 @@ class Displacements:
         vectors[np.arange(len(self.atoms)), self.atoms] = self.vectors
         return vectors
 
-    def dataset(self, forces: np.ndarray, symmetric_mean: Mean) -> dict[str, Any]:
+    def dataset(self, forces: np.ndarray, symmetric_mean: Mean) -> dict[str, object]:
         """For phonopy.
 
         Parameters
@@ -93,7 +93,7 @@ class RandomDisplacements:
         """As of `Displacements`."""
         return self.vectors
 
-    def dataset(self, forces: np.ndarray, symmetric_mean: Mean) -> dict[str, Any]:
+    def dataset(self, forces: np.ndarray, symmetric_mean: Mean) -> dict[str, object]:
         """As of `Displacements`, but for the means: these hold the forces at rest.
 
         Forces that are the same on every image of an atom, and have the symmetry, answer to nothing but

@@ -200,7 +200,7 @@ def faults(material: PhononComparison, variant: str) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
+class JudgedPhonons:
     """A model's phonons of one material beside DFT's; numbers are nan where there is nothing to compare with.
 
     Raises
@@ -332,7 +332,7 @@ class Judged:
         return thermodynamics(side.mesh, self.weights, TEMPERATURE)
 
 
-def amplitude(materials: Sequence[Judged]) -> str:
+def amplitude(materials: Sequence[JudgedPhonons]) -> str:
     """Displacements, in words."""
     found = [each.material.displacement for each in materials]
     lengths = sorted({f"{length:.2g}" for length in found if not np.isnan(length)})
@@ -340,12 +340,12 @@ def amplitude(materials: Sequence[Judged]) -> str:
     return f"displacements of {ends} Å" if lengths else ""
 
 
-def scan(seen: Judged) -> AmplitudeScan | None:
+def scan(seen: JudgedPhonons) -> AmplitudeScan | None:
     """Of the fixed geometry."""
     return seen.material.scan if seen.variant == FIXED else None
 
 
-def judged(material: PhononComparison, variant: str) -> Judged | None:
+def judged(material: PhononComparison, variant: str) -> JudgedPhonons | None:
     """What metrics are made of; ``None`` for a variant that there is not."""
     side = material.side(variant)
-    return None if side is None else Judged(material, variant, side)
+    return None if side is None else JudgedPhonons(material, variant, side)

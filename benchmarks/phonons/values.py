@@ -5,33 +5,33 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from umlip_bench.benchmarks.phonons.result import FIXED, Judged, signed_squares
+from umlip_bench.benchmarks.phonons.result import FIXED, JudgedPhonons, signed_squares
 
 Pair = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
-def modes(seen: Judged) -> Pair | None:
+def modes(seen: JudgedPhonons) -> Pair | None:
     """Curvature along DFT's modes, THz²."""
     if seen.dft is None or seen.dft.modes is None or seen.model.modes is None:
         return None
     return seen.dft.modes.ravel(), seen.model.modes.ravel()
 
 
-def squares(seen: Judged) -> Pair | None:
+def squares(seen: JudgedPhonons) -> Pair | None:
     """Signed squared frequencies on the mesh, THz²."""
     if seen.dft is None:
         return None
     return signed_squares(seen.dft.mesh).ravel(), signed_squares(seen.model.mesh).ravel()
 
 
-def highest(seen: Judged) -> Pair | None:
+def highest(seen: JudgedPhonons) -> Pair | None:
     """Highest frequency, THz."""
     if seen.dft is None:
         return None
     return np.array([seen.dft.highest]), np.array([seen.model.highest])
 
 
-def force_constants(seen: Judged) -> Pair | None:
+def force_constants(seen: JudgedPhonons) -> Pair | None:
     """At DFT's geometry, eV/Å²."""
     if seen.dft is None or seen.variant != FIXED:
         return None

@@ -11,7 +11,7 @@ from umlip_bench.analysis.metric import Metric
 from umlip_bench.analysis.over import Count, Largest, Share
 from umlip_bench.analysis.suite import Variant
 from umlip_bench.benchmarks.sanity.drawing import drawings
-from umlip_bench.benchmarks.sanity.result import MEASURED, NAN, Check, Measured, SanityResult
+from umlip_bench.benchmarks.sanity.result import MEASURED, NAN, Measured, SanityCheck, SanityResult
 from umlip_bench.benchmarks.sanity.words import (
     CHECKED,
     VARIANT,
@@ -24,7 +24,7 @@ from umlip_bench.benchmarks.sanity.words import (
 from umlip_bench.benchmarks.suite import Suite
 
 
-def passed(check: Check) -> Metric[SanityResult]:
+def passed(check: SanityCheck) -> Metric[SanityResult]:
     """Share of the checks of one kind that are passed."""
     return Metric(
         share_of(check),
@@ -60,7 +60,7 @@ SUITE = Suite(
             lambda result: result.passed,
             over=(Share("passed", name=CHECKED, always=True, paired=True),),
         ),
-        *map(passed, Check),
+        *map(passed, SanityCheck),
         *map(worst, MEASURED),
         Metric(
             "left_out",

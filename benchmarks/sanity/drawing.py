@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from umlip_bench.analysis.drawing import Drawing, Line
-from umlip_bench.benchmarks.sanity.result import Check, SanityResult
+from umlip_bench.benchmarks.sanity.result import SanityCheck, SanityResult
 
 AXES = {
-    Check.DIMER: ("distance (Å)", "energy above the lowest (eV)"),
-    Check.COMPRESSION: ("volume over the crystal's", "energy above the lowest (eV)"),
-    Check.DRIFT: ("time (ps)", "energy above the lowest (eV)"),
+    SanityCheck.DIMER: ("distance (Å)", "energy above the lowest (eV)"),
+    SanityCheck.COMPRESSION: ("volume over the crystal's", "energy above the lowest (eV)"),
+    SanityCheck.DRIFT: ("time (ps)", "energy above the lowest (eV)"),
 }
 
 

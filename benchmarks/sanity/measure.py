@@ -20,7 +20,7 @@ from scipy.spatial.transform import Rotation
 
 from umlip_bench.benchmarks.elements import elements_of
 from umlip_bench.benchmarks.sanity.crystals import crystals, elements
-from umlip_bench.benchmarks.sanity.result import Check, Finding, SanityResult
+from umlip_bench.benchmarks.sanity.result import SanityCheck, SanityFinding, SanityResult
 from umlip_bench.benchmarks.selection import cheapest
 from umlip_bench.benchmarks.suite import Mode, StructureRequest
 from umlip_bench.datasets import Dataset
@@ -104,7 +104,7 @@ class SanityCase:
         The crystal as it is; of a dimer both atoms, apart by the sum of their covalent radii.
     """
 
-    check: Check
+    check: SanityCheck
     subject: str
     atoms: Atoms
 
@@ -133,7 +133,7 @@ def cases(dataset: Dataset, mode: Mode) -> Sequence[SanityCase]:
     return [
         *_dimers(elements(dataset), mode),
         *_of_crystals(chosen),
-        *(SanityCase(Check.DRIFT, name, atoms) for name, atoms in moving.items()),
+        *(SanityCase(SanityCheck.DRIFT, name, atoms) for name, atoms in moving.items()),
     ]
 
 
@@ -143,7 +143,7 @@ def structure_cases(request: StructureRequest) -> Sequence[SanityCase]:
     return [
         *_dimers(list(dict.fromkeys(request.atoms.symbols)), request.mode),
         *_of_crystals(given),
-        SanityCase(Check.DRIFT, request.name, request.atoms),
+        SanityCase(SanityCheck.DRIFT, request.name, request.atoms),
     ]
 
 
@@ -153,11 +153,13 @@ def _smallest(found: dict[str, Atoms], n: int) -> dict[str, Atoms]:
 
 def _dimers(symbols: Sequence[str], mode: Mode) -> list[SanityCase]:
     wanted = symbols[:QUICK_DIMERS] if mode is Mode.QUICK else symbols
-    return [SanityCase(Check.DIMER, symbol, _pair(symbol, _bond(symbol))) for symbol in wanted]
+    return [
+        SanityCase(SanityCheck.DIMER, symbol, _pair(symbol, _bond(symbol))) for symbol in wanted
+    ]
 
 
 def _of_crystals(found: dict[str, Atoms]) -> list[SanityCase]:
-    kinds = (Check.COMPRESSION, Check.SIZE, Check.ROTATION, Check.FORCES)
+    kinds = (SanityCheck.COMPRESSION, SanityCheck.SIZE, SanityCheck.ROTATION, SanityCheck.FORCES)
     return [SanityCase(kind, name, atoms) for name, atoms in found.items() for kind in kinds]
 
 
@@ -180,11 +182,11 @@ def measure(case: SanityCase) -> Task[SanityResult]:
     return SanityResult(case.name, case.check, tuple(findings), along, energies)
 
 
-Outcome = tuple[list[Finding], np.ndarray, np.ndarray]
+Outcome = tuple[list[SanityFinding], np.ndarray, np.ndarray]
 """Findings, and a curve as in `SanityResult`."""
 
 
-def _without_curve(*findings: Finding) -> Outcome:
+def _without_curve(*findings: SanityFinding) -> Outcome:
     return list(findings), np.zeros(0), np.zeros(0)
 
 
@@ -203,7 +205,7 @@ def _dimer(atoms: Atoms, epsilon: float) -> Task[Outcome]:
     return (
         [
             _fall("dimer_fall", energies, distances, inside, allowed, "{:.2f} to {:.2f} Å"),
-            Finding(
+            SanityFinding(
                 "dimer_pull",
                 max(float(pulls.max()), 0.0),
                 PULL,
@@ -233,7 +235,7 @@ def _compression(atoms: Atoms, epsilon: float) -> Task[Outcome]:
         largest = int(tensions.argmax())
         place = f"at {VOLUMES[inside + 1 + largest]:.2f} of the volume"
         worst = max(float(tensions[largest]), 0.0)
-        findings.append(Finding("compression_tension", worst, TENSION, place))
+        findings.append(SanityFinding("compression_tension", worst, TENSION, place))
     return findings, VOLUMES, energies
 
 
@@ -254,8 +256,8 @@ def _size(atoms: Atoms, epsilon: float) -> Task[Outcome]:
     doubled = abs(two.energy - 2 * one.energy) / (2 * n)
     added = abs(apart.energy - left.energy - right.energy) / (2 * n)
     return _without_curve(
-        Finding("doubled", doubled / MICRO, allowed),
-        Finding("apart", added / MICRO, allowed),
+        SanityFinding("doubled", doubled / MICRO, allowed),
+        SanityFinding("apart", added / MICRO, allowed),
     )
 
 
@@ -275,8 +277,8 @@ def _rotation(atoms: Atoms, epsilon: float) -> Task[Outcome]:
     rounded = _rounding(epsilon, [here.energy / len(cell)])
     of_forces = rounded * ROUNDING_OF_FORCES / ROUNDING
     return _without_curve(
-        Finding("turned_energy", energy / MICRO, max(SUM, rounded / MICRO)),
-        Finding("turned_forces", forces / MILLI, max(TURNED_FORCES, of_forces / MILLI)),
+        SanityFinding("turned_energy", energy / MICRO, max(SUM, rounded / MICRO)),
+        SanityFinding("turned_forces", forces / MILLI, max(TURNED_FORCES, of_forces / MILLI)),
     )
 
 
@@ -299,7 +301,7 @@ def _forces(atoms: Atoms, epsilon: float) -> Task[Outcome]:
         mean = weights @ along / 2
         worst = max(worst, abs(float(mean) + (last.energy - first.energy) / WAY))
     rounded = _rounding(epsilon, [here.energy]) / WAY
-    return _without_curve(Finding("gradient", worst / MILLI, max(GRADIENT, rounded / MILLI)))
+    return _without_curve(SanityFinding("gradient", worst / MILLI, max(GRADIENT, rounded / MILLI)))
 
 
 def _drift(atoms: Atoms, epsilon: float) -> Task[Outcome]:
@@ -315,16 +317,16 @@ def _drift(atoms: Atoms, epsilon: float) -> Task[Outcome]:
     slope = float(np.polyfit(times, energies - energies[0], 1)[0])
     rounded = _rounding(epsilon, [energies[0] / len(cell)]) / MILLI / PICOSECONDS
     drift = abs(slope) / len(cell) / MILLI
-    return [Finding("drift", drift, max(DRIFT, rounded))], times, energies
+    return [SanityFinding("drift", drift, max(DRIFT, rounded))], times, energies
 
 
-CHECKS: dict[Check, Callable[[Atoms, float], Task[Outcome]]] = {
-    Check.DIMER: _dimer,
-    Check.COMPRESSION: _compression,
-    Check.SIZE: _size,
-    Check.ROTATION: _rotation,
-    Check.DRIFT: _drift,
-    Check.FORCES: _forces,
+CHECKS: dict[SanityCheck, Callable[[Atoms, float], Task[Outcome]]] = {
+    SanityCheck.DIMER: _dimer,
+    SanityCheck.COMPRESSION: _compression,
+    SanityCheck.SIZE: _size,
+    SanityCheck.ROTATION: _rotation,
+    SanityCheck.DRIFT: _drift,
+    SanityCheck.FORCES: _forces,
 }
 
 
@@ -343,14 +345,14 @@ def _fall(
     inside: int,
     allowed: float,
     where: str,
-) -> Finding:
+) -> SanityFinding:
     """The deepest that the energy falls again on the way in, from the minimum on."""
     ridge = np.maximum.accumulate(energies[inside:])
     falls = ridge - energies[inside:]
     end = int(falls.argmax())
     start = int(energies[inside : inside + end + 1].argmax())
     place = f"from {where.format(along[inside + start], along[inside + end])}"
-    return Finding(key, float(falls[end]), allowed, place if falls[end] > 0 else "")
+    return SanityFinding(key, float(falls[end]), allowed, place if falls[end] > 0 else "")
 
 
 def _rounding(epsilon: float, energies: np.ndarray | Sequence[float]) -> float:

@@ -16,7 +16,7 @@ FloatArray = NDArray[np.float64]
 NAN = float("nan")
 
 
-class Check(StrEnum):
+class SanityCheck(StrEnum):
     """What is checked."""
 
     DIMER = "dimer"
@@ -53,33 +53,41 @@ class Measured:
 
     key: str
     label: str
-    check: Check
+    check: SanityCheck
     what: str
     unit: str
 
 
 MEASURED = (
-    Measured("dimer_fall", "dimer, fall", Check.DIMER, "energy falls by", "eV"),
-    Measured("dimer_pull", "dimer, attraction", Check.DIMER, "atoms attract with", "eV/Å"),
+    Measured("dimer_fall", "dimer, fall", SanityCheck.DIMER, "energy falls by", "eV"),
+    Measured("dimer_pull", "dimer, attraction", SanityCheck.DIMER, "atoms attract with", "eV/Å"),
     Measured(
-        "compression_fall", "compressed, fall", Check.COMPRESSION, "energy falls by", "eV/atom"
+        "compression_fall",
+        "compressed, fall",
+        SanityCheck.COMPRESSION,
+        "energy falls by",
+        "eV/atom",
     ),
-    Measured("compression_tension", "compressed, tension", Check.COMPRESSION, "tension of", "GPa"),
-    Measured("doubled", "two cells", Check.SIZE, "energy of two cells is off by", "μeV/atom"),
+    Measured(
+        "compression_tension", "compressed, tension", SanityCheck.COMPRESSION, "tension of", "GPa"
+    ),
+    Measured("doubled", "two cells", SanityCheck.SIZE, "energy of two cells is off by", "μeV/atom"),
     Measured(
         "apart",
         "two bodies apart",
-        Check.SIZE,
+        SanityCheck.SIZE,
         "energy of two bodies far apart is off by",
         "μeV/atom",
     ),
-    Measured("turned_energy", "turned, energy", Check.ROTATION, "energy changes by", "μeV/atom"),
-    Measured("turned_forces", "turned, forces", Check.ROTATION, "forces are off by", "meV/Å"),
-    Measured("drift", "energy drift", Check.DRIFT, "energy drifts by", "meV/atom/ps"),
+    Measured(
+        "turned_energy", "turned, energy", SanityCheck.ROTATION, "energy changes by", "μeV/atom"
+    ),
+    Measured("turned_forces", "turned, forces", SanityCheck.ROTATION, "forces are off by", "meV/Å"),
+    Measured("drift", "energy drift", SanityCheck.DRIFT, "energy drifts by", "meV/atom/ps"),
     Measured(
         "gradient",
         "forces and slope",
-        Check.FORCES,
+        SanityCheck.FORCES,
         "forces differ from the slope of the energy by",
         "meV/Å",
     ),
@@ -88,7 +96,7 @@ MEASURED = (
 
 
 @dataclass(frozen=True)
-class Finding:
+class SanityFinding:
     """A number of a check, and the most that passes.
 
     Parameters
@@ -136,8 +144,8 @@ class SanityResult(ReadOnlyArrays):
     """
 
     name: str
-    check: Check
-    findings: tuple[Finding, ...]
+    check: SanityCheck
+    findings: tuple[SanityFinding, ...]
     along: FloatArray
     energies: Energies
     broke: str = ""

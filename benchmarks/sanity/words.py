@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from umlip_bench.analysis.intervals import CLOPPER_PEARSON
 from umlip_bench.analysis.summary import Row
 from umlip_bench.analysis.tables import CaseTable
-from umlip_bench.benchmarks.sanity.result import MEASURED, Check, Measured, SanityResult
+from umlip_bench.benchmarks.sanity.result import MEASURED, Measured, SanityCheck, SanityResult
 
 VARIANT = "fixed-geometry"
 CHECKED = "share_passed"
 """The row over checks of all kinds."""
 
 
-def share_of(check: Check) -> str:
+def share_of(check: SanityCheck) -> str:
     """The row over checks of one kind."""
     return f"share_passed_{check.name.lower()}"
 
@@ -27,7 +27,7 @@ def verdict(rows: Sequence[Row], model: str) -> str:
         return f"{model}: no verdict: nothing was checked"
     failing = [
         f"{check} {failed} of {row.n_cases}"
-        for check in Check
+        for check in SanityCheck
         if (row := found.get(share_of(check))) is not None and (failed := _failed(row))
     ]
     if failing:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from umlip_bench.analysis.energies import Variant, energy_verdict
+from umlip_bench.analysis.energies import EnergyVariant, energy_verdict
 from umlip_bench.analysis.energy_metrics import (
-    Judged,
+    JudgedEnergy,
     energy_metrics,
     faults,
     is_lost,
@@ -24,14 +24,14 @@ from umlip_bench.benchmarks.solid_solutions.words import WHAT, caption, case_tab
 from umlip_bench.benchmarks.suite import Suite
 from umlip_bench.ground.units import MILLI
 
-SUITE: Suite[OrderingResult, Judged[OrderingResult]] = Suite(
+SUITE: Suite[OrderingResult, JudgedEnergy[OrderingResult]] = Suite(
     name="solid-solutions",
     version=1,
     title="Solid solutions",
     place=4,
     measured_by=f"{__name__}.measure",
     result=OrderingResult,
-    variants=ways(Variant.FIXED, Variant.RELAXED),
+    variants=ways(EnergyVariant.FIXED, EnergyVariant.RELAXED),
     view=judged,
     lost=is_lost,
     faults=faults,

@@ -17,8 +17,8 @@ from ase.units import kB
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from umlip_bench.analysis.energies import EnergyResult, EnergyValue, Standing, Variant
-from umlip_bench.analysis.energy_metrics import Judged
+from umlip_bench.analysis.energies import EnergyResult, EnergyValue, EnergyVariant, Standing
+from umlip_bench.analysis.energy_metrics import JudgedEnergy
 from umlip_bench.analysis.intervals import Estimate, median_estimate
 from umlip_bench.analysis.over import WITHOUT_INTERVAL
 from umlip_bench.analysis.softening import SUM_XX, SUM_YY, component_sums, r2_of, slope_of
@@ -153,7 +153,7 @@ def ordering_slope(
     return float(slope_of(sums)), float(r2_of(sums))
 
 
-def solutions(results: Sequence[OrderingResult], variant: Variant) -> list[Solution]:
+def solutions(results: Sequence[OrderingResult], variant: EnergyVariant) -> list[Solution]:
     """Ranking and interaction of each group.
 
     Where DFT has values, both are of the orderings that may be compared, and of the same for model and DFT;
@@ -188,7 +188,7 @@ def solutions(results: Sequence[OrderingResult], variant: Variant) -> list[Solut
                 ordering_r2=r2,
                 interaction_reference=interaction(x, reference * per_site),
                 interaction_model=interaction(x, model * per_site),
-                is_rigid=variant is Variant.FIXED and not any(map(_dft_relaxed, members)),
+                is_rigid=variant is EnergyVariant.FIXED and not any(map(_dft_relaxed, members)),
             )
         )
     return found
@@ -196,7 +196,7 @@ def solutions(results: Sequence[OrderingResult], variant: Variant) -> list[Solut
 
 def _dft_relaxed(member: tuple[OrderingResult, EnergyValue]) -> bool:
     """Whether DFT relaxed an ordering: then what the model relaxed could be compared with it."""
-    relaxed = member[0].comparison.value(Variant.RELAXED)
+    relaxed = member[0].comparison.value(EnergyVariant.RELAXED)
     with_dft = (Standing.COMPARABLE, Standing.UNCONVERGED, Standing.CHANGED)
     return relaxed is not None and relaxed.standing in with_dft
 
@@ -219,7 +219,7 @@ how many systems have gaps of orderings that were not relaxed.
 """
 
 
-def solution_estimates(orderings: Sequence[Judged[OrderingResult]]) -> list[Estimate]:
+def solution_estimates(orderings: Sequence[JudgedEnergy[OrderingResult]]) -> list[Estimate]:
     """Medians over systems of what `ROWS` names; counts orderings, intervals are over systems."""
     results = [seen.result for seen in orderings]
     found = solutions(results, orderings[0].value.variant) if orderings else []

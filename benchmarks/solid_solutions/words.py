@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from umlip_bench.analysis.energies import Variant, cell, energy_caption, remarks
+from umlip_bench.analysis.energies import EnergyVariant, cell, energy_caption, remarks
 from umlip_bench.analysis.summary import Row
 from umlip_bench.analysis.tables import CaseTable
 from umlip_bench.benchmarks.solid_solutions.result import (
@@ -35,7 +35,7 @@ def case_table(results: Sequence[OrderingResult]) -> CaseTable:
     """Mixing energies one by one in meV/atom, and what follows from those of each system."""
     rows = []
     for result in results:
-        fixed, relaxed = map(result.comparison.value, (Variant.FIXED, Variant.RELAXED))
+        fixed, relaxed = map(result.comparison.value, (EnergyVariant.FIXED, EnergyVariant.RELAXED))
         reference = next(
             (v.reference for v in (fixed, relaxed) if v is not None and not np.isnan(v.reference)),
             float("nan"),
@@ -51,7 +51,7 @@ def case_table(results: Sequence[OrderingResult]) -> CaseTable:
         )
     said = [
         f"{solution.group}, {variant}: {_in_words(solution)}"
-        for variant in (Variant.FIXED, Variant.RELAXED)
+        for variant in (EnergyVariant.FIXED, EnergyVariant.RELAXED)
         for solution in solutions(results, variant)
     ]
     return CaseTable(

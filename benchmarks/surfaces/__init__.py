@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from umlip_bench.analysis.energies import Variant, energy_caption, energy_verdict
+from umlip_bench.analysis.energies import EnergyVariant, energy_caption, energy_verdict
 from umlip_bench.analysis.energy_metrics import (
-    Judged,
+    JudgedEnergy,
     energy_metrics,
     faults,
     is_lost,
@@ -25,7 +25,7 @@ from umlip_bench.ground.units import J_PER_M2
 
 WHAT = "surface energies"
 
-ENERGIES: tuple[Metric[Judged[SurfaceResult]], ...] = energy_metrics(
+ENERGIES: tuple[Metric[JudgedEnergy[SurfaceResult]], ...] = energy_metrics(
     "eV/Å^2",
     WHAT,
     (
@@ -42,14 +42,14 @@ ENERGIES: tuple[Metric[Judged[SurfaceResult]], ...] = energy_metrics(
     ),
 )
 
-SUITE: Suite[SurfaceResult, Judged[SurfaceResult]] = Suite(
+SUITE: Suite[SurfaceResult, JudgedEnergy[SurfaceResult]] = Suite(
     name="surfaces",
     version=1,
     title="Surfaces",
     place=2,
     measured_by=f"{__name__}.measure",
     result=SurfaceResult,
-    variants=ways(Variant.FIXED, Variant.RELAXED),
+    variants=ways(EnergyVariant.FIXED, EnergyVariant.RELAXED),
     view=judged,
     lost=is_lost,
     faults=faults,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from umlip_bench.analysis.energies import EnergyResult, Variant
-from umlip_bench.analysis.energy_metrics import Judged
+from umlip_bench.analysis.energies import EnergyResult, EnergyVariant
+from umlip_bench.analysis.energy_metrics import JudgedEnergy
 from umlip_bench.analysis.intervals import Estimate
 from umlip_bench.ground.units import J_PER_M2
 
@@ -42,7 +42,7 @@ class SurfaceResult(EnergyResult):
     left_out: tuple[str, ...] = ()
 
 
-def wulff_shape(results: Sequence[SurfaceResult], variant: Variant) -> WulffShape | None:
+def wulff_shape(results: Sequence[SurfaceResult], variant: EnergyVariant) -> WulffShape | None:
     """Shape of least surface energy of a crystal with these faces.
 
     Wulff, Z. Kristallogr. 34, 449 (1901); constructed by pymatgen (Tran et al., Sci. Data 3, 160080
@@ -112,7 +112,7 @@ def _hkl(index: tuple[int, ...]) -> tuple[int, int, int]:
     return index[0], index[1], index[-1]
 
 
-def wulff_estimates(faces: Sequence[Judged[SurfaceResult]]) -> list[Estimate]:
+def wulff_estimates(faces: Sequence[JudgedEnergy[SurfaceResult]]) -> list[Estimate]:
     """Area-weighted surface energy in eV/Å² and J/m² and anisotropy of the Wulff shape, if there is one.
 
     The anisotropy is the standard deviation of the surface energies, weighted by area, over their mean. Last

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from umlip_bench.analysis.energies import EnergyValue, Variant, cell, remarks
+from umlip_bench.analysis.energies import EnergyValue, EnergyVariant, cell, remarks
 from umlip_bench.analysis.tables import CaseTable
 from umlip_bench.benchmarks.surfaces.result import SurfaceResult, missing_faces, wulff_shape
 from umlip_bench.ground.units import J_PER_M2
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 def case_table(results: Sequence[SurfaceResult]) -> CaseTable:
     """Energies of each face in J/m² and eV/Å², DFT's where there are any, and areas of the Wulff shape."""
     shapes = {
-        variant: wulff_shape(results, variant) for variant in (Variant.FIXED, Variant.RELAXED)
+        variant: wulff_shape(results, variant)
+        for variant in (EnergyVariant.FIXED, EnergyVariant.RELAXED)
     }
     fractions = {
         variant: {} if shape is None else _fractions(shape) for variant, shape in shapes.items()
@@ -28,7 +29,7 @@ def case_table(results: Sequence[SurfaceResult]) -> CaseTable:
         not np.isnan(value.reference) for result in results for value in result.comparison.values
     )
     columns = ["surface"]
-    for variant in (Variant.FIXED, Variant.RELAXED):
+    for variant in (EnergyVariant.FIXED, EnergyVariant.RELAXED):
         columns += [f"{variant} (J/m²)", "(eV/Å²)"]
         columns += ["over DFT"] if reference else []
         columns += ["area"] if fractions[variant] else []
@@ -36,7 +37,7 @@ def case_table(results: Sequence[SurfaceResult]) -> CaseTable:
     rows = []
     for result in results:
         row = [result.comparison.name]
-        for variant in (Variant.FIXED, Variant.RELAXED):
+        for variant in (EnergyVariant.FIXED, EnergyVariant.RELAXED):
             value = result.comparison.value(variant)
             row += [cell(value, 3, J_PER_M2), cell(value, 4)]
             row += [_ratio(value)] if reference else []

@@ -52,7 +52,7 @@ DENSER: Mesh = (5, 5, 5)
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
+class EspressoPoint:
     """One single point.
 
     Parameters
@@ -75,15 +75,15 @@ class Run:
         return f"espresso-{self.target.name}_{self.cutoff:.0f}Ry_{'x'.join(map(str, self.mesh))}"
 
 
-def runs() -> Iterator[Run]:
+def runs() -> Iterator[EspressoPoint]:
     """Every state with the mesh of its label, then with the higher cutoff, then with the denser mesh."""
     states = [each for each in frames() if each.name in STATES]
     for cutoff, mesh in ((CUTOFF, None), (HIGHER_CUTOFF, None), (CUTOFF, DENSER)):
         for each in sorted(states, key=lambda state: STATES.index(state.name)):
-            yield Run(each, cutoff, mesh or each.mesh)
+            yield EspressoPoint(each, cutoff, mesh or each.mesh)
 
 
-def single_point(run: Run, log: Path) -> Atoms:
+def single_point(run: EspressoPoint, log: Path) -> Atoms:
     """Copy of a structure with its labels under ``REF_`` keys."""
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
@@ -116,7 +116,7 @@ def single_point(run: Run, log: Path) -> Atoms:
     return out
 
 
-def pw_input(run: Run) -> str:
+def pw_input(run: EspressoPoint) -> str:
     """Input of pw.x."""
     atoms = run.target.atoms
     species = sorted(set(atoms.symbols))

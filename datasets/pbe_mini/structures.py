@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import ase.io
 import numpy as np
@@ -61,7 +60,7 @@ TWICE_PRIMITIVE = np.array([[0, 1, 1], [1, 0, 1], [1, 1, 0]])
 
 
 @dataclass(frozen=True)
-class Settings:
+class DftSettings:
     """What GPAW is told.
 
     Parameters
@@ -85,11 +84,11 @@ class Settings:
     functional: str = "PBE"
 
 
-def settings_of(system: str) -> Settings:
+def settings_of(system: str) -> DftSettings:
     """Settings of the published frames."""
     if system in METALS:
-        return Settings(cutoff=500.0, kpoint_density=2.5, smearing=0.1)
-    return Settings(cutoff=800.0, kpoint_density=2.0, smearing=0.05)
+        return DftSettings(cutoff=500.0, kpoint_density=2.5, smearing=0.1)
+    return DftSettings(cutoff=800.0, kpoint_density=2.0, smearing=0.05)
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,12 +111,12 @@ class Point:
 
     name: str
     atoms: Atoms
-    settings: Settings
+    settings: DftSettings
     mesh: Mesh
     point_group: bool = True
 
 
-def point(name: str, atoms: Atoms, mesh: Mesh | None = None, **info: Any) -> Point:
+def point(name: str, atoms: Atoms, mesh: Mesh | None = None, **info: object) -> Point:
     """Single point with the settings of its system.
 
     Parameters
@@ -145,7 +144,7 @@ def fine_mesh(atoms: Atoms, system: str, factor: float | None = None) -> Mesh:
     return mesh_of(atoms, replace(usual, kpoint_density=factor * usual.kpoint_density))
 
 
-def mesh_of(atoms: Atoms, settings: Settings) -> Mesh:
+def mesh_of(atoms: Atoms, settings: DftSettings) -> Mesh:
     """Return the numbers of k-points that the density asks for."""
     atoms = atoms.copy()
     atoms.pbc = True

@@ -18,7 +18,7 @@ from umlip_bench.datasets.readers.result import Code, Read, RefusedResult, of_ca
 from umlip_bench.datasets.readers.vasp_settings import (
     BAND,
     NELM,
-    Settings,
+    VaspSettings,
     level_of,
     not_self_consistent,
     of_machine_learning,
@@ -92,7 +92,7 @@ def _electronic_steps(lines: Sequence[str]) -> int:
     return max((int(n) for _, n in ITERATION.findall("".join(lines))), default=1)
 
 
-def _settings(text: str) -> Settings:
+def _settings(text: str) -> VaspSettings:
     """Tags from the list of parameters, or else from the echo of the INCAR that VASP 6 writes before it."""
     head, _, _ = text.partition(" Iteration ")
     parameters = {}
@@ -108,4 +108,4 @@ def _settings(text: str) -> Settings:
         parameters |= {"LDAU": "T", "LDAUU": of_u.group(1)}
     elements = re.findall(r"(?m)^\s*VRHFIN\s*=\s*(\w+)", head)
     titles = re.findall(r"(?m)^\s*TITEL\s*=\s*(.*?)\s*$", head)
-    return Settings(parameters=parameters, potcars=list(zip(elements, titles, strict=False)))
+    return VaspSettings(parameters=parameters, potcars=list(zip(elements, titles, strict=False)))

@@ -16,7 +16,7 @@ from ase.io.vasp import read_vasp_xml
 from umlip_bench.datasets.readers.result import Code, Read, RefusedResult, of_calculator
 from umlip_bench.datasets.readers.vasp_settings import (
     NELM,
-    Settings,
+    VaspSettings,
     level_of,
     not_self_consistent,
     of_machine_learning,
@@ -74,8 +74,8 @@ def _opened(path: Path) -> IO[bytes]:
     return path.open("rb")
 
 
-def _settings(path: Path) -> Settings:
-    found = Settings()
+def _settings(path: Path) -> VaspSettings:
+    found = VaspSettings()
     inside = 0
     with _opened(path) as stream:
         try:

@@ -48,7 +48,7 @@ PROCEDURES = {
 
 
 @dataclass
-class Settings:
+class VaspSettings:
     """What VASP's output says besides its structures; of a file cut off, as far as it goes."""
 
     incar: dict[str, str] = field(default_factory=dict)
@@ -77,7 +77,7 @@ class Settings:
         return float(self.text(name, str(otherwise)))
 
 
-def procedure_of(settings: Settings, path: Path) -> str:
+def procedure_of(settings: VaspSettings, path: Path) -> str:
     """What the ionic steps are of; empty for a calculation of its own."""
     folder = path.resolve().parent
     if settings.number("IMAGES", 0) > 0 or (
@@ -89,7 +89,7 @@ def procedure_of(settings: Settings, path: Path) -> str:
     return ""
 
 
-def level_of(settings: Settings) -> LevelOfTheory:
+def level_of(settings: VaspSettings) -> LevelOfTheory:
     """The level of theory as far as tags and POTCARs tell."""
     names = [title.split(" ")[0] for _, title in settings.potcars]
     functional = _functional(settings, names)
@@ -103,7 +103,7 @@ def level_of(settings: Settings) -> LevelOfTheory:
     return LevelOfTheory(functional, _hubbard(settings), sets or None)
 
 
-def _functional(settings: Settings, potcars: list[str]) -> str:
+def _functional(settings: VaspSettings, potcars: list[str]) -> str:
     meta = settings.text("METAGGA").upper()
     gga = settings.text("GGA").upper()
     if settings.flag("LHFCALC"):
@@ -124,7 +124,7 @@ def _of_potcar(name: str) -> str:
     return sets.get(name, "unknown")
 
 
-def _hubbard(settings: Settings) -> str | None:
+def _hubbard(settings: VaspSettings) -> str | None:
     if not settings.flag("LDAU"):
         return None
     values = [float(x) for x in settings.text("LDAUU").split()]

@@ -116,7 +116,7 @@ class Training(Fit):
 
 
 @dataclass(frozen=True, eq=False)
-class Labels:
+class TrainingLabels:
     """What a training is given, and is judged by.
 
     Parameters
@@ -216,7 +216,7 @@ def prepare_labels(
     frames: Sequence[Frame],
     settings: TrainingSettings,
     around: Surroundings,
-) -> Labels:
+) -> TrainingLabels:
     """Split the labels, and find the zero of their energies on that of a model.
 
     Parameters
@@ -244,7 +244,7 @@ def prepare_labels(
         VALIDATION: [frames[k] for k in split.validation],
         HELD_OUT: list(around.held_out),
     }
-    return Labels(
+    return TrainingLabels(
         split,
         groups,
         others,
@@ -253,7 +253,9 @@ def prepare_labels(
     )
 
 
-def check_groups(parent: Potential, trained: Potential, labels: Labels) -> tuple[GroupCheck, ...]:
+def check_groups(
+    parent: Potential, trained: Potential, labels: TrainingLabels
+) -> tuple[GroupCheck, ...]:
     """Every group of frames, by both models."""
     return tuple(
         GroupCheck(
@@ -264,7 +266,7 @@ def check_groups(parent: Potential, trained: Potential, labels: Labels) -> tuple
     )
 
 
-def retained(parent: Potential, trained: Potential, labels: Labels) -> Retention | None:
+def retained(parent: Potential, trained: Potential, labels: TrainingLabels) -> Retention | None:
     """Other materials by both models; ``None`` if there are none to judge by."""
     before, after = (measure_others(model, labels.others) for model in (parent, trained))
     return retention(before, after, tuple(labels.replayed))

@@ -18,14 +18,14 @@ from umlip_bench.analysis.card_text import card_html, model_card, sections
 from umlip_bench.analysis.compared_models import Side
 from umlip_bench.analysis.document import (
     Bullets,
-    Command,
+    CommandLine,
     Grid,
     Paragraph,
     Section,
     to_html,
     to_markdown,
 )
-from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Standing, Variant
+from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, EnergyVariant, Standing
 from umlip_bench.analysis.frames import MaterialComparison
 from umlip_bench.benchmarks.surfaces.result import SurfaceResult
 from umlip_bench.cli import main
@@ -54,8 +54,8 @@ def silicon(
 
 def face(name: str, fixed: float, relaxed: float) -> tuple[str, tuple[str], SurfaceResult]:
     values = (
-        EnergyValue(Variant.FIXED, 1.0, fixed, Standing.COMPARABLE),
-        EnergyValue(Variant.RELAXED, 1.0, relaxed, Standing.UNCONVERGED, "not converged"),
+        EnergyValue(EnergyVariant.FIXED, 1.0, fixed, Standing.COMPARABLE),
+        EnergyValue(EnergyVariant.RELAXED, 1.0, relaxed, Standing.UNCONVERGED, "not converged"),
     )
     comparison = EnergyComparison(name, "Si", "eV/Å^2", values)
     return ("surfaces", ("Si",), SurfaceResult(comparison, (1, 0, 0), None, ()))
@@ -222,7 +222,7 @@ def test_documents() -> None:
         Paragraph("a_b"),
         Bullets(("x", "y")),
         Grid(("h", "i"), (("1", "2"),)),
-        Command("run it"),
+        CommandLine("run it"),
     )
     text = to_markdown("t", [Section("s", blocks)])
     assert text == (

@@ -13,11 +13,11 @@ from tests.support.report_runs import write_scaled as write_run
 from umlip_bench.analysis.card import card_content
 from umlip_bench.analysis.card_text import model_card
 from umlip_bench.analysis.compared_models import Side
-from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Standing, Variant
+from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, EnergyVariant, Standing
 from umlip_bench.benchmarks.elastic.result import ElasticComparison
-from umlip_bench.benchmarks.eos.result import Curve, EosComparison
+from umlip_bench.benchmarks.eos.result import EnergyCurve, EosComparison
 from umlip_bench.benchmarks.phonons.result import PhononComparison
-from umlip_bench.benchmarks.sanity.result import Check, Finding, SanityResult
+from umlip_bench.benchmarks.sanity.result import SanityCheck, SanityFinding, SanityResult
 from umlip_bench.benchmarks.surfaces.result import SurfaceResult
 
 NOTHING = "Nothing that was measured failed"
@@ -47,13 +47,13 @@ def elastic(name: str, constants: np.ndarray | None, failure: str = "") -> Elast
 def eos(name: str, *, minimum: bool) -> EosComparison:
     whole = curve(name, 1.0)
     volumes = np.linspace(18.0, 22.0, 7)
-    falling = Curve(volumes, -0.1 * volumes)
+    falling = EnergyCurve(volumes, -0.1 * volumes)
     own = whole.relaxed if minimum else falling
     return EosComparison(name, 1, None, None, None, own)
 
 
 def surface(name: str, standing: Standing) -> SurfaceResult:
-    value = EnergyValue(Variant.RELAXED, np.nan, 0.05, standing, "why")
+    value = EnergyValue(EnergyVariant.RELAXED, np.nan, 0.05, standing, "why")
     return SurfaceResult(EnergyComparison(name, name, "eV/Å^2", (value,)), (1, 0, 0), None)
 
 
@@ -132,8 +132,8 @@ MADE_OF = f"It is {STIFF}, corrected"
 
 
 def dimer(fall: float) -> SanityResult:
-    finding = Finding("dimer_fall", fall, 1e-3, "from 0.80 to 0.50 Å")
-    return SanityResult("dimer Si", Check.DIMER, (finding,), NONE, NONE)
+    finding = SanityFinding("dimer_fall", fall, 1e-3, "from 0.80 to 0.50 Å")
+    return SanityResult("dimer Si", SanityCheck.DIMER, (finding,), NONE, NONE)
 
 
 def made_of(folder: Path, falls: dict[str, float]) -> str:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from umlip_bench.analysis.frames import FrameComparison, MaterialComparison
-from umlip_bench.analysis.run_differences import NOTHING, Change, changes
+from umlip_bench.analysis.run_differences import NOTHING, RunDifference, changes
 from umlip_bench.analysis.run_files import VERSIONS
 
 from ..support.run_folders import CARD, FAILED, write_run
@@ -18,7 +18,7 @@ def material(name: str) -> MaterialComparison:
 RESULTS = {"high-energy": {"toy": [material(name) for name in ("Si", "Ge", "C")]}}
 
 
-def found(tmp_path: Path, first: dict, second: dict) -> list[Change]:
+def found(tmp_path: Path, first: dict, second: dict) -> list[RunDifference]:
     """Changes between two folders, given what is not as usual in each."""
     runs = [
         write_run(tmp_path / name, **{"results": RESULTS, **given})
@@ -41,57 +41,59 @@ def test_nothing_changed(tmp_path: Path) -> None:
         (
             {},
             {"data": ("by-hand", "dd" * 32)},
-            Change(
+            RunDifference(
                 "reference data", "by-hand (sha256 cccccccccccc)", "by-hand (sha256 dddddddddddd)"
             ),
         ),
-        ({}, {"dtype": "float64"}, Change("setting dtype", "float32", "float64")),
+        ({}, {"dtype": "float64"}, RunDifference("setting dtype", "float32", "float64")),
         (
             {"provenance": {"packages": {"torch": "2.6.0"}}},
             {"provenance": {"packages": {"torch": "2.7.0"}}},
-            Change("version of torch", "2.6.0", "2.7.0"),
+            RunDifference("version of torch", "2.6.0", "2.7.0"),
         ),
         (
             {"provenance": {"packages": {}}},
             {"provenance": {"packages": {"matgl": "4.1"}}},
-            Change("version of matgl", NOTHING, "4.1"),
+            RunDifference("version of matgl", NOTHING, "4.1"),
         ),
-        ({}, {"provenance": {"python": "3.12.1"}}, Change("Python", "3.11.7", "3.12.1")),
+        ({}, {"provenance": {"python": "3.12.1"}}, RunDifference("Python", "3.11.7", "3.12.1")),
         (
             {},
             {"provenance": {"device": "cuda:0 H200"}},
-            Change("device", "cpu", "cuda:0 H200"),
+            RunDifference("device", "cpu", "cuda:0 H200"),
         ),
         (
             {"provenance": {"torch_threads": 1}},
             {"provenance": {"torch_threads": 8}},
-            Change("CPU threads of torch", "1", "8"),
+            RunDifference("CPU threads of torch", "1", "8"),
         ),
         (
             {"weights": {"toy": "ab" * 32}},
             {"weights": {"toy": "ac" * 32}},
-            Change("weights of toy", "sha256 abababababab", "sha256 acacacacacac"),
+            RunDifference("weights of toy", "sha256 abababababab", "sha256 acacacacacac"),
         ),
     ],
 )
-def test_what_changed_is_named(tmp_path: Path, first: dict, second: dict, expected: Change) -> None:
+def test_what_changed_is_named(
+    tmp_path: Path, first: dict, second: dict, expected: RunDifference
+) -> None:
     assert found(tmp_path, first, second) == [expected]
-    backwards = Change(expected.what, expected.second, expected.first)
+    backwards = RunDifference(expected.what, expected.second, expected.first)
     assert found(tmp_path / "back", second, first) == [backwards]
 
 
 def test_versions_in_a_model_s_own_environment_are_compared(tmp_path: Path) -> None:
     cards = [{"toy": {**CARD, VERSIONS: {"e3nn": e3nn, "torch": "2.6"}}} for e3nn in ("0.4", "0.5")]
     one, other = ({"cards": each} for each in cards)
-    assert found(tmp_path, one, other) == [Change("version of e3nn for toy", "0.4", "0.5")]
+    assert found(tmp_path, one, other) == [RunDifference("version of e3nn for toy", "0.4", "0.5")]
     moved = found(tmp_path / "moved", {}, other)
-    assert Change("version of torch for toy", NOTHING, "2.6") in moved
+    assert RunDifference("version of torch for toy", NOTHING, "2.6") in moved
 
 
 def test_models_and_suites_that_only_one_has(tmp_path: Path) -> None:
     both = {**RESULTS["high-energy"], "other": [material("Si")]}
     (change,) = found(tmp_path, {}, {"results": {"high-energy": both}})
-    assert change == Change("models that only one has", NOTHING, "1: other")
+    assert change == RunDifference("models that only one has", NOTHING, "1: other")
 
 
 def test_cases_that_only_one_has(tmp_path: Path) -> None:
@@ -104,4 +106,4 @@ def test_cases_that_only_one_has(tmp_path: Path) -> None:
 def test_cases_that_failed_in_one(tmp_path: Path) -> None:
     failing = [material("Si"), (FAILED, "Ge"), material("C")]
     (change,) = found(tmp_path, {}, {"results": {"high-energy": {"toy": failing}}})
-    assert change == Change("failed in high-energy, toy", NOTHING, "1: Ge")
+    assert change == RunDifference("failed in high-energy, toy", NOTHING, "1: Ge")

@@ -15,7 +15,7 @@ from umlip_bench.analysis.chemistry import (
     chemistry_of,
 )
 from umlip_bench.analysis.coordination import effective_coordination
-from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Standing, Variant
+from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, EnergyVariant, Standing
 from umlip_bench.analysis.force_chemistry import element_forces
 from umlip_bench.analysis.frames import Geometry, MaterialComparison
 from umlip_bench.analysis.predictors import predictors
@@ -165,7 +165,7 @@ def test_intervals_cover_the_scatter_between_materials() -> None:
 def face(
     name: str, system: str, ratio: float, standing: Standing = Standing.COMPARABLE
 ) -> SurfaceResult:
-    value = EnergyValue(Variant.FIXED, 1.0, ratio, standing)
+    value = EnergyValue(EnergyVariant.FIXED, 1.0, ratio, standing)
     return SurfaceResult(EnergyComparison(name, system, "eV/Å^2", (value,)), (1, 0, 0), None, ())
 
 

@@ -22,7 +22,7 @@ from umlip_bench.analysis.comparison import (
     compare_variants,
     overlaps,
 )
-from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Standing, Variant
+from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, EnergyVariant, Standing
 from umlip_bench.analysis.frames import FrameComparison, MaterialComparison
 from umlip_bench.analysis.over_sums import (
     Pooled,
@@ -70,7 +70,7 @@ def defects(
         for case in range(per_system):
             x = float(rng.lognormal(0.0, 0.3))
             y = factor * (slope * x + 0.05 * float(rng.normal()))
-            value = EnergyValue(Variant.FIXED, x + shift, y, Standing.COMPARABLE)
+            value = EnergyValue(EnergyVariant.FIXED, x + shift, y, Standing.COMPARABLE)
             comparison = EnergyComparison(f"s{k} case {case}", f"s{k}", "eV", (value,))
             found.append(DefectResult(comparison, 0.1))
     return found

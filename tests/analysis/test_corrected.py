@@ -19,7 +19,7 @@ from tests.support.narrowing import as_a, some
 from umlip_bench import datasets, finetune
 from umlip_bench.analysis.compared_models import Side, sides
 from umlip_bench.analysis.corrected import Factor, corrected, notes
-from umlip_bench.analysis.energies import Variant
+from umlip_bench.analysis.energies import EnergyVariant
 from umlip_bench.analysis.registry import all_suites
 from umlip_bench.analysis.runs import Run, read_run
 from umlip_bench.benchmarks import load_suite
@@ -131,7 +131,7 @@ def emt(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Path]:
 
 def tolerance(variant: str) -> float:
     # The same float32 evaluations in other batches; or the end of another relaxation, to 0.05 eV/Å.
-    return 1e-4 if variant == Variant.FIXED else 1e-2
+    return 1e-4 if variant == EnergyVariant.FIXED else 1e-2
 
 
 def check(measured: Run, folder: Path) -> Run:
@@ -290,7 +290,7 @@ def test_corrections_are_scaled_with_everything_else(load_model: LoadModel, tmp_
     for name in (CHGNET, str(folder)):
         task = not_relaxing(load_suite("defects").measure(case))
         (outcome,) = run_tasks(umlip_bench.potential(name), [("v", task)])
-        energies.append(as_a(Done, outcome).result.comparison.value(Variant.FIXED).model)
+        energies.append(as_a(Done, outcome).result.comparison.value(EnergyVariant.FIXED).model)
     assert energies[1] == pytest.approx(C * energies[0], abs=1e-4)
     assert abs((C - 1) * change) > 0.2  # what taking the correction off once would leave
 

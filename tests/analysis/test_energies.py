@@ -11,8 +11,8 @@ from umlip_bench.analysis.energies import (
     LEFT_OUT,
     EnergyComparison,
     EnergyValue,
+    EnergyVariant,
     Standing,
-    Variant,
     energy_caption,
     energy_verdict,
     remarks,
@@ -34,7 +34,7 @@ def value(
     reference: float,
     model: float,
     standing: Standing = Standing.COMPARABLE,
-    variant: Variant = Variant.FIXED,
+    variant: EnergyVariant = EnergyVariant.FIXED,
     **more: Any,
 ) -> EnergyValue:
     return EnergyValue(variant, reference, model, standing, **more)
@@ -57,7 +57,7 @@ def planted(factor: float, n: int = 8, per_system: int = 1) -> list[EnergyCompar
     ]
 
 
-def by_metric(rows: list[Row], variant: Variant = Variant.FIXED) -> dict[str, Row]:
+def by_metric(rows: list[Row], variant: EnergyVariant = EnergyVariant.FIXED) -> dict[str, Row]:
     return {row.metric: row for row in rows if row.variant == variant}
 
 
@@ -120,7 +120,7 @@ def test_too_small_means_nearer_to_zero_for_negative_energies_as_well() -> None:
 
 
 def test_everything_left_out_is_counted() -> None:
-    relaxed = Variant.RELAXED
+    relaxed = EnergyVariant.RELAXED
     cases = [
         *planted(0.8, 3),
         comparison("x", value(1, 0.5), value(NAN, 0.4, Standing.NOT_COMPARABLE, relaxed)),
@@ -149,9 +149,9 @@ def test_everything_left_out_is_counted() -> None:
 
 
 def test_nothing_to_compare() -> None:
-    cases = [comparison("x", value(NAN, 0.4, Standing.NOT_COMPARABLE, Variant.RELAXED))]
+    cases = [comparison("x", value(NAN, 0.4, Standing.NOT_COMPARABLE, EnergyVariant.RELAXED))]
     rows = energy_rows(cases, 0)
-    scale = by_metric(rows, Variant.RELAXED)["energy_scale"]
+    scale = by_metric(rows, EnergyVariant.RELAXED)["energy_scale"]
     assert np.isnan(scale.value)
     assert scale.n_cases == 0
     assert "no comparable energies; 1 not comparable" in energy_verdict(rows, "m", "energies")
@@ -176,7 +176,7 @@ def test_files_give_the_comparison_back() -> None:
     before = comparison(
         "case",
         value(1.0, 0.8, flags=("one", "two")),
-        value(NAN, 0.7, Standing.NOT_COMPARABLE, Variant.RELAXED, reason="why"),
+        value(NAN, 0.7, Standing.NOT_COMPARABLE, EnergyVariant.RELAXED, reason="why"),
         system="MgO",
     )
     result = DefectResult(before, 0.2)
@@ -278,7 +278,7 @@ def test_systems_count_once_and_vanished_barriers_below_all() -> None:
 
 
 def test_relaxed_stands_beside_fixed() -> None:
-    after = Variant.RELAXED
+    after = EnergyVariant.RELAXED
     cases = [
         comparison(f"{k}", value(x, 0.8 * x), value(x, 0.7 * x, variant=after))
         for k, x in enumerate((1.0, 1.5, 2.0, 2.5, 3.0, 4.0))

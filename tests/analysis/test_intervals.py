@@ -13,7 +13,7 @@ from scipy import stats
 
 from tests.support.narrowing import some
 from umlip_bench.analysis import intervals
-from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Standing, Variant
+from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, EnergyVariant, Standing
 from umlip_bench.analysis.intervals import (
     Estimate,
     clustered_median_estimate,
@@ -325,7 +325,7 @@ def energy_estimates(
             str(k),
             f"s{owner[k]}",
             "eV",
-            (EnergyValue(Variant.FIXED, float(x[k]), float(y[k]), Standing.COMPARABLE),),
+            (EnergyValue(EnergyVariant.FIXED, float(x[k]), float(y[k]), Standing.COMPARABLE),),
         )
         for k in range(len(x))
     ]

@@ -14,7 +14,7 @@ from numpy.testing import assert_allclose
 
 from tests.conftest import LoadModel
 from tests.support.narrowing import as_a, each_as_a, some
-from umlip_bench.analysis.energies import EnergyValue, Standing, Variant
+from umlip_bench.analysis.energies import EnergyValue, EnergyVariant, Standing
 from umlip_bench.benchmarks import load_suite
 from umlip_bench.benchmarks.defects import measure as defects
 from umlip_bench.benchmarks.defects.case import FormationCase, formation_cases
@@ -84,7 +84,7 @@ def copper_vacancy(scale: float = 1.0, energy: float = 0.0) -> DefectCase:
 
 def values(result: DefectResult) -> tuple[EnergyValue, EnergyValue]:
     found = result.comparison
-    return some(found.value(Variant.FIXED)), some(found.value(Variant.RELAXED))
+    return some(found.value(EnergyVariant.FIXED)), some(found.value(EnergyVariant.RELAXED))
 
 
 @pytest.mark.seconds

@@ -13,7 +13,7 @@ from tests.support.narrowing import each_as_a, some
 from umlip_bench import datasets
 from umlip_bench.benchmarks import load_suite
 from umlip_bench.benchmarks.eos.measure import STRAINS, EosMeasurement
-from umlip_bench.benchmarks.eos.result import FIXED, RELAXED, Curve
+from umlip_bench.benchmarks.eos.result import FIXED, RELAXED, EnergyCurve
 from umlip_bench.benchmarks.suite import Mode, StructureRequest
 from umlip_bench.datasets.cases import EosCase
 from umlip_bench.engine.scheduler import Done, Failed, run_tasks
@@ -57,7 +57,7 @@ def test_it_is_the_curve_of_the_textbook() -> None:
 def test_stored_points_give_the_parameters_of_the_case() -> None:
     cases = each_as_a(EosCase, datasets.load("pbe-mini").of_task("eos"))
     case = next(c for c in cases if c.name == "MgO")
-    ours = Curve(some(case.volumes), some(case.energies)).equilibrium
+    ours = EnergyCurve(some(case.volumes), some(case.energies)).equilibrium
     assert some(ours).volume == pytest.approx(case.volume, rel=1e-9)
     assert some(ours).bulk_modulus == pytest.approx(case.bulk_modulus, rel=1e-9)
     assert some(ours).bulk_modulus_derivative == pytest.approx(
@@ -93,7 +93,7 @@ def reference_case(
     name: str = "toy", symbol: str = "Al", reference: Equilibrium = CURVE, points: bool = True
 ) -> EosMeasurement:
     volumes = reference.volume * (1 + STRAINS)
-    curve = Curve(volumes, BirchMurnaghan.of(reference).energy(volumes))
+    curve = EnergyCurve(volumes, BirchMurnaghan.of(reference).energy(volumes))
     atoms = cubic(reference.volume ** (1 / 3), symbol)
     return EosMeasurement(name, atoms, reference, curve if points else None)
 

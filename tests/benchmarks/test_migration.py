@@ -18,7 +18,7 @@ from ase.optimize import FIRE
 from tests.conftest import LoadModel
 from tests.support.narrowing import each_as_a, some
 from umlip_bench.analysis.drawing import DFT
-from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Standing, Variant
+from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, EnergyVariant, Standing
 from umlip_bench.benchmarks import load_suite
 from umlip_bench.benchmarks.migration import measure as migration
 from umlip_bench.benchmarks.migration.hops import BLOCKED, N_IMAGES, vacancy_hops
@@ -64,7 +64,7 @@ def test_all_variants_find_a_known_barrier() -> None:
     """To 1e-3 eV: at the geometries of the path, by relaxing images, and by a climbing image."""
     result = measured(TwoWells(), two_wells(images=on_the_path()))["hop"]
     forward, backward = barriers()
-    for variant in (Variant.FIXED, Variant.APPROX_NEB, Variant.NEB):
+    for variant in (EnergyVariant.FIXED, EnergyVariant.APPROX_NEB, EnergyVariant.NEB):
         value = result.energies.value(variant)
         assert some(value).standing is Standing.NO_REFERENCE
         assert some(value).model == pytest.approx(0.5 * (forward + backward), abs=1e-3)
@@ -120,14 +120,14 @@ def test_a_hop_in_a_pair_potential_has_the_barrier_of_its_symmetric_saddle(
         image.positions[mover] = ion
     found = measured(model, known, replace(known, images=tuple(rough), name="rough"))
     for name, variant in (
-        ("known", Variant.FIXED),
-        ("rough", Variant.APPROX_NEB),
-        ("rough", Variant.NEB),
+        ("known", EnergyVariant.FIXED),
+        ("rough", EnergyVariant.APPROX_NEB),
+        ("rough", EnergyVariant.NEB),
     ):
         value = found[name].energies.value(variant)
         assert some(value).standing is Standing.NO_REFERENCE
         assert some(value).model == pytest.approx(barrier, abs=1e-3)
-    assert some(found["rough"].energies.value(Variant.FIXED)).model != pytest.approx(
+    assert some(found["rough"].energies.value(EnergyVariant.FIXED)).model != pytest.approx(
         barrier, abs=2e-3
     )
 
@@ -152,9 +152,9 @@ def test_a_hop_in_copper(load_model: LoadModel, monkeypatch: pytest.MonkeyPatch)
         image.positions[mover] = at
     found = measured(emt, replace(relaxed, name="relaxed"), replace(relaxed, images=tuple(rough)))
     for name, variant in (
-        ("relaxed", Variant.FIXED),
-        ("hop", Variant.APPROX_NEB),
-        ("hop", Variant.NEB),
+        ("relaxed", EnergyVariant.FIXED),
+        ("hop", EnergyVariant.APPROX_NEB),
+        ("hop", EnergyVariant.NEB),
     ):
         (ours,) = (p for p in found[name].profiles if p.of == variant)
         assert ours.forward_barrier == pytest.approx(max(energies) - energies[0], abs=1e-3)
@@ -164,21 +164,21 @@ def test_a_hop_in_copper(load_model: LoadModel, monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize(
     ("prepared", "approx", "band"),
     [
-        (Variant.FIXED, Standing.NOT_COMPARABLE, Standing.NOT_COMPARABLE),
-        (Variant.APPROX_NEB, Standing.COMPARABLE, Standing.NOT_COMPARABLE),
-        (Variant.NEB, Standing.NOT_COMPARABLE, Standing.COMPARABLE),
+        (EnergyVariant.FIXED, Standing.NOT_COMPARABLE, Standing.NOT_COMPARABLE),
+        (EnergyVariant.APPROX_NEB, Standing.COMPARABLE, Standing.NOT_COMPARABLE),
+        (EnergyVariant.NEB, Standing.NOT_COMPARABLE, Standing.COMPARABLE),
     ],
 )
 def test_only_what_dft_prepared_likewise_is_compared(
-    prepared: Variant, approx: Standing, band: Standing
+    prepared: EnergyVariant, approx: Standing, band: Standing
 ) -> None:
     energies = np.array([0.0, 0.3, 0.6, 0.3, 0.2])
     case = two_wells(energies=energies, prepared=prepared)
     result = measured(TwoWells(), case)["hop"].energies
-    assert some(result.value(Variant.FIXED)).standing is Standing.COMPARABLE
-    assert some(result.value(Variant.APPROX_NEB)).standing is approx
-    assert some(result.value(Variant.NEB)).standing is band
-    assert some(result.value(Variant.FIXED)).reference == pytest.approx(0.6 - 0.5 * 0.2)
+    assert some(result.value(EnergyVariant.FIXED)).standing is Standing.COMPARABLE
+    assert some(result.value(EnergyVariant.APPROX_NEB)).standing is approx
+    assert some(result.value(EnergyVariant.NEB)).standing is band
+    assert some(result.value(EnergyVariant.FIXED)).reference == pytest.approx(0.6 - 0.5 * 0.2)
 
 
 def counts(result: MigrationComparison) -> dict[tuple[str, str], float]:
@@ -189,14 +189,14 @@ def counts(result: MigrationComparison) -> dict[tuple[str, str], float]:
 
 def test_end_points_that_are_no_minima_are_flagged() -> None:
     images = tuple(approx_images())[1:]
-    case = two_wells(images=images, energies=np.zeros(4), prepared=Variant.APPROX_NEB)
+    case = two_wells(images=images, energies=np.zeros(4), prepared=EnergyVariant.APPROX_NEB)
     result = measured(TwoWells(), case)["hop"]
-    value = result.energies.value(Variant.FIXED)
+    value = result.energies.value(EnergyVariant.FIXED)
     assert any(
         "the first end point is no minimum of the model" in flag for flag in some(value).flags
     )
     assert not any("the last end point is no minimum" in flag for flag in some(value).flags)
-    assert counts(result)[Variant.FIXED, "n_flagged"] == 1
+    assert counts(result)[EnergyVariant.FIXED, "n_flagged"] == 1
 
 
 def test_end_points_of_a_band_that_do_not_come_to_rest(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,21 +204,21 @@ def test_end_points_of_a_band_that_do_not_come_to_rest(monkeypatch: pytest.Monke
     images = on_the_path()
     images[0].positions[2, 2] += 0.1
     result = measured(TwoWells(), two_wells(images=images))["hop"]
-    value = some(result.energies.value(Variant.NEB))
+    value = some(result.energies.value(EnergyVariant.NEB))
     assert value.standing is Standing.UNCONVERGED
     assert "0.3 eV/Å are left at the end points" in value.reason
-    assert counts(result)[Variant.NEB, "n_unconverged"] == 1
+    assert counts(result)[EnergyVariant.NEB, "n_unconverged"] == 1
 
 
 def test_an_image_that_relaxes_into_another_basin() -> None:
     images = on_the_path()
     images[2].positions[1] += [1.4, 0, 0]
     result = measured(TwoWells(), two_wells(images=images))["hop"]
-    value = some(result.energies.value(Variant.APPROX_NEB))
+    value = some(result.energies.value(EnergyVariant.APPROX_NEB))
     assert value.standing is Standing.CHANGED
     assert "image 2 relaxed by up to 1.4 Å" in value.reason
-    assert counts(result)[Variant.APPROX_NEB, "n_changed"] == 1
-    assert some(result.energies.value(Variant.FIXED)).standing is Standing.NO_REFERENCE
+    assert counts(result)[EnergyVariant.APPROX_NEB, "n_changed"] == 1
+    assert some(result.energies.value(EnergyVariant.FIXED)).standing is Standing.NO_REFERENCE
 
 
 def test_a_band_may_slide_along_its_path_but_not_take_the_host_along() -> None:
@@ -229,15 +229,15 @@ def test_a_band_may_slide_along_its_path_but_not_take_the_host_along() -> None:
 
     for model, standing in ((TwoWells(), Standing.NO_REFERENCE), (WideWay(), Standing.CHANGED)):
         result = measured(model, two_wells(images=tuple(hop(7))))["hop"]
-        assert some(result.energies.value(Variant.NEB)).standing is standing
-        assert counts(result)[Variant.NEB, "n_changed"] == (standing is Standing.CHANGED)
+        assert some(result.energies.value(EnergyVariant.NEB)).standing is standing
+        assert counts(result)[EnergyVariant.NEB, "n_changed"] == (standing is Standing.CHANGED)
 
 
 @pytest.mark.parametrize(
     ("prepared", "standing"),
-    [(Variant.NEB, Standing.CHANGED), (Variant.FIXED, Standing.NOT_COMPARABLE)],
+    [(EnergyVariant.NEB, Standing.CHANGED), (EnergyVariant.FIXED, Standing.NOT_COMPARABLE)],
 )
-def test_a_band_that_leaves_the_path_of_dft(prepared: Variant, standing: Standing) -> None:
+def test_a_band_that_leaves_the_path_of_dft(prepared: EnergyVariant, standing: Standing) -> None:
     """Far from a path that DFT relaxed it is another path; from a guess it may go where it likes."""
 
     class WideBend(TwoWells):
@@ -245,8 +245,8 @@ def test_a_band_that_leaves_the_path_of_dft(prepared: Variant, standing: Standin
 
     case = two_wells(images=tuple(hop(7)), energies=UPHILL, prepared=prepared)
     result = measured(WideBend(), case)["hop"]
-    assert some(result.energies.value(Variant.NEB)).standing is standing
-    assert counts(result)[Variant.NEB, "n_changed"] == (standing is Standing.CHANGED)
+    assert some(result.energies.value(EnergyVariant.NEB)).standing is standing
+    assert counts(result)[EnergyVariant.NEB, "n_changed"] == (standing is Standing.CHANGED)
 
 
 RISING = np.linspace(0, 0.3, 7)
@@ -271,8 +271,8 @@ def test_a_path_that_only_rises_has_no_barrier(
     """Half of its asymmetry is none: the value is left out, and counted for what it is."""
     case = two_wells(images=tuple(images), energies=energies)
     result = measured(TwoWells(), case)["hop"]
-    value = result.energies.value(Variant.FIXED)
-    assert counts(result)[Variant.FIXED, "n_no_barrier"] == (where is not None)
+    value = result.energies.value(EnergyVariant.FIXED)
+    assert counts(result)[EnergyVariant.FIXED, "n_no_barrier"] == (where is not None)
     if where is None:
         assert value.standing is Standing.COMPARABLE
         return
@@ -283,7 +283,9 @@ def test_a_path_that_only_rises_has_no_barrier(
     table = SUITE.case_table([result])
     assert ("no barrier (" in some(table).rows[0][2]) == ("the model" in where)
     rows = SUITE.rows("m", "d", [result], 0)
-    (verdict,) = {SUITE.presentation.verdict([r for r in rows if r.variant == Variant.FIXED], "m")}
+    (verdict,) = {
+        SUITE.presentation.verdict([r for r in rows if r.variant == EnergyVariant.FIXED], "m")
+    }
     assert "1 without a barrier" in verdict
 
 
@@ -304,7 +306,7 @@ def test_energies_beside_forces_along_the_path(energy: float, force: float) -> N
     assert again.force_slope == pytest.approx(force)
     differ = abs(energy - force) > 0.1
     assert again.stories_differ == differ
-    rows = [r for r in SUITE.rows("m", "d", [again], 0) if r.variant == Variant.FIXED]
+    rows = [r for r in SUITE.rows("m", "d", [again], 0) if r.variant == EnergyVariant.FIXED]
     found = {row.metric: row.value for row in rows}
     assert found["path_energy_slope_median"] == pytest.approx(energy)
     assert found["path_force_slope_median"] == pytest.approx(force)
@@ -322,7 +324,7 @@ def test_images_that_are_far_apart() -> None:
     left, _, right = TwoWells.stationary()
     for x, n in (([left, 1.0, right], 1), ([left, 0.0, right], 0)):
         result = measured(TwoWells(), two_wells(images=tuple(hop(x=x))))["hop"]
-        flags = some(result.energies.value(Variant.FIXED)).flags
+        flags = some(result.energies.value(EnergyVariant.FIXED)).flags
         assert [f for f in flags if "the saddle point may lie between" in f] == (
             ["the ion goes 2.6 Å from image 0 to 1: the saddle point may lie between"] * n
         )
@@ -331,11 +333,11 @@ def test_images_that_are_far_apart() -> None:
 def test_a_band_that_does_not_converge(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(migration, "BAND_STEPS", 1)
     result = measured(TwoWells(), two_wells(images=tuple(hop(7))))["hop"]
-    value = some(result.energies.value(Variant.NEB))
+    value = some(result.energies.value(EnergyVariant.NEB))
     assert value.standing is Standing.UNCONVERGED
     assert not value.converged
-    assert counts(result)[Variant.NEB, "n_unconverged"] == 1
-    assert counts(result)[Variant.APPROX_NEB, "n_unconverged"] == 0
+    assert counts(result)[EnergyVariant.NEB, "n_unconverged"] == 1
+    assert counts(result)[EnergyVariant.APPROX_NEB, "n_unconverged"] == 0
 
 
 @pytest.mark.parametrize("wrong", [-0.2, 0.0, 0.2])
@@ -344,20 +346,20 @@ def test_end_points_whose_energies_differ_otherwise_than_in_dft(wrong: float) ->
     left, _, right = TwoWells.along_x()(TwoWells.stationary())
     case = two_wells(images=images, energies=np.array([0.0, 0.2, 0.5, 0.4, right - left + wrong]))
     result = measured(TwoWells(), case)["hop"]
-    flags = some(result.energies.value(Variant.FIXED)).flags
+    flags = some(result.energies.value(EnergyVariant.FIXED)).flags
     assert flags == (
         (f"last end point against first: +0.30 eV, DFT {0.3 + wrong:+.2f} eV",) * bool(wrong)
     )
-    assert counts(result)[Variant.FIXED, "n_flagged"] == bool(wrong)
+    assert counts(result)[EnergyVariant.FIXED, "n_flagged"] == bool(wrong)
 
 
 def test_a_minimum_on_the_way_is_flagged() -> None:
     images = on_the_path()
     result = measured(TwoWells(), two_wells(images=images[2:0:-1] + images[:3]))["hop"]
     assert any(
-        "below both end points" in f for f in some(result.energies.value(Variant.FIXED)).flags
+        "below both end points" in f for f in some(result.energies.value(EnergyVariant.FIXED)).flags
     )
-    assert counts(result)[Variant.FIXED, "n_flagged"] == 1
+    assert counts(result)[EnergyVariant.FIXED, "n_flagged"] == 1
 
 
 # ---- the path itself
@@ -374,7 +376,7 @@ def test_the_way_of_the_ion_is_compared_with_that_in_dft() -> None:
     """A straight guess relaxes into the curved valley, y = 0.6 (1 - (x/a)²) away at the saddle point."""
     images = tuple(hop(7))
     energies = np.array([0, 0.2, 0.4, 0.5, 0.4, 0.3, 0.3])
-    case = two_wells(images=images, energies=energies, prepared=Variant.NEB)
+    case = two_wells(images=images, energies=energies, prepared=EnergyVariant.NEB)
     numbers = SUITE.numbers(measured(TwoWells(), case)["hop"])
     left, top, right = TwoWells.stationary()
     ends = TwoWells.bend * (1 - (np.array([left, right]) / WELL) ** 2)
@@ -402,7 +404,7 @@ def test_the_distribution_of_differences_from_ten_paths_on() -> None:
                 f"path {k}",
                 f"system {k}",
                 "eV",
-                (EnergyValue(Variant.FIXED, 2.0, 2.0 + error, Standing.COMPARABLE),),
+                (EnergyValue(EnergyVariant.FIXED, 2.0, 2.0 + error, Standing.COMPARABLE),),
             ),
             None,
             (),
@@ -448,7 +450,7 @@ def test_ends_that_have_moved_take_the_path_along() -> None:
 
 
 def test_round_trip() -> None:
-    case = two_wells(energies=np.array([0, 0.1, 0.6, 0.5, 0.5]), prepared=Variant.APPROX_NEB)
+    case = two_wells(energies=np.array([0, 0.1, 0.6, 0.5, 0.5]), prepared=EnergyVariant.APPROX_NEB)
     result = measured(TwoWells(), case)["hop"]
     again = SUITE.from_arrays(SUITE.to_arrays(result))
     assert isinstance(again, MigrationComparison)
@@ -510,7 +512,7 @@ def test_the_embedded_paths() -> None:
 
     cases = each_as_a(Migration, SUITE.cases(datasets.load("pbe-mini"), Mode.STANDARD))
     assert "Al" in {case.system for case in cases}
-    assert all(case.prepared is Variant.FIXED for case in cases)
+    assert all(case.prepared is EnergyVariant.FIXED for case in cases)
 
 
 # ---- the commands

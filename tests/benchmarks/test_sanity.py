@@ -16,7 +16,7 @@ from umlip_bench import datasets
 from umlip_bench.analysis.summary import Row
 from umlip_bench.benchmarks import load_suite
 from umlip_bench.benchmarks.sanity.measure import VOLUMES, SanityCase
-from umlip_bench.benchmarks.sanity.result import Check, SanityResult
+from umlip_bench.benchmarks.sanity.result import SanityCheck, SanityResult
 from umlip_bench.benchmarks.suite import Mode, StructureRequest
 from umlip_bench.engine.scheduler import Failed, run_tasks
 from umlip_bench.ground.identity import identity
@@ -146,7 +146,7 @@ class Collapsing(PairPotential):
 def checks(potential: Toy, *, dynamics: bool = False) -> list[SanityResult]:
     cases = SUITE.structure_cases(StructureRequest(bulk("Cu", a=EDGE), "mine", 1, None))
     chosen = [
-        c for c in cases if isinstance(c, SanityCase) and (dynamics or c.check != Check.DRIFT)
+        c for c in cases if isinstance(c, SanityCase) and (dynamics or c.check != SanityCheck.DRIFT)
     ]
     return results(potential, SUITE, chosen)
 
@@ -156,7 +156,7 @@ def sound() -> list[SanityResult]:
     return checks(PairPotential(), dynamics=True)
 
 
-def failed(found: list[SanityResult]) -> dict[Check, str]:
+def failed(found: list[SanityResult]) -> dict[SanityCheck, str]:
     return {each.check: "; ".join(each.reasons) for each in found if each.passed == 0.0}
 
 
@@ -169,7 +169,14 @@ def test_a_lennard_jones_solid_passes(sound: list[SanityResult]) -> None:
     found = sound
     assert failed(found) == {}
     assert [each.check for each in found] == [
-        *(Check.DIMER, Check.COMPRESSION, Check.SIZE, Check.ROTATION, Check.FORCES, Check.DRIFT)
+        *(
+            SanityCheck.DIMER,
+            SanityCheck.COMPRESSION,
+            SanityCheck.SIZE,
+            SanityCheck.ROTATION,
+            SanityCheck.FORCES,
+            SanityCheck.DRIFT,
+        )
     ]
     rows = rows_of(found)
     assert (rows["share_passed"].value, rows["share_passed"].n_cases) == (1.0, 6)
@@ -195,15 +202,15 @@ def test_curves_are_those_of_the_potential(sound: list[SanityResult]) -> None:
 @pytest.mark.parametrize(
     ("potential", "fails", "because"),
     [
-        (PairPotential(with_a_hole), {Check.DIMER}, "from 1.50 to 0.50 Å"),
-        (PerCell(), {Check.SIZE}, "two cells is off by 6.2e+02 μeV/atom"),
-        (Intensive(), {Check.SIZE}, "two bodies far apart"),
-        (Oriented(), {Check.ROTATION}, "forces are off by"),
-        (Collapsing(), {Check.COMPRESSION}, "to 0.60 of the volume"),
-        (Direct(), {Check.FORCES}, "differ from the slope"),
+        (PairPotential(with_a_hole), {SanityCheck.DIMER}, "from 1.50 to 0.50 Å"),
+        (PerCell(), {SanityCheck.SIZE}, "two cells is off by 6.2e+02 μeV/atom"),
+        (Intensive(), {SanityCheck.SIZE}, "two bodies far apart"),
+        (Oriented(), {SanityCheck.ROTATION}, "forces are off by"),
+        (Collapsing(), {SanityCheck.COMPRESSION}, "to 0.60 of the volume"),
+        (Direct(), {SanityCheck.FORCES}, "differ from the slope"),
     ],
 )
-def test_each_fault_is_found_by_name(potential: Toy, fails: set[Check], because: str) -> None:
+def test_each_fault_is_found_by_name(potential: Toy, fails: set[SanityCheck], because: str) -> None:
     found = checks(potential)
     assert failed(found).keys() == fails
     assert because in " ".join(failed(found).values())
@@ -221,8 +228,8 @@ def test_each_fault_is_found_by_name(potential: Toy, fails: set[Check], because:
 @pytest.mark.seconds
 def test_forces_that_are_no_gradients_heat_a_crystal() -> None:
     found = checks(Swirling(), dynamics=True)
-    assert failed(found).keys() == {Check.ROTATION, Check.FORCES, Check.DRIFT}
-    assert "meV/atom/ps" in failed(found)[Check.DRIFT]
+    assert failed(found).keys() == {SanityCheck.ROTATION, SanityCheck.FORCES, SanityCheck.DRIFT}
+    assert "meV/atom/ps" in failed(found)[SanityCheck.DRIFT]
 
 
 @pytest.mark.seconds
@@ -260,8 +267,8 @@ class Breaking(PairPotential):
 @pytest.mark.seconds
 def test_what_breaks_off_has_failed_and_ranks_above_all() -> None:
     found = checks(Breaking())
-    assert failed(found).keys() == {Check.DIMER}
-    assert "not finite" in failed(found)[Check.DIMER]
+    assert failed(found).keys() == {SanityCheck.DIMER}
+    assert "not finite" in failed(found)[SanityCheck.DIMER]
     rows = rows_of(found)
     fall = rows["dimer_fall_largest"]
     assert (fall.value, fall.n_cases, fall.n_above) == (np.inf, 1, 1)
@@ -314,7 +321,7 @@ def test_ripples_and_rounding_are_no_wrong_forces(load_model: LoadModel) -> None
         "MgO": bulk("MgO", "rocksalt", a=4.254),
     }
     for dtype in ("float32", "float64"):
-        cases = [SanityCase(Check.FORCES, name, atoms) for name, atoms in crystals.items()]
+        cases = [SanityCase(SanityCheck.FORCES, name, atoms) for name, atoms in crystals.items()]
         for found in results(load_model("chgnet-0.3.0", dtype), SUITE, cases):
             (gradient,) = found.findings
             assert gradient.value < 0.5
@@ -328,5 +335,5 @@ def test_chgnet(load_model: LoadModel) -> None:
     cases = SUITE.structure_cases(StructureRequest(crystal, "Si", 1, None))
     still = [c for c in cases if not c.name.startswith("energy drift")]
     found = results(load_model("chgnet-0.3.0"), SUITE, still)
-    assert failed(found).keys() == {Check.DIMER}
-    assert "to 0.50 Å" in failed(found)[Check.DIMER]
+    assert failed(found).keys() == {SanityCheck.DIMER}
+    assert "to 0.50 Å" in failed(found)[SanityCheck.DIMER]

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 
 from tests.conftest import LoadModel
 from tests.support.narrowing import each_as_a, some
-from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Standing, Variant
+from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, EnergyVariant, Standing
 from umlip_bench.benchmarks import load_suite
 from umlip_bench.benchmarks.solid_solutions import orderings
 from umlip_bench.benchmarks.solid_solutions.measure import (
@@ -56,7 +56,7 @@ def alloy(n_copper: int, number: int, reference: float = NAN, scale: float = 1.0
 
 def values(result: OrderingResult) -> tuple[EnergyValue, EnergyValue]:
     found = result.comparison
-    return some(found.value(Variant.FIXED)), some(found.value(Variant.RELAXED))
+    return some(found.value(EnergyVariant.FIXED)), some(found.value(EnergyVariant.RELAXED))
 
 
 def planted(
@@ -73,7 +73,7 @@ def planted(
                 f"{system} {k}",
                 system,
                 "eV/atom",
-                (EnergyValue(Variant.FIXED, e, m, Standing.COMPARABLE),),
+                (EnergyValue(EnergyVariant.FIXED, e, m, Standing.COMPARABLE),),
             ),
             f"{system}, as built",
             x,
@@ -115,7 +115,7 @@ def test_a_gap_of_orderings_that_nobody_relaxed_is_that_of_a_rigid_lattice() -> 
     x = np.linspace(0.1, 0.9, 9)
     energies = 0.3 * x * (1 - x)
     as_built = planted(energies, x)
-    (solution,) = solutions(as_built, Variant.FIXED)
+    (solution,) = solutions(as_built, EnergyVariant.FIXED)
     assert solution.is_rigid
     relaxed = [
         OrderingResult(
@@ -125,7 +125,7 @@ def test_a_gap_of_orderings_that_nobody_relaxed_is_that_of_a_rigid_lattice() -> 
                 r.comparison.unit,
                 tuple(
                     EnergyValue(variant, e, e, Standing.COMPARABLE)
-                    for variant in (Variant.FIXED, Variant.RELAXED)
+                    for variant in (EnergyVariant.FIXED, EnergyVariant.RELAXED)
                 ),
             ),
             "AB, relaxed",
@@ -151,7 +151,7 @@ def test_a_regular_solution_is_recovered() -> None:
     assert np.isnan(gap_temperature(-0.1))
     assert np.isnan(interaction([0.0, 1.0], [0.0, 0.0]))
     found = planted(energies, x, factor * energies)
-    (solution,) = solutions(found, Variant.FIXED)
+    (solution,) = solutions(found, EnergyVariant.FIXED)
     assert_allclose(solution.interaction_reference, omega)
     assert_allclose(solution.interaction_model, factor * omega)
     assert_allclose(solution.tau, 1.0)
@@ -181,7 +181,7 @@ def test_mixing_sites_are_the_cations() -> None:
     energies = [0.1 * case.fraction * (1 - case.fraction)]
     result = planted(energies, [case.fraction])[0]
     half = OrderingResult(result.comparison, "g", case.fraction, 0.5)
-    (solution,) = solutions([half], Variant.FIXED)
+    (solution,) = solutions([half], EnergyVariant.FIXED)
     assert_allclose(solution.interaction_model, 0.2)
 
 
@@ -220,7 +220,7 @@ def test_differences_between_orderings_need_some() -> None:
 def test_systems_are_ranked_and_fitted_apart() -> None:
     first = planted([0.01, 0.02, 0.03], [0.2, 0.4, 0.5], system="AB")
     second = planted([0.01, 0.02, 0.03], [0.2, 0.4, 0.5], [0.03, 0.02, 0.01], system="CD")
-    assert [s.tau for s in solutions([*first, *second], Variant.FIXED)] == [1.0, -1.0]
+    assert [s.tau for s in solutions([*first, *second], EnergyVariant.FIXED)] == [1.0, -1.0]
     rows = {r.metric: r for r in SUITE.rows("m", "d", [*first, *second], 0)}
     assert {row.variant for row in rows.values()} == {"fixed-geometry"}
     assert rows["kendall_tau"].value == 0.0

@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose
 import umlip_bench
 from tests.conftest import LoadModel
 from tests.support.narrowing import as_a, each_as_a, some
-from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Standing, Variant
+from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, EnergyVariant, Standing
 from umlip_bench.benchmarks import load_suite, slabs
 from umlip_bench.benchmarks.suite import Mode, StructureRequest
 from umlip_bench.benchmarks.surfaces.measure import CLEAVAGE, SlabCase, measure
@@ -58,7 +58,7 @@ def copper_slab(face: str, scale: float = 1.0) -> Atoms:
 
 def values(result: SurfaceResult) -> tuple[EnergyValue, EnergyValue]:
     found = result.comparison
-    return some(found.value(Variant.FIXED)), some(found.value(Variant.RELAXED))
+    return some(found.value(EnergyVariant.FIXED)), some(found.value(EnergyVariant.RELAXED))
 
 
 @pytest.mark.seconds
@@ -205,7 +205,7 @@ def test_nearest_neighbour_crystal_is_a_truncated_octahedron() -> None:
         for value in values(result):
             assert_allclose(value.model, 0.5 * broken / (area * A**2), rtol=1e-6)
             assert value.standing is Standing.NO_REFERENCE
-    shape = wulff_shape(found, Variant.RELAXED)
+    shape = wulff_shape(found, EnergyVariant.RELAXED)
     hexagons = 8 * 1.5 * np.sqrt(3)
     assert_allclose(some(shape).area_fraction_dict[1, 1, 1], hexagons / (hexagons + 6), atol=1e-6)
     rows = {(r.variant, r.metric): r for r in SUITE.rows("m", "Cu", found, 0)}
@@ -237,14 +237,14 @@ def test_a_shape_names_the_low_index_faces_that_it_was_made_without(
                 f"Cu {index}",
                 "Cu",
                 "eV/Å^2",
-                (EnergyValue(Variant.FIXED, NAN, energy, Standing.NO_REFERENCE),),
+                (EnergyValue(EnergyVariant.FIXED, NAN, energy, Standing.NO_REFERENCE),),
             ),
             index,
             A * np.eye(3),
         )
         for index, energy in faces.items()
     ]
-    shape = wulff_shape(found, Variant.FIXED)
+    shape = wulff_shape(found, EnergyVariant.FIXED)
     assert list(missing_faces(found, shape)) == missing
     rows = {row.metric: row.value for row in SUITE.rows("m", "Cu", found, 0)}
     assert rows["shape_missing_faces"] == len(missing)
@@ -306,7 +306,7 @@ def test_chgnet_on_published_slabs(name: str, load_model: LoadModel) -> None:
     found = [o.result for o in run_tasks(model, tasks) if isinstance(o, Done)]
     assert len(found) == len(cases)
     for system, expected in RATIOS[name].items():
-        values = [r.comparison.value(Variant.FIXED) for r in found if r.system == system]
+        values = [r.comparison.value(EnergyVariant.FIXED) for r in found if r.system == system]
         x, y = np.array([[value.reference, value.model] for value in values]).T
         assert_allclose(x @ y / (x @ x), expected, atol=0.015, err_msg=system)
     rows = {(r.variant, r.metric): r for r in SUITE.rows("m", name, found, 0)}

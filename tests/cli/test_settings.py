@@ -21,14 +21,14 @@ from umlip_bench.cli import PROGRAM as BENCH
 from umlip_bench.cli import main
 from umlip_bench.cli.declare import Command
 from umlip_bench.cli.finetune import PROGRAM as FINETUNE
-from umlip_bench.cli.finetune.curve import Curve
-from umlip_bench.cli.finetune.evaluate import Evaluate
-from umlip_bench.cli.finetune.fit import Fit
-from umlip_bench.cli.finetune.suggest import Suggest
+from umlip_bench.cli.finetune.curve import CurveCommand
+from umlip_bench.cli.finetune.evaluate import EvaluateCommand
+from umlip_bench.cli.finetune.fit import FitCommand
+from umlip_bench.cli.finetune.suggest import SuggestCommand
 from umlip_bench.cli.options import make, options_of, plain
-from umlip_bench.cli.relax import Relax
-from umlip_bench.cli.report import Report
-from umlip_bench.cli.run import Run
+from umlip_bench.cli.relax import RelaxCommand
+from umlip_bench.cli.report import ReportCommand
+from umlip_bench.cli.run import RunCommand
 from umlip_bench.cli.settings_file import settings_text
 from umlip_bench.finetune.estimators import Estimator
 from umlip_bench.finetune.labelling.settings import Spin
@@ -178,9 +178,9 @@ def test_a_flag_in_a_file(here: Path) -> None:
 # ---- every command
 
 VALUES: dict[type[Command], dict[str, Any]] = {
-    Run: {"suites": ("eos", "phonons"), "ion": "Li", "max-index": 3, "new-model": True},
-    Relax: {"fmax": 1e-5, "pressure": -2.5, "optimizer": "lbfgs", "cell": True},
-    Suggest: {
+    RunCommand: {"suites": ("eos", "phonons"), "ion": "Li", "max-index": 3, "new-model": True},
+    RelaxCommand: {"fmax": 1e-5, "pressure": -2.5, "optimizer": "lbfgs", "cell": True},
+    SuggestCommand: {
         "strain": (0.01, -0.2),
         "pseudo": (("Si", "Si.upf"),),
         "codes": ("qe",),
@@ -188,9 +188,9 @@ VALUES: dict[type[Command], dict[str, Any]] = {
         "spin": Spin.NONE,
         "kpoint-density": 3.5,
     },
-    Fit: {"reference": {"Ar": -0.05}, "huber": 0.25, "seed": 7, "estimator": Estimator.MSE},
-    Evaluate: {"sizes": ("1", "rest"), "method": ("scalar", "full"), "choices": 5},
-    Curve: {"sizes": (2, 30), "method": ("scratch",)},
+    FitCommand: {"reference": {"Ar": -0.05}, "huber": 0.25, "seed": 7, "estimator": Estimator.MSE},
+    EvaluateCommand: {"sizes": ("1", "rest"), "method": ("scalar", "full"), "choices": 5},
+    CurveCommand: {"sizes": (2, 30), "method": ("scratch",)},
 }
 """Values of every kind, by command."""
 
@@ -224,9 +224,9 @@ def test_a_command_comes_back_from_what_it_leaves(
 
 def test_parts_share_what_they_have_in_common(here: Path) -> None:
     """One density of k-points, for GPAW's inputs and Quantum ESPRESSO's."""
-    values = {name: option.default for name, option in options_of(Suggest).items()}
+    values = {name: option.default for name, option in options_of(SuggestCommand).items()}
     given = {"structure": "x", "model": ("x",), "out": "x", "kpoint-density": 3.5}
-    command = as_a(Suggest, make(Suggest, {**values, **given}))
+    command = as_a(SuggestCommand, make(SuggestCommand, {**values, **given}))
     assert command.gpaw.kpoint_density == command.espresso.kpoint_density == 3.5
 
 
@@ -245,12 +245,12 @@ def test_defaults_are_those_of_the_python_functions() -> None:
 
     of_potential = inspect.signature(umlip_bench.potential).parameters
     request = {field.name: field.default for field in fields(Request)}
-    assert default(Run, "device") == of_potential["device"].default
-    assert default(Run, "dtype") == of_potential["dtype"].default
-    assert default(Relax, "fmax") == request["fmax"]
-    assert default(Relax, "steps") == request["steps"]
-    assert default(Evaluate, "choices") == MOST_CHOICES
-    assert default(Report, "dpi") == PIXELS_PER_INCH
+    assert default(RunCommand, "device") == of_potential["device"].default
+    assert default(RunCommand, "dtype") == of_potential["dtype"].default
+    assert default(RelaxCommand, "fmax") == request["fmax"]
+    assert default(RelaxCommand, "steps") == request["steps"]
+    assert default(EvaluateCommand, "choices") == MOST_CHOICES
+    assert default(ReportCommand, "dpi") == PIXELS_PER_INCH
 
 
 def default(kind: type[Command], name: str) -> Any:

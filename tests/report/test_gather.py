@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from umlip_bench.analysis.report.content import DataNote, Report
+from umlip_bench.analysis.report.content import DataNote, ReportContent
 from umlip_bench.analysis.report.gather import gather
 from umlip_bench.analysis.report.plots import DOTS_UP_TO
 from umlip_bench.analysis.runs import Run
@@ -35,7 +35,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 @pytest.fixture(scope="module")
-def report(run: Run) -> Report:
+def report(run: Run) -> ReportContent:
     return gather([run], {"by-hand": PBE})
 
 
@@ -53,7 +53,7 @@ def in_summary(row: Row, rows: list[dict]) -> bool:
 
 @pytest.mark.seconds
 def test_scales_and_overviews_are_rows_of_the_summary(
-    report: Report, files: tuple[list[dict], dict[tuple[str, str, str], dict]]
+    report: ReportContent, files: tuple[list[dict], dict[tuple[str, str, str], dict]]
 ) -> None:
     rows, _ = files
     shown = [scale.row for scale in report.scales]
@@ -70,7 +70,7 @@ def test_scales_and_overviews_are_rows_of_the_summary(
 
 
 def test_summary_tables_hold_all_rows(
-    report: Report, files: tuple[list[dict], dict[tuple[str, str, str], dict]]
+    report: ReportContent, files: tuple[list[dict], dict[tuple[str, str, str], dict]]
 ) -> None:
     rows, _ = files
     found = [
@@ -92,7 +92,7 @@ def test_summary_tables_hold_all_rows(
 
 
 def test_case_tables_hold_all_cases(
-    report: Report, files: tuple[list[dict], dict[tuple[str, str, str], dict]]
+    report: ReportContent, files: tuple[list[dict], dict[tuple[str, str, str], dict]]
 ) -> None:
     _, cases = files
     n = 0
@@ -108,7 +108,7 @@ def test_case_tables_hold_all_cases(
     assert n == len(cases)
 
 
-def test_parities_are_the_predictions(report: Report, run: Run) -> None:
+def test_parities_are_the_predictions(report: ReportContent, run: Run) -> None:
     section = next(s for s in report.sections if s.suite == "high-energy")
     forces = next(p for p in section.parities if p.quantity.name == "force component")
     panel = next(p for p in forces.panels if p.side == STIFF)
@@ -120,7 +120,7 @@ def test_parities_are_the_predictions(report: Report, run: Run) -> None:
 
 
 def test_spreads_are_the_cases(
-    report: Report, files: tuple[list[dict], dict[tuple[str, str, str], dict]]
+    report: ReportContent, files: tuple[list[dict], dict[tuple[str, str, str], dict]]
 ) -> None:
     _, cases = files
     section = next(s for s in report.sections if s.suite == "high-energy")
@@ -134,7 +134,7 @@ def test_spreads_are_the_cases(
     assert side.curve
 
 
-def test_few_cases_have_no_distribution_and_no_interval(report: Report) -> None:
+def test_few_cases_have_no_distribution_and_no_interval(report: ReportContent) -> None:
     section = next(s for s in report.sections if s.suite == "surfaces")
     spread = section.spreads[0]
     assert all(side.quartiles is None and not side.curve for side in spread.sides)
@@ -143,7 +143,7 @@ def test_few_cases_have_no_distribution_and_no_interval(report: Report) -> None:
     assert any(finding.judgement == "undecided" for m in report.members for finding in m.findings)
 
 
-def test_failures_and_counts(report: Report) -> None:
+def test_failures_and_counts(report: ReportContent) -> None:
     (failure,) = report.failures
     assert (failure.side, failure.suite, failure.case) == (STIFF, "surfaces", HOSTILE)
     assert failure.reason == "would not"
@@ -164,7 +164,7 @@ def test_densities_hold_every_point(tmp_path: Path) -> None:
     assert len(side.values) == 40
 
 
-def test_pairs_are_compared_case_by_case(report: Report) -> None:
+def test_pairs_are_compared_case_by_case(report: ReportContent) -> None:
     (pair,) = report.pairs
     assert (pair.first, pair.second) == (SOFT, STIFF)
     row = next(r for r in pair.rows if r.metric == "slope_median")
@@ -188,13 +188,13 @@ def test_unknown_data_is_said_so(tmp_path: Path) -> None:
     assert "not known" in report.members[0].warning
 
 
-def test_values_are_finite_or_absent(report: Report) -> None:
+def test_values_are_finite_or_absent(report: ReportContent) -> None:
     tables = [t for s in report.sections for t in (s.cases, s.summary)]
     values = [v for table in tables for row in table.rows for v in row]
     assert all(math.isfinite(v) for v in values if isinstance(v, float))
 
 
-def test_pictures_are_the_results(report: Report, run: Run) -> None:
+def test_pictures_are_the_results(report: ReportContent, run: Run) -> None:
     section = next(s for s in report.sections if s.suite == "migration")
     assert section.pictures is not None
     (picture,) = section.pictures.pictures

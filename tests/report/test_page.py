@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.narrowing import some
 from umlip_bench.analysis.report.charts import section_figures
-from umlip_bench.analysis.report.content import Report
+from umlip_bench.analysis.report.content import ReportContent
 from umlip_bench.analysis.report.figures import figures, specification
 from umlip_bench.analysis.report.figures import write as write_figures
 from umlip_bench.analysis.report.gather import gather
@@ -25,12 +25,12 @@ from ..support.report_runs import HOSTILE, SOFT, STIFF, write
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
+def report(tmp_path_factory: pytest.TempPathFactory) -> ReportContent:
     return gather([write(tmp_path_factory.mktemp("runs") / "one")], {})
 
 
 @pytest.fixture(scope="module")
-def page(report: Report) -> str:
+def page(report: ReportContent) -> str:
     return render(report)
 
 
@@ -115,7 +115,7 @@ def test_page_is_accessible(page: str) -> None:
             assert attributes.get("aria-label"), tag
 
 
-def test_numbers_as_in_the_summary(report: Report, page: str) -> None:
+def test_numbers_as_in_the_summary(report: ReportContent, page: str) -> None:
     text = re.sub(r"\s+", " ", Outline(page).text)
     for scale in report.scales:
         assert f"{scale.row.value:.2f}" in text
@@ -137,7 +137,7 @@ def test_cell() -> None:
 
 
 @pytest.mark.seconds
-def test_every_chart_is_described_and_has_both_looks(report: Report) -> None:
+def test_every_chart_is_described_and_has_both_looks(report: ReportContent) -> None:
     labels = tuple(member.label for member in report.members)
     for palette in (SCREEN, PRINT):
         style = Style(palette, labels)
@@ -153,7 +153,7 @@ def test_every_chart_is_described_and_has_both_looks(report: Report) -> None:
 
 
 @pytest.mark.seconds
-def test_figures_for_print(report: Report, tmp_path: Path) -> None:
+def test_figures_for_print(report: ReportContent, tmp_path: Path) -> None:
     names = [figure.name for figure in figures(report)]
     assert "scales" in names
     assert "high-energy-slope" in names

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import yaml
 
-from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Standing, Variant
+from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, EnergyVariant, Standing
 from umlip_bench.analysis.frames import FrameComparison, Geometry, MaterialComparison
 from umlip_bench.analysis.runs import Run
-from umlip_bench.benchmarks.eos.result import Curve, EosComparison
+from umlip_bench.benchmarks.eos.result import EnergyCurve, EosComparison
 from umlip_bench.benchmarks.migration.result import MigrationComparison, Profile
 from umlip_bench.benchmarks.phonons.result import (
     BandPath,
@@ -67,9 +67,9 @@ def material(name: str, scale: float, n_frames: int = 3, n_atoms: int = 6) -> Ma
 def surface(name: str, scale: float, reference: float) -> SurfaceResult:
     """A face that is comparable at fixed geometry alone."""
     values = (
-        EnergyValue(Variant.FIXED, reference, scale * reference, Standing.COMPARABLE),
+        EnergyValue(EnergyVariant.FIXED, reference, scale * reference, Standing.COMPARABLE),
         EnergyValue(
-            Variant.RELAXED, reference, 0.0, Standing.NOT_COMPARABLE, "DFT at fixed geometry"
+            EnergyVariant.RELAXED, reference, 0.0, Standing.NOT_COMPARABLE, "DFT at fixed geometry"
         ),
     )
     comparison = EnergyComparison(name, name, "eV/Å^2", values)
@@ -80,8 +80,8 @@ def curve(name: str, scale: float) -> EosComparison:
     """Parabolas with the same minimum."""
     volumes = np.linspace(18.0, 22.0, 7)
     energies = 0.5 * 0.6 / 20.0 * (volumes - 20.0) ** 2
-    points = Curve(volumes, energies)
-    model = Curve(volumes, scale * energies)
+    points = EnergyCurve(volumes, energies)
+    model = EnergyCurve(volumes, scale * energies)
     return EosComparison(name, 1, points.equilibrium, points, model, model)
 
 
@@ -95,10 +95,10 @@ def path(name: str, scale: float) -> MigrationComparison:
             name,
             name,
             "eV",
-            (EnergyValue(Variant.FIXED, 1.0, scale, Standing.COMPARABLE),),
+            (EnergyValue(EnergyVariant.FIXED, 1.0, scale, Standing.COMPARABLE),),
         ),
         Profile("DFT", along, energies, ion),
-        (Profile(Variant.FIXED, along, scale * energies, ion),),
+        (Profile(EnergyVariant.FIXED, along, scale * energies, ion),),
     )
 
 

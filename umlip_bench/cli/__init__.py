@@ -35,6 +35,7 @@ PROGRAM = Program(
         "card": "write the report card of a model",
         "speed": "time a model against its library's own calculator",
         "calibrate": "measure memory and time of a model on this machine",
+        "doctor": "tell what is installed, and try the models that are here",
         "convert": "bring a run folder of an older version into today's form",
     },
 )

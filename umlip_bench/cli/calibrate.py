@@ -10,7 +10,7 @@ from umlip_bench.ground.limits import Count
 
 
 @dataclass(frozen=True, kw_only=True)
-class Calibrate(OnDevice):
+class CalibrateCommand(OnDevice):
     """Fit how much memory and time the calls of a model take on this machine.
 
     On a CPU the batch is found that runs fastest, too. Later commands use what was found; without it they use
@@ -65,4 +65,4 @@ class Calibrate(OnDevice):
         return 0
 
 
-COMMAND = Calibrate
+COMMAND = CalibrateCommand

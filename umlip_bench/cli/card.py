@@ -13,7 +13,7 @@ ENDINGS = (".md", ".html")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Card(Overwriting):
+class CardCommand(Overwriting):
     """Write the report card of a model from a run folder.
 
     What it is for, how soft it is, where it fails, what to correct, and on what that was measured. Markdown,
@@ -62,4 +62,4 @@ class Card(Overwriting):
         return 0
 
 
-COMMAND = Card
+COMMAND = CardCommand

@@ -9,7 +9,7 @@ from umlip_bench.cli.declare import Argument, File, Overwriting, metavar
 
 
 @dataclass(frozen=True, kw_only=True)
-class Compare(Overwriting):
+class CompareCommand(Overwriting):
     """Compare two models, or two runs of the same models, over the cases that both have.
 
     Paired differences B - A, A being the first, with 95 % intervals. A corrected model is always B, its
@@ -70,4 +70,4 @@ class Compare(Overwriting):
         return 0
 
 
-COMMAND = Compare
+COMMAND = CompareCommand

@@ -11,7 +11,7 @@ from umlip_bench.cli.declare import Argument, Command, Folder
 
 
 @dataclass(frozen=True, kw_only=True)
-class Convert(Command):
+class ConvertCommand(Command):
     """Write the results of a run folder that an older version made into a new folder.
 
     Report, compare, card, export and pictures read that. The old folder stays as it is.
@@ -37,4 +37,4 @@ class Convert(Command):
         return 0 if done.n_cases else 1
 
 
-COMMAND = Convert
+COMMAND = ConvertCommand

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from json import dumps
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from umlip_bench.cli.data_show import Show
-from umlip_bench.cli.data_user import Check, Export
+from umlip_bench.cli.data_show import DataShowCommand
+from umlip_bench.cli.data_user import DataCheckCommand, DataExportCommand
 from umlip_bench.cli.declare import Argument, Command, metavar
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ WRONG = 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Data(Command):
+class DataCommand(Command):
     """List published DFT data sets, known by id.
 
     What they are for, at which level of theory, under which licence, and whether their files are here. Files
@@ -60,7 +60,7 @@ class Data(Command):
         return 0
 
 
-class List(Data):
+class DataListCommand(DataCommand):
     """List every set with tasks, structures, functional, licence, citation and size."""
 
     name = "umlip-bench data list"
@@ -72,7 +72,7 @@ class List(Data):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fetch(Command):
+class DataFetchCommand(Command):
     """Download the files of sets into the user's cache; each is checked.
 
     What is here is not fetched again, and a download that broke off is gone on with.
@@ -117,7 +117,7 @@ class Fetch(Command):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verify(Command):
+class DataVerifyCommand(Command):
     """Check the files of sets, by default of all that are here; the network is not touched.
 
     Exit status 1 if a file is missing or is not the published one.
@@ -155,7 +155,7 @@ class Verify(Command):
         return status
 
 
-def _chosen(options: Fetch) -> list[DatasetCard]:
+def _chosen(options: DataFetchCommand) -> list[DatasetCard]:
     from umlip_bench.datasets.cards import all_cards, cards_of
     from umlip_bench.datasets.tasks import Task
     from umlip_bench.ground.errors import DataError
@@ -175,12 +175,12 @@ def _chosen(options: Fetch) -> list[DatasetCard]:
     return [card for card in all_cards() if options.all or options.task in card.tasks]
 
 
-Data.actions = {
-    "list": List,
-    "show": Show,
-    "fetch": Fetch,
-    "verify": Verify,
-    "check": Check,
-    "export": Export,
+DataCommand.actions = {
+    "list": DataListCommand,
+    "show": DataShowCommand,
+    "fetch": DataFetchCommand,
+    "verify": DataVerifyCommand,
+    "check": DataCheckCommand,
+    "export": DataExportCommand,
 }
-COMMAND = Data
+COMMAND = DataCommand

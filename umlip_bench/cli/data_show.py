@@ -10,7 +10,7 @@ from umlip_bench.cli.declare import Argument, Command
 
 
 @dataclass(frozen=True, kw_only=True)
-class Show(Command):
+class DataShowCommand(Command):
     """Print the card of one set, its caveats, its files and their state.
 
     Where it is here, its composition too, and how its forces, energies and other reference values are

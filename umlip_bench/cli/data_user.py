@@ -19,7 +19,7 @@ SHOWN = 8
 
 
 @dataclass(frozen=True, kw_only=True)
-class Check(Command):
+class DataCheckCommand(Command):
     """Look for the usual mistakes in one's own labels.
 
     Stress in GPa or kbar or of the wrong sign, energies per atom, forces that do not sum to zero, missing
@@ -68,7 +68,7 @@ class Check(Command):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Export(Overwriting):
+class DataExportCommand(Overwriting):
     """Write the labelled frames of a set in the standard form.
 
     That is extended XYZ with REF_energy (eV), REF_forces (eV/Å) and REF_stress (eV/Å³), which `run --data`
@@ -118,7 +118,7 @@ def _exists(path: Path) -> DataError:
     return DataError(f"{path} exists; give another name, or --force to overwrite it")
 
 
-def _chosen(options: Export, dataset: Dataset) -> Sequence[Frame]:
+def _chosen(options: DataExportCommand, dataset: Dataset) -> Sequence[Frame]:
     """The frames that are to be exported."""
     from umlip_bench.ground.errors import DataError
 

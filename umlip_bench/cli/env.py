@@ -13,7 +13,7 @@ INCOMPLETE = 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Env(Command):
+class EnvCommand(Command):
     """List the environments of potentials: what they measure, under which licence, and what is built.
 
     Each is a Python of its own, made from an environment file: those of this package, or one of yours (the
@@ -51,7 +51,7 @@ class Env(Command):
         return 0
 
 
-class List(Env):
+class EnvListCommand(EnvCommand):
     """List environments with checkpoints, licence, state and size on disk."""
 
     name = "umlip-bench env list"
@@ -63,7 +63,7 @@ class List(Env):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Build(Command):
+class EnvBuildCommand(Command):
     """Build environments, by uv where it is there, else by venv and pip.
 
     What will be downloaded is said, and asked, before it is; --yes is for scripts. A build that was killed is
@@ -95,7 +95,7 @@ class Build(Command):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Check(OnDevice):
+class EnvCheckCommand(OnDevice):
     """Say what an environment lacks, and evaluate small cells with it.
 
     Exit status 1 if it lacks something.
@@ -123,7 +123,7 @@ class Check(OnDevice):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Remove(Command):
+class EnvRemoveCommand(Command):
     """Take environments away, with the weights that they downloaded."""
 
     name = "umlip-bench env remove"
@@ -142,5 +142,10 @@ class Remove(Command):
         return 0
 
 
-Env.actions = {"list": List, "build": Build, "check": Check, "remove": Remove}
-COMMAND = Env
+EnvCommand.actions = {
+    "list": EnvListCommand,
+    "build": EnvBuildCommand,
+    "check": EnvCheckCommand,
+    "remove": EnvRemoveCommand,
+}
+COMMAND = EnvCommand

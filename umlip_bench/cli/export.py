@@ -11,7 +11,7 @@ from umlip_bench.cli.settings_file import write_settings
 
 
 @dataclass(frozen=True, kw_only=True)
-class Export(Overwriting):
+class ExportCommand(Overwriting):
     """Write summary, cases and all values of a run folder as tidy tables."""
 
     name = "umlip-bench export"
@@ -40,4 +40,4 @@ class Export(Overwriting):
         return 0
 
 
-COMMAND = Export
+COMMAND = ExportCommand

@@ -10,7 +10,7 @@ from umlip_bench.cli.declare import Argument, Command
 
 
 @dataclass(frozen=True, kw_only=True)
-class Models(Command):
+class ModelsCommand(Command):
     """List the models that are known by name, and whether their weights are here.
 
     Weights are looked for in $UMLIP_BENCH_MODELS, in the installed package, and in the user's cache; where
@@ -50,7 +50,7 @@ class Models(Command):
         return 0
 
 
-class List(Models):
+class ModelsListCommand(ModelsCommand):
     """List the models that are known by name, and whether their weights are here."""
 
     name = "umlip-bench models list"
@@ -62,7 +62,7 @@ class List(Models):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Show(Command):
+class ModelsShowCommand(Command):
     """Print the card of one model and the state of its weights."""
 
     name = "umlip-bench models show"
@@ -90,7 +90,7 @@ class Show(Command):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fetch(Command):
+class ModelsFetchCommand(Command):
     """Download the weights of models into the user's store; each file is checked."""
 
     name = "umlip-bench models fetch"
@@ -112,5 +112,9 @@ class Fetch(Command):
         return 0
 
 
-Models.actions = {"list": List, "show": Show, "fetch": Fetch}
-COMMAND = Models
+ModelsCommand.actions = {
+    "list": ModelsListCommand,
+    "show": ModelsShowCommand,
+    "fetch": ModelsFetchCommand,
+}
+COMMAND = ModelsCommand

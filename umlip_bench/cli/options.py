@@ -46,12 +46,12 @@ class Option:
 
     paths: tuple[tuple[str, ...], ...]
     name: str
-    kind: Any
-    default: Any
+    kind: object
+    default: object
     help: str
-    marks: tuple[Any, ...] = ()
+    marks: tuple[object, ...] = ()
     part: Part | None = None
-    makers: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    makers: Mapping[str, Callable[..., object]] = field(default_factory=dict)
 
     @property
     def argument(self) -> Argument | None:
@@ -89,7 +89,7 @@ class Option:
             return ""
         return f" [{limits}]"
 
-    def of(self, command: Command) -> Any:
+    def of(self, command: Command) -> object:
         """Its value."""
         value: Any = command
         for name in self.paths[0]:
@@ -129,7 +129,7 @@ class Option:
         values = tuple(self.reads.parse(token.value) for token in tokens)
         return values if self.several else values[-1]
 
-    def taken(self, value: Any) -> Any:
+    def taken(self, value: object) -> object:
         """A value as its field has it."""
         into = tuple if self.reads is None else self.reads.into
         return into(value) if isinstance(value, tuple) else value
@@ -223,7 +223,7 @@ def _texts(owner: type) -> dict[str, str]:
     return _TEXTS[owner]
 
 
-def make(kind: type[Command], values: Mapping[str, Any]) -> Command:
+def make(kind: type[Command], values: Mapping[str, object]) -> Command:
     """A command of the values of its options, by their names."""
     own: dict[str, Any] = {}
     parts: dict[str, dict[str, Any]] = {}
@@ -235,7 +235,7 @@ def make(kind: type[Command], values: Mapping[str, Any]) -> Command:
     return kind(**own, **{name: makers[name](**given) for name, given in parts.items()})
 
 
-def plain(command: Command) -> dict[str, Any]:
+def plain(command: Command) -> dict[str, object]:
     """Values of all options by name, as YAML has them; those that are not set are left out."""
     found = {name: _plain(option.of(command)) for name, option in options_of(type(command)).items()}
     return {name: value for name, value in found.items() if value not in (None, [])}

@@ -13,7 +13,7 @@ PIXELS_PER_INCH = 160
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pictures(Overwriting):
+class PicturesCommand(Overwriting):
     """Draw phonon bands and densities of states, equations of state, and energy profiles of migration paths.
 
     Of DFT and of all models of a run folder, as PNG; over all materials, how the highest frequencies spread.
@@ -58,4 +58,4 @@ class Pictures(Overwriting):
         return 0
 
 
-COMMAND = Pictures
+COMMAND = PicturesCommand

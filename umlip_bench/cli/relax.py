@@ -24,7 +24,7 @@ ENDINGS = (".xyz", ".extxyz")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Relax(OnDevice):
+class RelaxCommand(OnDevice):
     """Relax all structures of files that ASE reads, many at once.
 
     They are written with energies, forces and stresses, in the order of the input, to an extended XYZ file.
@@ -190,4 +190,4 @@ def _scanned(files: Sequence[Path]) -> Iterator[tuple[int, Atoms | RefusedStruct
             number += 1
 
 
-COMMAND = Relax
+COMMAND = RelaxCommand

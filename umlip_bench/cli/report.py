@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report(Overwriting):
+class ReportCommand(Overwriting):
     """Write one self-contained HTML page of one or more run folders: verdicts, plots, tables, comparisons.
 
     It needs no network, neither to be made nor to be read.
@@ -125,4 +125,4 @@ def _data_note(run: Run) -> DataNote:
     )
 
 
-COMMAND = Report
+COMMAND = ReportCommand

@@ -35,7 +35,7 @@ def _suites() -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run(OnDevice):
+class RunCommand(OnDevice):
     """Run suites and print how soft each model is, with 95 % intervals.
 
     The run folder keeps every case as it ends (journal/), all predictions (predictions/), and in the end
@@ -165,7 +165,7 @@ class Run(OnDevice):
                 )
         return source
 
-    def _resolved(self, source: Source, models: list[Weights]) -> Run:
+    def _resolved(self, source: Source, models: list[Weights]) -> RunCommand:
         """The command, with what it took where nothing was named."""
         return replace(
             self,
@@ -205,4 +205,4 @@ class _Bars:
         self._progress.advance(self._task)
 
 
-COMMAND = Run
+COMMAND = RunCommand

@@ -18,7 +18,7 @@ IN_FLIGHT = {"cpu": (1, 4, 16, 32), "cuda": (1, 8, 64, 512)}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Speed(OnDevice):
+class SpeedCommand(OnDevice):
     """Time the engine against the library's own calculator under ASE, in turn and on the same structures.
 
     Both must come to the same end. Relaxations are timed against matcalc too, if installed.
@@ -89,4 +89,4 @@ class Speed(OnDevice):
         return 0
 
 
-COMMAND = Speed
+COMMAND = SpeedCommand

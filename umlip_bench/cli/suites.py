@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Suites(Overwriting):
+class SuitesCommand(Overwriting):
     """List the suites, or tell what each number of theirs is: columns, rows, units, how they are summarised.
 
     Suites of other installed packages are among them.
@@ -77,4 +77,4 @@ def _table(grid: Grid) -> Table:
     return table
 
 
-COMMAND = Suites
+COMMAND = SuitesCommand

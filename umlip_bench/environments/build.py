@@ -20,7 +20,7 @@ from umlip_bench.environments.installers import (
     installer,
 )
 from umlip_bench.environments.interpreters import clean_environment
-from umlip_bench.environments.places import Place
+from umlip_bench.environments.places import EnvironmentFolder
 from umlip_bench.environments.record import Record, environment_of, read_record, write_record
 from umlip_bench.environments.registry import located
 from umlip_bench.environments.sizes import in_words, size_of
@@ -102,7 +102,7 @@ def remove(name: str) -> int:
     return n_bytes
 
 
-def _whole(place: Place) -> Record | None:
+def _whole(place: EnvironmentFolder) -> Record | None:
     try:
         return read_record(place)
     except ContentError:
@@ -110,7 +110,10 @@ def _whole(place: Place) -> Record | None:
 
 
 def _built(
-    file: EnvironmentFile, place: Place, say: Callable[[str], None], agree: Callable[[str], bool]
+    file: EnvironmentFile,
+    place: EnvironmentFolder,
+    say: Callable[[str], None],
+    agree: Callable[[str], bool],
 ) -> Record:
     chosen = installer(file, place, say)
     try:
@@ -143,7 +146,7 @@ def _built(
     )
 
 
-def _check_room(place: Place, downloads: Downloads) -> None:
+def _check_room(place: EnvironmentFolder, downloads: Downloads) -> None:
     free, needed = shutil.disk_usage(place.folder).free, UNPACKED * downloads.n_bytes
     if needed > free:
         raise BuildError(
@@ -153,7 +156,7 @@ def _check_room(place: Place, downloads: Downloads) -> None:
         )
 
 
-def _listed(place: Place, chosen: Installer) -> tuple[str, str]:
+def _listed(place: EnvironmentFolder, chosen: Installer) -> tuple[str, str]:
     """Version of the Python, and the list of what is installed."""
     said = subprocess.run(
         [place.python, "-I", "-c", _LIST], capture_output=True, text=True, env=clean_environment()
@@ -164,7 +167,7 @@ def _listed(place: Place, chosen: Installer) -> tuple[str, str]:
     return python, lock
 
 
-def _take_away(place: Place) -> None:
+def _take_away(place: EnvironmentFolder) -> None:
     """Remove a build; its record first, so that what is left of one that is cut short is none."""
     place.record.unlink(missing_ok=True)
     if place.folder.exists():

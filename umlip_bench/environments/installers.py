@@ -20,7 +20,7 @@ import requests
 
 from umlip_bench.environments.environment_file import EnvironmentFile
 from umlip_bench.environments.interpreters import NoInterpreter, clean_environment, suitable
-from umlip_bench.environments.places import Place
+from umlip_bench.environments.places import EnvironmentFolder
 from umlip_bench.environments.sizes import in_words
 from umlip_bench.ground.errors import UmlipBenchError
 
@@ -75,7 +75,9 @@ class Installer(ABC):
         Gets a line for every step.
     """
 
-    def __init__(self, file: EnvironmentFile, place: Place, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, file: EnvironmentFile, place: EnvironmentFolder, say: Callable[[str], None]
+    ) -> None:
         self.file, self.place, self.say = file, place, say
 
     @property
@@ -176,7 +178,7 @@ class InstallersLock:
         If a program of a build that was killed still has it.
     """
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: EnvironmentFolder) -> None:
         path = place.guard.with_name(f"{place.guard.name}.installing")
         self.fileno = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
@@ -253,7 +255,11 @@ class Uv(Installer):
     """uv, which brings a Python where this machine has none that will do."""
 
     def __init__(
-        self, program: str, file: EnvironmentFile, place: Place, say: Callable[[str], None]
+        self,
+        program: str,
+        file: EnvironmentFile,
+        place: EnvironmentFolder,
+        say: Callable[[str], None],
     ) -> None:
         super().__init__(file, place, say)
         self._uv = program
@@ -299,7 +305,9 @@ class Uv(Installer):
         return [self._uv, "pip", action, "--python", self.place.python, *self._links("--index")]
 
 
-def installer(file: EnvironmentFile, place: Place, say: Callable[[str], None]) -> Installer:
+def installer(
+    file: EnvironmentFile, place: EnvironmentFolder, say: Callable[[str], None]
+) -> Installer:
     """The one that this machine has."""
     program = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
     return Uv(program, file, place, say) if program else Pip(file, place, say)

@@ -28,7 +28,7 @@ _DIGITS = 8
 
 
 @dataclass(frozen=True)
-class Place:
+class EnvironmentFolder:
     """Where one environment lies, or will.
 
     Parameters
@@ -103,10 +103,10 @@ def environments_folder() -> Path:
     return folder
 
 
-def place_of(file: Path, *, shipped: bool) -> Place:
+def place_of(file: Path, *, shipped: bool) -> EnvironmentFolder:
     """Place of the environment that is built from a file, ours or the user's."""
     name = file.stem
     if not shipped:
         # A user's sevennet.py is not ours, and two projects may each have a my_model.py.
         name += f"-{hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:_DIGITS]}"
-    return Place(environments_folder() / name, shipped)
+    return EnvironmentFolder(environments_folder() / name, shipped)

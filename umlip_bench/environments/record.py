@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 
 from umlip_bench.environments.environment import Environment
 from umlip_bench.environments.environment_file import EnvironmentFile
-from umlip_bench.environments.places import Place
+from umlip_bench.environments.places import EnvironmentFolder
 from umlip_bench.ground.codec import parse
 from umlip_bench.ground.errors import ContentError
 from umlip_bench.ground.files import write_atomically
@@ -42,7 +42,7 @@ class Record:
     n_bytes: int
 
 
-def read_record(place: Place) -> Record | None:
+def read_record(place: EnvironmentFolder) -> Record | None:
     """Record of a build; ``None`` if there is none, or one that was not finished."""
     try:
         content = json.loads(place.record.read_text(encoding="utf-8"))
@@ -56,13 +56,13 @@ def read_record(place: Place) -> Record | None:
         ) from error
 
 
-def write_record(place: Place, record: Record) -> None:
+def write_record(place: EnvironmentFolder, record: Record) -> None:
     """Say that a build is whole."""
     text = json.dumps(asdict(record), indent=1) + "\n"
     write_atomically(place.record, lambda file: file.write(text.encode()))
 
 
-def environment_of(file: EnvironmentFile, place: Place, record: Record) -> Environment:
+def environment_of(file: EnvironmentFile, place: EnvironmentFolder, record: Record) -> Environment:
     """A build, used with an environment file that asks for what was installed.
 
     The file is copied beside the build, since the user's may change while a worker runs.

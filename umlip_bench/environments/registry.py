@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from umlip_bench.environments.environment import Environment
 from umlip_bench.environments.environment_file import EnvironmentFile, read_environment_file
-from umlip_bench.environments.places import Place, place_of
+from umlip_bench.environments.places import EnvironmentFolder, place_of
 from umlip_bench.environments.record import environment_of, read_record
 from umlip_bench.ground.errors import NotBuilt, UnknownModelError
 
@@ -43,7 +43,7 @@ def path_of(name: str) -> Path:
     return shipped().get(name) or Path(name).absolute()
 
 
-def located(name: str) -> tuple[EnvironmentFile, Place]:
+def located(name: str) -> tuple[EnvironmentFile, EnvironmentFolder]:
     """The environment file that a text names, as it is now, and where its build lies or will.
 
     Raises

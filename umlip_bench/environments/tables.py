@@ -13,7 +13,7 @@ from rich.table import Table
 
 from umlip_bench.environments.cards import cards
 from umlip_bench.environments.environment_file import EnvironmentFile, read_environment_file
-from umlip_bench.environments.places import Place, environments_folder, place_of
+from umlip_bench.environments.places import EnvironmentFolder, environments_folder, place_of
 from umlip_bench.environments.record import read_record
 from umlip_bench.environments.registry import located, shipped
 from umlip_bench.environments.sizes import in_words, size_of
@@ -61,7 +61,7 @@ def states() -> list[State]:
     found = [state_of(name) for name in shipped()]
     folder = environments_folder()
     for record in sorted(folder.glob("*/built.json")) if folder.is_dir() else ():
-        source = _source(Place(record.parent))
+        source = _source(EnvironmentFolder(record.parent))
         if source is not None:
             found.append(state_of(str(source)))
     return found
@@ -132,7 +132,7 @@ def listing(found: list[State]) -> Table:
     return table
 
 
-def _source(place: Place) -> Path | None:
+def _source(place: EnvironmentFolder) -> Path | None:
     """File of the user's that a build was made from, if it is still that."""
     try:
         record = read_record(place)

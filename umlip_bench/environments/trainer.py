@@ -1,9 +1,9 @@
 """A checkpoint trained further by its own package, in its environment; started by `training` beside this.
 
-``trainer.py PARENT FILE CHECKPOINT DEVICE FOLDER`` has the environment file's ``train(checkpoint, folder, settings,
-device)`` do it: a generator that yields a dict of numbers after every epoch, and returns the number of the
-epoch that is kept and the name of the file of weights that it left in the folder. What it is given there:
-``settings.json``, ``training.xyz`` and, where the labels were split, ``validation.xyz``.
+``trainer.py PARENT FILE CHECKPOINT DEVICE FOLDER`` has the environment file's ``train(checkpoint, folder,
+settings, device)`` do it: a generator that yields a dict of numbers after every epoch, and returns the number
+of the epoch that is kept and the name of the file of weights that it left in the folder. What it is given
+there: ``settings.json``, ``training.xyz`` and, where the labels were split, ``validation.xyz``.
 
 Lines of JSON on standard output say what happens: ``{"epoch": {...}}`` each, and at last ``{"kept": 12,
 "weights": "name"}`` or ``{"error": {"type": ..., "text": ...}}``. This file imports nothing of this package,

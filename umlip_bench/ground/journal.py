@@ -37,7 +37,7 @@ ARRAYS, CHECK = "arrays", "crc32"
 
 
 @dataclass(frozen=True, eq=False)
-class Line(Generic[T]):
+class JournalLine(Generic[T]):
     """An entry with what was noted beside it.
 
     Parameters
@@ -86,8 +86,8 @@ class Journal(Generic[T]):
         self.folder = folder
         self.array_folder = folder / ARRAYS if arrays is None else arrays
         self._kind = kind
-        self._lines: dict[str, list[Line[T]]] = {}
-        self._whole: dict[str, Line[T]] = {}
+        self._lines: dict[str, list[JournalLine[T]]] = {}
+        self._whole: dict[str, JournalLine[T]] = {}
         self._file: io.BufferedWriter | None = None
         self.damaged: tuple[str, ...] = ()
         if folder.exists() and not folder.is_dir():
@@ -111,7 +111,7 @@ class Journal(Generic[T]):
         line = self._line(key)
         return None if line is None else line.entry
 
-    def line(self, key: str) -> Line[T] | None:
+    def line(self, key: str) -> JournalLine[T] | None:
         """The entry with its provenance; ``None`` as of `get`."""
         return self._line(key)
 
@@ -149,7 +149,7 @@ class Journal(Generic[T]):
             self.folder.mkdir(parents=True, exist_ok=True)
             if arrays is not None:
                 digest = self._write_arrays(key, arrays)
-            line: Line[T] = Line(
+            line: JournalLine[T] = JournalLine(
                 entry, digest, __version__, datetime.now(UTC).isoformat(timespec="microseconds")
             )
             content = {
@@ -222,7 +222,7 @@ class Journal(Generic[T]):
                 content: dict[str, Any] = load_json(text)
                 if content.pop(CHECK) != _check_sum(content):
                     raise ValueError("its check sum is another's")
-                line = Line(
+                line = JournalLine(
                     from_plain(self._kind, content["entry"]),
                     content["arrays"],
                     str(content["version"]),
@@ -236,7 +236,7 @@ class Journal(Generic[T]):
                 continue
             self._lines.setdefault(key, []).append(line)
 
-    def _line(self, key: str) -> Line[T] | None:
+    def _line(self, key: str) -> JournalLine[T] | None:
         """The latest entry of a key whose arrays are what was written with it."""
         if key in self._whole:
             return self._whole[key]

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TypeVar
 
+import numpy as np
 from spglib.error import SpglibError
+
+Found = TypeVar("Found")
+SpglibCell = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Lattice vectors as rows (Å), fractional coordinates and atomic numbers, as spglib takes them."""
 
 
 def found_by(
-    search: Callable[..., Any], cell: tuple[Any, Any, Any], *, symprec: float, **options: Any
-) -> Any:
+    search: Callable[..., Found | None], cell: SpglibCell, *, symprec: float, **options: object
+) -> Found | None:
     """What a function of spglib finds, or ``None`` where it finds nothing.
 
     spglib gives ``None`` of itself, but raises in a process in which phonopy was imported.
@@ -20,7 +25,7 @@ def found_by(
     search
         A function of spglib.
     cell
-        Lattice vectors as rows (Å), fractional coordinates and atomic numbers.
+        The crystal.
     symprec
         Å, by how much the cell may miss its symmetry.
     **options

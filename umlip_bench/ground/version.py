@@ -7,6 +7,21 @@ from importlib import metadata
 
 __version__ = "0.1.0"
 
+RECORDED_PACKAGES = (
+    "ase",
+    "chgnet",
+    "e3nn",
+    "mace-torch",
+    "matgl",
+    "numpy",
+    "phonopy",
+    "pymatgen",
+    "seekpath",
+    "spglib",
+    "torch",
+)
+"""That results depend on, kept as provenance."""
+
 
 def versions(packages: Iterable[str]) -> dict[str, str]:
     """Versions of distributions by name; one that is not installed is left out."""

@@ -38,8 +38,13 @@ def availability(card: ModelCard, store: WeightsStore) -> Availability:
     except WeightsError as error:
         return Availability(False, str(error))
     if weights is None:
-        return Availability(False, f"umlip-bench models fetch {card.name}")
+        return Availability(False, to_fetch(card))
     return Availability(True, str(weights.origin))
+
+
+def to_fetch(card: ModelCard) -> str:
+    """The command that brings a model's weights."""
+    return f"umlip-bench models fetch {card.name}"
 
 
 def in_environment(name: str) -> tuple[ModelCard, Availability]:

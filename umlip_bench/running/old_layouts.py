@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, Standing, Variant
+from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, EnergyVariant, Standing
 from umlip_bench.analysis.frames import FrameComparison, Geometry, MaterialComparison
 from umlip_bench.benchmarks.defects.result import DefectResult
 from umlip_bench.benchmarks.elastic.result import STRAIN, ElasticComparison, ReferenceModuli
-from umlip_bench.benchmarks.eos.result import Curve, EosComparison
+from umlip_bench.benchmarks.eos.result import EnergyCurve, EosComparison
 from umlip_bench.benchmarks.migration.result import MigrationComparison, Profile
 from umlip_bench.benchmarks.phonons.result import (
     BandPath,
@@ -38,8 +38,8 @@ def read_old(suite: str, case: str, arrays: Arrays) -> Any:
 
 
 def _eos(name: str, arrays: Arrays) -> EosComparison:
-    def curve(key: str) -> Curve | None:
-        return Curve(*arrays[key]) if key in arrays else None
+    def curve(key: str) -> EnergyCurve | None:
+        return EnergyCurve(*arrays[key]) if key in arrays else None
 
     reference = arrays.get("reference")
     return EosComparison(
@@ -94,7 +94,7 @@ def _comparison(name: str, arrays: Arrays) -> EnergyComparison:
     columns = ("variant", "reference", "model", "standing", "reason", "flags")
     values = (
         EnergyValue(
-            Variant(variant),
+            EnergyVariant(variant),
             reference,
             model,
             Standing(standing),

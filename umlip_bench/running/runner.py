@@ -13,32 +13,19 @@ from typing import Any, Protocol
 import torch
 
 from umlip_bench.analysis.run_files import DONE, FAILED, VERSIONS, CaseRecord, RunConfig
+from umlip_bench.analysis.summary import Row
 from umlip_bench.benchmarks.suite import AnyBenchmark, Case
 from umlip_bench.engine.scheduler import Done, run_tasks
 from umlip_bench.ground.errors import UmlipBenchError
 from umlip_bench.ground.identity import identity
 from umlip_bench.ground.level_of_theory import LevelOfTheory
-from umlip_bench.ground.version import __version__, versions
+from umlip_bench.ground.version import RECORDED_PACKAGES, __version__, versions
 from umlip_bench.potentials.families import family
 from umlip_bench.potentials.protocol import Potential
 from umlip_bench.potentials.weights import Weights
 from umlip_bench.running.folder import GENERATION, RunFolder
 from umlip_bench.running.model_check import ModelCheck, can_change
 from umlip_bench.running.plan import DataIdentity, SuitePlan, case_key
-
-RECORDED_PACKAGES = (
-    "ase",
-    "chgnet",
-    "e3nn",
-    "mace-torch",
-    "matgl",
-    "numpy",
-    "phonopy",
-    "pymatgen",
-    "seekpath",
-    "spglib",
-    "torch",
-)
 
 
 class ProgressDisplay(Protocol):
@@ -75,8 +62,8 @@ class SuiteOutcome:
 
     suite: AnyBenchmark
     cases: Sequence[Case]
-    rows: Sequence[Any]
-    results: Mapping[str, Sequence[Any]]
+    rows: Sequence[Row]
+    results: Mapping[str, Sequence[object]]
     failed: Sequence[CaseRecord]
     n_done: int
 

@@ -12,7 +12,7 @@ from umlip_bench.ground.limits import Positive
 
 
 @dataclass(frozen=True, kw_only=True)
-class Collect(Command):
+class CollectCommand(Command):
     """Read results of DFT codes into labels in the standard form.
 
     That is vasprun.xml(.gz), the output of pw.x, GPAW's text or gpw, or extended XYZ, from files or folders
@@ -61,4 +61,4 @@ class Collect(Command):
         return 0
 
 
-COMMAND = Collect
+COMMAND = CollectCommand

@@ -26,7 +26,7 @@ def _sizes(text: str) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Curve(Overwriting, WithMethods):
+class CurveCommand(Overwriting, WithMethods):
     """Fit to growing numbers of labels, chosen at random, and judge by the rest.
 
     The folder gets curve.csv, curve.json and curve.png; what it holds is not computed again, so that an
@@ -100,4 +100,4 @@ class Curve(Overwriting, WithMethods):
         return 0
 
 
-COMMAND = Curve
+COMMAND = CurveCommand

@@ -39,7 +39,7 @@ def _counts(text: str) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluate(Overwriting, WithMethods):
+class EvaluateCommand(Overwriting, WithMethods):
     """Fit to every choice of one label of a material (two, four, all but one), and judge by its other frames.
 
     For scalar each frame is evaluated once, and the other frames, without their labels, are told as the
@@ -132,4 +132,4 @@ class Evaluate(Overwriting, WithMethods):
         return 0
 
 
-COMMAND = Evaluate
+COMMAND = EvaluateCommand

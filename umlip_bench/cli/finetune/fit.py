@@ -20,7 +20,7 @@ from umlip_bench.cli.settings_file import write_settings
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fit(WithMethods):
+class FitCommand(WithMethods):
     """Fit a correction to DFT labels of one material, one frame or more, and write the corrected model.
 
     It is a folder that umlip_bench.load and --model take like any other.
@@ -121,4 +121,4 @@ class Fit(WithMethods):
         return 0
 
 
-COMMAND = Fit
+COMMAND = FitCommand

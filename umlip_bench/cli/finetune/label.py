@@ -14,7 +14,7 @@ from umlip_bench.ground.limits import Count
 
 
 @dataclass(frozen=True, kw_only=True)
-class Label(Command):
+class LabelCommand(Command):
     """Compute PBE energies, forces and stresses with GPAW in plane waves, one process a frame.
 
     They are written in the form that `umlip-finetune fit` and `umlip-bench run` take. Results, logs and
@@ -95,4 +95,4 @@ class Label(Command):
         return 0 if done.n_labels else 1
 
 
-COMMAND = Label
+COMMAND = LabelCommand

@@ -20,7 +20,7 @@ from umlip_bench.cli.settings_file import with_settings
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ladder(Overwriting, WithMethods):
+class LadderCommand(Overwriting, WithMethods):
     """Fit every method to the labels, judge each by frames that it did not see, and recommend one.
 
     These are the frames of --held-out that have a label's composition, or, without it, the labels themselves
@@ -87,4 +87,4 @@ class Ladder(Overwriting, WithMethods):
         return 0
 
 
-COMMAND = Ladder
+COMMAND = LadderCommand

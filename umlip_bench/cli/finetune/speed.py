@@ -13,7 +13,7 @@ from umlip_bench.ground.limits import Count
 
 
 @dataclass(frozen=True, kw_only=True)
-class Speed(OnDevice):
+class TrainingSpeedCommand(OnDevice):
     """Time epochs of `full` against CHGNet's trainer, with the same loss on the same prepared graphs.
 
     Both take turns. Their gradients are compared first.
@@ -76,4 +76,4 @@ class Speed(OnDevice):
         return 0
 
 
-COMMAND = Speed
+COMMAND = TrainingSpeedCommand

@@ -44,7 +44,7 @@ def _pseudo(text: str) -> tuple[str, str]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Suggest(OnDevice):
+class SuggestCommand(OnDevice):
     """Choose frames of a material that are worth a DFT label.
 
     The material is relaxed with a model, and states are sampled at 1000 K and under strain. Those are chosen
@@ -142,4 +142,4 @@ class Suggest(OnDevice):
         return 0
 
 
-COMMAND = Suggest
+COMMAND = SuggestCommand
