@@ -74,7 +74,7 @@ def fit_elsewhere(
     method: str,
     settings: TrainingSettings,
     around: Surroundings,
-) -> Training:
+) -> Training[WorkerPotential]:
     """Have a model's environment train its weights on labelled frames.
 
     Parameters

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
@@ -47,12 +48,12 @@ from umlip_bench.potentials.corrections.modification import WEIGHTS, TrainedWeig
 from umlip_bench.potentials.protocol import Potential
 from umlip_bench.potentials.trainable import TrainablePotential
 
-Trained = TrainablePotential | WorkerPotential
+P = TypeVar("P", TrainablePotential, WorkerPotential)
 """What has weights of its own that were trained."""
 
 
 @dataclass(frozen=True, eq=False)
-class Training(Fit):
+class Training(Fit, Generic[P]):
     """A trained model.
 
     Parameters
@@ -68,11 +69,11 @@ class Training(Fit):
     """
 
     fit: TrainedFit
-    potential: Trained
-    parent: Trained
+    potential: P
+    parent: P
     kept: bool = True
 
-    def put_on(self, parent: Potential) -> Trained:
+    def put_on(self, parent: Potential) -> P:
         """The trained model; there is nothing to put on any other."""
         return self.potential
 
@@ -146,7 +147,7 @@ def split_labels(n: int, settings: TrainingSettings) -> Split:
 
 def fit_trained(
     trainee: Trainee, frames: Sequence[Frame], settings: TrainingSettings, around: Surroundings
-) -> Training:
+) -> Training[TrainablePotential]:
     """Train a model's weights on labelled frames.
 
     Parameters

@@ -20,6 +20,7 @@ from umlip_bench.environments.environment import Environment
 from umlip_bench.environments.training import TrainingError
 from umlip_bench.finetune.method import Epoch, Surroundings
 from umlip_bench.finetune.method import fit as fit_by
+from umlip_bench.finetune.training.fit import Training
 from umlip_bench.finetune.training.settings import TrainingSettings
 from umlip_bench.ground.errors import CorrectionError, WeightsError
 from umlip_bench.potentials.loading import locate
@@ -104,8 +105,8 @@ def test_a_trained_model_is_one_like_any_other(
     found = trained(model, labels[:1], Surroundings(held_out=labels[1:], on_epoch=told.append))
     assert len(told) == SETTINGS.epochs
     assert told[-1].force_mae < 1e-4 * told[0].force_mae
-    record = found.record()
-    (learnt, held_out) = record["checks"]  # type: ignore[misc]
+    assert isinstance(found, Training)
+    learnt, held_out = found.fit.checks
     assert learnt.before.force_slope == pytest.approx(0.8)
     assert held_out.after.force_slope == pytest.approx(1.0, abs=1e-5)
     out = finetune.save(found, model, tmp_path / "deeper")
