@@ -56,6 +56,7 @@ def main(pbe: Run, debye: Run, r2scan: Run) -> None:
     """Write the page."""
     text = PAGE.read_text(encoding="utf-8")
     text = filled(text, "forces", forces(pbe))
+    text = filled(text, "forces-r2scan", forces(r2scan))
     text = filled(text, "functionals", functionals(debye, r2scan))
     text = filled(text, "scales", scales(pbe))
     text = filled(text, "spread", spread(pbe))
@@ -101,34 +102,29 @@ def signed(number: float) -> str:
 
 
 def forces(run: Run) -> Iterator[str]:
-    """The suite of forces: models by the functional that they were trained on."""
+    """The suite of forces, the softest model first."""
 
     def lines() -> Iterator[Sequence[str]]:
-        for model in by_functional(run):
-            card = run.card(model)
+        for model in softest_first(run):
+            # What comes after a colon are numbers of structures, and the like.
+            trained_on = run.card(model).training_set.partition(":")[0]
             rows = [run.find(FORCES, "fixed-geometry", model, metric) for metric in COLUMNS]
             if rows[0] is None:
                 continue
             numbers = [
                 "" if r is None else value(r.value, r.ci_low, r.ci_high, plain) for r in rows
             ]
-            yield (
-                model,
-                card.training_set,
-                card.level_of_theory.functional,
-                *numbers,
-                str(rows[0].n_cases),
-            )
+            yield model, trained_on, *numbers, str(rows[0].n_cases)
 
-    return table(["model", "trained on", "functional", *COLUMNS.values(), "n"], lines())
+    return table(["model", "trained on", *COLUMNS.values(), "n"], lines())
 
 
-def by_functional(run: Run) -> list[str]:
-    """Models of the data's functional first."""
-    same = run.level.functional
-    return sorted(
-        run.models, key=lambda m: not run.card(m).level_of_theory.functional.startswith(same)
-    )
+def softest_first(run: Run) -> list[str]:
+    """Models by their median slope."""
+    rows = {
+        model: run.find(FORCES, "fixed-geometry", model, "slope_median") for model in run.models
+    }
+    return sorted(rows, key=lambda model: np.inf if (row := rows[model]) is None else row.value)
 
 
 def scales(run: Run) -> Iterator[str]:
@@ -136,8 +132,11 @@ def scales(run: Run) -> Iterator[str]:
     suites = [name for name in run.suites if suite_of(name).headlines]
 
     def lines() -> Iterator[Sequence[str]]:
-        for model in by_functional(run):
-            yield model, *(scale(run, suite, model) for suite in suites)
+        for model in softest_first(run):
+            found = [scale(run, suite, model) for suite in suites]
+            # What the first table has is not said again.
+            if any(said for suite, said in zip(suites, found, strict=True) if suite != FORCES):
+                yield model, *found
 
     return table(["model", *suites], lines())
 
@@ -197,8 +196,9 @@ def scale_pairs(run: Run) -> Iterator[str]:
     def lines() -> Iterator[Sequence[str]]:
         for what, first, second in PAIRS:
             rows = compared(run, first, second)
-            if rows:
-                yield what, first, second, *(leading(rows, suite) for suite in suites)
+            found = [leading(rows, suite) for suite in suites]
+            if any(found):
+                yield what, first, second, *found
 
     return table(["what differs", "A", "B", *suites], lines())
 
