@@ -29,13 +29,13 @@ class _Operand:
     model: str | None
 
 
-def pairs_of(texts: Sequence[str], models: tuple[str, str] | None) -> list[Pair]:
+def pairs_of(operands: Sequence[str | Path | Run], models: tuple[str, str] | None) -> list[Pair]:
     """What is compared with what.
 
     Parameters
     ----------
-    texts
-        One or two run folders, each perhaps with a colon and a model of it.
+    operands
+        One or two run folders, each perhaps with a colon and a model of it; or runs that were read.
     models
         Names of the first and the second, where they are not told so.
 
@@ -44,17 +44,17 @@ def pairs_of(texts: Sequence[str], models: tuple[str, str] | None) -> list[Pair]
     DataError
         If that does not follow from them, with what to write instead.
     """
-    if len(texts) > 2:
-        raise DataError(f"{len(texts)} run folders given; compare takes one or two")
-    operands = [_operand(text) for text in texts]
+    if len(operands) > 2:
+        raise DataError(f"{len(operands)} run folders given; compare takes one or two")
+    found = [_operand(each) for each in operands]
     if models is not None:
-        named = [each.model for each in operands if each.model is not None]
+        named = [each.model for each in found if each.model is not None]
         if named:
             raise DataError(f"--models and :{named[0]} both name models; leave one out")
-        return [_pair(operands[0].run, models[0], operands[-1].run, models[1])]
-    if len(operands) == 1:
-        return [_within(operands[0])]
-    return _across(*operands)
+        return [_pair(found[0].run, models[0], found[-1].run, models[1])]
+    if len(found) == 1:
+        return [_within(found[0])]
+    return _across(*found)
 
 
 def _within(operand: _Operand) -> Pair:
@@ -110,8 +110,11 @@ def _pair(first: Run, first_model: str, second: Run, second_model: str) -> Pair:
     )
 
 
-def _operand(text: str) -> _Operand:
+def _operand(given: str | Path | Run) -> _Operand:
     """A folder, or a folder and a model after a colon; names of either may have colons too."""
+    if isinstance(given, Run):
+        return _Operand(given, None)
+    text = str(given)
     if not Path(text).is_dir():
         parts = text.split(":")
         for k in range(1, len(parts)):

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,8 @@ VERSIONS = "versions"
 """Of a model's entry in run.yaml: distributions of its environment, which its identity is bound to."""
 
 DONE, FAILED = "done", "failed"
+GENERATION = "generation"
+"""Entry of a model in run.yaml: how often it was measured anew under its name."""
 
 Plan = Mapping[str, Mapping[str, Mapping[str, str]]]
 """Keys of the cases that were asked for, by model, suite and name of the case."""
@@ -225,7 +227,8 @@ def recorded(journal: Journal[CaseRecord], plan: Plan) -> Recorded:
         for model, by_suite in plan.items():
             cases = by_suite.get(suite, {})
             found = {name: journal.get(key) for name, key in cases.items()}
-            records += [record for record in found.values() if record is not None]
+            # Measured once, a model may go by several names.
+            records += [replace(record, model=model) for record in found.values() if record]
             absent = tuple(name for name, record in found.items() if record is None)
             n_planned[model, suite] = len(cases)
             if absent:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +16,10 @@ from umlip_bench.analysis.registry import all_suites, suite_of
 from umlip_bench.analysis.run_files import (
     CONFIG,
     DONE,
+    GENERATION,
     SUMMARY,
     SUMMARY_SCHEMA,
+    VERSIONS,
     CaseRecord,
     Recorded,
     RunConfig,
@@ -37,8 +39,8 @@ from umlip_bench.ground.plain import load_json
 if TYPE_CHECKING:
     import pandas as pd
 
-CARD_FIELDS = frozenset(each.name for each in fields(ModelCard))
-"""What of a model's entry in run.yaml is its card; the rest says which weights were run, and on what."""
+BESIDE_CARD = ("origin", "sha256", GENERATION, VERSIONS)
+"""What run.yaml says of a model besides its card."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +135,7 @@ class Run:
         try:
             return ModelCard(
                 **{
-                    **{k: v for k, v in entry.items() if k in CARD_FIELDS},
+                    **{k: v for k, v in entry.items() if k not in BESIDE_CARD},
                     "level_of_theory": LevelOfTheory(**entry["level_of_theory"]),
                     "elements": tuple(entry["elements"].split()),
                     "files": tuple(WeightsFile(**file) for file in entry["files"]),

@@ -37,13 +37,14 @@ def verdict_tables(
         None where there would be a single line: it stands by itself already.
     """
     parts = list(parts)
-    lines = {model: list(_lines(parts, model)) for model in models}
+    lines = {model: list(verdict_lines(parts, model)) for model in models}
     if sum(map(len, lines.values())) < 2:
         return []
     return [_table(model, own) for model, own in lines.items() if own]
 
 
-def _lines(parts: Iterable[tuple[AnySuite, Sequence[Row]]], model: str) -> Iterator[Line]:
+def verdict_lines(parts: Iterable[tuple[AnySuite, Sequence[Row]]], model: str) -> Iterator[Line]:
+    """The lines of a model; arguments as of `verdict_tables`."""
     for suite, rows in parts:
         first = suite.variant_names[0]
         own = [row for row in rows if row.model == model and row.variant == first]

@@ -8,28 +8,35 @@ from umlip_bench.datasets import embedded, published, userfiles
 from umlip_bench.datasets.dataset import Dataset, Manifest
 from umlip_bench.datasets.frame import Frame
 from umlip_bench.ground.errors import DataError
+from umlip_bench.ground.label_reading import AS_FOUND, LabelReading
 
-__all__ = ["Dataset", "Frame", "Manifest", "load"]
+__all__ = ["Dataset", "Frame", "LabelReading", "Manifest", "load"]
 
 
-def load(name: str, *, trust_order: bool = False) -> Dataset:
+def load(name: str, *, trust_order: bool = False, reading: LabelReading = AS_FOUND) -> Dataset:
     """Load a data set.
 
     Parameters
     ----------
     name
         Id of the embedded set (``pbe-mini``) or of a published one (``umlip-bench data list``), or a
-        path to one's own data: extended XYZ with ``REF_`` keys, an ASE database, VASP's vasprun.xml,
-        or a folder of them.
+        path to one's own data, in any form of `umlip_bench.datasets.userfiles`, or a folder of such files.
     trust_order
         Whether forces of one's own force sets are taken to be in the order of phonopy's supercell even
         where they do not look it.
+    reading
+        How labels of one's own are to be read, where their files do not say it.
 
     Raises
     ------
     DataError
-        If there is no such set or file, or its content is not as expected.
+        If there is no such set or file, or its content is not as expected; if `reading` is given for a
+        set that is known by id.
     """
+    if name in (*embedded.names(), *published.names()) and reading != AS_FOUND:
+        raise DataError(
+            f"{name} says itself how its labels are to be read; options for labels are for files of one's own"
+        )
     if name in embedded.names():
         return embedded.read(name)
     if name in published.names():
@@ -41,4 +48,4 @@ def load(name: str, *, trust_order: bool = False) -> Dataset:
             f"{name!r} is neither a data set ({known}) nor an existing file; "
             f"expected {userfiles.allowed()}"
         )
-    return userfiles.read(path, trust_order=trust_order)
+    return userfiles.read(path, trust_order=trust_order, reading=reading)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from umlip_bench.datasets.cases import ReferenceCase
 from umlip_bench.datasets.frame import Frame
+from umlip_bench.datasets.teacher import Teacher
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 
 
@@ -27,6 +28,8 @@ class Manifest:
         Who made it and under what terms it may be used.
     caveats
         What a reader of the numbers must know.
+    teacher
+        The potential that gave the labels; ``None`` for DFT's.
     """
 
     id: str
@@ -37,6 +40,23 @@ class Manifest:
     licence: str
     citation: str
     caveats: tuple[str, ...] = ()
+    teacher: Teacher | None = None
+
+
+@dataclass(frozen=True)
+class Understood:
+    """One thing that reading a user's files has to say of how it took them.
+
+    Parameters
+    ----------
+    text
+        A sentence.
+    expected
+        Whether it is what anyone would expect: said where one asks, not by every command.
+    """
+
+    text: str
+    expected: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,11 +71,14 @@ class Dataset:
         Of all tasks, in the order of the source.
     sha256
         Of the files that the cases were read from.
+    understood
+        How a user's files were understood; nothing for other sets.
     """
 
     manifest: Manifest
     cases: tuple[ReferenceCase, ...]
     sha256: str
+    understood: tuple[Understood, ...] = ()
 
     def of_task(self, task: str) -> tuple[ReferenceCase, ...]:
         """Usable cases of one task, e.g. ``"surfaces"``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
@@ -11,10 +12,13 @@ import ase.io
 from ase import Atoms
 
 from umlip_bench.datasets.frame import Frame
-from umlip_bench.datasets.labels import ENERGY, FORCES, FORMAT, STRESS, SYSTEM, frame
+from umlip_bench.datasets.labels import FORMAT, frame, structure_of
 from umlip_bench.ground.errors import DataError
 from umlip_bench.ground.files import write_atomically
-from umlip_bench.ground.structures import READER_ERRORS
+from umlip_bench.ground.structures import READER_ERRORS, check_content
+
+OF_GPUMD = re.compile(r"(?<!\S)(lattice|properties)(?==)")
+"""Keywords that ASE only knows with a capital."""
 
 
 class ReadingError(DataError):
@@ -63,6 +67,10 @@ def read_structures(path: Path) -> Iterator[Atoms]:
     """
     if not path.is_file():
         raise ReadingError(f"{path}: no such file; expected {FORMAT}")
+    try:
+        check_content(path)
+    except DataError as error:
+        raise ReadingError(str(error)) from error
     with path.open("rb") as stream:
         if not stream.read(4096).strip():
             raise ReadingError(f"{path} is empty; expected {FORMAT}")
@@ -82,49 +90,59 @@ def write_frames(path: Path, frames: Iterable[Frame]) -> int:
     OutputError
         If the file cannot be written.
     """
+    return write_structures(path, map(structure_of, frames))
+
+
+def holds(path: Path, frames: Iterable[Frame]) -> bool:
+    """Whether a file is what `write_frames` makes of these frames, byte for byte."""
+    return holds_structures(path, map(structure_of, frames))
+
+
+def write_structures(path: Path, structures: Iterable[Atoms]) -> int:
+    """As `write_frames`, of structures that have their labels in ``info`` and ``arrays``."""
     count = 0
 
     def write(file: IO[bytes]) -> None:
         nonlocal count
-        for each in frames:
-            file.write(_in_standard_form(each))
+        for each in structures:
+            file.write(_text(each))
             count += 1
 
     write_atomically(path, write)
     return count
 
 
-def holds(path: Path, frames: Iterable[Frame]) -> bool:
-    """Whether a file is what `write_frames` makes of these frames, byte for byte."""
+def holds_structures(path: Path, structures: Iterable[Atoms]) -> bool:
+    """Whether a file is what `write_structures` makes of these structures, byte for byte."""
     with path.open("rb") as file:
-        for each in frames:
-            content = _in_standard_form(each)
+        for each in structures:
+            content = _text(each)
             if file.read(len(content)) != content:
                 return False
         return not file.read(1)
 
 
-def _in_standard_form(frame: Frame) -> bytes:
-    """A frame's structure with its labels by the names of the standard form."""
-    atoms = Atoms(
-        numbers=frame.atoms.numbers,
-        positions=frame.atoms.positions,
-        cell=frame.atoms.cell,
-        pbc=frame.atoms.pbc,
-    )
-    atoms.info = {SYSTEM: frame.system, ENERGY: frame.energy}
-    if frame.stress is not None:
-        atoms.info[STRESS] = frame.stress
-    atoms.arrays[FORCES] = frame.forces
+def _text(atoms: Atoms) -> bytes:
     text = io.StringIO()
     ase.io.write(text, atoms, format="extxyz")
     return text.getvalue().encode()
 
 
+def readable(path: Path) -> Path | io.StringIO:
+    """The file, or its text with ``Lattice`` and ``Properties`` as ASE wants them: GPUMD takes any case."""
+    with path.open(encoding="utf-8", errors="replace") as stream:
+        stream.readline()
+        comment = stream.readline()
+    if not OF_GPUMD.search(comment):
+        return path
+    text = path.read_text(encoding="utf-8", errors="replace")
+    return io.StringIO(OF_GPUMD.sub(lambda found: found.group().capitalize(), text))
+
+
 def _read_atoms(path: Path) -> Iterator[Atoms]:
     frame = 0
     try:
-        for atoms in ase.io.iread(path, index=":", format="extxyz"):
+        for atoms in ase.io.iread(readable(path), index=":", format="extxyz"):
             yield atoms
             frame += 1
     except READER_ERRORS as error:

@@ -10,14 +10,14 @@ from ase.stress import voigt_6_to_full_3x3_stress
 
 from umlip_bench.datasets.cases import FramesCase, Preparation
 from umlip_bench.datasets.frame import Frame
+from umlip_bench.datasets.label_names import STANDARD, LabelNames, listed, names_of_energy, present
 from umlip_bench.ground.errors import DataError
+from umlip_bench.ground.label_reading import LabelReading
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 
 ENERGY, FORCES, STRESS, SYSTEM = "REF_energy", "REF_forces", "REF_stress", "system"
 FREE_ENERGY = "REF_free_energy"
 """Key of the energy whose gradient the forces are, eV, where a code gives it."""
-VIRIALS = ("REF_virial", "REF_virials", "virial", "virials")
-"""Keys of what is no stress: in eV, the stress times minus the volume."""
 
 FORMAT = (
     f"extended XYZ with {ENERGY} (eV, total) and optionally {STRESS} (eV/Å³; 3x3, nine numbers or six "
@@ -68,6 +68,28 @@ def from_calculator(atoms: Atoms, system: str | None = None) -> Atoms:
     return out
 
 
+def with_standard_names(where: str, atoms: Atoms, reading: LabelReading) -> Atoms:
+    """A structure whose labels, of which forces may be missing, are called as the standard form has them.
+
+    Raises
+    ------
+    DataError
+        If it has several energies that differ.
+    """
+    names = names_of_energy(where, atoms, reading)
+    if names is None or (names.energy == ENERGY and reading.stress_key is None):
+        return atoms
+    there = present(atoms)
+    out = atoms.copy()
+    out.info[ENERGY] = there[names.energy]
+    if names.forces in there:
+        out.arrays[FORCES] = np.array(there[names.forces])
+    stress = _stress(where, atoms, there, names)
+    if stress is not None:
+        out.info[STRESS] = stress
+    return out
+
+
 def geometry_of(atoms: Atoms) -> Atoms:
     """Copy without anything but elements, positions, cell, periodicity and, where they are given, masses."""
     return Atoms(
@@ -79,7 +101,22 @@ def geometry_of(atoms: Atoms) -> Atoms:
     )
 
 
-def frame(where: str, index: int, atoms: Atoms) -> Frame:
+def bare(atoms: Atoms) -> Atoms:
+    """Copy of the geometry alone, as the standard form has it."""
+    return Atoms(numbers=atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
+
+
+def structure_of(frame: Frame) -> Atoms:
+    """A frame's structure with its labels by the names of the standard form."""
+    atoms = bare(frame.atoms)
+    atoms.info = {SYSTEM: frame.system, ENERGY: frame.energy}
+    if frame.stress is not None:
+        atoms.info[STRESS] = frame.stress
+    atoms.arrays[FORCES] = frame.forces
+    return atoms
+
+
+def frame(where: str, index: int, atoms: Atoms, names: LabelNames = STANDARD) -> Frame:
     """Check the labels of a structure and take them out of it.
 
     Parameters
@@ -91,26 +128,31 @@ def frame(where: str, index: int, atoms: Atoms) -> Frame:
     atoms
         With labels in ``info`` and ``arrays`` as `FORMAT` says. Without ``system`` it belongs to the
         material of its reduced formula.
+    names
+        What its labels are called there, or in the results of its calculator.
 
     Raises
     ------
     DataError
         If labels are missing, of the wrong shape or not finite.
     """
-    for key, container in ((ENERGY, atoms.info), (FORCES, atoms.arrays)):
-        if key not in container:
-            raise DataError(f"{where}: {key} is missing; {_present(atoms)}; expected {FORMAT}")
-    energy = atoms.info[ENERGY]
+    there = present(atoms)
+    for key in (names.energy, names.forces):
+        if key not in there:
+            raise DataError(f"{where}: {key} is missing; {listed(there)}; expected {FORMAT}")
+    energy = there[names.energy]
     if not isinstance(energy, int | float | np.number) or not np.isfinite(energy):
-        raise DataError(f"{where}: {ENERGY} is {energy!r}; it must be a finite number in eV")
-    forces = np.asarray(atoms.arrays[FORCES])
+        raise DataError(f"{where}: {names.energy} is {energy!r}; it must be a finite number in eV")
+    forces = _array(there[names.forces])
     if forces.shape != (len(atoms), 3) or forces.dtype.kind not in "fi":
         raise DataError(
-            f"{where}: {FORCES} has shape {forces.shape}; needed are 3 columns of numbers"
+            f"{where}: {names.forces} has shape {forces.shape}; needed are 3 columns of numbers"
         )
     if not np.isfinite(forces).all():
         atom = int(np.flatnonzero(~np.isfinite(forces).all(axis=1))[0])
-        raise DataError(f"{where}: {FORCES} of atom {atom} is {forces[atom]}; it must be finite")
+        raise DataError(
+            f"{where}: {names.forces} of atom {atom} is {forces[atom]}; it must be finite"
+        )
     geometry = geometry_of(atoms)
     system = str(atoms.info.get(SYSTEM) or geometry.symbols.formula.reduce()[0].format("metal"))
     geometry.info["system"] = f"{system}, frame {index}"
@@ -118,31 +160,39 @@ def frame(where: str, index: int, atoms: Atoms) -> Frame:
         atoms=geometry,
         energy=float(energy),
         forces=forces.astype(float),
-        stress=_stress(where, atoms),
+        stress=_stress(where, atoms, there, names),
         system=system,
         index=index,
     )
 
 
-def _stress(where: str, atoms: Atoms) -> np.ndarray | None:
-    if STRESS not in atoms.info:
+def _stress(
+    where: str, atoms: Atoms, there: dict[str, object], names: LabelNames
+) -> np.ndarray | None:
+    """The stress, or what the virial says of it that is named in its place."""
+    if names.use_virial:
+        given = [key for key in names.virials if key in there]
+        return -_tensor(where, given[0], there) / atoms.get_volume() if given else None
+    if names.stress not in there:
         return None
+    return names.stress_factor * _tensor(where, names.stress, there)
+
+
+def _tensor(where: str, key: str, there: dict[str, object]) -> np.ndarray:
+    """Shape (3, 3), of the numbers in one of three forms."""
     try:
-        stress = np.asarray(atoms.info[STRESS], dtype=float)
+        stress = np.asarray(there[key], dtype=float)
     except (TypeError, ValueError):
-        raise DataError(f"{where}: {STRESS} is {atoms.info[STRESS]!r}, not numbers") from None
+        raise DataError(f"{where}: {key} is {there[key]!r}, not numbers") from None
     if stress.shape == (6,):
         stress = voigt_6_to_full_3x3_stress(stress)
     if stress.size != 9 or not np.isfinite(stress).all():
         raise DataError(
-            f"{where}: {STRESS} has {stress.size} numbers; needed are 3x3, nine, or six in Voigt "
+            f"{where}: {key} has {stress.size} numbers; needed are 3x3, nine, or six in Voigt "
             "order (xx yy zz yz xz xy), finite, in eV/Å³"
         )
     return stress.reshape(3, 3)
 
 
-def _present(atoms: Atoms) -> str:
-    keys = [*atoms.info, *(k for k in atoms.arrays if k not in ("numbers", "positions"))]
-    if atoms.calc is not None:
-        keys += list(atoms.calc.results)
-    return f"the frame has {', '.join(map(str, keys)) or 'no other keys'}"
+def _array(value: object) -> np.ndarray:
+    return np.asarray(value)

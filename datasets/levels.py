@@ -3,17 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from umlip_bench.datasets.readers import Code, Result
 from umlip_bench.ground.errors import DataError
+from umlip_bench.ground.label_reading import LabelReading
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 
-OF_ANYONE = (Code.EXTXYZ, Code.ASE)
+OF_ANYONE = frozenset(Code) - {Code.VASP, Code.ESPRESSO, Code.GPAW}
 """Forms that do not tell which DFT code the labels are of."""
 
 
+MANIFEST = "the manifest"
+
+
+def stated_level(of_manifest: LevelOfTheory, reading: LabelReading) -> tuple[LevelOfTheory, str]:
+    """What is said of the level of theory beside the files, and by what.
+
+    Raises
+    ------
+    DataError
+        If the manifest and ``--functional`` contradict each other.
+    """
+    functional = reading.functional
+    if functional is None or functional == of_manifest.functional:
+        return of_manifest, MANIFEST
+    if of_manifest.functional != "unknown":
+        raise DataError(
+            f"--functional is {functional}, but the manifest says {of_manifest.functional}; leave the option "
+            "away, or mend the manifest"
+        )
+    return replace(of_manifest, functional=functional), "--functional"
+
+
 def common_level(
-    results: Sequence[Result], systems: Sequence[str], stated: LevelOfTheory | None = None
+    results: Sequence[Result],
+    systems: Sequence[str],
+    stated: LevelOfTheory | None = None,
+    said_by: str = MANIFEST,
 ) -> LevelOfTheory | None:
     """The level of theory that all labels have, as far as it is known.
 
@@ -24,7 +51,9 @@ def common_level(
     systems
         The material of each.
     stated
-        What the set's manifest says, if there is one.
+        What the set's manifest says, if there is one, or the user.
+    said_by
+        Which of the two.
 
     Returns
     -------
@@ -43,8 +72,8 @@ def common_level(
         for functional, where in examples.items():
             if functional != stated.functional:
                 raise DataError(
-                    f"{where} was computed with {functional}, but the manifest says {stated.functional}; "
-                    "mend the manifest, or take the file out"
+                    f"{where} was computed with {functional}, but {said_by} says {stated.functional}; "
+                    f"mend {said_by}, or take the file out"
                 )
     if len(examples) > 1:
         raise DataError(

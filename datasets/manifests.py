@@ -9,6 +9,7 @@ licence: CC-BY-4.0
 citation: Doe et al. (2026)
 caveats: [Two frames have coarse k-points.]
 files: {my.xyz: 3d9c...}                # sha256
+teacher: {name: nequix-omat-1, sha256: 5e1f...}  # of labels that a potential gave, not DFT
 ```
 """
 
@@ -23,6 +24,7 @@ from typing import Any
 import yaml
 
 from umlip_bench.datasets.dataset import Manifest
+from umlip_bench.datasets.teacher import Teacher
 from umlip_bench.ground import codec
 from umlip_bench.ground.errors import ContentError, DataError
 from umlip_bench.ground.files import write_atomically
@@ -48,6 +50,7 @@ class _Content:
     citation: str | None = None
     caveats: tuple[str, ...] | None = None
     files: Mapping[str, str] | None = None
+    teacher: Teacher | None = None
 
 
 def path_of(data: Path) -> Path:
@@ -97,6 +100,7 @@ def parse(
         licence=content.licence or NOT_STATED,
         citation=content.citation or NOT_STATED,
         caveats=content.caveats or (),
+        teacher=content.teacher,
     )
     return manifest, content.files or {}
 
@@ -123,6 +127,8 @@ def of_users_data(data: Path) -> Manifest:
     manifest, hashes = parse(path.read_bytes(), str(path), data.name)
     for name, published in hashes.items():
         file = path.parent / name
+        if not file.resolve().is_relative_to(path.parent.resolve()):
+            raise DataError(f"{path} names {name}, which is outside its folder; take it out")
         if not file.is_file():
             raise DataError(f"{path} names {name}, which is not there; put it back, or take it out")
         digest = hashlib.sha256(file.read_bytes()).hexdigest()
@@ -139,6 +145,8 @@ def write(path: Path, manifest: Manifest, files: Iterable[Path] = ()) -> None:
     entry: dict[str, Any] = asdict(manifest)
     entry["level_of_theory"] = {k: v for k, v in entry["level_of_theory"].items() if v is not None}
     entry["caveats"] = list(manifest.caveats)
+    if manifest.teacher is None:
+        del entry["teacher"]
     if hashes := {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}:
         entry["files"] = hashes
     text = yaml.safe_dump(entry, sort_keys=False, allow_unicode=True, width=100)

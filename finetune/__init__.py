@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from umlip_bench.finetune.folder import LabelSource, save
     from umlip_bench.finetune.labelling.collection import collect
     from umlip_bench.finetune.labelling.gpaw_label import label_with_gpaw
+    from umlip_bench.finetune.labelling.pool import PoolSuggestion, suggest_from_pool
     from umlip_bench.finetune.labelling.settings import (
         EspressoSettings,
         GpawSettings,
@@ -32,7 +33,9 @@ if TYPE_CHECKING:
     )
     from umlip_bench.finetune.labelling.suggested import save_suggestion
     from umlip_bench.finetune.labelling.suggestion import Suggestion, suggest
+    from umlip_bench.finetune.labelling.teacher_label import label_with_teacher
     from umlip_bench.finetune.method import Fit, Method, Surroundings, fit
+    from umlip_bench.finetune.phonon_labels import force_sets
     from umlip_bench.finetune.scalar import fit_scalar
     from umlip_bench.finetune.scalar_fit import ScalarFit
     from umlip_bench.finetune.training.settings import TrainingSettings
@@ -44,6 +47,7 @@ _HOMES = {
     "umlip_bench.finetune.folder": ("LabelSource", "save"),
     "umlip_bench.finetune.labelling.collection": ("collect",),
     "umlip_bench.finetune.labelling.gpaw_label": ("label_with_gpaw",),
+    "umlip_bench.finetune.labelling.pool": ("PoolSuggestion", "suggest_from_pool"),
     "umlip_bench.finetune.labelling.settings": (
         "EspressoSettings",
         "GpawSettings",
@@ -53,7 +57,9 @@ _HOMES = {
     ),
     "umlip_bench.finetune.labelling.suggested": ("save_suggestion",),
     "umlip_bench.finetune.labelling.suggestion": ("Suggestion", "suggest"),
+    "umlip_bench.finetune.labelling.teacher_label": ("label_with_teacher",),
     "umlip_bench.finetune.method": ("Fit", "Method", "Surroundings", "fit"),
+    "umlip_bench.finetune.phonon_labels": ("force_sets",),
     "umlip_bench.finetune.scalar": ("fit_scalar",),
     "umlip_bench.finetune.scalar_fit": ("ScalarFit",),
     "umlip_bench.finetune.training.settings": ("TrainingSettings",),

@@ -14,11 +14,14 @@ from typing import Any
 
 import yaml
 
+from umlip_bench.datasets.teacher import Teacher
 from umlip_bench.finetune.method import Fit
 from umlip_bench.ground.errors import CorrectionError
 from umlip_bench.ground.files import check_new_folder, write_folder_atomically
+from umlip_bench.ground.own_card import sidecar_of
 from umlip_bench.ground.plain import readable
 from umlip_bench.ground.version import __version__, versions
+from umlip_bench.potentials.adapters.calculator_weights import ObjectWeights, TargetWeights
 from umlip_bench.potentials.catalogue import catalogue
 from umlip_bench.potentials.corrections.folder import (
     CARD,
@@ -31,6 +34,7 @@ from umlip_bench.potentials.corrections.folder import (
 )
 from umlip_bench.potentials.corrections.modification import TrainedWeights
 from umlip_bench.potentials.environment_weights import EnvironmentWeights
+from umlip_bench.potentials.loading import trust_written
 from umlip_bench.potentials.protocol import Potential
 from umlip_bench.potentials.weights import Weights
 
@@ -51,10 +55,13 @@ class LabelSource:
         File or data set.
     sha256
         Of the file.
+    teacher
+        The potential that gave them; ``None`` for DFT's.
     """
 
     name: str
     sha256: str
+    teacher: Teacher | None = None
 
 
 def save(
@@ -110,6 +117,7 @@ def save(
         (part / CARD).write_text(HEADER + text, encoding="utf-8")
 
     write_folder_atomically(out, fill)
+    trust_written(out)
     return out
 
 
@@ -136,7 +144,12 @@ def check_target(out: Path) -> None:
 def _keep_parent(weights: Weights, folder: Path) -> ParentModel:
     """Name the parent if it can be had by name, else copy its weights."""
     card = weights.card
-    if isinstance(weights, EnvironmentWeights):
+    if isinstance(weights, ObjectWeights):
+        raise CorrectionError(
+            f"{card.name} is a calculator of this process, which a folder cannot name; name it "
+            "ase:./file.py:NAME or ase:module.path:NAME, load that and fit again"
+        )
+    if isinstance(weights, EnvironmentWeights | TargetWeights):
         # What is installed cannot be copied: the model is found again, and its digest compared.
         return ParentModel(weights.named, card.family, weights.sha256)
     by_name = catalogue().get(card.name) == card or not weights.paths
@@ -155,6 +168,8 @@ def _keep_parent(weights: Weights, folder: Path) -> ParentModel:
     (file,) = weights.paths
     (folder / PARENT).mkdir()
     shutil.copy2(file, folder / PARENT)
+    if (said := sidecar_of(file)).is_file():
+        shutil.copy2(said, folder / PARENT)
     return ParentModel(card.name, card.family, weights.sha256, f"{PARENT}/{file.name}{head}")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,14 @@ import numpy as np
 from umlip_bench.analysis.frames import FrameComparison, MaterialComparison
 from umlip_bench.analysis.softening import slope_of
 from umlip_bench.datasets import Frame
-from umlip_bench.finetune.comparison import energy_differences, fingerprint, force_sums, stresses
+from umlip_bench.finetune.comparison import (
+    compare,
+    energy_differences,
+    fingerprint,
+    force_sums,
+    stresses,
+)
+from umlip_bench.potentials.protocol import Potential
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,44 @@ class Measures:
     stress_mae: float
 
 
+HELD_OUT = "held out"
+"""Name of the group of frames that a fit did not see."""
+
+
+@dataclass(frozen=True)
+class GroupCheck:
+    """A group of frames before and after.
+
+    Parameters
+    ----------
+    group
+        Its name, such as `HELD_OUT`.
+    before, after
+        Measures of the model and of the corrected model.
+    """
+
+    group: str
+    before: Measures
+    after: Measures
+
+
+def held_out_check(
+    parent: Potential, corrected: Potential, frames: Sequence[Frame]
+) -> GroupCheck | None:
+    """A model and what was made of it on frames that the fit did not see; ``None`` without such.
+
+    Raises
+    ------
+    StructureError
+        If the model cannot evaluate a frame.
+    """
+    if not frames:
+        return None
+    return GroupCheck(
+        HELD_OUT, *(measure(compare(potential, frames)) for potential in (parent, corrected))
+    )
+
+
 def measure(materials: Sequence[MaterialComparison]) -> Measures:
     """The numbers of all frames of some materials together; at least one frame."""
     frames = [frame for material in materials for frame in material.frames]
@@ -70,9 +115,11 @@ def _mean(errors: np.ndarray) -> float:
     return float(np.abs(errors).mean()) if errors.size else float("nan")
 
 
-def unseen(frames: Sequence[Frame], labels: Sequence[Frame]) -> list[Frame]:
-    """Frames to judge a correction by: of the labels' compositions, but none of the labels."""
-    compositions = {frame.composition for frame in labels}
+def unseen(
+    frames: Sequence[Frame], labels: Sequence[Frame], others: Collection[str] = ()
+) -> list[Frame]:
+    """Frames to judge a correction by: of the labels' compositions, or others, but none of the labels."""
+    compositions = {*others, *(frame.composition for frame in labels)}
     known = {fingerprint([frame]) for frame in labels}
     return [
         frame

@@ -10,6 +10,7 @@ imported for help: what is slow to import belongs into its functions.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from umlip_bench.analysis.frames import MaterialComparison
     from umlip_bench.datasets import Frame
+    from umlip_bench.finetune.force_sets import ForceSet
     from umlip_bench.potentials.corrections.modification import Change
     from umlip_bench.potentials.protocol import Potential
 
@@ -53,6 +55,8 @@ class Epoch:
         Of the training frames, in eV/atom, eV/Å and GPa; nan where there are none.
     validation_mae
         Force MAE of the validation frames after the epoch, in eV/Å; nan without such.
+    curvature_mae
+        Of the rows of the Hessian of the force sets, in eV/Å²; nan without such.
     """
 
     loss: float
@@ -60,6 +64,7 @@ class Epoch:
     force_mae: float
     stress_mae: float
     validation_mae: float
+    curvature_mae: float = math.nan
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +82,8 @@ class Surroundings:
         The model on the reference set, evaluated when first called; ``None`` where nobody keeps that.
     states
         Structures like those that the corrected model is to serve, without labels.
+    force_sets
+        Labels of curvature beside the frames, for methods that take them.
     checkpoint
         File to go on from, and to write while training; ``None`` for none.
     on_epoch
@@ -89,6 +96,7 @@ class Surroundings:
     others: Mapping[str, tuple[Frame, ...]] | None = None
     reference: Callable[[], tuple[MaterialComparison, ...]] | None = None
     states: Sequence[Atoms] = ()
+    force_sets: Sequence[ForceSet] = ()
     checkpoint: Path | None = None
     on_epoch: Callable[[Epoch], None] = lambda epoch: None
     brief: bool = False
@@ -209,9 +217,12 @@ class Method(ABC, Generic[S]):
     kept
         Whether there is a corrected model to keep; if not, the method is for comparison only.
     judges_held_out
-        Whether the fit measures frames that are held out.
+        Whether the fit measures frames that are held out itself, and shows them; if not, who asked for it
+        does.
     serves_states
         Whether the fit depends on the states that it is to serve.
+    takes_curvature
+        Whether the fit makes use of force sets; without frames then too.
     version
         To be raised when results change: fits that are kept are of one version.
     """
@@ -225,6 +236,7 @@ class Method(ABC, Generic[S]):
     kept: ClassVar[bool] = True
     judges_held_out: ClassVar[bool] = False
     serves_states: ClassVar[bool] = False
+    takes_curvature: ClassVar[bool] = False
     version: ClassVar[int] = 1
 
     @abstractmethod

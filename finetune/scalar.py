@@ -8,7 +8,7 @@ before and after, energies as differences within a material, so that labels with
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from ase import Atoms
@@ -40,6 +40,7 @@ from umlip_bench.finetune.factors import (
     evidence,
     frame_sums,
 )
+from umlip_bench.finetune.measures import held_out_check
 from umlip_bench.finetune.refusals import unsupported, worsened
 from umlip_bench.finetune.retention import REFERENCE_SET, of_other_functional
 from umlip_bench.finetune.scalar_fit import (
@@ -82,6 +83,7 @@ def fit_scalar(
     references: Mapping[str, float] | None = None,
     reference: Callable[[], tuple[MaterialComparison, ...]] | None = None,
     states: Sequence[Atoms] = (),
+    held_out: Sequence[Frame] = (),
 ) -> ScalarFit:
     """Fit one factor to the forces of labelled frames.
 
@@ -104,6 +106,8 @@ def fit_scalar(
     states
         Structures like those that the factor is to serve, e.g. frames of one's own dynamics; they need no
         labels. ``shrunk`` carries the labels' factor to the amplitude of the model's forces there.
+    held_out
+        Frames that are only measured, before and after.
 
     Raises
     ------
@@ -122,7 +126,8 @@ def fit_scalar(
         materials = reference_materials(potential) if reference is None else reference()
         others = reference_without(materials, {frame.composition for frame in frames})
     use = states_of(potential, states) if states else None
-    return _scalar_fit(compared, fingerprint(frames), estimator, others, references, use)
+    fit = _scalar_fit(compared, fingerprint(frames), estimator, others, references, use)
+    return replace(fit, held_out=held_out_check(potential, fit.put_on(potential), held_out))
 
 
 def states_of(potential: Potential, states: Sequence[Atoms]) -> States:

@@ -9,6 +9,7 @@ from umlip_bench.finetune.comparison import BeforeAfter
 from umlip_bench.finetune.estimators import Estimator
 from umlip_bench.finetune.factor_prior import UsualFactor
 from umlip_bench.finetune.factors import States
+from umlip_bench.finetune.measures import GroupCheck
 from umlip_bench.finetune.method import ClosedFit
 from umlip_bench.potentials.corrections.modification import ScalarCorrection
 
@@ -153,6 +154,8 @@ class ScalarFit(ClosedFit):
         Fall of log c with the log of the forces.
     forces, energies, stress, retention
         Before and after; ``None`` where the labels do not tell.
+    held_out
+        Frames that were not fitted, before and after; ``None`` without such.
     """
 
     estimator: Estimator
@@ -175,6 +178,7 @@ class ScalarFit(ClosedFit):
     energies: EnergyCheck | None
     stress: StressCheck | None
     retention: FactorRetention | None
+    held_out: GroupCheck | None = None
 
     apart = ("labels", "references")
 

@@ -1,9 +1,12 @@
 """Models that the tests share: real weights, found as a user's would be, or a true reason to skip."""
 
 import hashlib
+import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Generator
 from functools import cache
 from importlib.metadata import EntryPoint
@@ -17,6 +20,7 @@ from filelock import FileLock
 import umlip_bench
 from umlip_bench.environments.environment import Environment
 from umlip_bench.environments.places import ENVIRONMENTS_VARIABLE
+from umlip_bench.ground import trust
 from umlip_bench.potentials import families
 from umlip_bench.potentials.catalogue import card
 from umlip_bench.potentials.protocol import DifferentiablePotential, Potential
@@ -39,6 +43,16 @@ MARKED_BY_FIXTURE = {
 
 
 ALL_MARKED = re.compile(r"^pytestmark = pytest\.mark\.(\w+)$", re.MULTILINE)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """What tests fit, they trust; not the user who runs them."""
+    os.environ[trust.VARIABLE] = tempfile.mkdtemp(prefix="umlip-bench-trusted-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Nothing is left of it."""
+    shutil.rmtree(os.environ[trust.VARIABLE], ignore_errors=True)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -38,7 +38,7 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 def run(path: Path, slopes: Mapping[str, float]) -> Run:
     """A run on materials with forces of their own, of which the models have these shares."""
-    results = {}
+    results: dict[str, list[MaterialComparison]] = {}
     for model, slope in slopes.items():
         results[model] = []
         for k, name in enumerate(MATERIALS):

@@ -1,8 +1,8 @@
 """Measure how soft universal interatomic potentials are against DFT.
 
-`load` gives an ASE calculator, `potential` a model for batches, `predict` its predictions of many
-structures, `make_periodic` a structure that every potential can take. Everything heavy is imported
-when it is first used.
+`run` runs suites, `correct` corrects a model by labels. `load` gives an ASE calculator, `potential` a model
+for batches, `predict` its predictions of many structures, `make_periodic` a structure that every potential
+can take. Everything heavy is imported when it is first used.
 """
 
 from __future__ import annotations
@@ -15,34 +15,43 @@ from umlip_bench.ground.version import __version__
 if TYPE_CHECKING:
     from umlip_bench.engine.calculator import load
     from umlip_bench.engine.prediction import predict
+    from umlip_bench.finetune.correcting import correct
     from umlip_bench.ground.level_of_theory import LevelOfTheory
     from umlip_bench.ground.model_card import ModelCard
     from umlip_bench.ground.structures import make_periodic
     from umlip_bench.potentials.graph import Prediction
     from umlip_bench.potentials.loading import potential
     from umlip_bench.potentials.protocol import Potential
+    from umlip_bench.running.measure import run
+    from umlip_bench.running.measured_run import MeasuredRun
 
 _HOME = {
     "LevelOfTheory": "umlip_bench.ground.level_of_theory",
+    "MeasuredRun": "umlip_bench.running.measured_run",
     "ModelCard": "umlip_bench.ground.model_card",
     "Potential": "umlip_bench.potentials.protocol",
     "Prediction": "umlip_bench.potentials.graph",
+    "correct": "umlip_bench.finetune.correcting",
     "load": "umlip_bench.engine.calculator",
     "make_periodic": "umlip_bench.ground.structures",
     "potential": "umlip_bench.potentials.loading",
     "predict": "umlip_bench.engine.prediction",
+    "run": "umlip_bench.running.measure",
 }
 
 __all__ = [
     "LevelOfTheory",
+    "MeasuredRun",
     "ModelCard",
     "Potential",
     "Prediction",
     "__version__",
+    "correct",
     "load",
     "make_periodic",
     "potential",
     "predict",
+    "run",
 ]
 
 

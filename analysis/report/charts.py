@@ -23,7 +23,6 @@ from umlip_bench.analysis.report.chart_parts import (
     vertical_rule,
     whisker_chart,
 )
-from umlip_bench.analysis.report.content import ReportContent
 from umlip_bench.analysis.report.model_content import HeadlineScale
 from umlip_bench.analysis.report.parity_charts import parity_figure
 from umlip_bench.analysis.report.plots import ParityPlot, SpreadPlot, SpreadSide
@@ -39,12 +38,12 @@ VIOLIN, NAMED = 62, 18
 """Pixels of a model's distribution, and of a case in a list."""
 
 
-def scales_figure(report: ReportContent, style: Style) -> Figure | None:
+def scales_figure(scales: Sequence[HeadlineScale], style: Style) -> Figure | None:
     """Scales of all suites and models; ``None`` if there are none."""
-    if not report.scales:
+    if not scales:
         return None
-    labels = list(dict.fromkeys(scale.label for scale in report.scales))
-    values = [_scale_point(scale) for scale in report.scales]
+    labels = list(dict.fromkeys(scale.label for scale in scales))
+    values = [_scale_point(scale) for scale in scales]
     ends = [v for point in values for v in (point["value"], point["low"], point["high"])]
     low, high = span_of([v for v in ends if v is not None], 1.0)
     return Figure(

@@ -146,7 +146,7 @@ def _compressed(png: bytes, pixels_per_inch: int) -> bytes:
 def figures(report: ReportContent) -> Iterator[Figure]:
     """All figures of the page, in its order, in the colours of print."""
     style = Style(PRINT, tuple(member.label for member in report.members))
-    scales = scales_figure(report, style)
+    scales = scales_figure(report.scales, style)
     if scales is not None:
         yield scales
     compared = [

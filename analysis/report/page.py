@@ -118,7 +118,7 @@ def render(report: ReportContent) -> str:
         half=HALF_WIDTH,
         config=config(SCREEN, legend=False),
         legend=_legend(report, style),
-        scales=scales_figure(report, style),
+        scales=scales_figure(report.scales, style),
         chemistry=[
             figure
             for draw in (class_figure, predictor_figure)

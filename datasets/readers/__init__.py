@@ -13,12 +13,23 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from umlip_bench.datasets.labels import FORCES
-from umlip_bench.datasets.readers import espresso, gpaw, outcar, vasp, xyz
+from umlip_bench.datasets.label_names import KNOWN
+from umlip_bench.datasets.readers import (
+    deepmd,
+    espresso,
+    gpaw,
+    json_files,
+    n2p2,
+    outcar,
+    parquet,
+    vasp,
+    xyz,
+)
 from umlip_bench.datasets.readers.result import Code, Read, RefusedResult, Result
 from umlip_bench.datasets.readers.vasp_settings import BAND, OF_BAND
-from umlip_bench.ground.errors import LabelError
-from umlip_bench.ground.structures import READER_ERRORS
+from umlip_bench.ground.errors import DataError, LabelError
+from umlip_bench.ground.label_reading import AS_FOUND, LabelReading
+from umlip_bench.ground.structures import READER_ERRORS, check_content
 
 __all__ = [
     "EXPECTED",
@@ -29,15 +40,20 @@ __all__ = [
     "find_labels",
     "of_bands",
     "read_labels",
+    "sources_of",
     "told_elsewhere",
 ]
 
 HEAD = 20_000
 """Characters in which a text file shows what wrote it."""
 
+DATABASES = (".db", ".aselmdb", ".lmdb")
+JSON = (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz")
+
 EXPECTED = (
     "vasprun.xml(.gz) or OUTCAR(.gz), output of pw.x (*.out, *.pwo), GPAW's text (*.txt) or *.gpw, extended "
-    "XYZ with labels, or ASE's *.db or *.traj"
+    "XYZ with labels, ASE's *.db, *.traj or *.aselmdb, DeePMD's folders (type.raw), n2p2's input.data, JSON "
+    "of pymatgen, CHGNet or MatPES, or *.parquet"
 )
 
 
@@ -45,15 +61,32 @@ def _read_vasp(path: Path) -> Read:
     return outcar.read(path) if _is_outcar(path) else vasp.read(path)
 
 
-READERS: dict[Code, Callable[[Path], Read]] = {
-    Code.VASP: _read_vasp,
-    Code.ESPRESSO: espresso.read,
-    Code.GPAW: gpaw.read,
+def _of_a_code(reader: Callable[[Path], Read]) -> Callable[[Path, LabelReading], Read]:
+    """A reader of a form that says itself what its labels are."""
+    return lambda path, _: reader(path)
+
+
+def _read_with_ase(path: Path, reading: LabelReading) -> Read:
+    suffix = path.suffix.lower()
+    if suffix == ".traj":
+        return xyz.read_trajectory(path, reading)
+    return (xyz.read_database if suffix in DATABASES else xyz.read_any)(path, reading)
+
+
+READERS: dict[Code, Callable[[Path, LabelReading], Read]] = {
+    Code.VASP: _of_a_code(_read_vasp),
+    Code.ESPRESSO: _of_a_code(espresso.read),
+    Code.GPAW: _of_a_code(gpaw.read),
     Code.EXTXYZ: xyz.read,
+    Code.ASE: _read_with_ase,
+    Code.DEEPMD: _of_a_code(deepmd.read),
+    Code.N2P2: n2p2.read,
+    Code.PARQUET: parquet.read,
+    Code.JSON: json_files.read,
 }
 
 
-def find_labels(path: Path) -> Iterator[tuple[Path, Code]]:
+def find_labels(path: Path, reading: LabelReading = AS_FOUND) -> Iterator[tuple[Path, Code]]:
     """Files with results at a path, or anywhere below it, in the order of their names.
 
     What is written of a calculation twice is read once (`told_elsewhere`).
@@ -75,9 +108,14 @@ def find_labels(path: Path) -> Iterator[tuple[Path, Code]]:
         code = code_of(file)
         if code is None or told_elsewhere(file, code):
             continue
-        if code is Code.EXTXYZ and not _has_labels(file):
+        if code is Code.EXTXYZ and not _has_labels(file, reading):
             continue
         yield file, code
+
+
+def sources_of(path: Path) -> list[Path]:
+    """Files that the labels of one come from: itself, and what belongs to it."""
+    return list(deepmd.sources(path)) if path.name.lower() == deepmd.TYPES else [path]
 
 
 def told_elsewhere(path: Path, code: Code) -> bool:
@@ -119,8 +157,16 @@ def code_of(path: Path) -> Code | None:
         return Code.VASP
     if name.endswith((".xyz", ".extxyz")):
         return Code.EXTXYZ
-    if name.endswith((".db", ".traj")):
+    if name.endswith((".traj", *DATABASES)):
         return Code.ASE
+    if name == deepmd.TYPES:
+        return Code.DEEPMD
+    if name.endswith(".parquet"):
+        return Code.PARQUET
+    if name.endswith(JSON):
+        return Code.JSON if _holds_structures(path) else None
+    if name.endswith(".data"):
+        return Code.N2P2 if _begins_with(path, "begin") else None
     if name.endswith(".gpw"):
         return Code.GPAW
     if name.endswith((".out", ".pwo", ".txt", ".log")):
@@ -133,7 +179,9 @@ def code_of(path: Path) -> Code | None:
     return None
 
 
-def read_labels(path: Path, code: Code | None = None) -> list[Result | RefusedResult]:
+def read_labels(
+    path: Path, code: Code | None = None, reading: LabelReading = AS_FOUND
+) -> list[Result | RefusedResult]:
     """Every labelled geometry of a file, and every one that was refused.
 
     Parameters
@@ -141,22 +189,24 @@ def read_labels(path: Path, code: Code | None = None) -> list[Result | RefusedRe
     path
         A file.
     code
-        What wrote it; ``None`` to tell by `code_of`.
+        What wrote it; ``None`` to tell by `code_of`, and where that knows none, to try ASE's readers.
+    reading
+        What the user says of its labels.
 
     Returns
     -------
     list of Result or RefusedResult
         In the file's order. Where reading breaks off, what was read stands and the last entry says why.
     """
-    code = code or code_of(path)
-    if code is None:
-        return [RefusedResult(str(path), f"it is no result that can be read: expected {EXPECTED}")]
-    reader = READERS.get(code) or (
-        xyz.read_trajectory if path.name.lower().endswith(".traj") else xyz.read_database
-    )
+    named = Code.JSON if path.name.lower().endswith(JSON) else Code.ASE
+    reader = READERS[code or code_of(path) or named]
     found: list[Result | RefusedResult] = []
     try:
-        found.extend(reader(path))
+        check_content(path)
+        found.extend(reader(path, reading))
+    except DataError as error:
+        said = str(error).removeprefix(str(path)).removeprefix(":").lstrip()
+        found.append(RefusedResult(str(path), said))
     except READER_ERRORS as error:
         found.append(
             RefusedResult(
@@ -176,6 +226,25 @@ def of_bands(results: Iterable[Result]) -> Iterator[str]:
         yield f"forces of {n} labels {OF_BAND}"
 
 
+def _holds_structures(path: Path) -> bool:
+    """Whether JSON begins as that of a structure, a record with one, or a database of ASE's."""
+    try:
+        head = _head(path)
+    except (EOFError, gzip.BadGzipFile):
+        return True  # the reader will say that it is damaged
+    return any(f'"{key}"' in head for key in ("structure", "lattice", "numbers", "positions"))
+
+
+def _begins_with(path: Path, word: str) -> bool:
+    return _head(path).split(maxsplit=1)[:1] == [word]
+
+
+def _head(path: Path) -> str:
+    opened = gzip.open if path.name.endswith(".gz") else open
+    with opened(path, "rb") as stream:
+        return stream.read(HEAD).decode(errors="replace")
+
+
 def _of_vasp(path: Path) -> bool:
     """Whether a text, compressed or not, begins as VASP's OUTCAR."""
     opened = gzip.open if path.name.endswith(".gz") else open
@@ -186,9 +255,10 @@ def _of_vasp(path: Path) -> bool:
         return True  # the reader will say that it is damaged
 
 
-def _has_labels(path: Path) -> bool:
+def _has_labels(path: Path, reading: LabelReading) -> bool:
     """Whether extended XYZ has labels: a folder also holds the frames that are to be labelled."""
     with path.open(encoding="utf-8", errors="replace") as stream:
         stream.readline()
         comment = stream.readline()
-    return FORCES in comment or ":forces:R:3" in comment
+    columns = {reading.forces_key, *(names.forces for names in KNOWN)}
+    return any(f":{column}:R:3" in comment for column in columns)

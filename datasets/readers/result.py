@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import SupportsFloat
 
 import numpy as np
 from ase import Atoms
 from ase.stress import voigt_6_to_full_3x3_stress
+from numpy.typing import ArrayLike
 
+from umlip_bench.datasets.label_names import LabelNames
 from umlip_bench.datasets.labels import ENERGY, FORCES, STRESS, from_calculator
 from umlip_bench.ground.errors import StructureError
 from umlip_bench.ground.level_of_theory import LevelOfTheory
@@ -26,6 +29,13 @@ class Code(StrEnum):
     GPAW = "gpaw"
     EXTXYZ = "extxyz"
     ASE = "ase"
+    DEEPMD = "deepmd"
+    N2P2 = "n2p2"
+    PYMATGEN = "pymatgen"
+    CHGNET = "chgnet"
+    MATPES = "matpes"
+    JSON = "json"
+    PARQUET = "parquet"
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +62,10 @@ class Result:
         As far as the file says.
     procedure
         What the geometry is a step of, e.g. ``"relaxation"``; empty for a calculation of its own.
+    names
+        What the labels were called; ``None`` where the form has one name for each.
+    remark
+        What should be known of it, told once for all of the same remark.
     """
 
     where: str
@@ -63,6 +77,16 @@ class Result:
     stress: np.ndarray | None
     level: LevelOfTheory = UNKNOWN
     procedure: str = ""
+    names: LabelNames | None = None
+    remark: str = ""
+
+    def with_stress(self, stress: np.ndarray) -> Result | RefusedResult:
+        """The result with a stress, shape (3, 3), eV/Å³, of ASE's sign."""
+        return checked(replace(self, stress=stress))
+
+    def remarked(self, remark: str) -> Result:
+        """The result with a remark."""
+        return replace(self, remark=remark)
 
 
 @dataclass(frozen=True)
@@ -75,10 +99,13 @@ class RefusedResult:
         File and, if it has several, ionic step.
     reason
         Why.
+    bare
+        Whether it is because there are no labels at all.
     """
 
     where: str
     reason: str
+    bare: bool = False
 
 
 Read = Iterator[Result | RefusedResult]
@@ -97,7 +124,8 @@ def of_calculator(
     labelled = from_calculator(atoms)
     if ENERGY not in labelled.info or FORCES not in labelled.arrays:
         lacks = "energy" if ENERGY not in labelled.info else "forces"
-        return RefusedResult(where, f"it has no {lacks}")
+        bare = ENERGY not in labelled.info and FORCES not in labelled.arrays
+        return RefusedResult(where, f"it has no {lacks}", bare)
     stress = labelled.info.get(STRESS)
     return checked(
         Result(
@@ -112,6 +140,26 @@ def of_calculator(
             procedure,
         )
     )
+
+
+def of_numbers(
+    where: str,
+    code: Code,
+    atoms: Atoms,
+    energy: SupportsFloat,
+    forces: ArrayLike,
+    stress: np.ndarray | None,
+    level: LevelOfTheory = UNKNOWN,
+) -> Result | RefusedResult:
+    """Take labels in eV, eV/Å and eV/Å³, of ASE's sign."""
+    try:
+        numbers = np.array(forces, dtype=float)
+        total = float(energy)
+    except (TypeError, ValueError) as error:
+        return RefusedResult(where, f"its labels are no numbers ({error})")
+    if numbers.shape != (len(atoms), 3):
+        return RefusedResult(where, f"its forces have shape {numbers.shape}, needed is (N, 3)")
+    return checked(Result(where, code, atoms, total, None, numbers, stress, level))
 
 
 def checked(result: Result) -> Result | RefusedResult:

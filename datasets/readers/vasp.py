@@ -26,6 +26,9 @@ from umlip_bench.datasets.readers.vasp_settings import (
 OF_RESPONSE = "response functions"
 """VASP 5 has a second NELM among these, which limits nothing else."""
 
+DEEPEST = 50
+"""Elements in each other; VASP's are 8 deep, and freeing many takes a parser for ever."""
+
 
 def read(path: Path) -> Read:
     """Ionic steps of a vasprun.xml or vasprun.xml.gz; self-consistency is judged as pymatgen does, by NELM.
@@ -76,10 +79,13 @@ def _opened(path: Path) -> IO[bytes]:
 
 def _settings(path: Path) -> VaspSettings:
     found = VaspSettings()
-    inside = 0
+    inside = depth = 0
     with _opened(path) as stream:
         try:
             for event, element in ElementTree.iterparse(stream, events=("start", "end")):
+                depth += 1 if event == "start" else -1
+                if depth > DEEPEST:
+                    raise ValueError(f"elements are nested deeper than {DEEPEST}")
                 if element.tag in ("calculation", "primitive_cell"):
                     inside += 1 if event == "start" else -1
                 if event == "start":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import ase.db
@@ -9,15 +10,9 @@ import ase.io
 import numpy as np
 from ase import Atoms
 
-from umlip_bench.datasets.labels import (
-    ENERGY,
-    FORCES,
-    FREE_ENERGY,
-    STRESS,
-    SYSTEM,
-    frame,
-    from_calculator,
-)
+from umlip_bench.datasets.extxyz import readable
+from umlip_bench.datasets.label_names import ASE_NAMES, has_labels, names_of
+from umlip_bench.datasets.labels import FREE_ENERGY, SYSTEM, frame
 from umlip_bench.datasets.readers.result import (
     UNKNOWN,
     Code,
@@ -25,59 +20,91 @@ from umlip_bench.datasets.readers.result import (
     RefusedResult,
     Result,
     checked,
-    of_calculator,
 )
 from umlip_bench.ground.errors import DataError
+from umlip_bench.ground.label_reading import AS_FOUND, LabelReading
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 
 FUNCTIONAL = "functional"
 """Key that may name the functional of a frame."""
 
 
-def read(path: Path) -> Read:
-    """Frames of an extended XYZ file, with labels under our keys or ASE's."""
-    for k, atoms in enumerate(ase.io.iread(path, index=":", format="extxyz")):
-        yield labelled(f"{path}, frame {k}", atoms)
+def read(path: Path, reading: LabelReading = AS_FOUND) -> Read:
+    """Frames of an extended XYZ file, with labels under names that are known or given."""
+    for k, atoms in enumerate(ase.io.iread(readable(path), index=":", format="extxyz")):
+        yield labelled(f"{path}, frame {k}", atoms, reading)
 
 
-def read_trajectory(path: Path) -> Read:
+def read_trajectory(path: Path, reading: LabelReading = AS_FOUND) -> Read:
     """Frames of ASE's trajectory with results."""
     for k, atoms in enumerate(ase.io.iread(path, index=":", format="traj")):
-        yield of_calculator(f"{path}, frame {k}", Code.ASE, atoms)
+        yield labelled(f"{path}, frame {k}", atoms, reading, Code.ASE)
 
 
-def read_database(path: Path) -> Read:
-    """Rows of an ASE database with results; the key ``system`` names the material."""
-    with ase.db.connect(path) as database:
+def read_database(path: Path, reading: LabelReading = AS_FOUND) -> Read:
+    """Rows of an ASE database; the key ``system`` names the material, ``data`` may hold arrays."""
+    kind = path.suffix.lower().lstrip(".")
+    # fairchem's have either ending; ASE has them by a package of its own.
+    lmdb = kind in ("aselmdb", "lmdb")
+    if lmdb and find_spec("ase_db_backends") is None:
+        raise DataError(f"{path}: it takes ase-db-backends to read it: pip install ase-db-backends")
+    kinds = {"readonly": True} if lmdb else {}
+    with ase.db.connect(path, type="aselmdb" if lmdb else kind, **kinds) as database:
         for row in database.select():
-            system = row.get(SYSTEM)
             atoms = row.toatoms()
-            if system is not None:
-                atoms.info[SYSTEM] = str(system)
-            yield of_calculator(f"{path}, row {row.id}", Code.ASE, atoms)
+            atoms.info |= row.key_value_pairs
+            for key, value in row.data.items():
+                atoms.info.setdefault(key, np.array(value) if isinstance(value, list) else value)
+            if SYSTEM in atoms.info:
+                atoms.info[SYSTEM] = str(atoms.info[SYSTEM])
+            yield labelled(f"{path}, row {row.id}", atoms, reading, Code.ASE)
 
 
-def labelled(where: str, atoms: Atoms) -> Result | RefusedResult:
-    """Labels under our keys, or, if there are none of these, under ASE's."""
-    ours = any(key in (*atoms.info, *atoms.arrays) for key in (ENERGY, FORCES, STRESS))
-    results = {} if atoms.calc is None else atoms.calc.results
+def read_any(path: Path, reading: LabelReading = AS_FOUND) -> Read:
+    """Structures of any form that ASE knows, with the results that its reader attaches."""
+    frames = ase.io.iread(path, index=":", do_not_split_by_at_sign=True)
+    for k, atoms in enumerate(frames):
+        yield labelled(f"{path}, structure {k}", atoms, reading, Code.ASE)
+
+
+def labelled(
+    where: str, atoms: Atoms, reading: LabelReading = AS_FOUND, code: Code = Code.EXTXYZ
+) -> Result | RefusedResult:
+    """A structure with its labels, whatever they are called (`names_of`).
+
+    Parameters
+    ----------
+    where
+        Names it in messages.
+    atoms
+        With labels in ``info``, ``arrays`` or the results of its calculator.
+    reading
+        What the user says of them.
+    code
+        What wrote it.
+    """
     try:
-        found = frame(where, 0, atoms if ours or not results else from_calculator(atoms))
+        names = names_of(where, atoms, reading)
+        found = frame(where, 0, atoms, names)
     except DataError as error:
-        return RefusedResult(where, str(error).removeprefix(f"{where}: "))
-    free = atoms.info.get(FREE_ENERGY, None if ours else results.get("free_energy"))
+        reason = str(error).removeprefix(f"{where}: ")
+        return RefusedResult(where, reason, bare=not has_labels(atoms))
+    results = {} if atoms.calc is None else atoms.calc.results
+    of_ase = names.energy == ASE_NAMES.energy
+    free = atoms.info.get(FREE_ENERGY, results.get("free_energy") if of_ase else None)
     named = atoms.info.get(FUNCTIONAL)
     # pbe-mini's and GPAW scripts' frames say which code wrote them; others may be anyone's.
     gpaw = str(atoms.info.get("code", "")).startswith("gpaw")
     return checked(
         Result(
             where,
-            Code.GPAW if gpaw else Code.EXTXYZ,
+            Code.GPAW if gpaw else code,
             atoms,
             found.energy,
             None if free is None else float(np.float64(free)),
             found.forces,
             found.stress,
             LevelOfTheory(named) if isinstance(named, str) else UNKNOWN,
+            names=names,
         )
     )

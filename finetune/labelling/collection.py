@@ -12,7 +12,7 @@ from ase import Atoms
 from umlip_bench.datasets import manifests
 from umlip_bench.datasets.dataset import Manifest
 from umlip_bench.datasets.labels import ENERGY, FORCES, FREE_ENERGY, STRESS, SYSTEM
-from umlip_bench.datasets.levels import common_level
+from umlip_bench.datasets.levels import common_level, stated_level
 from umlip_bench.datasets.readers import (
     EXPECTED,
     Code,
@@ -26,6 +26,7 @@ from umlip_bench.finetune.labelling.geometry import TOLERANCE, Match, Mismatch, 
 from umlip_bench.finetune.labelling.suggested import FRAMES
 from umlip_bench.finetune.labelling.writing import simple_info, write_labels
 from umlip_bench.ground.errors import LabelError
+from umlip_bench.ground.label_reading import AS_FOUND, LabelReading
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 from umlip_bench.ground.outputs import Output
 
@@ -64,6 +65,7 @@ def collect(
     *,
     frames: Sequence[Atoms] | None = None,
     tolerance: float = TOLERANCE,
+    reading: LabelReading = AS_FOUND,
 ) -> Collected:
     """Read results of DFT codes into labels in the standard form.
 
@@ -82,6 +84,8 @@ def collect(
         What was to be labelled; `frames_beside` finds the file that `suggest` wrote.
     tolerance
         Å.
+    reading
+        How labels are to be read, where files do not say it.
 
     Returns
     -------
@@ -100,10 +104,10 @@ def collect(
     beside = manifests.path_of(out)
     if beside.exists():
         raise LabelError(f"{beside} exists; remove it or choose another --out")
-    found = list(dict.fromkeys(each for path in paths for each in find_labels(Path(path))))
+    found = list(dict.fromkeys(each for path in paths for each in find_labels(Path(path), reading)))
     if not found:
         raise LabelError(f"no results in {', '.join(map(str, paths))}: expected {EXPECTED}")
-    read = [result for path, code in found for result in read_labels(path, code)]
+    read = [result for path, code in found for result in read_labels(path, code, reading)]
     refused = [result for result in read if isinstance(result, RefusedResult)]
     results = [result for result in read if isinstance(result, Result)]
     codes = {result.code: result.where for result in results}
@@ -113,7 +117,9 @@ def collect(
             f"these are results of several codes ({examples}), whose energies do not go together; collect "
             "those of one, e.g. suggested/vasp"
         )
-    level = common_level(results, [_system_of(result.atoms) for result in results])
+    stated, said_by = stated_level(LevelOfTheory("unknown"), reading)
+    systems = [_system_of(result.atoms) for result in results]
+    level = common_level(results, systems, stated, said_by)
     if frames is None:
         labelled = [
             _labelled(result.atoms, result, np.arange(len(result.atoms))) for result in results
@@ -130,7 +136,7 @@ def collect(
     write_labels(Output(out), labelled)
     (code,) = codes
     told = tuple(of_bands(results))
-    if level is not None:
+    if level is not None and level.functional != "unknown":
         manifests.write(beside, _manifest(out, code, level, told))
     return Collected(
         code=code,

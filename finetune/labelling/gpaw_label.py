@@ -22,6 +22,7 @@ from ase import Atoms
 from umlip_bench.datasets import manifests
 from umlip_bench.datasets.dataset import Manifest
 from umlip_bench.datasets.labels import ENERGY, FORCES, FREE_ENERGY, STRESS
+from umlip_bench.finetune.labelling.labelled import WORK_SUFFIX, FailedFrame, Labelled
 from umlip_bench.finetune.labelling.settings import GpawSettings, Spin, check_spin, starting_moments
 from umlip_bench.finetune.labelling.writing import simple_info, write_labels
 from umlip_bench.ground.errors import LabelError
@@ -33,29 +34,12 @@ from umlip_bench.ground.plain import from_plain
 from umlip_bench.ground.structures import check_structure, describe
 
 WORKER = Path(__file__).with_name("gpaw_worker.py")
-WORK_SUFFIX = ".work"
 INSTALL = (
     "install it, on Debian or Ubuntu:\n"
     "  apt install libxc-dev libopenblas-dev\n"
     "  pip install gpaw==25.7.0 gpaw-data      (or pip install 'umlip-bench[gpaw]')\n"
     "If it is in another environment, name its Python with --python /path/to/python"
 )
-
-
-@dataclass(frozen=True)
-class FailedFrame:
-    """A frame without a label.
-
-    Parameters
-    ----------
-    index
-        Its place in the input.
-    reason
-        What went wrong; names the log.
-    """
-
-    index: int
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -88,33 +72,6 @@ class SinglePoint:
     kpoints: str
     gpaw: str
     ase: str
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """How labelling went.
-
-    Parameters
-    ----------
-    n_frames
-        Frames in the input.
-    n_computed
-        Computed now.
-    n_known
-        Computed before, or equal to another one of the input.
-    failed
-        Those that failed.
-    """
-
-    n_frames: int
-    n_computed: int
-    n_known: int
-    failed: tuple[FailedFrame, ...]
-
-    @property
-    def n_labels(self) -> int:
-        """Frames in the file of labels."""
-        return self.n_computed + self.n_known
 
 
 def label_with_gpaw(

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import ase.io
 from ase import Atoms
 
 from umlip_bench.finetune.labelling import espresso, gpaw_script, vasp
+from umlip_bench.finetune.labelling.proposal import Proposal
 from umlip_bench.finetune.labelling.settings import (
     EspressoSettings,
     GpawSettings,
     VaspSettings,
     check_spin,
 )
-from umlip_bench.finetune.labelling.suggestion import Suggestion
 from umlip_bench.ground.errors import LabelError
 from umlip_bench.ground.files import check_new_folder, write_folder_atomically
 from umlip_bench.ground.version import __version__
@@ -31,7 +30,7 @@ CodeSettings = VaspSettings | EspressoSettings | GpawSettings
 
 
 def save_suggestion(
-    suggestion: Suggestion, out: Path | str, codes: Sequence[CodeSettings] = ()
+    proposal: Proposal, out: Path | str, codes: Sequence[CodeSettings] = ()
 ) -> Path:
     """Write suggested frames and inputs to label them.
 
@@ -41,8 +40,8 @@ def save_suggestion(
 
     Parameters
     ----------
-    suggestion
-        From `suggest`.
+    proposal
+        From `suggest` or `suggest_from_pool`.
     out
         Folder to write, which must not exist.
     codes
@@ -63,14 +62,14 @@ def save_suggestion(
     """
     out = Path(out)
     check_out(out)
-    frames = frames_of(suggestion)
+    frames = _numbered(proposal)
     for code in codes:
         if isinstance(code, GpawSettings | EspressoSettings):
             check_spin(frames, code.spin)
 
     def fill(part: Path) -> None:
         ase.io.write(part / FRAMES, frames, format="extxyz")
-        (part / RECORD).write_text(_record(suggestion), encoding="utf-8")
+        (part / RECORD).write_text(_record(proposal), encoding="utf-8")
         digits = len(str(len(frames) - 1))
         for code in codes:
             for k, frame in enumerate(frames):
@@ -97,22 +96,11 @@ def check_out(out: Path) -> None:
     check_new_folder(out)
 
 
-def frames_of(suggestion: Suggestion) -> list[Atoms]:
-    """The frames as they stand in the file, with what a reader wants to know of them in ``info``."""
-    frames = []
-    for k, each in enumerate(suggestion.frames):
-        state = each.state
-        atoms = state.atoms.copy()
-        atoms.info = {
-            "system": suggestion.system,
-            FRAME: k,
-            "sampled_by": suggestion.models[0],
-            "run": state.run,
-            "time_fs": round(state.time, 6),
-            "temperature_K": round(state.temperature, 1),
-            "strain": state.strain,
-        }
-        frames.append(atoms)
+def _numbered(proposal: Proposal) -> list[Atoms]:
+    """The frames as they stand in the file, each with its number."""
+    frames = proposal.structures()
+    for k, frame in enumerate(frames):
+        frame.info[FRAME] = k
     return frames
 
 
@@ -131,26 +119,6 @@ def _write_inputs(folder: Path, frame: Atoms, code: CodeSettings) -> None:
         gpaw_script.write_inputs(folder, frame, code)
 
 
-def _record(suggestion: Suggestion) -> str:
-    content = {
-        "umlip_bench": __version__,
-        "system": suggestion.system,
-        "models": suggestion.models,
-        "sampling": asdict(suggestion.sampling),
-        "n_atoms": len(suggestion.start),
-        "relaxation_converged": suggestion.converged,
-        "n_states": suggestion.n_states,
-        "distances": suggestion.space,
-        "failures": suggestion.failures,
-        "frames": [
-            {
-                "run": each.state.run,
-                "time_fs": each.state.time,
-                "temperature_K": each.state.temperature,
-                "strain": each.state.strain,
-                **asdict(each.why),
-            }
-            for each in suggestion.frames
-        ],
-    }
+def _record(proposal: Proposal) -> str:
+    content = {"umlip_bench": __version__, **proposal.record()}
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"

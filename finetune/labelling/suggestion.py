@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from ase import Atoms
 
 from umlip_bench.engine.prediction import predict
 from umlip_bench.finetune.labelling.descriptors import Space, describe_states
+from umlip_bench.finetune.labelling.proposal import Proposal
 from umlip_bench.finetune.labelling.sampling import SampledState, Sampling, sample
 from umlip_bench.finetune.labelling.selection import Pick, farthest_points
 from umlip_bench.ground.errors import LabelError
@@ -68,7 +69,7 @@ class SuggestedFrame:
 
 
 @dataclass(frozen=True, eq=False)
-class Suggestion:
+class Suggestion(Proposal):
     """Frames worth labelling, in the order in which to label them.
 
     Parameters
@@ -102,6 +103,46 @@ class Suggestion:
     space: Space
     failures: tuple[str, ...]
     frames: tuple[SuggestedFrame, ...]
+
+    def structures(self) -> list[Atoms]:
+        """As of `Proposal`."""
+        found = []
+        for each in self.frames:
+            state = each.state
+            atoms = state.atoms.copy()
+            atoms.info = {
+                "system": self.system,
+                "sampled_by": self.models[0],
+                "run": state.run,
+                "time_fs": round(state.time, 6),
+                "temperature_K": round(state.temperature, 1),
+                "strain": state.strain,
+            }
+            found.append(atoms)
+        return found
+
+    def record(self) -> dict[str, object]:
+        """As of `Proposal`."""
+        return {
+            "system": self.system,
+            "models": self.models,
+            "sampling": asdict(self.sampling),
+            "n_atoms": len(self.start),
+            "relaxation_converged": self.converged,
+            "n_states": self.n_states,
+            "distances": self.space,
+            "failures": self.failures,
+            "frames": [
+                {
+                    "run": each.state.run,
+                    "time_fs": each.state.time,
+                    "temperature_K": each.state.temperature,
+                    "strain": each.state.strain,
+                    **asdict(each.why),
+                }
+                for each in self.frames
+            ],
+        }
 
 
 def suggest(

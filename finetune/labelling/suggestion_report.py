@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from umlip_bench.finetune.labelling.pool import PoolSuggestion
 from umlip_bench.finetune.labelling.suggestion import Suggestion, Why
 from umlip_bench.ground.structures import describe
 
@@ -53,6 +54,34 @@ def print_suggestion(suggestion: Suggestion, console: Console) -> None:
     console.print(table)
     for line in explanations(suggestion):
         console.print(Text(line))
+
+
+def print_pool(suggestion: PoolSuggestion, console: Console) -> None:
+    """Print frames chosen of a pool as a table, and what its columns mean."""
+    title = f"{suggestion.system}: {len(suggestion.frames)} of {suggestion.n_pool} frames"
+    table = Table(title=Text(title), title_justify="left")
+    for name in ("frame", "in the pool", "rms |F| (eV/Å)", "max |F| (eV/Å)", "weaker (%)"):
+        table.add_column(name, justify="right")
+    for k, frame in enumerate(suggestion.frames):
+        forces = f"{frame.rms_force:.2f}", f"{frame.max_force:.2f}"
+        table.add_row(str(k), str(frame.index), *forces, f"{100 * frame.weaker:.0f}")
+    console.print(table)
+    for line in pool_explanations(suggestion):
+        console.print(Text(line))
+
+
+def pool_explanations(suggestion: PoolSuggestion) -> Iterator[str]:
+    """Say in words how frames of a pool were chosen, and what a reader must know."""
+    low, middle, high = suggestion.rms_forces
+    yield (
+        "weaker: share of the pool's squared forces that frames with smaller forces have. Each frame is the "
+        "middle one of an equal part of that share: a factor for the pool counts its frames so. Forces are "
+        f"those of {suggestion.model}; over the pool the root mean square of a frame goes from {low:.2f} to "
+        f"{high:.2f} eV/Å, median {middle:.2f}."
+    )
+    if suggestion.failures:
+        yield f"Warning: {len(suggestion.failures)} frames could not be evaluated:"
+        yield from suggestion.failures
 
 
 def explanations(suggestion: Suggestion) -> Iterator[str]:

@@ -45,6 +45,7 @@ class Scalar(FactorMethod[ScalarSettings]):
     help = "the energy surface times one factor about the model's element references"
     needs = Needs.FORCES
     rung = 10.0
+    judges_held_out = True
     serves_states = True
     version = 2
     settings: ClassVar[type] = ScalarSettings
@@ -65,6 +66,7 @@ class Scalar(FactorMethod[ScalarSettings]):
             references=settings.references,
             reference=around.reference,
             states=around.states,
+            held_out=around.held_out,
         )
 
     @classmethod

@@ -26,6 +26,7 @@ class TrainingMethod(Method[TrainingSettings]):
     needs = Needs.ALL
     settings: ClassVar[type] = TrainingSettings
     judges_held_out = True
+    takes_curvature = True
     from_random: ClassVar[bool] = False
 
     @abstractmethod

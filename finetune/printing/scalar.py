@@ -12,6 +12,7 @@ from rich.text import Text
 from umlip_bench.finetune.comparison import BeforeAfter
 from umlip_bench.finetune.estimators import Estimator
 from umlip_bench.finetune.printing.cells import GPA, Shown, frames, table_of
+from umlip_bench.finetune.printing.checks import check_rows
 from umlip_bench.finetune.retention import REFERENCE_SET
 from umlip_bench.finetune.scalar_fit import ONE_FRAME, ScalarFit
 
@@ -21,6 +22,10 @@ def print_scalar(fit: ScalarFit, model: str, console: Console) -> None:
     low, high = fit.interval
     title = f"{model}: c = {fit.factor:.3f} [{low:.3f}, {high:.3f}], {fit.estimator}"
     table = table_of(title, "before", "after", last="on")
+    if fit.held_out is not None:
+        for cells in check_rows(fit.held_out):
+            table.add_row(*cells)
+        table.add_section()
     for shown, pair, where in _rows(fit):
         table.add_row(Text(shown.label), *shown.pair(pair), Text(where))
     console.print(table)

@@ -2,37 +2,32 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 from rich.console import Console
 from rich.text import Text
 
-from umlip_bench.finetune.comparison import BeforeAfter
-from umlip_bench.finetune.printing.cells import GPA, Shown, frames, table_of
+from umlip_bench.finetune.printing.cells import Shown, frames, table_of
+from umlip_bench.finetune.printing.checks import CHECKED, check_rows
 from umlip_bench.finetune.references import ShiftFit
 from umlip_bench.finetune.retention import REFERENCE_SET, Retention
 from umlip_bench.finetune.training.alignment import Alignment, EnergyUse
-from umlip_bench.finetune.training.record import GroupCheck, TrainedFit
-
-ROWS = {
-    "force_slope": Shown("force slope"),
-    "force_mae": Shown("force MAE (eV/Å)"),
-    "difference_mae": Shown("energy differences MAE (meV/atom)", 1000.0, 2),
-    "stress_mae": Shown("stress MAE (GPa)", GPA, 2),
-}
-"""By field of `Measures`."""
+from umlip_bench.finetune.training.record import CurvatureCheck, TrainedFit
 
 
 def print_training(fit: TrainedFit, model: str, console: Console) -> None:
     """Print the record of a training of a model of that name."""
     title = (
         f"{model}, {fit.method}: {fit.n_parameters} parameters, "
-        f"{frames(len(fit.split.training))}, {fit.seconds:.0f} s"
+        f"{_trained_on(fit)}, {fit.seconds:.0f} s"
     )
     table = table_of(title, "before", "after", last="on")
     for check in fit.checks:
-        for cells in _rows(check):
+        for cells in check_rows(check):
+            table.add_row(*cells)
+        table.add_section()
+    if fit.curvature is not None:
+        for cells in _curvature_rows(fit.curvature):
             table.add_row(*cells)
         table.add_section()
     if fit.retention is not None:
@@ -41,6 +36,14 @@ def print_training(fit: TrainedFit, model: str, console: Console) -> None:
     console.print(table)
     for line in _words(fit):
         console.print(Text(line))
+
+
+def _trained_on(fit: TrainedFit) -> str:
+    n = len(fit.split.training)
+    if fit.curvature is None:
+        return frames(n)
+    sets = f"{fit.curvature.n_supercells} displaced supercells"
+    return f"{frames(n)} and {sets}" if n else sets
 
 
 def print_shift(fit: ShiftFit, model: str, console: Console) -> None:
@@ -93,6 +96,11 @@ def _words(fit: TrainedFit) -> Iterator[str]:
             f"Kept: the last of {len(history.epochs)} epochs; too few labels to set some apart. Errors on "
             "frames trained on say nothing about others: give --held-out."
         )
+    if fit.curvature is not None:
+        yield (
+            f"Curvature: rows of the Hessian of {', '.join(fit.curvature.materials)}, each over the "
+            "amplitude of its displacement; in the cells without displacement forces are trained to be zero."
+        )
     if fit.retention is not None and fit.retention.worse:
         kept = fit.retention
         yield (
@@ -101,12 +109,13 @@ def _words(fit: TrainedFit) -> Iterator[str]:
         )
 
 
-def _rows(check: GroupCheck) -> Iterator[tuple[str, str, str, str]]:
-    where = f"{check.group}, {frames(check.after.n_frames)}"
-    for field, shown in ROWS.items():
-        pair = BeforeAfter(getattr(check.before, field), getattr(check.after, field))
-        if math.isfinite(pair.after):
-            yield (shown.label, *shown.pair(pair), where)
+def _curvature_rows(check: CurvatureCheck) -> Iterator[tuple[str, str, str, str]]:
+    where = (
+        f"trained on, {check.n_supercells} displaced supercell{'' if check.n_supercells == 1 else 's'}, "
+        f"{check.amplitude:.3g} Å"
+    )
+    yield ("curvature slope", *Shown("").pair(check.slope), where)
+    yield ("curvature MAE (eV/Å²)", *Shown("").pair(check.mae), where)
 
 
 def _retention_rows(found: Retention) -> Iterator[tuple[str, str, str, str]]:
@@ -114,4 +123,4 @@ def _retention_rows(found: Retention) -> Iterator[tuple[str, str, str, str]]:
     if found.replayed:
         where += f"; {len(found.replayed)} more replayed"
     for field, pair in (("force_slope", found.slope), ("force_mae", found.mae)):
-        yield (ROWS[field].label, *ROWS[field].pair(pair), where)
+        yield (CHECKED[field].label, *CHECKED[field].pair(pair), where)

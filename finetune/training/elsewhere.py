@@ -20,15 +20,10 @@ from umlip_bench.datasets import Frame
 from umlip_bench.engine.prediction import predict
 from umlip_bench.environments.environment_file import read_environment_file
 from umlip_bench.environments.training import TRAINING, VALIDATION, train_there
-from umlip_bench.finetune.comparison import fingerprint
 from umlip_bench.finetune.method import Epoch, Surroundings
 from umlip_bench.finetune.training.alignment import Alignment, EnergyUse
-from umlip_bench.finetune.training.fit import (
-    Training,
-    check_groups,
-    prepare_labels,
-    retained,
-)
+from umlip_bench.finetune.training.fit import Training
+from umlip_bench.finetune.training.labels import prepare_labels
 from umlip_bench.finetune.training.loop import History
 from umlip_bench.finetune.training.record import IN_SAMPLE, TrainedFit
 from umlip_bench.finetune.training.record import VALIDATION as CHOOSING
@@ -104,6 +99,11 @@ def fit_elsewhere(
             f"{parent.card.name} is trained by its own package, which has no {', '.join(asked)}; leave "
             f"{'it' if len(asked) == 1 else 'them'} away"
         )
+    if around.force_sets:
+        raise CorrectionError(
+            f"{parent.card.name} is trained by its own package, which takes no force sets; give their "
+            "supercells as labelled frames"
+        )
     labels = prepare_labels(parent, parent, frames, settings, around)
     folder = _folder(around.checkpoint)
     for group, name in ((IN_SAMPLE, TRAINING), (CHOOSING, VALIDATION)):
@@ -126,14 +126,15 @@ def fit_elsewhere(
         method=method,
         settings=settings,
         dtype=str(parent.dtype).removeprefix("torch."),
-        labels_sha256=fingerprint(frames),
+        labels_sha256=labels.sha256,
         n_labels=len(frames),
         n_parameters=parent.card.n_parameters or 0,
         split=labels.split,
         energies=labels.alignment,
         history=History(tuple(_epoch(each) for each in there.epochs), there.kept),
-        checks=() if around.brief else check_groups(parent, trained, labels),
-        retention=None if around.brief else retained(parent, trained, labels),
+        checks=() if around.brief else labels.check(parent, trained),
+        curvature=None,
+        retention=None if around.brief else labels.check_retention(parent, trained),
         replayed=(),
         seconds=seconds,
     )

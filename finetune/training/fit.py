@@ -9,37 +9,34 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
-import numpy as np
 import torch
+from ase import Atoms
 
 from umlip_bench.datasets import Frame
 from umlip_bench.engine.prediction import predict
-from umlip_bench.finetune.comparison import compare, fingerprint
-from umlip_bench.finetune.measures import Measures, measure
+from umlip_bench.finetune.force_sets import ForceSet
 from umlip_bench.finetune.method import Fit, Surroundings
 from umlip_bench.finetune.retention import (
     Frames,
-    Retention,
-    measure_others,
-    other_materials,
-    replayed_half,
-    retention,
 )
 from umlip_bench.finetune.training.alignment import Alignment, EnergyUse, align
 from umlip_bench.finetune.training.checkpoint import Checkpoint
+from umlip_bench.finetune.training.labels import align_labels, prepare_labels
 from umlip_bench.finetune.training.loop import train
 from umlip_bench.finetune.training.parameters import Trainee
 from umlip_bench.finetune.training.plot import HISTORY, PLOT, plot_history, write_history
 from umlip_bench.finetune.training.record import (
-    HELD_OUT,
     IN_SAMPLE,
     VALIDATION,
-    GroupCheck,
-    Split,
     TrainedFit,
 )
 from umlip_bench.finetune.training.settings import TrainingSettings
-from umlip_bench.finetune.training.targets import Target, targets_of_labels, targets_of_predictions
+from umlip_bench.finetune.training.targets import (
+    Target,
+    targets_of_force_sets,
+    targets_of_labels,
+    targets_of_predictions,
+)
 from umlip_bench.ground.errors import CorrectionError
 from umlip_bench.ground.identity import identity
 from umlip_bench.potentials.adapters.worker import WorkerPotential
@@ -116,35 +113,6 @@ class Training(Fit, Generic[P]):
         return {"sha256": self.fit.labels_sha256, "n_frames": self.fit.n_labels}
 
 
-@dataclass(frozen=True, eq=False)
-class TrainingLabels:
-    """What a training is given, and is judged by.
-
-    Parameters
-    ----------
-    split, groups
-        Indices, and the frames by what they serve for.
-    others, replayed
-        Materials that retention is judged by, and those of them that the model is held to.
-    alignment
-        The zero of the labels' energies.
-    """
-
-    split: Split
-    groups: Mapping[str, Sequence[Frame]]
-    others: Frames
-    replayed: Frames
-    alignment: Alignment
-
-
-def split_labels(n: int, settings: TrainingSettings) -> Split:
-    """Draw the validation frames; they and the rest keep the order of the labels."""
-    n_validation = int(n * settings.validation_share + 1e-9)
-    drawn = np.random.default_rng([settings.seed, n]).permutation(n)[:n_validation]
-    validation = tuple(sorted(map(int, drawn)))
-    return Split(tuple(k for k in range(n) if k not in validation), validation)
-
-
 def fit_trained(
     trainee: Trainee, frames: Sequence[Frame], settings: TrainingSettings, around: Surroundings
 ) -> Training[TrainablePotential]:
@@ -171,17 +139,18 @@ def fit_trained(
     parent, trained = trainee.parent, trainee.potential
     zero_of = trained if trainee.from_random else parent
     labels = prepare_labels(parent, zero_of, frames, settings, around)
+    learnt, sets = labels.groups[IN_SAMPLE], labels.force_sets
     targets = [
         targets_of_labels(parent, members, _energies(members, labels.alignment))
-        for members in (labels.groups[IN_SAMPLE], labels.groups[VALIDATION])
+        for members in (learnt, labels.groups[VALIDATION])
     ]
     replay = _replay(parent, labels.replayed)
-    key = _key(parent, frames, trainee.method, settings, labels.replayed)
+    key = _key(parent, frames, sets, trainee.method, settings, labels.replayed)
     start = time.perf_counter()
     history = train(
         trained,
         trainee.parameters,
-        targets[0],
+        [*targets[0], *targets_of_force_sets(parent, sets)],
         targets[1],
         settings,
         replay=replay,
@@ -192,85 +161,24 @@ def fit_trained(
     trainee.finish()
     _settle(trained)
     if labels.alignment.use is EnergyUse.NONE:
-        _hold_energies(trained, parent, labels.groups[IN_SAMPLE])
+        _hold_energies(trained, parent, [*(f.atoms for f in learnt), *(each.rest for each in sets)])
     fit = TrainedFit(
         method=trainee.method,
         settings=settings,
         dtype=str(parent.dtype).removeprefix("torch."),
-        labels_sha256=fingerprint(frames),
+        labels_sha256=labels.sha256,
         n_labels=len(frames),
         n_parameters=sum(each.numel() for each in trainee.parameters.values()),
         split=labels.split,
         energies=labels.alignment,
         history=history,
-        checks=() if around.brief else check_groups(parent, trained, labels),
-        retention=None if around.brief else retained(parent, trained, labels),
+        checks=() if around.brief else labels.check(parent, trained),
+        curvature=None if around.brief else labels.check_curvature(parent, trained),
+        retention=None if around.brief else labels.check_retention(parent, trained),
         replayed=tuple(labels.replayed),
         seconds=seconds,
     )
     return Training(fit, trained, parent, trainee.kept)
-
-
-def prepare_labels(
-    parent: Potential,
-    zero_of: Potential,
-    frames: Sequence[Frame],
-    settings: TrainingSettings,
-    around: Surroundings,
-) -> TrainingLabels:
-    """Split the labels, and find the zero of their energies on that of a model.
-
-    Parameters
-    ----------
-    parent
-        The model that is trained further.
-    zero_of
-        Whose zero of energy it is: the parent, or the same with random weights.
-    frames, settings, around
-        As of `fit_trained`.
-
-    Raises
-    ------
-    CorrectionError
-        If there are no labels.
-    """
-    if not frames:
-        raise CorrectionError("there are no labels to train on; give at least one labelled frame")
-    others = around.others
-    if others is None:
-        others = other_materials(parent, {frame.composition for frame in frames})
-    split = split_labels(len(frames), settings)
-    groups = {
-        IN_SAMPLE: [frames[k] for k in split.training],
-        VALIDATION: [frames[k] for k in split.validation],
-        HELD_OUT: list(around.held_out),
-    }
-    return TrainingLabels(
-        split,
-        groups,
-        others,
-        replayed_half(others) if settings.replay is not None else {},
-        _align(zero_of, groups[IN_SAMPLE]),
-    )
-
-
-def check_groups(
-    parent: Potential, trained: Potential, labels: TrainingLabels
-) -> tuple[GroupCheck, ...]:
-    """Every group of frames, by both models."""
-    return tuple(
-        GroupCheck(
-            group, *(_measure(model, members, labels.alignment) for model in (parent, trained))
-        )
-        for group, members in labels.groups.items()
-        if members
-    )
-
-
-def retained(parent: Potential, trained: Potential, labels: TrainingLabels) -> Retention | None:
-    """Other materials by both models; ``None`` if there are none to judge by."""
-    before, after = (measure_others(model, labels.others) for model in (parent, trained))
-    return retention(before, after, tuple(labels.replayed))
 
 
 def _replay(parent: TrainablePotential, replayed: Frames) -> list[Target]:
@@ -282,13 +190,7 @@ def _replay(parent: TrainablePotential, replayed: Frames) -> list[Target]:
 
 def targets_on_zero_of(potential: Potential, frames: Sequence[Frame]) -> list[Target]:
     """Labels with their energies moved to a model's zero, as a training on all of them has them."""
-    return targets_of_labels(potential, frames, _energies(frames, _align(potential, frames)))
-
-
-def _align(potential: Potential, frames: Sequence[Frame]) -> Alignment:
-    structures = [frame.atoms for frame in frames]
-    found = [each.energy for each in predict(potential, structures, stress=False)]
-    return align(structures, [frame.energy for frame in frames], found)
+    return targets_of_labels(potential, frames, _energies(frames, align_labels(potential, frames)))
 
 
 def _energies(frames: Sequence[Frame], alignment: Alignment) -> list[float]:
@@ -306,31 +208,22 @@ def _settle(potential: TrainablePotential) -> None:
 
 
 def _hold_energies(
-    trained: TrainablePotential, parent: TrainablePotential, frames: Sequence[Frame]
+    trained: TrainablePotential, parent: TrainablePotential, structures: Sequence[Atoms]
 ) -> None:
-    """Where only forces and stress were trained on, keep the parent's energies of the labels.
+    """Where energies were not trained on, keep the parent's energies of the labels.
 
     Nothing in the loss holds the zero of energy then; by the smallest shift of the element references the
-    labelled frames' energies stay where the parent has them, in least squares.
+    energies of these structures stay where the parent has them, in least squares.
     """
-    structures = [frame.atoms for frame in frames]
     before = [each.energy for each in predict(parent, structures, stress=False)]
     after = [each.energy for each in predict(trained, structures, stress=False)]
     trained.shift_references(align(structures, before, after).by_number())
 
 
-def _measure(potential: Potential, frames: Sequence[Frame], alignment: Alignment) -> Measures:
-    """Measures with the labels' zero of energy, so that only what was learnt differs."""
-    moved = [
-        Frame(f.atoms, f.energy - alignment.of(f.atoms), f.forces, f.stress, f.system, f.index)
-        for f in frames
-    ]
-    return measure(compare(potential, moved))
-
-
 def _key(
     parent: TrainablePotential,
     frames: Sequence[Frame],
+    sets: Sequence[ForceSet],
     method: str,
     settings: TrainingSettings,
     replayed: Frames,
@@ -340,6 +233,7 @@ def _key(
         "training",
         parent.weights.sha256,
         list(frames),
+        list(sets),
         method,
         settings,
         {name: list(members) for name, members in replayed.items()},

@@ -191,7 +191,7 @@ class _Run:
         """One pass over the labels, then validation."""
         number = len(self.history)
         n_steps = math.ceil(len(self.training) / self.settings.batch_size)
-        sums = np.zeros(4)
+        sums = np.zeros(5)
         for k, (batch, held) in enumerate(self._batches(number)):
             rate = self.settings.rate(number * n_steps + k, self.settings.epochs * n_steps)
             sums += self._step(batch, held, rate)
@@ -209,6 +209,7 @@ class _Run:
                 force_mae=_mean(sums[2], counts.forces),
                 stress_mae=_mean(sums[3], counts.stresses if self.settings.stress_weight else 0),
                 validation_mae=validation,
+                curvature_mae=_mean(sums[4], counts.curvatures),
             )
         )
         if not self.validation or validation < self.best_mae:
@@ -261,8 +262,7 @@ class _Run:
         """One step of the optimiser: loss, and sums of absolute errors of the labels."""
         for parameter in self.parameters:
             parameter.grad = None
-        found = self._accumulate(batch, 1.0)
-        sums = np.array(found)
+        sums = self._accumulate(batch, 1.0)
         if held:
             assert self.settings.replay is not None
             sums[0] += self._accumulate(held, self.settings.replay)[0]
@@ -277,14 +277,14 @@ class _Run:
                 mean.lerp_(parameter.detach(), 1.0 - self.settings.ema)
         return sums
 
-    def _accumulate(self, batch: list[Target], weight: float) -> tuple[float, float, float, float]:
-        """Add the gradient of a batch's loss, in as many calls as fit the device."""
-        total = (0.0, 0.0, 0.0, 0.0)
+    def _accumulate(self, batch: list[Target], weight: float) -> np.ndarray:
+        """Add the gradient of a batch's loss, in as many calls as fit the device; loss and sums of errors."""
+        total = np.zeros(5)
         for terms in add_gradients(
             self.potential, self.parameters, batch, self.settings, self.packer, weight
         ):
-            found = (weight * float(terms.loss), terms.energy, terms.force, terms.stress)
-            total = tuple(map(sum, zip(total, found, strict=True)))  # type: ignore[assignment]
+            errors = (terms.energy, terms.force, terms.stress, terms.curvature)
+            total += (weight * float(terms.loss), *errors)
         return total
 
     def _validate(self) -> float:

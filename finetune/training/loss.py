@@ -1,8 +1,8 @@
-"""Squared errors of energy per atom, forces and stress, differentiable with respect to weights."""
+"""Squared errors of energy per atom, forces, stress and curvature, differentiable with respect to weights."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from umlip_bench.finetune.training.settings import TrainingSettings
-from umlip_bench.finetune.training.targets import Counts, Target
+from umlip_bench.finetune.training.targets import Counts, Rest, Target
 from umlip_bench.potentials.protocol import DifferentiablePotential
 
 
@@ -24,14 +24,15 @@ class Terms:
     ----------
     loss
         Differentiable, float64.
-    energy, force, stress
-        Sums of absolute errors in eV/atom, eV/Å and GPa.
+    energy, force, stress, curvature
+        Sums of absolute errors in eV/atom, eV/Å, GPa and eV/Å².
     """
 
     loss: Tensor
     energy: float
     force: float
     stress: float
+    curvature: float
 
 
 def loss_terms(
@@ -56,10 +57,13 @@ def loss_terms(
     Returns
     -------
     Terms
-        The loss is w_E sum((E - E')² / n²) / n_E + w_F sum((F - F')²) / n_F + w_S sum((S - S')²) / n_S, the
-        sums being over the frames given and n_E, n_F, n_S those of `counts`.
+        The loss is w_E sum((E - E')² / n²) / n_E + w_F sum((F - F')²) / n_F + w_S sum((S - S')²) / n_S +
+        w_C sum((C - C')²) / n_C, the sums being over the frames given and n_E, n_F, n_S, n_C those of
+        `counts`. C = (F(0) - F(u)) / |u| are rows of the Hessian, averaged from rest to u.
     """
-    batch = potential.collate([target.graph for target in targets])
+    # Supercells at rest stand behind the targets that they belong to.
+    rests = [target.rest for target in targets if target.rest is not None]
+    batch = potential.collate([*(each.graph for each in targets), *(each.graph for each in rests)])
     with_stress = settings.stress_weight > 0 and any(t.stress is not None for t in targets)
     leaves = [batch.positions.requires_grad_(True)]
     if with_stress:
@@ -70,16 +74,21 @@ def loss_terms(
     )
 
     def real(values: object) -> Tensor:
-        return torch.as_tensor(np.asarray(values, dtype=np.float64)).to(energy.device)
+        return torch.as_tensor(np.array(values, dtype=np.float64)).to(energy.device)
 
     sizes = real([len(target.graph.numbers) for target in targets])
     wanted = real([target.energy for target in targets])
     known = ~torch.isnan(wanted)
-    energy_error = ((energy - wanted) / sizes)[known]
-    force_error = gradients[0].double() + real(np.concatenate([t.forces for t in targets]))
-    loss = settings.force_weight * _penalty(force_error, settings) / counts.forces
+    energy_error = ((energy[: len(targets)] - wanted) / sizes)[known]
+    force_error, curvature_error = _force_errors(gradients[0].double(), targets, rests, real)
+    loss = energy.new_zeros(())
+    if counts.forces:
+        loss = loss + settings.force_weight * _penalty(force_error, settings) / counts.forces
     if counts.energies:
         loss = loss + settings.energy_weight * _penalty(energy_error, settings) / counts.energies
+    if counts.curvatures:
+        penalty = _penalty(curvature_error, settings)
+        loss = loss + settings.curvature_weight * penalty / counts.curvatures
     stress = 0.0
     if with_stress:
         rows = [k for k, target in enumerate(targets) if target.stress is not None]
@@ -93,7 +102,30 @@ def loss_terms(
         float(energy_error.detach().abs().sum()),
         float(force_error.detach().abs().sum()),
         stress,
+        float(curvature_error.detach().abs().sum()),
     )
+
+
+def _force_errors(
+    gradient: Tensor,
+    targets: Sequence[Target],
+    rests: Sequence[Rest],
+    real: Callable[[object], Tensor],
+) -> tuple[Tensor, Tensor]:
+    """Errors of the forces of frames, and of the rows of the Hessian of displaced supercells.
+
+    `gradient` is that of the energy, of the atoms of the targets and then of the rests; shape (N, 3), eV/Å.
+    """
+    graphs = [*(each.graph for each in targets), *(each.graph for each in rests)]
+    of_each = torch.split(gradient, [len(graph.numbers) for graph in graphs])
+    at_rest = iter(of_each[len(targets) :])
+    forces, rows = [gradient[:0]], [gradient[:0]]
+    for target, own in zip(targets, of_each, strict=False):
+        if target.rest is None:
+            forces.append(own + real(target.forces))
+        else:
+            rows.append((own - next(at_rest) + real(target.forces)) / target.rest.length)
+    return torch.cat(forces), torch.cat(rows)
 
 
 def _penalty(error: Tensor, settings: TrainingSettings) -> Tensor:

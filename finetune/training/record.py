@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from umlip_bench.finetune.measures import Measures
+from umlip_bench.finetune.comparison import BeforeAfter
+from umlip_bench.finetune.measures import GroupCheck
 from umlip_bench.finetune.retention import Retention
 from umlip_bench.finetune.training.alignment import Alignment
 from umlip_bench.finetune.training.loop import History
 from umlip_bench.finetune.training.settings import TrainingSettings
 
-IN_SAMPLE, VALIDATION, HELD_OUT = "trained on", "validation", "held out"
-"""Groups of frames that a model is measured on."""
+IN_SAMPLE, VALIDATION = "trained on", "validation"
+"""Groups of frames that a model is measured on, beside those held out."""
 
 
 @dataclass(frozen=True)
@@ -29,20 +30,28 @@ class Split:
 
 
 @dataclass(frozen=True)
-class GroupCheck:
-    """A group of frames before and after.
+class CurvatureCheck:
+    """Rows of the Hessian that were trained on, before and after.
 
     Parameters
     ----------
-    group
-        `IN_SAMPLE`, `VALIDATION` or `HELD_OUT`.
-    before, after
-        Energies of both on the labels' zero: offsets are taken off.
+    materials
+        Whose force sets they are of.
+    n_supercells
+        Displaced supercells.
+    amplitude
+        Mean length of their displacements, Å.
+    slope
+        The model's rows against DFT's; dimensionless.
+    mae
+        Of their components, eV/Å².
     """
 
-    group: str
-    before: Measures
-    after: Measures
+    materials: tuple[str, ...]
+    n_supercells: int
+    amplitude: float
+    slope: BeforeAfter
+    mae: BeforeAfter
 
 
 @dataclass(frozen=True)
@@ -71,6 +80,8 @@ class TrainedFit:
         All epochs, and the one that was kept.
     checks
         Every group of frames before and after.
+    curvature
+        Rows of the Hessian before and after; ``None`` without force sets.
     retention
         Other materials; ``None`` if there are none to judge by.
     replayed
@@ -89,6 +100,7 @@ class TrainedFit:
     energies: Alignment
     history: History
     checks: tuple[GroupCheck, ...]
+    curvature: CurvatureCheck | None
     retention: Retention | None
     replayed: tuple[str, ...]
     seconds: float

@@ -42,6 +42,8 @@ class TrainingSettings:
         Of that of forces, (eV/Å)², the mean over components.
     stress_weight
         Of that of stresses, GPa², the mean over components.
+    curvature_weight
+        Of that of rows of the Hessian, (eV/Å²)², the mean over components; where there are force sets.
     huber
         Error, in the same units, above which the loss grows linearly (half the squared error below);
         ``None`` for squared errors.
@@ -76,6 +78,7 @@ class TrainingSettings:
     energy_weight: NotNegative = 0.1
     force_weight: Positive = 100.0
     stress_weight: NotNegative = 0.1
+    curvature_weight: NotNegative = 1.0
     huber: Positive | None = None
     validation_share: Share = 0.1
     patience: Count | None = None

@@ -71,7 +71,7 @@ class Silent:
     def start(self, model: object, total: object, finished: object) -> None:
         pass
 
-    def advance(self) -> None:
+    def advance(self, n: int = 1) -> None:
         pass
 
 

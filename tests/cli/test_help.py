@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import ase.db
 import ase.io
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from ase.build import bulk
 from ase.calculators.calculator import Calculator
 from ase.calculators.emt import EMT
 from ase.calculators.lj import LennardJones
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.units import Bohr, Hartree
 
 from tests.conftest import LoadModel
 from tests.support.commands import commands_of, examples_of
@@ -111,6 +114,31 @@ def labels(cell: Atoms, calculator: Calculator, n: int) -> list[Atoms]:
     return frames
 
 
+def other_forms(folder: Path, frames: list[Atoms]) -> None:
+    """The same labels as GPUMD, n2p2 and ASE have them."""
+    renamed, blocks = [], []
+    with ase.db.connect(folder / "my.db") as database:
+        for atoms in frames:
+            energy, forces = atoms.info["REF_energy"], atoms.arrays["REF_forces"]
+            stress = atoms.info["REF_stress"]
+            other = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=True)
+            other.info = {"energy": energy, "virial": -atoms.get_volume() * stress}
+            other.arrays["force"] = forces
+            renamed.append(other)
+            lines = [f"lattice {' '.join(map(str, row / Bohr))}" for row in atoms.cell.array]
+            for position, force in zip(
+                atoms.positions / Bohr, forces * Bohr / Hartree, strict=True
+            ):
+                numbers = " ".join(map(str, position)), " ".join(map(str, force))
+                lines.append(f"atom {numbers[0]} Cu 0.0 0.0 {numbers[1]}")
+            blocks.append("\n".join(["begin", *lines, f"energy {energy / Hartree}", "end"]))
+            single = other.copy()
+            single.calc = SinglePointCalculator(single, energy=energy, forces=forces, stress=stress)
+            database.write(single)
+    ase.io.write(folder / "train.xyz", renamed, format="extxyz")
+    (folder / "input.data").write_text("\n".join(blocks) + "\n")
+
+
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with every file that the examples name."""
@@ -124,6 +152,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "md.xyz": many,
     }.items():
         ase.io.write(folder / name, frames, format="extxyz")
+    other_forms(folder, many)
     argon = bulk("Ar", "fcc", a=1.6, cubic=True)
     ase.io.write(folder / "ar.xyz", labels(argon, LennardJones(), 1), format="extxyz")
     copper.positions[0] += 0.1

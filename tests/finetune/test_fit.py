@@ -89,6 +89,22 @@ def test_a_model_that_is_soft_throughout_gets_one_over_its_softness(
         assert some(fit.energies).mae.after < 1e-9 < 1e-4 < some(fit.energies).mae.before
 
 
+def test_frames_held_out_are_measured_before_and_after(chgnet: Potential) -> None:
+    """On the corrected model itself: its forces, energy differences and stress are c times the parent's."""
+    model, frames = soft(chgnet), labelled(chgnet, cells(3))
+    fit = fit_scalar(model, frames[:1], estimator=Estimator.MSE, held_out=frames[1:])
+    check = some(fit.held_out)
+    assert (check.before.n_frames, check.after.n_frames) == (2, 2)
+    assert (check.before.force_slope, check.after.force_slope) == pytest.approx((S, 1.0))
+    assert check.after.force_mae < 1e-6 < 1e-2 < check.before.force_mae
+    assert check.after.difference_mae < 1e-8 < 1e-4 < check.before.difference_mae
+    assert check.after.stress_mae < 1e-8 < 1e-5 < check.before.stress_mae
+    out = io.StringIO()
+    print_scalar(fit, "soft", Console(file=out, width=160))
+    assert out.getvalue().count("held out, 2 frames") == 4
+    assert fit_scalar(model, frames[:1], estimator=Estimator.MSE).held_out is None
+
+
 def test_the_default_trusts_a_label_that_a_factor_mends(chgnet: Potential) -> None:
     fit = fit_scalar(soft(chgnet), labelled(chgnet, cells(1)))
     assert fit.estimator == Estimator.SHRUNK

@@ -177,6 +177,21 @@ def test_fit(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert loaded.card.parent == EMT_MODEL
 
 
+def test_fit_judges_by_frames_held_out_whatever_the_method(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frames = ase.io.read("cu.xyz", index=":")
+    ase.io.write("one.xyz", frames[:1], format="extxyz")
+    one = ("--model", EMT_MODEL, "--labels", "one.xyz", "--method", "mine")
+    assert run("fit", *one, "--held-out", "cu.xyz", "--out", "fitted") == 0
+    shown = capsys.readouterr().out
+    (slope,) = (line for line in shown.splitlines() if "force slope" in line)
+    assert [cell.strip() for cell in slope.split("│")[1:-1]] == [
+        *("force slope", "0.800", "1.000"),
+        "held out, 3 frames",
+    ]
+
+
 def test_options_of_other_methods_are_refused(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

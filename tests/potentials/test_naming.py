@@ -180,19 +180,21 @@ def by_mace(path: Path, head: str) -> list[float]:
 
 
 @pytest.mark.parametrize(
-    ("suffix", "head"), [("", "Default"), ("@Default", "Default"), ("@pt_head", "pt_head")]
+    ("suffix", "head"),
+    [("", "Default"), ("@Default", "Default"), ("@pt_head", "pt_head"), ("#pt_head", "pt_head")],
 )
 @pytest.mark.parametrize("form", ["two.model", "./two.model", "mace:two.model"])
 def test_a_head_is_named(two_heads: Path, form: str, suffix: str, head: str) -> None:
     model = umlip_bench.potential(form + suffix, device="cpu")
     energies = [prediction.energy for prediction in predict(model, MGO)]
     assert energies == pytest.approx(by_mace(two_heads, head), abs=1e-4)
-    assert model.card.name == f"two{suffix}"
+    assert model.card.name == f"two{suffix}".replace("#", "@")
 
 
 def test_the_head_is_part_of_the_identity(two_heads: Path) -> None:
     digests = {
-        locate(f"two.model{head}", WeightsStore()).sha256 for head in ("", "@Default", "@pt_head")
+        locate(f"two.model{head}", WeightsStore()).sha256
+        for head in ("", "@Default", "@pt_head", "#pt_head")
     }
     assert len(digests) == 3
 
@@ -201,7 +203,7 @@ def test_heads_that_there_are_not(here: Path, two_heads: Path) -> None:
     with pytest.raises(WeightsError, match=r"has no head 'none'; it has pt_head, Default"):
         umlip_bench.potential("two.model@none", device="cpu")
     mace_with(["a", "b"], here / "ab.model")
-    with pytest.raises(WeightsError, match=r"the heads a, b and none .* name one: mace:.*@a"):
+    with pytest.raises(WeightsError, match=r"the heads a, b and none .* name one: mace:.*#a"):
         umlip_bench.potential("ab.model", device="cpu")
     with pytest.raises(WeightsError, match="only MACE models have heads"):
         locate(f"chgnet:{locate(CHGNET, WeightsStore()).paths[0]}@a", WeightsStore())

@@ -23,6 +23,7 @@ PROGRAM = Program(
     "umlip_bench.cli",
     {
         "run": "run benchmark suites",
+        "status": "tell how far a run is",
         "suites": "list suites, and what each of their numbers is",
         "relax": "relax structures with a model",
         "models": "list models, fetch weights",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from json import dumps
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
+from umlip_bench.cli.data_import import DataImportCommand
 from umlip_bench.cli.data_show import DataShowCommand
 from umlip_bench.cli.data_user import DataCheckCommand, DataExportCommand
 from umlip_bench.cli.declare import Argument, Command, metavar
@@ -34,6 +35,7 @@ class DataCommand(Command):
   umlip-bench data verify                       check all files that are here
   umlip-bench data check my.xyz                 look for mistakes in one's own labels
   umlip-bench data export mlearn out.xyz        write labelled frames in the standard form
+  umlip-bench data import my.db --out new.xyz   the same from labels of your own, of any form
 """
     json: bool = False
     """print JSON instead of a table"""
@@ -182,5 +184,6 @@ DataCommand.actions = {
     "verify": DataVerifyCommand,
     "check": DataCheckCommand,
     "export": DataExportCommand,
+    "import": DataImportCommand,
 }
 COMMAND = DataCommand

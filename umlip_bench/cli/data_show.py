@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from umlip_bench.cli.declare import Argument, Command
+from umlip_bench.cli.declare import Argument, TakesLabels
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataShowCommand(Command):
+class DataShowCommand(TakesLabels):
     """Print the card of one set, its caveats, its files and their state.
 
     Where it is here, its composition too, and how its forces, energies and other reference values are
@@ -44,7 +44,7 @@ class DataShowCommand(Command):
         known = (*embedded.names(), *published.names())
         path = Path(self.data)
         if self.data.lower() not in known and (path.exists() or path.suffix):
-            dataset = datasets.load(self.data)
+            dataset = datasets.load(self.data, reading=self.reading)
             card = card_of(dataset)
         else:
             (card,) = cards_of([self.data])

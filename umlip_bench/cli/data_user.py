@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from umlip_bench.cli.declare import Argument, Command, Name, Overwriting
+from umlip_bench.cli.declare import Argument, Name, Overwriting, TakesLabels
 from umlip_bench.ground.limits import Index
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ SHOWN = 8
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataCheckCommand(Command):
+class DataCheckCommand(TakesLabels):
     """Look for the usual mistakes in one's own labels.
 
     Stress in GPa or kbar or of the wrong sign, energies per atom, forces that do not sum to zero, missing
@@ -41,7 +41,9 @@ class DataCheckCommand(Command):
         from umlip_bench.datasets.checks import check_frames
         from umlip_bench.datasets.tasks import Task
 
-        dataset = datasets.load(self.data)
+        dataset = datasets.load(self.data, reading=self.reading)
+        for each in dataset.understood:
+            print(f"{self.data}: {each.text}")
         frames, paths = dataset.frames, dataset.of_task(Task.MIGRATION)
         systems = len({frame.system for frame in frames})
         if frames or not paths:
@@ -68,7 +70,7 @@ class DataCheckCommand(Command):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataExportCommand(Overwriting):
+class DataExportCommand(Overwriting, TakesLabels):
     """Write the labelled frames of a set in the standard form.
 
     That is extended XYZ with REF_energy (eV), REF_forces (eV/Å) and REF_stress (eV/Å³), which `run --data`
@@ -102,7 +104,7 @@ class DataExportCommand(Overwriting):
         # that was killed between the two, which the same command finishes.
         if manifest.exists() and not self.force:
             raise _exists(manifest)
-        dataset = load_labels(self.data)
+        dataset = load_labels(self.data, self.reading)
         frames = _chosen(self, dataset)
         if out.exists() and not self.force and not holds(out, frames):
             raise _exists(out)

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from cyclopts import Parameter
 
+from umlip_bench.ground.label_reading import AS_FOUND, LabelReading
+
 if TYPE_CHECKING:
     from umlip_bench.analysis.runs import Run
 
@@ -133,6 +135,20 @@ class OnDevice(Command):
     """auto (a GPU where there is one), cpu, cuda or cuda:N"""
     dtype: Literal["float32", "float64"] = "float32"
     """number format of the models"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TakesLabels(Command):
+    """A command that takes labels of one's own."""
+
+    reading: Annotated[
+        LabelReading,
+        Part(
+            "Labels of your own",
+            "Known names (REF_, DFT_, dft_, MACE_, ASE's, TotEnergy and force) are found, and said.",
+        ),
+    ] = AS_FOUND
+    """how they are to be read, where files do not say it"""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -42,8 +42,8 @@ class ModelsCommand(Command):
         console.print(
             "Weights that are not here: umlip-bench models fetch NAME. Everything about one model: "
             "umlip-bench models show NAME.\nAny *.model file of mace, *.pth.tar file of chgnet or folder of "
-            "matgl works by its path, any ASE calculator as ase:module.path:ClassName; models of other "
-            "packages, each in a Python of its own: umlip-bench env list.",
+            "matgl works by its path, any ASE calculator as ase:module.path:NAME or ase:./file.py:NAME; "
+            "models of other packages, each in a Python of its own: umlip-bench env list.",
             soft_wrap=True,
             highlight=False,
         )

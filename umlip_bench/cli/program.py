@@ -12,13 +12,14 @@ from cyclopts import App, CycloptsError, Parameter, UnknownOptionError, UnusedCl
 
 from umlip_bench.cli import consent
 from umlip_bench.cli.console import EXAMPLES, output
+from umlip_bench.ground import trust
 from umlip_bench.ground.errors import NotBuilt, UmlipBenchError
 from umlip_bench.ground.version import __version__
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it."""
 VERBOSE = ("-v", "--verbose")
-ANYWHERE = frozenset((*VERBOSE, consent.YES))
+ANYWHERE = frozenset((*VERBOSE, consent.YES, trust.OPTION))
 """Options that may stand anywhere in a command line."""
 
 
@@ -51,11 +52,13 @@ class Program:
         """
         tokens, anywhere = _without(sys.argv[1:] if arguments is None else arguments)
         _log_to_stderr(not anywhere.isdisjoint(VERBOSE))
-        before = consent.GIVEN.set(consent.YES in anywhere)
+        agreed = consent.GIVEN.set(consent.YES in anywhere)
+        trusted = trust.GIVEN.set(trust.OPTION in anywhere)
         try:
             return self._main(tokens)
         finally:
-            consent.GIVEN.reset(before)
+            consent.GIVEN.reset(agreed)
+            trust.GIVEN.reset(trusted)
 
     def _main(self, tokens: list[str]) -> int:
         if tokens and not tokens[0].startswith("-") and tokens[0] not in self.commands:

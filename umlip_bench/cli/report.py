@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from annotated_types import Ge, Le
 
@@ -19,10 +19,6 @@ from umlip_bench.cli.declare import (
 )
 from umlip_bench.cli.options import changed
 from umlip_bench.cli.settings_file import settings_comment, write_settings
-
-if TYPE_CHECKING:
-    from umlip_bench.analysis.report.content import DataNote
-    from umlip_bench.analysis.runs import Run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +62,7 @@ class ReportCommand(Overwriting):
         from umlip_bench.analysis.runs import read_run
         from umlip_bench.finetune.factor_record import read_factor
         from umlip_bench.ground.outputs import Output
+        from umlip_bench.running.data_note import data_note
 
         self._check_figures()
         output = Output(self.out or self.runs[0] / "report.html", self.force)
@@ -73,7 +70,7 @@ class ReportCommand(Overwriting):
         output.check()
         for run in runs:
             say_incomplete(run)
-        notes = {run.data: _data_note(run) for run in runs}
+        notes = {run.data: data_note(run) for run in runs}
         report = gather(runs, notes, [read_factor(folder) for folder in self.corrected])
         output.write_text(render(report) + settings_comment(self))
         print(output.path)
@@ -99,30 +96,6 @@ class ReportCommand(Overwriting):
             raise UmlipBenchError(
                 f"--{given[0]} is of figures; name a folder for them with --figures"
             )
-
-
-def _data_note(run: Run) -> DataNote:
-    """What the catalogues know of a data set; a user's own file is known by its name alone."""
-    from umlip_bench.analysis.report.content import DataNote
-    from umlip_bench.datasets import embedded, published
-    from umlip_bench.datasets.catalogue import card
-
-    name = run.data
-    if name in embedded.names():
-        manifest = embedded.read(name).manifest
-    elif name in published.names():
-        manifest = card(name).manifest
-    else:
-        return DataNote(name, run.level)
-    return DataNote(
-        id=manifest.id,
-        title=manifest.title,
-        level=run.level,
-        settings=manifest.settings,
-        licence=manifest.licence,
-        citation=manifest.citation,
-        caveats=manifest.caveats,
-    )
 
 
 COMMAND = ReportCommand

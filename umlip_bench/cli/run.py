@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from cyclopts import Parameter
 
-from umlip_bench.cli.declare import Argument, Data, File, Folder, Names, OnDevice, metavar
+from umlip_bench.cli.declare import (
+    Argument,
+    Data,
+    File,
+    Folder,
+    Names,
+    OnDevice,
+    TakesLabels,
+    metavar,
+)
 from umlip_bench.cli.settings_file import write_settings
+from umlip_bench.ground.label_reading import AS_FOUND
 from umlip_bench.ground.limits import Count
 from umlip_bench.ground.plugins import installed
 
@@ -23,10 +33,6 @@ if TYPE_CHECKING:
 
 SUITES = "umlip_bench.suites"
 """Entry points of suites; their own module is too slow to import for help."""
-DATA = "pbe-mini"
-"""Run on where nothing is named."""
-MAX_INDEX = 1
-"""Highest Miller index of the surfaces of a structure, where none is asked for."""
 
 
 def _suites() -> str:
@@ -35,7 +41,7 @@ def _suites() -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunCommand(OnDevice):
+class RunCommand(OnDevice, TakesLabels):
     """Run suites and print how soft each model is, with 95 % intervals.
 
     The run folder keeps every case as it ends (journal/), all predictions (predictions/), and in the end
@@ -55,11 +61,12 @@ class RunCommand(OnDevice):
 """
     suites: Annotated[tuple[str, ...], Argument("SUITE"), Parameter(help=_suites())] = ()
     model: Names = ()
-    """a model of `umlip-bench models`, a path to weights, or ase:module.path:ClassName; may be given several
-    times (default: one version of each potential of the paper, and every other model with weights here and
-    the functional of the data)"""
+    """a model of `umlip-bench models`, a path to weights, an ASE calculator as ase:module.path:NAME or
+    ase:./file.py:NAME?key=value, or the path of a YAML file that names one; mine=MODEL calls it mine; may be
+    given several times (default: one version of each potential of the paper, and every other model with
+    weights here and the functional of the data)"""
     data: Data | None = None
-    """a set of `umlip-bench data list`, or a file with labels (default: pbe-mini)"""
+    """a set of `umlip-bench data list`, or a file or folder with labels (default: pbe-mini)"""
     structure: File | None = None
     """measure this structure, without reference values; FILE@N takes frame N of several"""
     trust_order: bool = False
@@ -73,6 +80,9 @@ class RunCommand(OnDevice):
     """how many cases: a few, all but the dearest, all"""
     out: Folder
     """the run folder"""
+    jobs: Count | None = None
+    """processes, of one thread each on a CPU and a GPU each with CUDA (default: all cores or GPUs, if the
+    run takes longer than starting others does)"""
     new_model: bool = False
     """measure the models anew, also where DIR has results of other ones of their names"""
 
@@ -84,31 +94,18 @@ class RunCommand(OnDevice):
         source = self._source()
 
         # Slow imports only after what a user can get wrong.
-        from umlip_bench.potentials.devices import resolve_device, resolve_dtype
-        from umlip_bench.potentials.weights import WeightsStore
+        from umlip_bench.running.measure import prepare
         from umlip_bench.running.run_report import others, print_outcome
-        from umlip_bench.running.runner import run_suites
-        from umlip_bench.running.source import locate_models
 
-        level = source.data.level_of_theory
-        device, dtype = resolve_device(self.device), resolve_dtype(self.dtype)
-        models, missing = locate_models(self.model, level, WeightsStore())
+        prepared = prepare(source, self.model, device=self.device, dtype=self.dtype)
+        models, missing = prepared.models, prepared.missing
         resolved = self._resolved(source, models)
         errors = console.errors()
         with _Bars(errors, lambda: write_settings(resolved, self.out)) as bars:
-            outcome = run_suites(
-                source.plans,
-                models,
-                source.data,
-                self.out,
-                device=device,
-                dtype=dtype,
-                progress=bars,
-                new_model=self.new_model,
-            )
+            measured = prepared.carry_out(self.out, bars, new_model=self.new_model, jobs=self.jobs)
+            outcome = measured.outcome
         write_settings(resolved, self.out)
-        one_by_one = self.structure is not None
-        print_outcome(outcome, source, console.output(), one_by_one=one_by_one)
+        print_outcome(outcome, source, console.output())
         # Names and reasons are the user's, and may hold brackets that rich would take for markup.
         for name, reason in {**missing, **outcome.unusable}.items():
             text = f"[yellow]{escape(name)} was left out:[/] {escape(reason)}"
@@ -131,11 +128,9 @@ class RunCommand(OnDevice):
 
     def _source(self) -> Source:
         """What is run on; options that would do nothing are refused."""
-        from umlip_bench.benchmarks.suite import Mode
         from umlip_bench.ground.errors import UmlipBenchError
-        from umlip_bench.running.source import from_dataset, from_structure
+        from umlip_bench.running.measure import MAX_INDEX, source_of
 
-        mode = Mode(self.mode)
         given = {"--max-index": self.max_index, "--ion": self.ion}
         if self.structure is None:
             why = {
@@ -147,15 +142,25 @@ class RunCommand(OnDevice):
                     raise UmlipBenchError(
                         f"{option} {value} goes with --structure FILE; {why[option]}"
                     )
-            return from_dataset(self.suites, self.data or DATA, mode, trust_order=self.trust_order)
-        if self.data is not None or self.trust_order:
-            other = "--trust-order" if self.data is None else f"--data {self.data}"
+            return source_of(
+                self.suites,
+                self.data,
+                None,
+                self.mode,
+                trust_order=self.trust_order,
+                reading=self.reading,
+            )
+        if self.data is not None or self.trust_order or self.reading != AS_FOUND:
+            other = "--trust-order" if self.trust_order else "what is said of labels"
+            other = other if self.data is None else f"--data {self.data}"
             raise UmlipBenchError(
                 f"{other} does not go with --structure {self.structure}, which is measured without reference "
                 "values; leave one away"
             )
         max_index = MAX_INDEX if self.max_index is None else self.max_index
-        source = from_structure(self.suites, self.structure, mode, max_index, self.ion)
+        source = source_of(
+            self.suites, None, self.structure, self.mode, max_index=max_index, ion=self.ion
+        )
         of = {"--max-index": "surfaces", "--ion": "migration"}
         for option, value in given.items():
             if value is not None and self.suites and of[option] not in self.suites:
@@ -165,8 +170,10 @@ class RunCommand(OnDevice):
                 )
         return source
 
-    def _resolved(self, source: Source, models: list[Weights]) -> RunCommand:
+    def _resolved(self, source: Source, models: Sequence[Weights]) -> RunCommand:
         """The command, with what it took where nothing was named."""
+        from umlip_bench.running.measure import DATA
+
         return replace(
             self,
             suites=self.suites or tuple(plan.suite.name for plan in source.plans),
@@ -200,9 +207,9 @@ class _Bars:
     def start(self, model: str, total: int, finished: int) -> None:
         self._task = self._progress.add_task(model, total=total, completed=finished)
 
-    def advance(self) -> None:
+    def advance(self, n: int = 1) -> None:
         self._on_case()
-        self._progress.advance(self._task)
+        self._progress.advance(self._task, n)
 
 
 COMMAND = RunCommand

@@ -50,7 +50,7 @@ def parse_cards(text: str, where: str) -> Mapping[str, ModelCard]:
 
 def _parse_card(entry: object, where: str) -> ModelCard:
     if isinstance(entry, dict) and isinstance(entry.get("elements"), str):
-        entry = {**entry, "elements": _parse_elements(entry["elements"], where)}
+        entry = {**entry, "elements": parse_ranges(entry["elements"], where)}
     card = parse(ModelCard, entry, where)
     if card.package_path and len(card.package_path) != len(card.files):
         raise ContentError(
@@ -60,8 +60,14 @@ def _parse_card(entry: object, where: str) -> ModelCard:
     return card
 
 
-def _parse_elements(ranges: str, where: str) -> tuple[str, ...]:
-    """Return the symbols for ranges of atomic numbers such as ``"1-83, 89-94"``."""
+def parse_ranges(ranges: str, where: str) -> tuple[str, ...]:
+    """Return the symbols for ranges of atomic numbers such as ``"1-83, 89-94"``.
+
+    Raises
+    ------
+    ContentError
+        If a part is none; names it.
+    """
     symbols: list[str] = []
     for part in filter(None, (part.strip() for part in ranges.split(","))):
         match = re.fullmatch(r"(\d+)(?:\s*-\s*(\d+))?", part)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,13 +15,22 @@ from umlip_bench.ground.errors import UmlipBenchError, UnknownModelError, Weight
 from umlip_bench.ground.extras import naming_the_extra, require
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 from umlip_bench.ground.model_card import WeightsFile, unlisted_card
+from umlip_bench.ground.own_card import with_sidecar
+from umlip_bench.ground.trust import require_trust, trust
 from umlip_bench.potentials import environment_weights
-from umlip_bench.potentials.adapters.foreign_identity import foreign_identity, legacy_identity
+from umlip_bench.potentials.adapters.calculator_weights import (
+    YAML,
+    calculator_by_name,
+    calculator_in_yaml,
+    calculator_object,
+)
+from umlip_bench.potentials.adapters.foreign_identity import legacy_identity
 from umlip_bench.potentials.catalogue import card as card_by_name
 from umlip_bench.potentials.catalogue import catalogue
 from umlip_bench.potentials.corrections.folder import (
     CARD,
     FAMILY,
+    ParentModel,
     corrected_weights,
     is_corrected,
     read_correction,
@@ -28,19 +38,26 @@ from umlip_bench.potentials.corrections.folder import (
 )
 from umlip_bench.potentials.corrections.modification import TrainedWeights
 from umlip_bench.potentials.families import families, family
-from umlip_bench.potentials.weights import Origin, Weights, WeightsStore, path_and_head, weights_at
+from umlip_bench.potentials.weights import Weights, WeightsStore, path_and_head, weights_at
 
 if TYPE_CHECKING:
+    from ase.calculators.calculator import Calculator
+
     from umlip_bench.potentials.protocol import Potential
 
 WITHOUT_FILES = {"ase", environment_weights.FAMILY}
 """Families that read no file of weights here."""
+_ENDINGS = (".model", ".pth", ".tar", ".pt", ".yaml", ".yml")
+_ALIAS = re.compile(r"\w[\w.+-]*")
+"""What a user may call a model."""
+RUN_BY_READING = {"mace"}
+"""Families whose files are pickles: reading one runs whatever code it holds."""
 
 logger = logging.getLogger(__name__)
 
 
 def potential(
-    name: str,
+    name: str | Path | Calculator,
     *,
     device: str = "auto",
     dtype: str = "float32",
@@ -53,10 +70,12 @@ def potential(
     Parameters
     ----------
     name
-        A model by name (``umlip-bench models`` lists them), a path to weights or to the folder of a
-        corrected model, ``family:path``, ``path@HEAD`` for one head of a MACE file,
-        ``ase:module.path:ClassName`` for any installed ASE calculator, or ``environment:checkpoint`` for
-        one that lives in a Python of its own: ``sevennet:7net-0``, ``path/to/file.py:checkpoint``.
+        Any ASE calculator; or a model by name (``umlip-bench models`` lists them), a path to weights or to
+        the folder of a corrected model, ``family:path``, ``path#HEAD`` for one head of a MACE file,
+        ``ase:module.path:NAME`` or ``ase:./file.py:NAME`` with arguments (``?key=value&key=value``) for an
+        ASE calculator, the path of a YAML file that says the same, or ``environment:checkpoint`` for one
+        that lives in a Python of its own: ``sevennet:7net-0``, ``path/to/file.py:checkpoint``.
+        ``mine=...`` calls it ``mine``.
     device
         ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
     dtype
@@ -80,36 +99,57 @@ def potential(
     """
     # torch and the model's library are imported only now: names and cards need neither.
     from umlip_bench.potentials.devices import resolve_device, resolve_dtype
+    from umlip_bench.potentials.protocol import Potential
 
+    if isinstance(own := getattr(name, "potential", None), Potential):
+        return own  # behind a calculator that `umlip_bench.load` gave
     torch_device, torch_dtype = resolve_device(device), resolve_dtype(dtype)
-    weights = locate(name, store or WeightsStore())
+    weights = located(name, store or WeightsStore())
     loader = family(weights.card.family)
     return loader(weights, device=torch_device, dtype=torch_dtype)
+
+
+def located(model: str | Path | Calculator, store: WeightsStore) -> Weights:
+    """As `locate`, also for paths and for calculators that are there.
+
+    Raises
+    ------
+    UnknownModelError, WeightsError
+    """
+    if isinstance(model, str | Path):
+        return locate(str(model), store)
+    return calculator_object(model)
 
 
 def locate(name: str, store: WeightsStore) -> Weights:
     """Find or fetch the weights that a name stands for.
 
     A name of the catalogue always stands for the published model, whatever lies in the working directory:
-    a file or folder of that name is reached as ``./NAME``. ``PATH@HEAD`` names a readout head. Families
-    and what lies on disk come before environments of the same name.
+    a file or folder of that name is reached as ``./NAME``. ``PATH#HEAD`` (or ``PATH@HEAD``) names a readout
+    head, ``mine=NAME`` what the model is called from here on. Families and what lies on disk come before
+    environments of the same name.
 
     Raises
     ------
     UnknownModelError, WeightsError
     """
+    alias, equals, rest = name.partition("=")
+    if equals and _ALIAS.fullmatch(alias) and not Path(name).exists():
+        return _called(alias, locate(rest, store))
     prefix, colon, target = name.partition(":")
     if colon and prefix == FAMILY:
         return _corrected(Path(target), store)
     if colon and prefix in families():
         match prefix:
             case "ase":
-                return _foreign(name)
+                return calculator_by_name(name)
             case environment_weights.FAMILY:
                 return environment_weights.locate(target, store)
             case _:
                 return _given(target, prefix)
     path = Path(name)
+    if path.suffix in YAML and path.is_file():
+        return calculator_in_yaml(path)
     if name.lower() in catalogue():
         if path.exists():
             logger.warning(
@@ -127,7 +167,7 @@ def locate(name: str, store: WeightsStore) -> Weights:
     if environment_weights.names_environment(name):
         return environment_weights.locate(name, store)
     # Versions put dots into names (chgnet-0.3.0); only separators and known endings mean a file.
-    if "/" in name or name.split("@")[0].endswith((".model", ".pth", ".tar", ".pt")):
+    if "/" in name or re.split("[@#]", name)[0].endswith(_ENDINGS):
         raise UnknownModelError(
             f"{name!r} is neither a model by name nor an existing file or folder; "
             "`umlip-bench models` lists the names"
@@ -141,9 +181,14 @@ def locate(name: str, store: WeightsStore) -> Weights:
     return store.fetch(card_by_name(name))
 
 
-def _foreign(name: str) -> Weights:
-    digest = foreign_identity(name)
-    return Weights(unlisted_card(name, "ase"), paths=(), origin=Origin.GIVEN, sha256=digest)
+def _called(name: str, weights: Weights) -> Weights:
+    """The same model by a name of the user's."""
+    if name.lower() in catalogue() and weights.card.name != name.lower():
+        raise UnknownModelError(
+            f"{name} is the name of a published model, and {weights.card.name} must not pass for it; choose "
+            "another name"
+        )
+    return replace(weights, card=replace(weights.card, name=name))
 
 
 def _corrected(folder: Path, store: WeightsStore, above: tuple[Path, ...] = ()) -> Weights:
@@ -151,20 +196,21 @@ def _corrected(folder: Path, store: WeightsStore, above: tuple[Path, ...] = ()) 
     above = (*above, folder.resolve())
     correction = read_correction(folder)
     if isinstance(correction.change, TrainedWeights):
-        return trained_weights(folder, correction, correction.change)
+        trained = correction.change.card
+        if trained.family in WITHOUT_FILES | {FAMILY}:
+            raise WeightsError(f"{folder / CARD}: weights cannot be of {trained.family}")
+        weights = trained_weights(folder, correction, correction.change)
+        _require_trusted_files(weights.base, folder)
+        return weights
     expected = correction.parent
     try:
         if expected.path is None:
-            # Never a path: what lies in the working directory is not what was corrected.
-            by_prefix = expected.name.partition(":")[0] in families().keys() - {FAMILY}
-            by_prefix |= environment_weights.names_environment(expected.name)
-            parent = (
-                locate(expected.name, store)
-                if by_prefix
-                else store.fetch(card_by_name(expected.name))
-            )
+            parent = _named_parent(expected, folder, store)
+        elif expected.family in WITHOUT_FILES:
+            raise WeightsError(f"{folder / expected.path} cannot be of {expected.family}")
         elif expected.family != FAMILY:
             parent = _given(str(folder / expected.path), expected.family)
+            _require_trusted_files(parent, folder)
         elif (folder / expected.path).resolve() in above:
             raise WeightsError(f"{folder / expected.path} is the corrected model itself")
         else:
@@ -176,6 +222,58 @@ def _corrected(folder: Path, store: WeightsStore, above: tuple[Path, ...] = ()) 
     if correction.parent.sha256 == legacy_identity(parent.card.name):
         parent = replace(parent, sha256=correction.parent.sha256)
     return corrected_weights(folder, correction, parent)
+
+
+def trust_written(folder: Path) -> None:
+    """Trust the code that a corrected model, which was just written here, runs when it is loaded."""
+    correction = read_correction(folder)
+    parent, change = correction.parent, correction.change
+    if isinstance(change, TrainedWeights):
+        if change.card.family in RUN_BY_READING:
+            _trust_files(trained_weights(folder, correction, change).base)
+    elif parent.path is not None and parent.family in RUN_BY_READING:
+        _trust_files(_given(str(folder / parent.path), parent.family))
+    elif parent.path is None and _by_code(parent):
+        trust(parent.name, parent.sha256)
+
+
+def _trust_files(weights: Weights) -> None:
+    for path in weights.paths:
+        trust(path.name, hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def _require_trusted_files(weights: Weights, folder: Path) -> None:
+    """Refuse files of a corrected model that run code when they are read, unless they are trusted.
+
+    A file that a user names is the user's choice; one that comes inside a folder is not.
+    """
+    published = weights.card.name in catalogue() and weights.card == catalogue()[weights.card.name]
+    if weights.card.family in RUN_BY_READING and not published:
+        for path in weights.paths:
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            require_trust(path.name, digest, folder / CARD)
+
+
+def _named_parent(expected: ParentModel, folder: Path, store: WeightsStore) -> Weights:
+    """A parent without files in the folder.
+
+    Never a path: what lies in the working directory is not what was corrected, and reading it may run code.
+    A calculator, or a checkpoint of a script, is code too: it needs the user's trust.
+    """
+    if not _by_code(expected):
+        return store.fetch(card_by_name(expected.name))
+    if expected.family != environment_weights.FAMILY:
+        require_trust(expected.name, expected.sha256, folder / CARD)
+        return locate(expected.name, store)
+    if environment_weights.names_script(expected.name):
+        require_trust(expected.name, expected.sha256, folder / CARD)
+    return environment_weights.locate(expected.name, store)
+
+
+def _by_code(parent: ParentModel) -> bool:
+    """Whether a name stands for code, or a file that another package's family reads."""
+    by_prefix = parent.name.partition(":")[0] in families().keys() - {FAMILY}
+    return by_prefix or parent.family in WITHOUT_FILES
 
 
 def _given(target: str, family_name: str | None) -> Weights:
@@ -191,7 +289,11 @@ def _given(target: str, family_name: str | None) -> Weights:
     name = path.name.removesuffix(".model").removesuffix(".pth.tar")
     names = tuple(WeightsFile(file.name, url="") for file in files) if path.is_dir() else ()
     family_name = family_name or _family_of(path, names)
-    return _with_head(weights_at(unlisted_card(name, family_name, names), path), head)
+    card = with_sidecar(unlisted_card(name, family_name, names), path)
+    weights = weights_at(replace(card, head=None), path)
+    if card.head is not None:  # the card is of this head
+        weights = replace(_with_head(weights, card.head), card=card)
+    return _with_head(weights, head)
 
 
 def _with_head(weights: Weights, head: str | None) -> Weights:
@@ -200,7 +302,7 @@ def _with_head(weights: Weights, head: str | None) -> Weights:
         return weights
     if weights.card.family != "mace":
         raise WeightsError(
-            f"{weights.paths[0]}@{head}: only MACE models have heads, this is of {weights.card.family}"
+            f"{weights.paths[0]}#{head}: only MACE models have heads, this is of {weights.card.family}"
         )
     card = replace(
         weights.card,

@@ -126,16 +126,19 @@ class WeightsStore(Store):
 
 
 def path_and_head(text: str) -> tuple[Path, str | None]:
-    """Split ``PATH@HEAD``, the readout head of a file that has several; a path that exists is no such.
+    """Split ``PATH#HEAD``, the readout head of a file that has several; a path that exists is no such.
+
+    ``PATH@HEAD`` is the same.
 
     Examples
     --------
     >>> path_and_head("absent.model")
     (PosixPath('absent.model'), None)
     """
-    name, at, head = text.rpartition("@")
-    if at and head and not Path(text).exists() and Path(name).exists():
-        return Path(name), head
+    for mark in "#@":
+        name, found, head = text.rpartition(mark)
+        if found and head and not Path(text).exists() and Path(name).exists():
+            return Path(name), head
     return Path(text), None
 
 

@@ -15,6 +15,7 @@ from umlip_bench.analysis.run_files import (
     CASES,
     CONFIG,
     CONFIG_SCHEMA,
+    GENERATION,
     PLAN,
     PLAN_SCHEMA,
     SUMMARY,
@@ -33,8 +34,6 @@ from umlip_bench.ground.files import write_atomically
 from umlip_bench.ground.lock import Lock
 from umlip_bench.ground.plain import load_json
 
-GENERATION = "generation"
-"""Entry of a model in run.yaml: how often it was measured anew under its name."""
 LOCK = ".lock"
 
 
@@ -114,6 +113,11 @@ class RunFolder:
     def add(self, record: CaseRecord, arrays: Mapping[str, np.ndarray] | None = None) -> None:
         """Add a finished case: first its arrays, then its line."""
         self._journal.append(record.key, record, arrays)
+
+    def read_again(self) -> None:
+        """Take in what other processes have added meanwhile."""
+        self._journal.close()
+        self._journal = open_journal(self.path)
 
     def arrays(self, record: CaseRecord) -> Mapping[str, np.ndarray]:
         """What was stored with a case that is done."""

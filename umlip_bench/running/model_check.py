@@ -10,6 +10,7 @@ from pathlib import Path
 from ase import Atoms
 
 from umlip_bench.ground.errors import RunFolderError, UmlipBenchError
+from umlip_bench.ground.identity import identity
 from umlip_bench.potentials.corrections.folder import CorrectedWeights
 from umlip_bench.potentials.environment_weights import FAMILY
 from umlip_bench.potentials.families import families
@@ -24,6 +25,8 @@ from umlip_bench.running.model_fingerprint import (
 from umlip_bench.running.plan import SuitePlan
 
 FOREIGN = ("ase", FAMILY)
+MAX_NAME = 100
+"""Characters of a file's name; file systems take at most 255 bytes."""
 OURS = "umlip-bench"
 """The distribution whose families are known by their weights."""
 
@@ -38,6 +41,11 @@ def can_change(weights: Weights) -> bool:
 
 def _ours(point: EntryPoint | None) -> bool:
     return point is not None and point.dist is not None and point.dist.name == OURS
+
+
+def _key(name: str) -> str:
+    """What the fingerprint of a model is kept under: a part of a file's name."""
+    return name if "/" not in name and len(name) <= MAX_NAME else identity(name)
 
 
 class ModelCheck:
@@ -68,11 +76,11 @@ class ModelCheck:
             If a model that can change behind its name gives other numbers.
         """
         name = potential.card.name
-        before = None if new else self._known.get(name)
+        before = None if new else self._known.get(_key(name))
         if before is None:
             self._take(potential)
             return
-        found = difference_from(potential, before, dict(self._known.arrays(name)))
+        found = difference_from(potential, before, dict(self._known.arrays(_key(name))))
         if found.same:
             return
         if can_change(potential.weights):
@@ -89,7 +97,7 @@ class ModelCheck:
     def _take(self, potential: Potential) -> None:
         fingerprint, arrays = take_fingerprint(potential, list(islice(self._own(), N_STRUCTURES)))
         if fingerprint.n_structures:
-            self._known.append(fingerprint.model, fingerprint, arrays)
+            self._known.append(_key(fingerprint.model), fingerprint, arrays)
         self._known.close()
 
     def _own(self) -> Iterator[Atoms]:

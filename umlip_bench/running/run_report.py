@@ -20,9 +20,7 @@ FEW_CASES = 12
 """So many are listed one by one below the table."""
 
 
-def print_outcome(
-    outcome: RunOutcome, source: Source, console: Console, *, one_by_one: bool
-) -> None:
+def print_outcome(outcome: RunOutcome, source: Source, console: Console) -> None:
     """Print what came of a run.
 
     Parameters
@@ -33,9 +31,8 @@ def print_outcome(
         What it was on.
     console
         Where to.
-    one_by_one
-        Whether all there is to show is cases: there is nothing to compare them with.
     """
+    one_by_one = not source.has_reference  # all there is to show is cases
     data = source.data.level_of_theory
     other = {name for name, level in outcome.levels.items() if differs(level, data)}
     for part in outcome.suites:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
@@ -12,18 +12,27 @@ from typing import Any, Protocol
 
 import torch
 
-from umlip_bench.analysis.run_files import DONE, FAILED, VERSIONS, CaseRecord, RunConfig
+from umlip_bench.analysis.run_files import (
+    DONE,
+    FAILED,
+    GENERATION,
+    VERSIONS,
+    CaseRecord,
+    RunConfig,
+)
 from umlip_bench.analysis.summary import Row
 from umlip_bench.benchmarks.suite import AnyBenchmark, Case
-from umlip_bench.engine.scheduler import Done, run_tasks
 from umlip_bench.ground.errors import UmlipBenchError
 from umlip_bench.ground.identity import identity
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 from umlip_bench.ground.version import RECORDED_PACKAGES, __version__, versions
+from umlip_bench.potentials.adapters.calculator_weights import ObjectWeights
 from umlip_bench.potentials.families import family
 from umlip_bench.potentials.protocol import Potential
 from umlip_bench.potentials.weights import Weights
-from umlip_bench.running.folder import GENERATION, RunFolder
+from umlip_bench.running.folder import RunFolder
+from umlip_bench.running.jobs import Helpers, Jobs, SharedCases
+from umlip_bench.running.measuring import CaseLeft, measured
 from umlip_bench.running.model_check import ModelCheck, can_change
 from umlip_bench.running.plan import DataIdentity, SuitePlan, case_key
 
@@ -35,8 +44,8 @@ class ProgressDisplay(Protocol):
         """A model begins; `finished` of its `total` cases were done by an earlier run."""
         ...
 
-    def advance(self) -> None:
-        """One more case ended."""
+    def advance(self, n: int = 1) -> None:
+        """Some more cases ended."""
         ...
 
 
@@ -114,6 +123,8 @@ def run_suites(
     dtype: torch.dtype,
     progress: ProgressDisplay,
     new_model: bool = False,
+    loaded: Mapping[str, Potential] | None = None,
+    jobs: Jobs | None = None,
 ) -> RunOutcome:
     """Run suites with several models and write the run folder.
 
@@ -136,6 +147,10 @@ def run_suites(
         Told about every case.
     new_model
         Measure these models anew, also where the folder has results of other ones of their names.
+    loaded
+        Models that are there already, by name; they are on a device of their own.
+    jobs
+        Other processes that may help; ``None`` for this one alone.
 
     Returns
     -------
@@ -162,7 +177,10 @@ def run_suites(
     )
     asked = {weights.card.name for weights in models}
     told: list[str] = []
-    with RunFolder(out, config, asked if new_model else ()) as folder:
+    with (
+        RunFolder(out, config, asked if new_model else ()) as folder,
+        Helpers(jobs, out, told) as helpers,
+    ):
         keys = _plan(folder, plans, settings, data, asked)
         known = ModelCheck(out, plans, told)
         unusable = {}
@@ -170,7 +188,7 @@ def run_suites(
         for weights in models:
             name = weights.card.name
             cases = [
-                _Left(plan.suite, case, keys[plan.suite.name][name][case.name])
+                CaseLeft(plan.suite, case, keys[plan.suite.name][name][case.name])
                 for plan in plans
                 for case in plan.cases
             ]
@@ -179,7 +197,10 @@ def run_suites(
             if not left and not can_change(weights):
                 continue
             try:
-                potential = family(weights.card.family)(weights, device=device, dtype=dtype)
+                there = (loaded or {}).get(name)
+                potential = there or family(weights.card.family)(
+                    weights, device=device, dtype=dtype
+                )
             except UmlipBenchError as error:
                 unusable[name] = str(error)
                 continue
@@ -187,12 +208,20 @@ def run_suites(
             # Many cases are under way at once, the earlier ones first: a case's time is about that since the
             # one before it ended.
             before = monotonic()
-            for record, arrays in _measure(potential, left, data.id):
-                folder.add(record, arrays)
-                before, last = monotonic(), before
-                took.setdefault((record.suite, name), []).append(before - last)
-                progress.advance()
-
+            # What lives in this process's memory cannot be loaded by another.
+            own = there is not None or isinstance(weights, ObjectWeights)
+            helping = Helpers(None, out, told) if own else helpers
+            shared = SharedCases(helping, left, weights, device, dtype, data.id)
+            while shared.wait():
+                for record, arrays in measured(potential, shared, data.id):
+                    folder.add(record, arrays)
+                    before, last = monotonic(), before
+                    took.setdefault((record.suite, name), []).append(before - last)
+                    shared.ended_here()
+                    progress.advance(1 + shared.ended_elsewhere())
+                progress.advance(shared.ended_elsewhere())
+        if helpers.n_starts:
+            folder.read_again()
         # The summary is the folder's: models of earlier commands stay in it.
         outcomes = [_collect(folder, plan, keys[plan.suite.name], data, asked) for plan in plans]
         folder.write_summary({outcome.suite.name: outcome.rows for outcome in outcomes})
@@ -203,15 +232,6 @@ def run_suites(
         told += [f"{what}; computed again" for what in folder.damaged]
     seconds = {of: sum(each) / len(each) for of, each in took.items()}
     return RunOutcome(outcomes, unusable, levels, tuple(told), seconds)
-
-
-@dataclass(frozen=True, eq=False)
-class _Left:
-    """A case that is still to be measured."""
-
-    suite: AnyBenchmark
-    case: Case
-    key: str
 
 
 def _plan(
@@ -249,40 +269,6 @@ def _plan(
     return planned
 
 
-def _measure(
-    potential: Potential, left: Sequence[_Left], data: str
-) -> Iterator[tuple[CaseRecord, Any]]:
-    """Records and arrays of cases as they end."""
-    tasks = ((one, one.suite.measure(one.case)) for one in left)
-    for outcome in run_tasks(potential, tasks):
-        one = outcome.key
-        error: UmlipBenchError | None = None
-        metrics: Any = {}
-        arrays = None
-        if isinstance(outcome, Done):
-            try:
-                metrics = one.suite.numbers(outcome.result)
-                arrays = one.suite.to_arrays(outcome.result)
-            except UmlipBenchError as caught:
-                error = caught
-        else:
-            error = outcome.error
-        yield (
-            CaseRecord(
-                key=one.key,
-                model=potential.card.name,
-                data=data,
-                suite=one.suite.name,
-                case=one.case.name,
-                elements=one.case.elements,
-                status=DONE if error is None else FAILED,
-                reason=None if error is None else str(error),
-                metrics=metrics if error is None else {},
-            ),
-            arrays if error is None else None,
-        )
-
-
 def _collect(
     folder: RunFolder,
     plan: SuitePlan,
@@ -297,7 +283,8 @@ def _collect(
     failed: list[CaseRecord] = []
     n_done = 0
     for name, of_model in keys.items():
-        finished = [r for r in map(folder.record, of_model.values()) if r is not None]
+        found = [r for r in map(folder.record, of_model.values()) if r is not None]
+        finished = [replace(record, model=name) for record in found]
         if not finished:
             continue
         done = [record for record in finished if record.status == DONE]

@@ -8,13 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from umlip_bench import datasets
+from ase import Atoms
+
 from umlip_bench.benchmarks import load_suite, load_suites
-from umlip_bench.benchmarks.suite import Mode, StructureRequest
+from umlip_bench.benchmarks.suite import AnyBenchmark, Mode, StructureRequest
+from umlip_bench.datasets import Dataset
 from umlip_bench.ground.errors import UmlipBenchError, WeightsError
+from umlip_bench.ground.identity import identity
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 from umlip_bench.ground.model_card import ModelCard
-from umlip_bench.ground.structures import read_structure, split_frames
+from umlip_bench.ground.structures import check_input, read_structure, split_frames
 from umlip_bench.potentials.catalogue import catalogue
 from umlip_bench.potentials.loading import locate
 from umlip_bench.potentials.weights import Weights, WeightsStore
@@ -36,36 +39,34 @@ class Source:
         The cases of each suite.
     notes
         What a user should know of them, a sentence each.
+    has_reference
+        Whether there is anything to compare with.
     """
 
     data: DataIdentity
     plans: Sequence[SuitePlan]
     notes: Sequence[str]
+    has_reference: bool = True
 
 
-def from_dataset(
-    suites: Sequence[str], data: str, mode: Mode, *, trust_order: bool = False
-) -> Source:
+def from_dataset(suites: Sequence[str], dataset: Dataset, mode: Mode) -> Source:
     """The cases of a data set.
 
     Parameters
     ----------
     suites
         Names; without any, all that have a case there.
-    data
-        As `umlip_bench.datasets.load` takes it.
+    dataset
+        The data set.
     mode
         How many cases.
-    trust_order
-        As of `umlip_bench.datasets.load`.
 
     Raises
     ------
     UmlipBenchError
-        If a suite is not known or has no case there, or as `umlip_bench.datasets.load`.
+        If a suite is not known or has no case there.
     """
-    wanted = [load_suite(name) for name in dict.fromkeys(suites)]
-    dataset = datasets.load(data, trust_order=trust_order)
+    wanted = known_suites(suites)
     plans = []
     notes = []
     for suite in wanted or load_suites():
@@ -85,12 +86,24 @@ def from_dataset(
     if not plans:
         raise UmlipBenchError(f"data set {dataset.manifest.id} has no case for any suite")
     level = dataset.manifest.level_of_theory
-    identity = DataIdentity(dataset.manifest.id, dataset.sha256, level)
-    return Source(identity, plans, [*notes, *dataset.manifest.caveats])
+    of = DataIdentity(dataset.manifest.id, dataset.sha256, level)
+    notes += [each.text for each in dataset.understood if not each.expected]
+    return Source(of, plans, [*notes, *dataset.manifest.caveats])
+
+
+def known_suites(names: Sequence[str]) -> list[AnyBenchmark]:
+    """Suites by name, each once; to be asked before data are read.
+
+    Raises
+    ------
+    UmlipBenchError
+        If there is no such suite.
+    """
+    return [load_suite(name) for name in dict.fromkeys(names)]
 
 
 def from_structure(
-    suites: Sequence[str], path: Path, mode: Mode, max_index: int, ion: str | None
+    suites: Sequence[str], structure: Path | Atoms, mode: Mode, max_index: int, ion: str | None
 ) -> Source:
     """The cases that follow from a structure alone.
 
@@ -98,8 +111,8 @@ def from_structure(
     ----------
     suites
         Names; without any, all that can measure it.
-    path
-        Any file that ASE reads; ``FILE@N`` for one of several structures.
+    structure
+        Any file that ASE reads, ``FILE@N`` for one of several structures; or a structure.
     mode
         How many cases.
     max_index
@@ -113,16 +126,14 @@ def from_structure(
         If a suite needs reference data or cannot measure the structure, or the file cannot be read.
     """
     able = [suite for suite in load_suites() if suite.takes_structures]
-    wanted = [load_suite(name) for name in dict.fromkeys(suites)]
+    wanted = known_suites(suites)
     for suite in wanted:
         if not suite.takes_structures:
             raise UmlipBenchError(
                 f"the suite {suite.name} needs reference data; without them there are "
                 f"{', '.join(s.name for s in able)}"
             )
-    atoms = read_structure(path)
-    file, frame = split_frames(path)
-    name = file.stem if frame is None else f"{file.stem}@{frame}"
+    atoms, name, full_name, content = _structure(structure)
     request = StructureRequest(atoms, name, max_index, ion, mode)
     plans, notes = [], []
     for suite in wanted or able:
@@ -133,15 +144,26 @@ def from_structure(
                 raise
             notes.append(f"{suite.name} is left out: {error}.")
     if not plans:
-        raise UmlipBenchError(f"no suite can measure {path}: {' '.join(notes)}")
+        raise UmlipBenchError(f"no suite can measure {full_name}: {' '.join(notes)}")
+    digest = hashlib.sha256(f"{max_index} {ion} ".encode() + content).hexdigest()
+    data = DataIdentity(full_name, digest, LevelOfTheory("unknown"))
+    return Source(data, plans, notes, has_reference=False)
+
+
+def _structure(given: Path | Atoms) -> tuple[Atoms, str, str, bytes]:
+    """A structure, its name, that of the data, and what tells it from another."""
+    if isinstance(given, Atoms):
+        check_input(given)
+        name = given.get_chemical_formula(empirical=True)
+        return given.copy(), name, name, identity(given).encode()
+    file, frame = split_frames(given)
     # The frame is in the name of the data, and so in its identity.
-    content = f"{max_index} {ion} ".encode() + file.read_bytes()
-    identity = hashlib.sha256(content).hexdigest()
-    return Source(DataIdentity(path.name, identity, LevelOfTheory("unknown")), plans, notes)
+    name = file.stem if frame is None else f"{file.stem}@{frame}"
+    return read_structure(given), name, given.name, file.read_bytes()
 
 
 def locate_models(
-    names: Sequence[str], data: LevelOfTheory, store: WeightsStore
+    names: Sequence[str | Weights], data: LevelOfTheory, store: WeightsStore
 ) -> tuple[list[Weights], dict[str, str]]:
     """Weights of the wanted models, and why others are missing.
 
@@ -150,7 +172,8 @@ def locate_models(
     Parameters
     ----------
     names
-        Models; without any, `REFERENCE_MODELS` and what else is here of the data's functional.
+        Models, or what is located of them; without any, `REFERENCE_MODELS` and what else is here of the
+        data's functional.
     data
         Level of theory of the reference data.
     store
@@ -161,14 +184,14 @@ def locate_models(
     UmlipBenchError
         If a name stands for no model, or two for different weights of one name.
     """
-    wanted = list(dict.fromkeys(names or REFERENCE_MODELS))
+    wanted = list(names or REFERENCE_MODELS)
     found: list[Weights] = []
     missing: dict[str, str] = {}
     for name in wanted:
         try:
-            weights = locate(name, store)
+            weights = name if isinstance(name, Weights) else locate(name, store)
         except WeightsError as error:
-            missing[name] = str(error)
+            missing[str(name)] = str(error)
             continue
         namesake = next((w for w in found if w.card.name == weights.card.name), None)
         if namesake is None:
@@ -176,7 +199,7 @@ def locate_models(
         elif namesake.sha256 != weights.sha256:
             raise UmlipBenchError(
                 f"{_where(namesake)} and {_where(weights)} are different weights that both go by the "
-                f"name {weights.card.name}; rename one of them"
+                f"name {weights.card.name}; call one of them otherwise: mine=MODEL"
             )
     if not names:
         for card in catalogue().values():

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from umlip_bench.cli.declare import Argument, Command, File, metavar
+from umlip_bench.cli.declare import Argument, File, TakesLabels, metavar
 from umlip_bench.ground.limits import Positive
 
 
 @dataclass(frozen=True, kw_only=True)
-class CollectCommand(Command):
+class CollectCommand(TakesLabels):
     """Read results of DFT codes into labels in the standard form.
 
     That is vasprun.xml(.gz), the output of pw.x, GPAW's text or gpw, or extended XYZ, from files or folders
@@ -42,7 +42,9 @@ class CollectCommand(Command):
 
         source = self.frames or frames_beside(self.paths)
         frames = None if source is None else read_structures(source)
-        done = collect(self.paths, self.out, frames=frames, tolerance=self.tolerance)
+        done = collect(
+            self.paths, self.out, frames=frames, tolerance=self.tolerance, reading=self.reading
+        )
         for each in done.refused:
             print(f"refused: {each.where}: {each.reason}", file=sys.stderr)
         for said in done.told:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from umlip_bench.cli.declare import Data, Folder, Name, Overwriting, Parts, Reads
+from umlip_bench.cli.declare import Data, Folder, Name, Overwriting, Parts, Reads, TakesLabels
 from umlip_bench.cli.finetune.methods import (
     Settings,
     WithMethods,
@@ -26,7 +26,7 @@ def _sizes(text: str) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CurveCommand(Overwriting, WithMethods):
+class CurveCommand(Overwriting, WithMethods, TakesLabels):
     """Fit to growing numbers of labels, chosen at random, and judge by the rest.
 
     The folder gets curve.csv, curve.json and curve.png; what it holds is not computed again, so that an
@@ -63,7 +63,7 @@ class CurveCommand(Overwriting, WithMethods):
         from umlip_bench.ground.errors import CorrectionError
 
         chosen = self.choose([*dict.fromkeys(self.method)])
-        materials = load_labels(self.labels).by_system()
+        materials = load_labels(self.labels, self.reading).by_system()
         name = self.material or (next(iter(materials)) if len(materials) == 1 else None)
         if name not in materials:
             raise CorrectionError(

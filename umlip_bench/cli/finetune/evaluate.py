@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from umlip_bench.cli.declare import Data, File, Name, Names, Overwriting, Parts, Reads
+from umlip_bench.cli.declare import Data, File, Name, Names, Overwriting, Parts, Reads, TakesLabels
 from umlip_bench.cli.finetune.methods import (
     Settings,
     WithMethods,
@@ -39,7 +39,7 @@ def _counts(text: str) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateCommand(Overwriting, WithMethods):
+class EvaluateCommand(Overwriting, WithMethods, TakesLabels):
     """Fit to every choice of one label of a material (two, four, all but one), and judge by its other frames.
 
     For scalar each frame is evaluated once, and the other frames, without their labels, are told as the
@@ -83,7 +83,7 @@ class EvaluateCommand(Overwriting, WithMethods):
         methods = self.choose([*dict.fromkeys(self.method)])
         if self.out is not None:
             Output(self.out, self.force).check()
-        dataset = load_labels(self.labels)
+        dataset = load_labels(self.labels, self.reading)
         systems = dataset.by_system()
         unknown = [name for name in self.material if name not in systems]
         if unknown:

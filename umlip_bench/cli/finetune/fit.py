@@ -6,12 +6,13 @@ import shutil
 from dataclasses import dataclass
 from typing import Annotated
 
-from umlip_bench.cli.declare import Data, File, Folder, Name, Parts
+from umlip_bench.cli.declare import Data, File, Folder, Name, Parts, TakesLabels
 from umlip_bench.cli.finetune.methods import (
     Settings,
     WithMethods,
     kept,
     names_of,
+    offered,
     progress,
     refuse,
     settings_of,
@@ -20,7 +21,7 @@ from umlip_bench.cli.settings_file import write_settings
 
 
 @dataclass(frozen=True, kw_only=True)
-class FitCommand(WithMethods):
+class FitCommand(WithMethods, TakesLabels):
     """Fit a correction to DFT labels of one material, one frame or more, and write the corrected model.
 
     It is a folder that umlip_bench.load and --model take like any other.
@@ -33,6 +34,7 @@ class FitCommand(WithMethods):
   umlip-finetune fit --model chgnet-0.3.0 --labels one.xyz --states md.xyz --out chgnet-mine
   umlip-finetune fit --model my.model --labels vasprun.xml --estimator mse --out mine
   umlip-finetune fit --model chgnet-0.3.0 --labels many.xyz --method full --out chgnet-full
+  umlip-finetune fit --model m3gnet-mp-2021.2.8 --labels my_phonopy_folder --method full --out m3gnet-mine
   umlip-finetune fit --model ase:ase.calculators.lj:LennardJones --labels ar.xyz --estimator mse
       --reference Ar=-0.05 --out lj-mine
 """
@@ -41,12 +43,11 @@ class FitCommand(WithMethods):
     """model to correct, as for `umlip-bench run`"""
     labels: Data
     """labelled frames: extended XYZ with REF_energy, REF_forces, REF_stress; or an ASE database, vasprun.xml,
-    a folder of them, a data set"""
+    a folder of them, a data set; methods that train weights also take phonopy's force sets"""
     method: Annotated[str, names_of(kept)] = "scalar"
     """what to correct"""
     held_out: Data | None = None
-    """further labelled frames, of which those of the labels' compositions are compared before and after, by
-    methods that change energies or train"""
+    """further labelled frames, of which those of the labels' compositions are compared before and after"""
     states: File | None = None
     """structures like those that the corrected model is to serve, e.g. frames of dynamics, without labels;
     scalar carries its factor to them: the smaller the forces, the softer the models"""
@@ -57,31 +58,36 @@ class FitCommand(WithMethods):
 
     def run(self) -> int:
         from umlip_bench.cli import console
-        from umlip_bench.cli.labels import load_labels
+        from umlip_bench.cli.labels import load_further, load_labels
         from umlip_bench.ground.errors import CorrectionError
         from umlip_bench.ground.structures import read_structures
 
         (chosen,) = self.choose([self.method])
-        if self.held_out is not None and not chosen.method.judges_held_out:
-            refuse("--held-out", [self.method])
         if self.states is not None and not chosen.method.serves_states:
             refuse("--states", [self.method])
-        labels = load_labels(self.labels)
-        if not labels.frames:
+        labels = load_labels(self.labels, self.reading)
+        takes_curvature = chosen.method.takes_curvature
+        if not (labels.frames or (takes_curvature and labels.of_task("phonons"))):
             tasks = ", ".join(labels.tasks) or "none"
-            raise CorrectionError(f"{self.labels} has no labelled frames; it has cases for {tasks}")
-        found = () if self.held_out is None else load_labels(self.held_out).frames
+            raise CorrectionError(
+                f"{self.labels} has no labelled frames; it has cases for {tasks}. Force sets are trained on "
+                f"by {', '.join(each.name for each in offered(kept) if each.takes_curvature)}"
+            )
+        found = () if self.held_out is None else load_further(self.held_out, self.reading).frames
         states = () if self.states is None else tuple(read_structures(self.states))
 
         # Slow imports only after what a user can get wrong.
         from umlip_bench.finetune.folder import LabelSource, check_target, save
-        from umlip_bench.finetune.measures import unseen
+        from umlip_bench.finetune.measures import held_out_check, unseen
         from umlip_bench.finetune.method import Surroundings
+        from umlip_bench.finetune.phonon_labels import force_sets
+        from umlip_bench.finetune.printing.checks import print_check
         from umlip_bench.ground.level_of_theory import level_warning
         from umlip_bench.potentials.loading import potential
 
         check_target(self.out)
-        held_out = unseen(found, labels.frames)
+        sets = force_sets(labels.of_task("phonons")) if takes_curvature else ()
+        held_out = unseen(found, labels.frames, {each.composition for each in sets})
         if self.held_out is not None and not held_out:
             raise CorrectionError(
                 f"{self.held_out} has no frames of the labels' compositions beside the labels themselves; "
@@ -91,18 +97,29 @@ class FitCommand(WithMethods):
         with errors.status(f"reading {self.model}"):
             model = potential(self.model, device=self.device, dtype=self.dtype)
         output = console.output()
-        source = LabelSource(labels.manifest.id, labels.sha256)
+        teacher = labels.manifest.teacher
+        if teacher is not None and teacher.sha256 == model.weights.sha256:
+            raise CorrectionError(
+                f"{self.labels} are labels of {teacher.name}, which cannot teach itself anything; take them "
+                "from another potential, or from DFT"
+            )
+        source = LabelSource(labels.manifest.id, labels.sha256, teacher)
         # Beside the folder to come, under a name that nobody gives to a model.
         scratch = self.out.parent / f".{self.out.name}.training"
         with progress(chosen, f"fitting {self.model} to {self.labels}") as on_epoch:
             around = Surroundings(
                 held_out=held_out,
                 states=states,
+                force_sets=sets,
                 checkpoint=scratch / "checkpoint.pt",
                 on_epoch=on_epoch,
             )
             fit = chosen.method.fit(model, labels.frames, chosen.settings, around)
         chosen.method.show(fit, model.card.name, output)
+        if not chosen.method.judges_held_out:
+            check = held_out_check(model, fit.put_on(model), held_out)
+            if check is not None:
+                print_check(check, f"{model.card.name}, {self.method}", output)
         save(fit, model, self.out, source)
         write_settings(self, self.out)
         shutil.rmtree(scratch, ignore_errors=True)
@@ -110,6 +127,14 @@ class FitCommand(WithMethods):
         if warning:
             output.print(
                 f"Level of theory: {warning}.", style="yellow", markup=False, highlight=False
+            )
+        if teacher is not None:
+            output.print(
+                f"Labels: not DFT's but those of {teacher}. Errors above are against the teacher, except on "
+                "frames of DFT given as --held-out and on other materials.",
+                style="yellow",
+                markup=False,
+                highlight=False,
             )
         errors.print(
             f"Corrected model: {self.out}; use it as --model {self.out} or "

@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from umlip_bench.cli.declare import Data, File, Name, Overwriting, Parts
+from umlip_bench.cli.declare import Data, File, Name, Overwriting, Parts, TakesLabels
 from umlip_bench.cli.finetune.methods import (
     Settings,
     WithMethods,
@@ -20,7 +20,7 @@ from umlip_bench.cli.settings_file import with_settings
 
 
 @dataclass(frozen=True, kw_only=True)
-class LadderCommand(Overwriting, WithMethods):
+class LadderCommand(Overwriting, WithMethods, TakesLabels):
     """Fit every method to the labels, judge each by frames that it did not see, and recommend one.
 
     These are the frames of --held-out that have a label's composition, or, without it, the labels themselves
@@ -50,7 +50,7 @@ class LadderCommand(Overwriting, WithMethods):
 
     def run(self) -> int:
         from umlip_bench.cli import console
-        from umlip_bench.cli.labels import load_labels
+        from umlip_bench.cli.labels import load_further, load_labels
         from umlip_bench.ground.outputs import Output, json_text
 
         methods = self.choose(self.method or [each.name for each in offered(kept)])
@@ -64,9 +64,11 @@ class LadderCommand(Overwriting, WithMethods):
         from umlip_bench.finetune.printing.ladder import print_ladder
         from umlip_bench.potentials.loading import potential
 
-        labels = load_labels(self.labels).frames
+        labels = load_labels(self.labels, self.reading).frames
         held_out = (
-            [] if self.held_out is None else unseen(load_labels(self.held_out).frames, labels)
+            []
+            if self.held_out is None
+            else unseen(load_further(self.held_out, self.reading).frames, labels)
         )
         folds = folds_of(labels, held_out)
         with console.errors().status("") as status:

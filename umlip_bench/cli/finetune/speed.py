@@ -8,12 +8,12 @@ from typing import Annotated, ClassVar
 
 from annotated_types import Ge
 
-from umlip_bench.cli.declare import Data, Name, OnDevice
+from umlip_bench.cli.declare import Data, Name, OnDevice, TakesLabels
 from umlip_bench.ground.limits import Count
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingSpeedCommand(OnDevice):
+class TrainingSpeedCommand(OnDevice, TakesLabels):
     """Time epochs of `full` against CHGNet's trainer, with the same loss on the same prepared graphs.
 
     Both take turns. Their gradients are compared first.
@@ -53,7 +53,7 @@ class TrainingSpeedCommand(OnDevice):
         from umlip_bench.potentials.loading import potential
 
         torch.set_num_threads(self.threads)
-        dataset = load_labels(self.labels)
+        dataset = load_labels(self.labels, self.reading)
         found = dataset.frames if self.material is None else dataset.by_system()[self.material]
         frames = evenly(found, self.max_frames)
         model = potential(self.model, device=self.device, dtype=self.dtype)

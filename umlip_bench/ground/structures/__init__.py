@@ -13,6 +13,7 @@ from umlip_bench.ground.structures.checks import (
     check_structure,
     describe,
 )
+from umlip_bench.ground.structures.content import check_content
 from umlip_bench.ground.structures.periodic import (
     brought_near,
     make_periodic,
@@ -21,6 +22,7 @@ from umlip_bench.ground.structures.periodic import (
 from umlip_bench.ground.structures.reading import (
     READER_ERRORS,
     RefusedStructure,
+    from_pymatgen,
     read_structure,
     read_structures,
     scan_structures,
@@ -32,11 +34,13 @@ __all__ = [
     "READER_ERRORS",
     "RefusedStructure",
     "brought_near",
+    "check_content",
     "check_distances",
     "check_input",
     "check_occupancy",
     "check_structure",
     "describe",
+    "from_pymatgen",
     "make_periodic",
     "read_structure",
     "read_structures",

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import ase.io
 from ase import Atoms
@@ -20,6 +21,10 @@ from ase.io.formats import UnknownFileTypeError, string2index
 
 from umlip_bench.ground.errors import DataError, StructureError
 from umlip_bench.ground.structures.checks import check_input
+from umlip_bench.ground.structures.content import check_content
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
 
 READER_ERRORS: tuple[type[Exception], ...] = (
     ArithmeticError,
@@ -145,6 +150,7 @@ def scan_structures(path: Path | str) -> Iterator[Atoms | RefusedStructure]:
         raise DataError(f"{path} is empty; {EXPECTED}")
     count = 0
     try:
+        check_content(file)
         for atoms in _read(file, frames):
             where = str(path) if count == 0 else f"{path}, structure {count}"
             count += 1
@@ -196,7 +202,11 @@ def _is_pymatgen_json(path: Path) -> bool:
 def _read_pymatgen(path: Path) -> Atoms:
     from pymatgen.core import Structure
 
-    structure = Structure.from_file(str(path))
+    return from_pymatgen(Structure.from_file(str(path)))
+
+
+def from_pymatgen(structure: Structure) -> Atoms:
+    """A structure of pymatgen's; ``info`` keeps occupancies that are partial."""
     sites = {str(k): site.species.as_dict() for k, site in enumerate(structure)}
     first = [next(iter(site.species.elements)).Z for site in structure]
     atoms = Atoms(

@@ -249,7 +249,7 @@ def read_checkpoint(path: Path) -> CHGNet:
     """
     try:
         check_archive(path)
-        saved = torch.load(path, map_location="cpu", weights_only=False)["model"]
+        saved = torch.load(path, map_location="cpu", weights_only=True)["model"]
         # 0.2.0 was trained with a bias that later versions dropped; the file does not say so.
         has_bias = "atom_conv_layers.0.mlp_out.layers.1.bias" in saved["state_dict"]
         arguments = {**saved["model_args"], "mlp_out_bias": has_bias}

@@ -1,19 +1,18 @@
-"""Any ASE calculator as a potential, one structure at a time: ``ase:module.path:ClassName``."""
+"""Any ASE calculator as a potential, one structure at a time: by name, from YAML or in Python."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from ase import Atoms
 from ase.calculators.calculator import Calculator, PropertyNotImplementedError
 
-from umlip_bench.ground.errors import StructureError, UnknownModelError
+from umlip_bench.ground.errors import StructureError
 from umlip_bench.ground.structures import describe
-from umlip_bench.potentials.adapters.foreign_identity import calculator_class
+from umlip_bench.potentials.adapters.calculator_weights import CalculatorWeights
 from umlip_bench.potentials.adapters.neighbors import bare_graph
 from umlip_bench.potentials.graph import Footprint, Graph, Prediction
 from umlip_bench.potentials.protocol import Potential
@@ -51,27 +50,17 @@ class ForeignPotential(Potential):
     def load(
         cls, weights: Weights, *, device: torch.device, dtype: torch.dtype
     ) -> ForeignPotential:
-        """Import and construct the calculator that the card's name spells, without arguments.
+        """Make the calculator, or take the one that is there.
 
         Device and number format are the calculator's own business.
 
         Raises
         ------
         UnknownModelError
-            If there is no such module or class, or it is not an ASE calculator.
+            If it cannot be made, or what is made is no ASE calculator.
         """
-        name = weights.card.name
-        factory: Any = calculator_class(name)
-        try:
-            calculator = factory()
-        except Exception as error:  # someone else's constructor
-            raise UnknownModelError(
-                f"{name!r} cannot be constructed without arguments ({type(error).__name__}: {error}); "
-                "wrap it in a class of your own that needs none"
-            ) from error
-        if not hasattr(calculator, "get_potential_energy"):
-            raise UnknownModelError(f"{name!r} is not an ASE calculator but {type(calculator)}")
-        return cls(weights, calculator)
+        assert isinstance(weights, CalculatorWeights)
+        return cls(weights, weights.calculator())
 
     def reference_calculator(self) -> Calculator:
         """The calculator itself."""

@@ -218,7 +218,7 @@ def _head_index(weights: Weights, heads: list[str]) -> int:
         if len(heads) > 1 and len(defaults) != 1:
             raise WeightsError(
                 f"{name} has the heads {', '.join(heads)} and none that is the default; name one: "
-                f"mace:{weights.paths[0]}@{heads[0]}"
+                f"mace:{weights.paths[0]}#{heads[0]}"
             )
         return heads.index(defaults[0]) if defaults else 0
     if head not in heads:

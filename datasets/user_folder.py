@@ -1,0 +1,70 @@
+"""What a user's file or folder holds: labels, force sets, bands, and files that no reader knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+from umlip_bench.datasets import manifests, neb_folders, phonopy_files
+from umlip_bench.datasets.readers import code_of, sources_of, told_elsewhere
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Files of a user's data.
+
+    Parameters
+    ----------
+    labels
+        Files with labels, by their names.
+    force_sets
+        phonopy's, by the name of the case: the folder that they are in.
+    bands
+        Folders of VASP's bands, by the name of the path.
+    skipped
+        Files that no reader knows, relative to the folder.
+    """
+
+    labels: tuple[Path, ...]
+    force_sets: Mapping[str, Path]
+    bands: Mapping[str, Path]
+    skipped: tuple[Path, ...]
+
+    @property
+    def sources(self) -> Iterator[Path]:
+        """Files that labels and force sets come from; bands know theirs."""
+        yield from chain.from_iterable(map(sources_of, self.labels))
+        yield from chain.from_iterable(map(phonopy_files.sources, self.force_sets.values()))
+
+    def __bool__(self) -> bool:
+        return bool(self.labels or self.force_sets or self.bands)
+
+
+def contents(path: Path) -> Contents:
+    """What there is at a path, or anywhere below it."""
+    if path.is_file():
+        if path.suffix in (".yaml", ".yml"):
+            return Contents((), {path.resolve().parent.name: path}, {}, ())
+        return Contents((path,), {}, {}, ())
+    everything = [f for f in sorted(path.rglob("*")) if f.is_file()]
+    force_sets = {_name(f.parent, path): f for f in phonopy_files.chosen(everything)}
+    bands = {_name(folder, path): folder for folder in neb_folders.find(everything)}
+    of_bands = {f for f in everything if f.parent.parent in bands.values()}
+    labels = tuple(f for f in everything if f not in of_bands and _is_labels(f))
+    found = Contents(labels, force_sets, bands, ())
+    known = {*found.sources, *of_bands}
+    skipped = (f for f in everything if f not in known and f.name != manifests.NAME)
+    return Contents(labels, force_sets, bands, tuple(f.relative_to(path) for f in skipped))
+
+
+def _name(folder: Path, path: Path) -> str:
+    """Of a case that is a folder."""
+    return path.resolve().name if folder == path else str(folder.relative_to(path))
+
+
+def _is_labels(path: Path) -> bool:
+    """Whether a file of a folder is one to read; not what a calculation left beside its label."""
+    code = code_of(path)
+    return code is not None and not told_elsewhere(path, code)

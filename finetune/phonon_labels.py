@@ -1,0 +1,34 @@
+"""Labels of curvature from the phonons of a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from umlip_bench.benchmarks.phonons.crystal import Crystal
+from umlip_bench.benchmarks.phonons.displacements import Displacements, RandomDisplacements
+from umlip_bench.datasets.cases import PhononCase, ReferenceCase
+from umlip_bench.finetune.force_sets import ForceSet
+
+
+def force_sets(cases: Iterable[ReferenceCase]) -> tuple[ForceSet, ...]:
+    """The force sets among cases, e.g. of ``datasets.load(folder).of_task("phonons")``.
+
+    Raises
+    ------
+    StructureError
+        If phonopy makes no crystal of a case's cells.
+    """
+    return tuple(_of(case) for case in cases if isinstance(case, PhononCase))
+
+
+def _of(case: PhononCase) -> ForceSet:
+    crystal = Crystal(case.unitcell, case.supercell_matrix, case.primitive_matrix, case.symprec)
+    displacements = (
+        RandomDisplacements(case.displacements)
+        if case.displaced_atoms is None
+        else Displacements(case.displaced_atoms, case.displacements)
+    )
+    (rest,) = crystal.displaced(RandomDisplacements(np.zeros((1, case.forces.shape[1], 3))))
+    return ForceSet(case.system, rest, tuple(crystal.displaced(displacements)), case.forces)

@@ -1,0 +1,1 @@
+"""Attacks on purpose; what each shows is in docs/explanation/reliability.md. All of them: `make attack`."""
