@@ -344,7 +344,8 @@ class TestReproducible:
         whole = quick(chgnet, labels, settings=self.settings)
         assert len(later) == 1
         assert equal(resumed.potential, whole.potential)
-        assert resumed.fit.history == whole.fit.history
+        # Every digit is in it, and a nan that was read is the same as one that was not.
+        assert repr(resumed.fit.history) == repr(whole.fit.history)
 
     def test_another_training_s_checkpoint_is_refused(
         self,
