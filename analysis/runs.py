@@ -20,6 +20,7 @@ from umlip_bench.analysis.run_files import (
     GENERATION,
     SUMMARY,
     SUMMARY_SCHEMA,
+    VERSIONS,
     CaseRecord,
     Recorded,
     RunConfig,
@@ -39,8 +40,7 @@ from umlip_bench.ground.plain import load_json
 if TYPE_CHECKING:
     import pandas as pd
 
-
-BESIDE_CARD = ("origin", "sha256", GENERATION)
+BESIDE_CARD = ("origin", "sha256", GENERATION, VERSIONS)
 """What run.yaml says of a model besides its card."""
 
 

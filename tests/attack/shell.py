@@ -123,7 +123,7 @@ def full_disk() -> None:
 def closed_stdout() -> None:
     """As ``>&-``."""
     os.close(1)
-    sys.stdout = None  # type: ignore[assignment]
+    sys.stdout = None
 
 
 def reader_that_left() -> None:

@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -153,7 +154,7 @@ def count_all(kind: Kind, folder: Path, n: int) -> list[int]:
     totals = [0, 0, 0]
     for start in range(0, n, BATCH):
         seeds = range(start, start + BATCH)
-        found = contained(lambda seeds=seeds: outcomes(kind, path, content, expected, seeds))
+        found = contained(partial(outcomes, kind, path, content, expected, seeds))
         assert not found.traceback, f"seeds {seeds}: {found.traceback}"
         totals = [a + int(b) for a, b in zip(totals, found.said.split(), strict=True)]
     assert sum(totals) == n

@@ -1,7 +1,7 @@
 """Every command that writes, in every place: a message with the path and a status, and nothing lost."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,7 +45,7 @@ class Place:
 
     out: Callable[[str], str] = str
     prepare: Prepare = lambda: None
-    environment: dict[str, str | None] = field(default_factory=dict)
+    environment: Mapping[str, str | None] = field(default_factory=dict)
     encoding: str = "utf-8"
     ends: tuple[int, ...] = (DONE,)
     names: bool = True

@@ -17,6 +17,7 @@ from umlip_bench.analysis.run_files import (
     DONE,
     FAILED,
     GENERATION,
+    VERSIONS,
     CaseRecord,
     RunConfig,
 )
@@ -299,7 +300,8 @@ def _collect(
 def _card(weights: Weights) -> dict[str, Any]:
     card = asdict(weights.card)
     card["elements"] = " ".join(weights.card.elements)
-    return {**card, "origin": str(weights.origin), "sha256": weights.sha256}
+    entry = {**card, "origin": str(weights.origin), "sha256": weights.sha256}
+    return {**entry, VERSIONS: dict(weights.versions)} if weights.versions else entry
 
 
 def _provenance(device: torch.device) -> dict[str, Any]:
