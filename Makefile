@@ -9,7 +9,7 @@ OUT ?= runs/bench
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install bench figures check test coverage docs test-gpu lint clean
+.PHONY: install bench figures check test coverage attack docs test-gpu lint clean
 
 install: $(STAMP)
 
@@ -44,6 +44,10 @@ test: install
 # How often statistical intervals hold the truth, by simulation: two minutes of a core.
 coverage: install
 	$(BIN)/python -m pytest $(XDIST) -m coverage
+
+# Attacks on purpose: kills, places, hostile files, mutants. It prints what it did.
+attack: install
+	$(BIN)/python -m pytest $(XDIST) -rP -m 'attack or not attack' tests/attack tests/potentials/test_damaged_files.py
 
 # The documentation as a site, in site/: open site/index.html.
 docs: install

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import gzip
-import itertools
 import struct
 from collections.abc import Callable, Mapping
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -63,7 +63,7 @@ def patched(content: bytes, start: int, new: bytes) -> bytes:
 def entities() -> bytes:
     """A billion laughs."""
     letters = "abcdefghij"
-    defined = "".join(f'<!ENTITY {b} "{f"&{a};" * 10}">' for a, b in itertools.pairwise(letters))
+    defined = "".join(f'<!ENTITY {b} "{f"&{a};" * 10}">' for a, b in pairwise(letters))
     return (
         f'<!DOCTYPE m [<!ENTITY a "aaaaaaaaaa">{defined}]><modeling><generator><i name="program">&j;'
         "</i></generator></modeling>"

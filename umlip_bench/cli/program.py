@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,12 +11,22 @@ from cyclopts import App, CycloptsError, Parameter, UnknownOptionError, UnusedCl
 
 from umlip_bench.cli import consent
 from umlip_bench.cli.console import EXAMPLES, output
+from umlip_bench.cli.surroundings import (
+    OF_PLACES,
+    Terminated,
+    drop_output,
+    ended_by_sigterm,
+    mend_streams,
+    said_of,
+)
 from umlip_bench.ground import trust
 from umlip_bench.ground.errors import NotBuilt, UmlipBenchError
 from umlip_bench.ground.version import __version__
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it."""
+TERMINATED = 143
+"""After SIGTERM, likewise."""
 VERBOSE = ("-v", "--verbose")
 ANYWHERE = frozenset((*VERBOSE, consent.YES, trust.OPTION))
 """Options that may stand anywhere in a command line."""
@@ -50,6 +59,7 @@ class Program:
 
         0 if something was achieved, 1 if nothing was, 2 for input that a user can mend.
         """
+        mend_streams()
         tokens, anywhere = _without(sys.argv[1:] if arguments is None else arguments)
         _log_to_stderr(not anywhere.isdisjoint(VERBOSE))
         agreed = consent.GIVEN.set(consent.YES in anywhere)
@@ -65,19 +75,30 @@ class Program:
             there = ", ".join(self.commands)
             return self._refuse(f"there is no command {tokens[0]!r}; there are {there}")
         try:
-            return self._run(tokens)
+            with ended_by_sigterm():
+                status = self._run(tokens)
+            # What is printed is part of the command, and fails with it.
+            sys.stdout.flush()
+            return status
         except CycloptsError as error:
             return self._refuse(self._said(error, tokens))
         except UmlipBenchError as error:
             return self._refuse(str(error))
-        except KeyboardInterrupt:
-            said = "interrupted; rerun the command to resume"
-            print(f"{self.name}: {said}", file=sys.stderr)
-            return INTERRUPTED
+        except KeyboardInterrupt as error:
+            terminated = isinstance(error, Terminated)
+            said = "ended by SIGTERM" if terminated else "interrupted"
+            print(f"{self.name}: {said}; rerun the command to resume", file=sys.stderr)
+            return TERMINATED if terminated else INTERRUPTED
         except BrokenPipeError:
-            # The reader of a pipe, `head` say, has seen enough; what is still to be flushed goes nowhere.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            # The reader of a pipe, `head` say, has seen enough.
+            drop_output()
             return 0
+        except OSError as error:
+            if error.errno not in OF_PLACES:
+                raise
+            if error.filename is None:
+                drop_output()
+            return self._refuse(said_of(error))
 
     def _run(self, tokens: list[str]) -> int:
         """Run a command, again if it lacked an environment that could be built."""

@@ -18,6 +18,7 @@ from ase import Atoms
 from ase.calculators.calculator import CalculatorError
 from ase.io import ParseError
 from ase.io.formats import UnknownFileTypeError, string2index
+from ase.spacegroup.spacegroup import SpacegroupError
 
 from umlip_bench.ground.errors import DataError, StructureError
 from umlip_bench.ground.structures.checks import check_input
@@ -37,6 +38,7 @@ READER_ERRORS: tuple[type[Exception], ...] = (
     OSError,
     ParseError,
     RuntimeError,
+    SpacegroupError,
     StopIteration,
     SyntaxError,
     TypeError,

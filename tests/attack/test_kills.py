@@ -1,0 +1,115 @@
+"""Every command that writes, killed wherever it changes a file: rerun, it ends as if nothing had been."""
+
+import mmap
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.attack.commands import WRITING, clean, inputs
+from tests.attack.shell import Shell
+
+CHANGES = frozenset(("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.symlink"))
+"""Events of Python's audit that change names; files that are opened to be written are one more."""
+KILLS = 36
+"""Of each command, spread over its points."""
+OF_TIME = ("generator", "written by", "date:", '"at"', "seconds", "date")
+
+
+class Points:
+    """Counts the points at which a process changes files below a folder, and acts at one of them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = os.path.realpath(folder)
+        self._count = mmap.mmap(-1, 8)
+
+    @property
+    def count(self) -> int:
+        """How many there were, also those of a process that has ended."""
+        return int.from_bytes(self._count[:8], "little")
+
+    def watch(self, at: int = -1, kind: signal.Signals = signal.SIGKILL) -> Callable[[], None]:
+        """For `Shell.run`: count, and send a signal before the one of a number."""
+        self._count[:8] = bytes(8)
+
+        def see(event: str, arguments: tuple[object, ...]) -> None:
+            if not self._changes(event, arguments):
+                return
+            number = self.count
+            self._count[:8] = (number + 1).to_bytes(8, "little")
+            if number == at:
+                os.kill(os.getpid(), kind)
+
+        return lambda: sys.addaudithook(see)
+
+    def _changes(self, event: str, arguments: tuple[object, ...]) -> bool:
+        if event == "open":
+            flags = arguments[2]
+            writes = isinstance(flags, int) and bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
+        else:
+            writes = event in CHANGES
+        path = arguments[0] if writes else None
+        return isinstance(path, str | os.PathLike) and os.path.realpath(path).startswith(
+            self.folder
+        )
+
+
+def content(folder: Path, out: str) -> dict[str, object]:
+    """What a command left: files by name, texts without what tells the time."""
+    path = folder / out
+    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+    found: dict[str, object] = {}
+    for file in files:
+        # A writer's own file has a name of its own; the entries are compared by what is made of them.
+        if "journal" in file.parts or file.suffix in (".lock", ".holder"):
+            continue
+        lines = file.read_bytes().decode(errors="replace").splitlines()
+        found[str(file.relative_to(folder))] = [
+            line for line in lines if not any(word in line for word in OF_TIME)
+        ]
+    return found
+
+
+@pytest.mark.seconds
+def test_a_few_kills(tmp_path: Path) -> None:
+    survive("data export", tmp_path, 3)
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("name", WRITING)
+def test_killed_at_any_change_of_a_file(name: str, tmp_path: Path) -> None:
+    survive(name, tmp_path, KILLS)
+
+
+def survive(name: str, tmp_path: Path, n: int) -> None:
+    """Kill a command a number of times, and hold what comes of it to what comes without."""
+    command = WRITING[name]
+    inputs(tmp_path, command)
+    shell, points, words = Shell(tmp_path), Points(tmp_path), command.words(command.out)
+    whole = shell.run(*words, prepare=points.watch())
+    assert whole.status == 0, whole.err
+    expected, n_points = content(tmp_path, command.out), points.count
+    assert n_points >= 2
+    killed = sorted({k * n_points // n for k in range(n)})
+    for k, at in enumerate(killed):
+        clean(tmp_path)
+        kind = (signal.SIGKILL, signal.SIGTERM)[k % 4 == 3]
+        ended = shell.run(*words, prepare=points.watch(at, kind))
+        if kind is signal.SIGTERM:
+            assert ended.status == 143, ended.err
+            assert "rerun the command" in ended.err
+        else:
+            assert ended.status == -signal.SIGKILL
+        assert not ended.failed_badly, ended.err
+        again = shell.run(*words)
+        where = f"after {kind.name} at change {at} of {n_points}"
+        assert not again.failed_badly, f"{where}: {again.err}"
+        # What was whole when the command was killed may be refused as there.
+        assert again.status == 0 or "exists" in again.err, f"{where}: {again.err}"
+        assert content(tmp_path, command.out) == expected, where
+        left = list(tmp_path.rglob(".umlip-bench-*"))
+        assert not left or again.status, f"{where}: {left}"
+    print(f"{name}: {len(killed)} kills at {n_points} changes of files")
