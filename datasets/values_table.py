@@ -136,6 +136,8 @@ def _row(where: str, folder: Path, texts: Mapping[str, str]) -> _Row:
     structure = folder / texts["structure"]
     bulk = folder / texts["bulk"] if texts.get("bulk") else None
     for file in (structure, bulk):
+        if file is not None and not file.resolve().is_relative_to(folder.resolve()):
+            raise DataError(f"{file} is outside the table's folder; put it there")
         if file is not None and not file.is_file():
             raise DataError(
                 f"there is no structure {file}; paths are taken from the table's folder"

@@ -33,7 +33,7 @@ from umlip_bench.datasets.readers.xyz import read_database
 from umlip_bench.ground.errors import DataError
 from umlip_bench.ground.label_reading import AS_FOUND, LabelReading, StressUnit
 from umlip_bench.ground.level_of_theory import LevelOfTheory
-from umlip_bench.ground.structures import READER_ERRORS, from_pymatgen
+from umlip_bench.ground.structures import READER_ERRORS, from_pymatgen_json
 
 MAX_BYTES = 2_000_000_000
 """Of a file that is read as a whole; JSON with a record a line has no limit."""
@@ -130,10 +130,8 @@ def _labelled(where: str, record: object, reading: LabelReading) -> Result | Ref
     if not isinstance(record, dict) or not isinstance(record.get("structure"), dict):
         kind = record.get("@class", "") if isinstance(record, dict) else ""
         return RefusedResult(where, f"it has no structure{f' ({kind})' if kind else ''}")
-    from pymatgen.core import Structure  # slow
-
     try:
-        atoms = from_pymatgen(Structure.from_dict(record["structure"]))
+        atoms = from_pymatgen_json(record["structure"])
     except READER_ERRORS as error:
         return RefusedResult(where, f"its structure cannot be read ({error})")
     data = record.get("data")

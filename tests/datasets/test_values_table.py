@@ -140,6 +140,7 @@ def test_surface_energies_of_slabs(tmp_path: Path) -> None:
         (["Cu.cif", "bulk_modulus", "n/a", "GPa", "", ""], "value is 'n/a'"),
         (["Cu.cif", "bulk_modulus", -5, "GPa", "", ""], "above 0"),
         (["Fe.cif", "bulk_modulus", 5, "GPa", "", ""], "there is no structure"),
+        (["../Cu.cif", "bulk_modulus", 5, "GPa", "", ""], "outside the table's folder"),
         (["Cu.cif", "bulk_modulus", 137, "GPa", "", ""], "bulk_modulus alone is no case"),
         (["Cu.cif", "surface_energy", 1.3, "J/m2", "", ""], "takes the columns miller and bulk"),
     ],
