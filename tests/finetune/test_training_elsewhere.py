@@ -22,6 +22,7 @@ from umlip_bench.finetune.method import Epoch, Surroundings
 from umlip_bench.finetune.method import fit as fit_by
 from umlip_bench.finetune.training.fit import Training
 from umlip_bench.finetune.training.settings import TrainingSettings
+from umlip_bench.ground import trust
 from umlip_bench.ground.errors import CorrectionError, WeightsError
 from umlip_bench.potentials.loading import locate
 from umlip_bench.potentials.weights import WeightsStore
@@ -129,7 +130,7 @@ def test_a_trained_model_is_one_like_any_other(
 
 
 def test_it_is_bound_to_its_weights_and_its_environment(
-    file: Path, labels: list[Frame], tmp_path: Path
+    file: Path, labels: list[Frame], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = umlip_bench.potential(f"{file}:lj", device="cpu")
     out = finetune.save(trained(model, labels, Surroundings(brief=True)), model, tmp_path / "mine")
@@ -137,6 +138,11 @@ def test_it_is_bound_to_its_weights_and_its_environment(
     assert first.versions["ase"]
     built_by_hand(file, CALCULATORS.replace("sigma=2.0", "sigma=2.1") + TRAINER)
     assert locate(str(out), WeightsStore()).sha256 != first.sha256
+    # Another user's word does not do for what is read there.
+    with monkeypatch.context() as other:
+        other.setenv(trust.VARIABLE, str(tmp_path / "theirs"))
+        with pytest.raises(WeightsError, match="--trust"):
+            locate(str(out), WeightsStore())
     (out / "weights" / "depth.txt").write_text("0.3")
     with pytest.raises(WeightsError, match="sha256"):
         locate(str(out), WeightsStore())

@@ -188,7 +188,8 @@ def trained_of(model: str, weights: Weights) -> EnvironmentWeights:
     """
     environment_name, _ = _split(model)
     (path,) = weights.paths
-    found = weights_of(built(environment_name), str(path.absolute()), weights.card)
+    there = replace(weights, paths=(path.absolute(),))
+    found = weights_of(built(environment_name), str(path.absolute()), weights.card, there)
     return replace(found, card=replace(found.card, name=weights.card.name))
 
 
