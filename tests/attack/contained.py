@@ -70,7 +70,7 @@ def _in_process(call: Callable[[], object], send: Callable[[Outcome], object]) -
     resource.setrlimit(resource.RLIMIT_AS, (int(space) + MEMORY_KEPT,) * 2)
     resource.setrlimit(resource.RLIMIT_CPU, (int(before) + SECONDS_KEPT,) * 2)
     # A reader that waits for what never comes takes no time of the processor.
-    signal.alarm(2 * SECONDS_KEPT)
+    signal.alarm(20 * SECONDS_KEPT)
     said, refused, trace = "", False, ""
     try:
         said = str(call())

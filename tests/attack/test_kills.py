@@ -2,6 +2,7 @@
 
 import mmap
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable
@@ -16,7 +17,9 @@ CHANGES = frozenset(("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link"
 """Events of Python's audit that change names; files that are opened to be written are one more."""
 KILLS = 36
 """Of each command, spread over its points."""
-OF_TIME = ("generator", "written by", "date:", '"at"', "seconds", "date")
+WRITERS = re.compile(r"-\d+-[0-9a-f]{8}\.jsonl$")
+OF_TIME = ("written by", "date:", "started:", "seconds")
+"""Words of lines that tell when, or how long."""
 
 
 class Points:
@@ -63,8 +66,8 @@ def content(folder: Path, out: str) -> dict[str, object]:
     files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
     found: dict[str, object] = {}
     for file in files:
-        # A writer's own file has a name of its own; the entries are compared by what is made of them.
-        if "journal" in file.parts or file.suffix in (".lock", ".holder"):
+        # Every writer of a journal has a file of a name of its own; what is made of them is compared.
+        if WRITERS.search(file.name) or file.name.startswith(".lock"):
             continue
         lines = file.read_bytes().decode(errors="replace").splitlines()
         found[str(file.relative_to(folder))] = [
