@@ -22,7 +22,9 @@ from umlip_bench.analysis.card_content import (
 from umlip_bench.analysis.chemistry import ClassScale, by_class
 from umlip_bench.analysis.compared_models import Side
 from umlip_bench.analysis.force_chemistry import suite_of_forces
+from umlip_bench.analysis.reference import DFT, reference_of
 from umlip_bench.analysis.registry import all_suites, suite_of
+from umlip_bench.analysis.run_files import VERSIONS
 from umlip_bench.analysis.runs import Run
 from umlip_bench.analysis.suite import NO_RESULT, AnySuite, Headline
 from umlip_bench.analysis.summary import Row
@@ -73,10 +75,11 @@ def card_content(side: Side) -> ModelCardContent:
         ),
         factor=_factor(side),
         data=run.data,
+        data_notes=() if reference_of(run.data) == DFT else run.data_notes,
         data_sha256=str(identity["data"]["sha256"]),
         data_level=run.level,
         settings={name: str(value) for name, value in identity["settings"].items()},
-        versions=_versions(provenance),
+        versions=_versions(provenance, run.config.models[model].get(VERSIONS)),
         measured_on=str(provenance.get("device", "unknown")),
         started=str(provenance.get("started", "unknown")),
         incomplete=run.incomplete,
@@ -266,7 +269,10 @@ def _supported(slope: Row, inverse: Row) -> bool | None:
     return soft or stiff
 
 
-def _versions(provenance: Mapping[str, Any]) -> dict[str, str]:
-    packages = provenance.get("packages", {})
+def _versions(
+    provenance: Mapping[str, Any], environment: Mapping[str, str] | None
+) -> dict[str, str]:
+    """Of this package, and of what evaluated the model: its environment's, else the run's."""
     ours = {name: provenance[name] for name in ("umlip_bench", "python") if name in provenance}
+    packages = provenance.get("packages", {}) if environment is None else environment
     return {name: str(version) for name, version in {**ours, **packages}.items()}

@@ -200,6 +200,8 @@ class ModelCardContent:
         What to correct; ``None`` without forces.
     data, data_sha256
         Reference data.
+    data_notes
+        What is to be known of them, where they are not DFT's.
     data_level
         Its level of theory; ``None`` if not known.
     settings, versions
@@ -227,6 +229,7 @@ class ModelCardContent:
     failures: tuple[CardFailure, ...]
     factor: CardFactor | None
     data: str
+    data_notes: tuple[str, ...]
     data_sha256: str
     data_level: LevelOfTheory
     settings: Mapping[str, str]

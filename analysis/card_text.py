@@ -308,6 +308,7 @@ def _measured(content: ModelCardContent) -> Iterator[Block]:
         ("", ""),
         (
             ("reference data", content.data),
+            *(("", note) for note in content.data_notes),
             ("its level of theory", str(content.data_level)),
             ("data, sha256", content.data_sha256),
             ("settings", settings),

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from umlip_bench.analysis.run_files import VERSIONS
 from umlip_bench.analysis.runs import Run
 
 NOTHING = "-"
@@ -59,6 +60,7 @@ def changes(first: Run, second: Run) -> list[RunDifference]:
         *_named(_settings(one.identity), _settings(other.identity)),
         *_named(_versions(one.provenance), _versions(other.provenance)),
         *_weights(one.models, other.models),
+        *_environments(one.models, other.models),
         *_sets("models", first.models, second.models),
         *_sets("suites", first.suites, second.suites),
         *_cases(first, second),
@@ -96,6 +98,22 @@ def _weights(
         if name in second:
             what = f"weights of {name}"
             yield from _named({what: _hash(first[name])}, {what: _hash(second[name])})
+
+
+def _environments(
+    first: Mapping[str, Mapping[str, Any]], second: Mapping[str, Mapping[str, Any]]
+) -> Iterator[RunDifference]:
+    """Versions in the environments of models that both have."""
+    for name in first:
+        if name in second:
+            yield from _named(*(_installed(name, models[name]) for models in (first, second)))
+
+
+def _installed(model: str, entry: Mapping[str, Any]) -> Mapping[str, str]:
+    return {
+        f"version of {package} for {model}": str(version)
+        for package, version in entry.get(VERSIONS, {}).items()
+    }
 
 
 def _hash(identity: Mapping[str, Any]) -> str:

@@ -35,7 +35,12 @@ CONFIG, PLAN, JOURNAL, PREDICTIONS, MODELS = (
 )
 CASES, SUMMARY = "cases.jsonl", "summary.json"
 
+VERSIONS = "versions"
+"""Of a model's entry in run.yaml: distributions of its environment, which its identity is bound to."""
+
 DONE, FAILED = "done", "failed"
+DATA_NOTES = "data_notes"
+"""Entry of the provenance: what a reader of the numbers must know of the data."""
 GENERATION = "generation"
 """Entry of a model in run.yaml: how often it was measured anew under its name."""
 
@@ -93,8 +98,8 @@ class RunConfig:
     provenance
         What is only recorded: versions, host, device.
     models
-        Model cards by name, each with origin and identity of the weights; a folder gathers those of all
-        commands.
+        Model cards by name, each with origin and identity of the weights and, for a model in a Python of its
+        own, the versions there (`VERSIONS`); a folder gathers those of all commands.
     suites
         Names of the suites, gathered likewise.
     """

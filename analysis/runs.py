@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 from umlip_bench.analysis.registry import all_suites, suite_of
 from umlip_bench.analysis.run_files import (
     CONFIG,
+    DATA_NOTES,
     DONE,
     GENERATION,
     SUMMARY,
     SUMMARY_SCHEMA,
+    VERSIONS,
     CaseRecord,
     Recorded,
     RunConfig,
@@ -38,8 +40,7 @@ from umlip_bench.ground.plain import load_json
 if TYPE_CHECKING:
     import pandas as pd
 
-
-BESIDE_CARD = ("origin", "sha256", GENERATION)
+BESIDE_CARD = ("origin", "sha256", GENERATION, VERSIONS)
 """What run.yaml says of a model besides its card."""
 
 
@@ -106,6 +107,11 @@ class Run:
     def level(self) -> LevelOfTheory:
         """Level of theory of the reference data."""
         return LevelOfTheory(**self.config.identity["data"]["level_of_theory"])
+
+    @property
+    def data_notes(self) -> tuple[str, ...]:
+        """What a reader of the numbers must know of the reference data, a sentence each."""
+        return tuple(map(str, self.config.provenance.get(DATA_NOTES) or ()))
 
     @property
     def models(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from umlip_bench.analysis.reference import reference_of_rows
 from umlip_bench.analysis.suite import AnySuite
 from umlip_bench.analysis.summary import Row
 from umlip_bench.analysis.tables import with_interval
@@ -37,10 +38,11 @@ def verdict_tables(
         None where there would be a single line: it stands by itself already.
     """
     parts = list(parts)
+    reference = reference_of_rows([row for _, rows in parts for row in rows])
     lines = {model: list(verdict_lines(parts, model)) for model in models}
     if sum(map(len, lines.values())) < 2:
         return []
-    return [_table(model, own) for model, own in lines.items() if own]
+    return [_table(model, own, reference) for model, own in lines.items() if own]
 
 
 def verdict_lines(parts: Iterable[tuple[AnySuite, Sequence[Row]]], model: str) -> Iterator[Line]:
@@ -62,9 +64,9 @@ def verdict_lines(parts: Iterable[tuple[AnySuite, Sequence[Row]]], model: str) -
             yield suite.name, with_interval(scale, 2), str(scale.n_cases), judgement
 
 
-def _table(model: str, lines: Sequence[Line]) -> Table:
+def _table(model: str, lines: Sequence[Line], reference: str) -> Table:
     table = Table(
-        title=Text(f"{model}: model over DFT, below 1 is soft"),
+        title=Text(f"{model}: model over {reference}, below 1 is soft"),
         title_justify="left",
         box=box.SIMPLE_HEAD,
     )

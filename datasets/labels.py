@@ -166,6 +166,17 @@ def frame(where: str, index: int, atoms: Atoms, names: LabelNames = STANDARD) ->
     )
 
 
+def stress_of(where: str, atoms: Atoms) -> np.ndarray | None:
+    """Shape (3, 3), eV/Å³, under the name of the standard form; ``None`` where there is none.
+
+    Raises
+    ------
+    DataError
+        If it is no stress.
+    """
+    return _stress(where, atoms, present(atoms), STANDARD)
+
+
 def _stress(
     where: str, atoms: Atoms, there: dict[str, object], names: LabelNames
 ) -> np.ndarray | None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from umlip_bench.datasets.readers import Code, Result
+from umlip_bench.datasets.values_table import Table
 from umlip_bench.ground.errors import DataError
 from umlip_bench.ground.label_reading import LabelReading
 from umlip_bench.ground.level_of_theory import LevelOfTheory
@@ -15,6 +16,8 @@ OF_ANYONE = frozenset(Code) - {Code.VASP, Code.ESPRESSO, Code.GPAW}
 
 
 MANIFEST = "the manifest"
+EXPERIMENT = "experiment"
+"""What stands in place of a functional where values were measured."""
 
 
 def stated_level(of_manifest: LevelOfTheory, reading: LabelReading) -> tuple[LevelOfTheory, str]:
@@ -34,6 +37,34 @@ def stated_level(of_manifest: LevelOfTheory, reading: LabelReading) -> tuple[Lev
             "away, or mend the manifest"
         )
     return replace(of_manifest, functional=functional), "--functional"
+
+
+def with_tables(
+    level: LevelOfTheory, tables: Sequence[Table], said_by: str, n_labels: int
+) -> LevelOfTheory:
+    """The level of theory of values from tables, beside that of so many labels.
+
+    Raises
+    ------
+    DataError
+        If they are of several functionals, contradict the other, or are of experiment beside labels.
+    """
+    named = {f: where for table in tables for f, where in table.functionals.items()}
+    if len(named) > 1:
+        raise DataError(
+            f"values of several functionals ({_listed(named)}) do not go together; make a table of each"
+        )
+    for functional, where in named.items():
+        if n_labels and functional == EXPERIMENT:
+            raise DataError(
+                f"{where} is of {EXPERIMENT}, which {n_labels} labels beside it are not; give the table apart"
+            )
+        if level.functional not in ("unknown", functional):
+            raise DataError(
+                f"{where} is of {functional}, but {said_by} says {level.functional}; mend one of the two"
+            )
+        return replace(level, functional=functional)
+    return level
 
 
 def common_level(

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from umlip_bench.datasets.cases import ReferenceCase
 from umlip_bench.datasets.dataset import Understood
 from umlip_bench.datasets.label_names import ASE_NAMES, STANDARD, LabelNames
 from umlip_bench.datasets.paths import PathFrame
-from umlip_bench.datasets.readers.result import Code, Result
+from umlip_bench.datasets.readers.result import ROLE, Code, Result
+from umlip_bench.datasets.values_table import Table
 from umlip_bench.ground.label_reading import LabelReading, StressUnit
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 
@@ -63,6 +66,23 @@ def of_band(name: str, images: Sequence[PathFrame]) -> Understood:
         "step; its forces, with springs in them, are not used.",
         expected=True,
     )
+
+
+def of_roles(cases: Sequence[ReferenceCase], parts: Sequence[Result]) -> Iterator[Understood]:
+    """What structures with roles became."""
+    if parts:
+        roles = Counter(str(each.atoms.info[ROLE]) for each in parts)
+        tasks = Counter(str(case.task) for case in cases)
+        given = ", ".join(f"{n} {role}" for role, n in roles.items())
+        made = ", ".join(f"{n} of {task}" for task, n in tasks.items())
+        yield Understood(f"roles: {given}; cases: {made}.", expected=True)
+
+
+def of_table(table: Table, cases: Sequence[ReferenceCase]) -> Understood:
+    """What a table of values became."""
+    tasks = Counter(str(case.task) for case in cases)
+    made = ", ".join(f"{n} of {task}" for task, n in tasks.items()) or "none"
+    return Understood(f"{table.told}; cases: {made}.", expected=True)
 
 
 def of_level(level: LevelOfTheory, by: str) -> Understood:

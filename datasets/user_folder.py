@@ -9,6 +9,7 @@ from pathlib import Path
 
 from umlip_bench.datasets import manifests, neb_folders, phonopy_files
 from umlip_bench.datasets.readers import code_of, sources_of, told_elsewhere
+from umlip_bench.datasets.values_table import Table, is_table, read_table
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class Contents:
         phonopy's, by the name of the case: the folder that they are in.
     bands
         Folders of VASP's bands, by the name of the path.
+    tables
+        Tables of values.
     skipped
         Files that no reader knows, relative to the folder.
     """
@@ -30,33 +33,40 @@ class Contents:
     labels: tuple[Path, ...]
     force_sets: Mapping[str, Path]
     bands: Mapping[str, Path]
+    tables: tuple[Table, ...]
     skipped: tuple[Path, ...]
 
     @property
     def sources(self) -> Iterator[Path]:
-        """Files that labels and force sets come from; bands know theirs."""
+        """Files that labels, force sets and tables come from; bands know theirs."""
+        yield from chain.from_iterable(table.sources for table in self.tables)
         yield from chain.from_iterable(map(sources_of, self.labels))
         yield from chain.from_iterable(map(phonopy_files.sources, self.force_sets.values()))
 
     def __bool__(self) -> bool:
-        return bool(self.labels or self.force_sets or self.bands)
+        return bool(self.labels or self.force_sets or self.bands or self.tables)
 
 
 def contents(path: Path) -> Contents:
     """What there is at a path, or anywhere below it."""
     if path.is_file():
         if path.suffix in (".yaml", ".yml"):
-            return Contents((), {path.resolve().parent.name: path}, {}, ())
-        return Contents((path,), {}, {}, ())
+            return Contents((), {path.resolve().parent.name: path}, {}, (), ())
+        if is_table(path):
+            return Contents((), {}, {}, (read_table(path),), ())
+        return Contents((path,), {}, {}, (), ())
     everything = [f for f in sorted(path.rglob("*")) if f.is_file()]
     force_sets = {_name(f.parent, path): f for f in phonopy_files.chosen(everything)}
     bands = {_name(folder, path): folder for folder in neb_folders.find(everything)}
     of_bands = {f for f in everything if f.parent.parent in bands.values()}
-    labels = tuple(f for f in everything if f not in of_bands and _is_labels(f))
-    found = Contents(labels, force_sets, bands, ())
-    known = {*found.sources, *of_bands}
+    tables = tuple(read_table(f) for f in everything if is_table(f))
+    of_tables = {source.resolve() for table in tables for source in table.sources}
+    elsewhere = {*of_bands, *(f for f in everything if f.resolve() in of_tables)}
+    labels = tuple(f for f in everything if f not in elsewhere and _is_labels(f))
+    found = Contents(labels, force_sets, bands, tables, ())
+    known = {*found.sources, *elsewhere}
     skipped = (f for f in everything if f not in known and f.name != manifests.NAME)
-    return Contents(labels, force_sets, bands, tuple(f.relative_to(path) for f in skipped))
+    return Contents(labels, force_sets, bands, tables, tuple(f.relative_to(path) for f in skipped))
 
 
 def _name(folder: Path, path: Path) -> str:

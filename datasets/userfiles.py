@@ -16,8 +16,9 @@ from umlip_bench.datasets import (
     phonopy_files,
     understanding,
     user_caveats,
+    values_table,
 )
-from umlip_bench.datasets.cases import PhononCase
+from umlip_bench.datasets.cases import MigrationCase, PhononCase, ReferenceCase
 from umlip_bench.datasets.dataset import Dataset
 from umlip_bench.datasets.extxyz import ReadingError
 from umlip_bench.datasets.frame import Frame, composition
@@ -29,7 +30,7 @@ from umlip_bench.datasets.labels import (
     geometry_of,
     with_standard_names,
 )
-from umlip_bench.datasets.levels import common_level, stated_level
+from umlip_bench.datasets.levels import common_level, stated_level, with_tables
 from umlip_bench.datasets.paths import PATH_FORMAT, PathFrame, is_image, migration_cases, path_frame
 from umlip_bench.datasets.readers import (
     EXPECTED,
@@ -39,7 +40,9 @@ from umlip_bench.datasets.readers import (
     code_of,
     read_labels,
 )
+from umlip_bench.datasets.readers.result import is_part
 from umlip_bench.datasets.readers.xyz import labelled
+from umlip_bench.datasets.roles import ROLE_FORMAT, role_cases, role_point
 from umlip_bench.datasets.user_caveats import NAMED
 from umlip_bench.datasets.user_folder import contents
 from umlip_bench.ground.errors import DataError
@@ -78,7 +81,12 @@ def read(path: Path, *, trust_order: bool = False, reading: LabelReading = AS_FO
     found = list(chain.from_iterable(_read_file(file, reading) for file in there.labels))
     refused = [each for each in found if isinstance(each, RefusedResult)]
     results = [each for each in found if isinstance(each, Result)]
-    frames = [as_frame(r, index) for index, r in enumerate(found) if isinstance(r, Result)]
+    parts = [each for each in results if is_part(each.atoms)]
+    frames = [
+        as_frame(r, index)
+        for index, r in enumerate(found)
+        if isinstance(r, Result) and not is_part(r.atoms)
+    ]
     bands = {name: neb_folders.read(folder, name) for name, folder in there.bands.items()}
     images = [each for each in found if isinstance(each, PathFrame)]
     images += chain.from_iterable(band.images for band in bands.values())
@@ -86,15 +94,18 @@ def read(path: Path, *, trust_order: bool = False, reading: LabelReading = AS_FO
     manifest = manifests.of_users_data(path)
     stated, said_by = stated_level(manifest.level_of_theory, reading)
     of_images = [result for band in bands.values() for result in band.results]
-    systems = [f.system for f in (*frames, *map(as_frame, of_images, range(len(of_images))))]
+    systems = [as_frame(r, 0).system for r in (*results, *of_images)]
     level = common_level([*results, *of_images], systems, stated, said_by) or stated
+    level = with_tables(level, there.tables, said_by, len(results))
+    values: list[ReferenceCase] = []
+    for table in there.tables:
+        of_table, lines = values_table.cases(table, level)
+        values += of_table
+        refused += [*table.refused, *lines]
     phonons, left_out = _read_force_sets(there.force_sets, level, trust_order=trust_order)
-    if not (frames or images or phonons):
+    if not (frames or images or phonons or parts or values):
         _refuse_all(path, refused, left_out)
-    try:
-        paths = migration_cases(images, level)
-    except DataError as error:
-        raise DataError(f"{path} has migration paths that cannot be used:\n{error}") from error
+    paths, by_roles = _paths(path, images, level), _by_roles(path, parts, level)
     caveats = (
         *manifest.caveats,
         *user_caveats.of_labels(results, refused, level, stated),
@@ -104,16 +115,36 @@ def read(path: Path, *, trust_order: bool = False, reading: LabelReading = AS_FO
     )
     understood = (
         *understanding.of_labels(results, reading),
+        *understanding.of_roles(by_roles, parts),
+        *(understanding.of_table(table, values) for table in there.tables),
         *(understanding.of_band(name, band.images) for name, band in bands.items()),
-        understanding.of_level(level, said_by if level == stated else "what was read"),
+        understanding.of_level(level, said_by if level == stated else "the data"),
         *understanding.of_skipped(there.skipped),
     )
     return Dataset(
         replace(manifest, level_of_theory=level, caveats=caveats),
-        (*frames_cases(frames, level), *paths, *phonons),
+        (*frames_cases(frames, level), *by_roles, *values, *paths, *phonons),
         _digest([*there.sources, *chain.from_iterable(b.sources for b in bands.values())]),
         understood,
     )
+
+
+def _paths(
+    path: Path, images: Sequence[PathFrame], level: LevelOfTheory
+) -> tuple[MigrationCase, ...]:
+    try:
+        return migration_cases(images, level)
+    except DataError as error:
+        raise DataError(f"{path} has migration paths that cannot be used:\n{error}") from error
+
+
+def _by_roles(
+    path: Path, parts: Sequence[Result], level: LevelOfTheory
+) -> tuple[ReferenceCase, ...]:
+    try:
+        return role_cases([role_point(each) for each in parts], level)
+    except DataError as error:
+        raise DataError(f"{path} has structures with roles that do not fit:\n{error}") from error
 
 
 def _check_stress_key(path: Path, results: Sequence[Result], reading: LabelReading) -> None:
@@ -161,7 +192,7 @@ def _read_force_sets(
 def allowed() -> str:
     """What can be read, for messages."""
     return (
-        f"{FORMAT}; or {PATH_FORMAT}; or {EXPECTED}; "
+        f"{FORMAT}; or {ROLE_FORMAT}; or {values_table.FORMAT}; or {PATH_FORMAT}; or {EXPECTED}; "
         f"{phonopy_files.FORMAT}, or a folder of such files"
     )
 

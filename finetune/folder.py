@@ -98,7 +98,8 @@ def save(
     def fill(part: Path) -> None:
         change = fit.keep(potential, part)
         weights = potential.weights
-        parent = ParentModel(weights.card.name, weights.card.family, weights.sha256)
+        found_by = weights.named if isinstance(weights, EnvironmentWeights) else weights.card.name
+        parent = ParentModel(found_by, weights.card.family, weights.sha256)
         if not isinstance(change, TrainedWeights):  # else the folder holds all there is
             parent = _keep_parent(weights, part)
         content = {
@@ -110,7 +111,7 @@ def save(
                 **fit.labels_record(),
                 "source": None if source is None else asdict(source),
             },
-            "made": _provenance(),
+            "made": _provenance(potential.weights),
         }
         text = yaml.safe_dump(readable(content), sort_keys=False, allow_unicode=True, width=100)
         (part / CARD).write_text(HEADER + text, encoding="utf-8")
@@ -172,10 +173,11 @@ def _keep_parent(weights: Weights, folder: Path) -> ParentModel:
     return ParentModel(card.name, card.family, weights.sha256, f"{PARENT}/{file.name}{head}")
 
 
-def _provenance() -> dict[str, Any]:
-    return {
+def _provenance(weights: Weights) -> dict[str, Any]:
+    made = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "umlip_bench": __version__,
         "python": platform.python_version(),
         **versions(RECORDED_PACKAGES),
     }
+    return {**made, "environment": dict(weights.versions)} if weights.versions else made

@@ -2,7 +2,8 @@
 
 `run` runs suites, `correct` corrects a model by labels. `load` gives an ASE calculator, `potential` a model
 for batches, `predict` its predictions of many structures, `make_periodic` a structure that every potential
-can take. Everything heavy is imported when it is first used.
+can take, `map` runs any ASE code for many structures at once. Everything heavy is imported when it is first
+used.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from umlip_bench.ground.version import __version__
 
 if TYPE_CHECKING:
     from umlip_bench.engine.calculator import load
+    from umlip_bench.engine.mapping import Mapped, map
     from umlip_bench.engine.prediction import predict
     from umlip_bench.finetune.correcting import correct
     from umlip_bench.ground.level_of_theory import LevelOfTheory
@@ -27,12 +29,14 @@ if TYPE_CHECKING:
 
 _HOME = {
     "LevelOfTheory": "umlip_bench.ground.level_of_theory",
+    "Mapped": "umlip_bench.engine.mapping",
     "MeasuredRun": "umlip_bench.running.measured_run",
     "ModelCard": "umlip_bench.ground.model_card",
     "Potential": "umlip_bench.potentials.protocol",
     "Prediction": "umlip_bench.potentials.graph",
     "correct": "umlip_bench.finetune.correcting",
     "load": "umlip_bench.engine.calculator",
+    "map": "umlip_bench.engine.mapping",
     "make_periodic": "umlip_bench.ground.structures",
     "potential": "umlip_bench.potentials.loading",
     "predict": "umlip_bench.engine.prediction",
@@ -41,6 +45,7 @@ _HOME = {
 
 __all__ = [
     "LevelOfTheory",
+    "Mapped",
     "MeasuredRun",
     "ModelCard",
     "Potential",
@@ -49,6 +54,7 @@ __all__ = [
     "correct",
     "load",
     "make_periodic",
+    "map",
     "potential",
     "predict",
     "run",

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from umlip_bench.analysis.frames import Compared, MaterialComparison
 from umlip_bench.analysis.intervals import BOOTSTRAP_FROM, MEDIAN_FROM
 from umlip_bench.analysis.label_suspicion import label_suspicion
+from umlip_bench.analysis.reference import reference_of, reference_of_rows
 from umlip_bench.analysis.summary import Row
 from umlip_bench.analysis.tables import CaseTable, interval, with_interval
 from umlip_bench.analysis.within import BLOCKS, CONSECUTIVE_FROM
@@ -41,8 +42,9 @@ def verdict(rows: Sequence[Row], model: str) -> str:
         return f"{model}: no verdict: no material with forces"
     materials = f"{slope.n_cases} material{'' if slope.n_cases == 1 else 's'}"
     r2 = found.get("r2_median")
+    of = reference_of(slope.data)
     numbers = (
-        f"forces are {slope.value:.2f} of DFT{interval(slope, 2)} in the median of {materials}"
+        f"forces are {slope.value:.2f} of {of}{interval(slope, 2)} in the median of {materials}"
         f"{'' if r2 is None else f', r2 {r2.value:.3f}'}"
     )
     share = found.get("share_soft")
@@ -94,7 +96,8 @@ def caption(rows: Sequence[Row]) -> str:
         medians = order
     return (
         f"Medians over {span} materials of values per material. "
-        f"slope: model against DFT through the origin; inverse: best factor on the model; "
+        f"slope: model against {reference_of_rows(rows)} through the origin; "
+        f"inverse: best factor on the model; "
         f"slope x inverse = r2; cMAE: MAE after dividing by the slope (rotate) or multiplying by "
         f"the inverse (mse), in-sample. Brackets: 95 % intervals over materials, by {medians}; "
         f"share softened: slope below and inverse above one, Clopper-Pearson. No brackets: too few "

@@ -25,13 +25,15 @@ from umlip_bench.datasets.readers.result import (
     RefusedResult,
     Result,
     full_stress,
+    is_part,
     of_numbers,
+    without_forces,
 )
 from umlip_bench.datasets.readers.xyz import read_database
 from umlip_bench.ground.errors import DataError
 from umlip_bench.ground.label_reading import AS_FOUND, LabelReading, StressUnit
 from umlip_bench.ground.level_of_theory import LevelOfTheory
-from umlip_bench.ground.structures import READER_ERRORS, from_pymatgen
+from umlip_bench.ground.structures import READER_ERRORS, from_pymatgen_json
 
 MAX_BYTES = 2_000_000_000
 """Of a file that is read as a whole; JSON with a record a line has no limit."""
@@ -128,10 +130,8 @@ def _labelled(where: str, record: object, reading: LabelReading) -> Result | Ref
     if not isinstance(record, dict) or not isinstance(record.get("structure"), dict):
         kind = record.get("@class", "") if isinstance(record, dict) else ""
         return RefusedResult(where, f"it has no structure{f' ({kind})' if kind else ''}")
-    from pymatgen.core import Structure  # slow
-
     try:
-        atoms = from_pymatgen(Structure.from_dict(record["structure"]))
+        atoms = from_pymatgen_json(record["structure"])
     except READER_ERRORS as error:
         return RefusedResult(where, f"its structure cannot be read ({error})")
     data = record.get("data")
@@ -141,6 +141,8 @@ def _labelled(where: str, record: object, reading: LabelReading) -> Result | Ref
     form = _form(record)
     energy = reading.energy_key or form.energy
     forces = reading.forces_key or form.forces
+    if is_part(atoms) and labels.get(forces) is None:
+        labels[forces] = without_forces(atoms)
     lacking = [key for key in (energy, forces) if labels.get(key) is None]
     if lacking:
         there = ", ".join(key for key in labels if not key.startswith("@"))

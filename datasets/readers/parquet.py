@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 from ase import Atoms
 
+from umlip_bench.datasets.label_names import KNOWN
 from umlip_bench.datasets.readers.result import Code, Read, RefusedResult
 from umlip_bench.datasets.readers.xyz import labelled
 from umlip_bench.ground.label_reading import AS_FOUND, LabelReading
 
 GEOMETRY = (("atomic_numbers", "numbers"), ("positions", "pos"), ("cell",))
 """Columns that make a structure, each by one of these names."""
+FORCES = frozenset(names.forces for names in KNOWN)
 ROWS = 1000
 """That are in memory at once."""
 
@@ -46,11 +48,9 @@ def _atoms(row: Mapping[str, object], chosen: list[str | None]) -> Atoms:
     for name, value in row.items():
         if name in (*chosen, "pbc") or value is None:
             continue
-        array = np.array(value) if isinstance(value, list) else None
-        if array is None:
-            atoms.info[name] = value
-        elif array.size == 3 * len(atoms) and array.dtype.kind in "fi" and array.size != 9:
-            atoms.arrays[name] = array.reshape(-1, 3)
+        if name in FORCES and np.size(np.array(value)) == 3 * len(atoms):
+            # Some tables have them as one row of numbers.
+            atoms.arrays[name] = np.array(value, dtype=float).reshape(-1, 3)
         else:
-            atoms.info[name] = array
+            atoms.info[name] = np.array(value) if isinstance(value, list) else value
     return atoms

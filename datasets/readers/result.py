@@ -18,6 +18,8 @@ from umlip_bench.ground.errors import StructureError
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 from umlip_bench.ground.structures import check_input
 
+ROLE, STATE = "role", "state"
+"""Key of the part that a structure plays in a case, and the one of a labelled frame."""
 UNKNOWN = LevelOfTheory("unknown")
 
 
@@ -55,7 +57,7 @@ class Result:
     free_energy
         eV, the one whose gradient the forces are; ``None`` where the file does not tell it apart.
     forces
-        Shape (N, 3), eV/Å.
+        Shape (N, 3), eV/Å; nan of a structure that plays a part (`is_part`) and has none.
     stress
         Shape (3, 3), eV/Å³, or ``None``.
     level
@@ -162,9 +164,21 @@ def of_numbers(
     return checked(Result(where, code, atoms, total, None, numbers, stress, level))
 
 
+def is_part(atoms: Atoms) -> bool:
+    """Whether a structure plays a part in a case, for which its energy is enough."""
+    return str(atoms.info.get(ROLE, STATE)) != STATE
+
+
+def without_forces(atoms: Atoms) -> np.ndarray:
+    """Shape (N, 3), nan: of a structure that plays a part and has none."""
+    return np.full((len(atoms), 3), np.nan)
+
+
 def checked(result: Result) -> Result | RefusedResult:
     """The result, or that its numbers are not finite or its structure is none to measure on."""
-    values = [np.array(result.energy), result.forces]
+    values = [np.array(result.energy)]
+    if not (is_part(result.atoms) and np.isnan(result.forces).all()):
+        values.append(result.forces)
     if result.stress is not None:
         values.append(result.stress)
     if not all(np.isfinite(value).all() for value in values):

@@ -11,15 +11,26 @@ import numpy as np
 from ase import Atoms
 
 from umlip_bench.datasets.extxyz import readable
-from umlip_bench.datasets.label_names import ASE_NAMES, has_labels, names_of
-from umlip_bench.datasets.labels import FREE_ENERGY, SYSTEM, frame
+from umlip_bench.datasets.label_names import ASE_NAMES, STANDARD, has_labels, names_of
+from umlip_bench.datasets.labels import (
+    ENERGY,
+    FORCES,
+    FREE_ENERGY,
+    SYSTEM,
+    frame,
+    stress_of,
+    with_standard_names,
+)
 from umlip_bench.datasets.readers.result import (
+    ROLE,
     UNKNOWN,
     Code,
     Read,
     RefusedResult,
     Result,
     checked,
+    is_part,
+    without_forces,
 )
 from umlip_bench.ground.errors import DataError
 from umlip_bench.ground.label_reading import AS_FOUND, LabelReading
@@ -84,6 +95,11 @@ def labelled(
         What wrote it.
     """
     try:
+        if is_part(atoms):
+            atoms = with_standard_names(where, atoms, reading)
+            if FORCES not in atoms.arrays:
+                return _energy_alone(where, atoms, code)
+            reading = AS_FOUND
         names = names_of(where, atoms, reading)
         found = frame(where, 0, atoms, names)
     except DataError as error:
@@ -92,7 +108,6 @@ def labelled(
     results = {} if atoms.calc is None else atoms.calc.results
     of_ase = names.energy == ASE_NAMES.energy
     free = atoms.info.get(FREE_ENERGY, results.get("free_energy") if of_ase else None)
-    named = atoms.info.get(FUNCTIONAL)
     # pbe-mini's and GPAW scripts' frames say which code wrote them; others may be anyone's.
     gpaw = str(atoms.info.get("code", "")).startswith("gpaw")
     return checked(
@@ -104,7 +119,33 @@ def labelled(
             None if free is None else float(np.float64(free)),
             found.forces,
             found.stress,
-            LevelOfTheory(named) if isinstance(named, str) else UNKNOWN,
+            _level(atoms),
             names=names,
         )
     )
+
+
+def _energy_alone(where: str, atoms: Atoms, code: Code) -> Result | RefusedResult:
+    """A structure that plays a part in a case, which has no forces."""
+    energy = atoms.info.get(ENERGY)
+    if not isinstance(energy, int | float | np.number):
+        role = atoms.info[ROLE]
+        return RefusedResult(where, f"it is a {role}, and has no energy", bare=energy is None)
+    return checked(
+        Result(
+            where,
+            code,
+            atoms,
+            float(energy),
+            None,
+            without_forces(atoms),
+            stress_of(where, atoms),
+            _level(atoms),
+            names=STANDARD,
+        )
+    )
+
+
+def _level(atoms: Atoms) -> LevelOfTheory:
+    named = atoms.info.get(FUNCTIONAL)
+    return LevelOfTheory(named) if isinstance(named, str) else UNKNOWN

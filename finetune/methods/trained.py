@@ -39,7 +39,7 @@ class TrainingMethod(Method[TrainingSettings]):
         """Have an ordinary model after training."""
 
     def trainable(self, potential: Potential) -> TrainablePotential:
-        """The model as one whose weights the method can train; raises as `check` does."""
+        """The model as one whose weights the method can train here; raises as `check` does."""
         from umlip_bench.potentials.corrections.scaled import ScaledPotential
         from umlip_bench.potentials.corrections.shifted import ShiftedPotential
         from umlip_bench.potentials.trainable import TrainablePotential
@@ -52,13 +52,21 @@ class TrainingMethod(Method[TrainingSettings]):
             )
         if not isinstance(potential, TrainablePotential):
             raise CorrectionError(
-                f"{name}: weights can be trained for CHGNet, M3GNet, TensorNet and MACE, not for the "
-                f"family {potential.card.family}; the methods scalar and e0 work for every model"
+                f"{name}: weights can be trained for CHGNet, M3GNet, TensorNet and MACE, and in environments "
+                f"whose file has train, not for the family {potential.card.family}; the methods scalar and "
+                "e0 work for every model"
             )
         return potential
 
     def check(self, parent: Potential) -> None:
-        self.trainable(parent)
+        from umlip_bench.potentials.adapters.worker import WorkerPotential
+
+        if isinstance(parent, WorkerPotential):
+            from umlip_bench.finetune.training.elsewhere import check_trainable
+
+            check_trainable(parent, self.name)
+        else:
+            self.trainable(parent)
 
     def fit(
         self,
@@ -69,7 +77,12 @@ class TrainingMethod(Method[TrainingSettings]):
     ) -> Fit:
         from umlip_bench.finetune.training import fit
         from umlip_bench.finetune.training.parameters import Trainee
+        from umlip_bench.potentials.adapters.worker import WorkerPotential
 
+        if isinstance(parent, WorkerPotential):
+            from umlip_bench.finetune.training.elsewhere import fit_elsewhere
+
+            return fit_elsewhere(parent, labels, self.name, settings, around)
         model = self.trainable(parent)
         copy = model.copy()
         trainee = Trainee(

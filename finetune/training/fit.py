@@ -7,35 +7,27 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Generic, TypeVar
 
-import numpy as np
 import torch
 from ase import Atoms
 
 from umlip_bench.datasets import Frame
 from umlip_bench.engine.prediction import predict
-from umlip_bench.finetune.comparison import BeforeAfter, compare, fingerprint
-from umlip_bench.finetune.force_sets import ForceSet, curvature
-from umlip_bench.finetune.measures import HELD_OUT, GroupCheck, Measures, measure
+from umlip_bench.finetune.force_sets import ForceSet
 from umlip_bench.finetune.method import Fit, Surroundings
 from umlip_bench.finetune.retention import (
     Frames,
-    Retention,
-    measure_others,
-    other_materials,
-    replayed_half,
-    retention,
 )
 from umlip_bench.finetune.training.alignment import Alignment, EnergyUse, align
 from umlip_bench.finetune.training.checkpoint import Checkpoint
+from umlip_bench.finetune.training.labels import align_labels, prepare_labels
 from umlip_bench.finetune.training.loop import train
 from umlip_bench.finetune.training.parameters import Trainee
 from umlip_bench.finetune.training.plot import HISTORY, PLOT, plot_history, write_history
 from umlip_bench.finetune.training.record import (
     IN_SAMPLE,
     VALIDATION,
-    CurvatureCheck,
-    Split,
     TrainedFit,
 )
 from umlip_bench.finetune.training.settings import TrainingSettings
@@ -47,14 +39,18 @@ from umlip_bench.finetune.training.targets import (
 )
 from umlip_bench.ground.errors import CorrectionError
 from umlip_bench.ground.identity import identity
+from umlip_bench.potentials.adapters.worker import WorkerPotential
 from umlip_bench.potentials.corrections.folder import CorrectedWeights
 from umlip_bench.potentials.corrections.modification import WEIGHTS, TrainedWeights, with_files
 from umlip_bench.potentials.protocol import Potential
 from umlip_bench.potentials.trainable import TrainablePotential
 
+P = TypeVar("P", TrainablePotential, WorkerPotential)
+"""What has weights of its own that were trained."""
+
 
 @dataclass(frozen=True, eq=False)
-class Training(Fit):
+class Training(Fit, Generic[P]):
     """A trained model.
 
     Parameters
@@ -70,11 +66,11 @@ class Training(Fit):
     """
 
     fit: TrainedFit
-    potential: TrainablePotential
-    parent: TrainablePotential
+    potential: P
+    parent: P
     kept: bool = True
 
-    def put_on(self, parent: Potential) -> TrainablePotential:
+    def put_on(self, parent: Potential) -> P:
         """The trained model; there is nothing to put on any other."""
         return self.potential
 
@@ -117,17 +113,9 @@ class Training(Fit):
         return {"sha256": self.fit.labels_sha256, "n_frames": self.fit.n_labels}
 
 
-def split_labels(n: int, settings: TrainingSettings) -> Split:
-    """Draw the validation frames; they and the rest keep the order of the labels."""
-    n_validation = int(n * settings.validation_share + 1e-9)
-    drawn = np.random.default_rng([settings.seed, n]).permutation(n)[:n_validation]
-    validation = tuple(sorted(map(int, drawn)))
-    return Split(tuple(k for k in range(n) if k not in validation), validation)
-
-
 def fit_trained(
     trainee: Trainee, frames: Sequence[Frame], settings: TrainingSettings, around: Surroundings
-) -> Training:
+) -> Training[TrainablePotential]:
     """Train a model's weights on labelled frames.
 
     Parameters
@@ -149,27 +137,15 @@ def fit_trained(
         If the model cannot evaluate a frame.
     """
     parent, trained = trainee.parent, trainee.potential
-    sets = around.force_sets
-    if not frames and not sets:
-        raise CorrectionError("there are no labels to train on; give at least one labelled frame")
-    others = around.others
-    if others is None:
-        own = {frame.composition for frame in frames} | {each.composition for each in sets}
-        others = other_materials(parent, own)
-    replayed = replayed_half(others) if settings.replay is not None else {}
-    split = split_labels(len(frames), settings)
-    groups = {
-        IN_SAMPLE: [frames[k] for k in split.training],
-        VALIDATION: [frames[k] for k in split.validation],
-        HELD_OUT: list(around.held_out),
-    }
-    alignment = _align(trained if trainee.from_random else parent, groups[IN_SAMPLE])
+    zero_of = trained if trainee.from_random else parent
+    labels = prepare_labels(parent, zero_of, frames, settings, around)
+    learnt, sets = labels.groups[IN_SAMPLE], labels.force_sets
     targets = [
-        targets_of_labels(parent, members, _energies(members, alignment))
-        for members in (groups[IN_SAMPLE], groups[VALIDATION])
+        targets_of_labels(parent, members, _energies(members, labels.alignment))
+        for members in (learnt, labels.groups[VALIDATION])
     ]
-    replay = _replay(parent, replayed)
-    key = _key(parent, frames, sets, trainee.method, settings, replayed)
+    replay = _replay(parent, labels.replayed)
+    key = _key(parent, frames, sets, trainee.method, settings, labels.replayed)
     start = time.perf_counter()
     history = train(
         trained,
@@ -184,58 +160,25 @@ def fit_trained(
     seconds = time.perf_counter() - start
     trainee.finish()
     _settle(trained)
-    if alignment.use is EnergyUse.NONE:
-        structures = [*(f.atoms for f in groups[IN_SAMPLE]), *(each.rest for each in sets)]
-        _hold_energies(trained, parent, structures)
-    models = () if around.brief else (parent, trained)
+    if labels.alignment.use is EnergyUse.NONE:
+        _hold_energies(trained, parent, [*(f.atoms for f in learnt), *(each.rest for each in sets)])
     fit = TrainedFit(
         method=trainee.method,
         settings=settings,
         dtype=str(parent.dtype).removeprefix("torch."),
-        labels_sha256=_fingerprint(frames, sets),
+        labels_sha256=labels.sha256,
         n_labels=len(frames),
         n_parameters=sum(each.numel() for each in trainee.parameters.values()),
-        split=split,
-        energies=alignment,
+        split=labels.split,
+        energies=labels.alignment,
         history=history,
-        checks=tuple(
-            GroupCheck(group, *(_measure(model, members, alignment) for model in models))
-            for group, members in groups.items()
-            if members and models
-        ),
-        curvature=None if around.brief else _curvature(parent, trained, sets),
-        retention=None if around.brief else _retained(parent, trained, others, replayed),
-        replayed=tuple(replayed),
+        checks=() if around.brief else labels.check(parent, trained),
+        curvature=None if around.brief else labels.check_curvature(parent, trained),
+        retention=None if around.brief else labels.check_retention(parent, trained),
+        replayed=tuple(labels.replayed),
         seconds=seconds,
     )
     return Training(fit, trained, parent, trainee.kept)
-
-
-def _fingerprint(frames: Sequence[Frame], sets: Sequence[ForceSet]) -> str:
-    """Digest of the labels, which without force sets is that of the frames."""
-    return identity("labels", list(frames), list(sets)) if sets else fingerprint(frames)
-
-
-def _curvature(
-    parent: Potential, trained: Potential, sets: Sequence[ForceSet]
-) -> CurvatureCheck | None:
-    if not sets:
-        return None
-    before, after = (curvature(model, sets) for model in (parent, trained))
-    return CurvatureCheck(
-        materials=tuple(dict.fromkeys(each.system for each in sets)),
-        n_supercells=sum(len(each.displaced) for each in sets),
-        amplitude=float(np.mean(np.concatenate([each.lengths for each in sets]))),
-        slope=BeforeAfter(before.slope, after.slope),
-        mae=BeforeAfter(before.mae, after.mae),
-    )
-
-
-def _retained(
-    parent: Potential, trained: Potential, others: Frames, replayed: Frames
-) -> Retention | None:
-    before, after = (measure_others(model, others) for model in (parent, trained))
-    return retention(before, after, tuple(replayed))
 
 
 def _replay(parent: TrainablePotential, replayed: Frames) -> list[Target]:
@@ -247,13 +190,7 @@ def _replay(parent: TrainablePotential, replayed: Frames) -> list[Target]:
 
 def targets_on_zero_of(potential: Potential, frames: Sequence[Frame]) -> list[Target]:
     """Labels with their energies moved to a model's zero, as a training on all of them has them."""
-    return targets_of_labels(potential, frames, _energies(frames, _align(potential, frames)))
-
-
-def _align(potential: Potential, frames: Sequence[Frame]) -> Alignment:
-    structures = [frame.atoms for frame in frames]
-    found = [each.energy for each in predict(potential, structures, stress=False)]
-    return align(structures, [frame.energy for frame in frames], found)
+    return targets_of_labels(potential, frames, _energies(frames, align_labels(potential, frames)))
 
 
 def _energies(frames: Sequence[Frame], alignment: Alignment) -> list[float]:
@@ -281,15 +218,6 @@ def _hold_energies(
     before = [each.energy for each in predict(parent, structures, stress=False)]
     after = [each.energy for each in predict(trained, structures, stress=False)]
     trained.shift_references(align(structures, before, after).by_number())
-
-
-def _measure(potential: Potential, frames: Sequence[Frame], alignment: Alignment) -> Measures:
-    """Measures with the labels' zero of energy, so that only what was learnt differs."""
-    moved = [
-        Frame(f.atoms, f.energy - alignment.of(f.atoms), f.forces, f.stress, f.system, f.index)
-        for f in frames
-    ]
-    return measure(compare(potential, moved))
 
 
 def _key(

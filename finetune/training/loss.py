@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from umlip_bench.finetune.training.settings import TrainingSettings
-from umlip_bench.finetune.training.targets import Counts, Rest, Target
+from umlip_bench.finetune.training.targets import Counts, Target
 from umlip_bench.potentials.protocol import DifferentiablePotential
 
 
@@ -61,9 +61,10 @@ def loss_terms(
         w_C sum((C - C')²) / n_C, the sums being over the frames given and n_E, n_F, n_S, n_C those of
         `counts`. C = (F(0) - F(u)) / |u| are rows of the Hessian, averaged from rest to u.
     """
-    # Supercells at rest stand behind the targets that they belong to.
-    rests = [target.rest for target in targets if target.rest is not None]
-    batch = potential.collate([*(each.graph for each in targets), *(each.graph for each in rests)])
+    # Supercells at rest stand behind the targets, each once, however many displacements are from it.
+    graphs = {id(target.graph): target.graph for target in targets}
+    graphs |= {id(each.rest.graph): each.rest.graph for each in targets if each.rest is not None}
+    batch = potential.collate(list(graphs.values()))
     with_stress = settings.stress_weight > 0 and any(t.stress is not None for t in targets)
     leaves = [batch.positions.requires_grad_(True)]
     if with_stress:
@@ -76,11 +77,15 @@ def loss_terms(
     def real(values: object) -> Tensor:
         return torch.as_tensor(np.array(values, dtype=np.float64)).to(energy.device)
 
+    place = {graph: k for k, graph in enumerate(graphs)}
+    own = [place[id(target.graph)] for target in targets]
     sizes = real([len(target.graph.numbers) for target in targets])
     wanted = real([target.energy for target in targets])
     known = ~torch.isnan(wanted)
-    energy_error = ((energy[: len(targets)] - wanted) / sizes)[known]
-    force_error, curvature_error = _force_errors(gradients[0].double(), targets, rests, real)
+    energy_error = ((energy[own] - wanted) / sizes)[known]
+    of_each = torch.split(gradients[0].double(), [len(each.numbers) for each in graphs.values()])
+    by_graph = dict(zip(graphs, of_each, strict=True))
+    force_error, curvature_error = _force_errors(targets, by_graph, real)
     loss = energy.new_zeros(())
     if counts.forces:
         loss = loss + settings.force_weight * _penalty(force_error, settings) / counts.forces
@@ -93,7 +98,7 @@ def loss_terms(
     if with_stress:
         rows = [k for k, target in enumerate(targets) if target.stress is not None]
         volumes = real([abs(np.linalg.det(targets[k].graph.cell)) for k in rows])
-        found = gradients[1][rows].double() / (volumes[:, None, None] * GPa)
+        found = gradients[1][[own[k] for k in rows]].double() / (volumes[:, None, None] * GPa)
         stress_error = found - real([targets[k].stress for k in rows]) / GPa
         loss = loss + settings.stress_weight * _penalty(stress_error, settings) / counts.stresses
         stress = float(stress_error.detach().abs().sum())
@@ -107,24 +112,20 @@ def loss_terms(
 
 
 def _force_errors(
-    gradient: Tensor,
-    targets: Sequence[Target],
-    rests: Sequence[Rest],
-    real: Callable[[object], Tensor],
+    targets: Sequence[Target], gradients: Mapping[int, Tensor], real: Callable[[object], Tensor]
 ) -> tuple[Tensor, Tensor]:
     """Errors of the forces of frames, and of the rows of the Hessian of displaced supercells.
 
-    `gradient` is that of the energy, of the atoms of the targets and then of the rests; shape (N, 3), eV/Å.
+    `gradients` are those of the energy by the identity of a graph, each of shape (N, 3), eV/Å.
     """
-    graphs = [*(each.graph for each in targets), *(each.graph for each in rests)]
-    of_each = torch.split(gradient, [len(graph.numbers) for graph in graphs])
-    at_rest = iter(of_each[len(targets) :])
-    forces, rows = [gradient[:0]], [gradient[:0]]
-    for target, own in zip(targets, of_each, strict=False):
+    nothing = next(iter(gradients.values()))[:0]
+    forces, rows = [nothing], [nothing]
+    for target in targets:
+        error = gradients[id(target.graph)] + real(target.forces)
         if target.rest is None:
-            forces.append(own + real(target.forces))
+            forces.append(error)
         else:
-            rows.append((own - next(at_rest) + real(target.forces)) / target.rest.length)
+            rows.append((error - gradients[id(target.rest.graph)]) / target.rest.length)
     return torch.cat(forces), torch.cat(rows)
 
 

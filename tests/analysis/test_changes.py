@@ -5,8 +5,9 @@ import pytest
 
 from umlip_bench.analysis.frames import FrameComparison, MaterialComparison
 from umlip_bench.analysis.run_differences import NOTHING, RunDifference, changes
+from umlip_bench.analysis.run_files import VERSIONS
 
-from ..support.run_folders import FAILED, write_run
+from ..support.run_folders import CARD, FAILED, write_run
 
 
 def material(name: str) -> MaterialComparison:
@@ -79,6 +80,14 @@ def test_what_changed_is_named(
     assert found(tmp_path, first, second) == [expected]
     backwards = RunDifference(expected.what, expected.second, expected.first)
     assert found(tmp_path / "back", second, first) == [backwards]
+
+
+def test_versions_in_a_model_s_own_environment_are_compared(tmp_path: Path) -> None:
+    cards = [{"toy": {**CARD, VERSIONS: {"e3nn": e3nn, "torch": "2.6"}}} for e3nn in ("0.4", "0.5")]
+    one, other = ({"cards": each} for each in cards)
+    assert found(tmp_path, one, other) == [RunDifference("version of e3nn for toy", "0.4", "0.5")]
+    moved = found(tmp_path / "moved", {}, other)
+    assert RunDifference("version of torch for toy", NOTHING, "2.6") in moved
 
 
 def test_models_and_suites_that_only_one_has(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """No file that is read chooses what is imported or run, unless the user trusts it."""
 
 import hashlib
+import json
 import pickle
 import shutil
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ import torch
 import yaml
 from ase.build import bulk
 from ase.calculators.emt import EMT
+from pymatgen.core import Lattice, Structure
 
 import umlip_bench
 from umlip_bench import datasets
@@ -21,6 +23,7 @@ from umlip_bench.ground import plugins, trust
 from umlip_bench.ground.errors import DataError, JournalError, UmlipBenchError, WeightsError
 from umlip_bench.ground.journal import unpack
 from umlip_bench.ground.plugins import installed
+from umlip_bench.ground.structures import read_structure
 from umlip_bench.potentials.loading import locate
 from umlip_bench.potentials.weights import WeightsStore
 
@@ -187,6 +190,26 @@ def test_a_cache_that_cannot_be_written_keeps_nobody_from_fitting(
     (place / "file").write_text("")
     monkeypatch.setenv(trust.VARIABLE, str(place / "file"))
     assert fitted(place).is_dir()
+
+
+@pytest.mark.parametrize("kind", ["structure", "record", "entry"])
+def test_json_of_pymatgen_makes_nothing_that_it_names(kind: str, place: Path) -> None:
+    """pymatgen's own reader makes what the properties of a site name."""
+    structure = Structure(
+        Lattice.cubic(4.2), ["Mg", "O"], [[0, 0, 0], [0.5] * 3], site_properties={"a": [1, 2]}
+    ).as_dict()
+    named = {"@module": "evil", "@class": "Evil"}
+    structure["sites"][0]["properties"]["a"] = named
+    labels = {"structure": structure, "energy": -1.0, "forces": [[0.0] * 3] * 2, "more": named}
+    entry = {**labels, "@class": "ComputedStructureEntry", "parameters": named, "data": named}
+    content = {"structure": structure, "record": [labels], "entry": [entry]}[kind]
+    path = place / "theirs.json"
+    path.write_text(json.dumps(content))
+    if kind == "structure":
+        assert len(read_structure(path)) == 2
+    else:
+        assert len(datasets.load(str(path)).frames) == 1
+    assert not (place / MARK).exists()
 
 
 @pytest.mark.parametrize("name", ["../..", "../outside.xyz", "/etc/hostname", "link.xyz"])

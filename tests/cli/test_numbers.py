@@ -33,6 +33,7 @@ TRAINING = {
     "--energy-weight": NOT_NEGATIVE,
     "--force-weight": POSITIVE,
     "--stress-weight": NOT_NEGATIVE,
+    "--curvature-weight": NOT_NEGATIVE,
     "--huber": POSITIVE,
     "--validation-share": FRACTION,
     "--patience": COUNT,
@@ -44,7 +45,7 @@ TRAINING = {
 }
 DFT = {"--cutoff": POSITIVE, "--kpoint-density": POSITIVE, "--smearing": POSITIVE}
 ALLOWED: dict[str, dict[str, set[str]]] = {
-    "run": {"--max-index": COUNT},
+    "run": {"--max-index": COUNT, "--jobs": COUNT},
     "relax": {"--fmax": POSITIVE, "--steps": COUNT, "--pressure": {"-1", "0", "0.5", "1"}},
     "data export": {"--frame": {"0", "1"}},
     "report": {"--dpi": set()},

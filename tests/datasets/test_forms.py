@@ -6,6 +6,7 @@ from pathlib import Path
 
 import ase.io
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from ase.build import bulk
@@ -128,6 +129,24 @@ def test_what_is_none_of_these_forms(tmp_path: Path, name: str, content: str, wo
     (tmp_path / name).write_text(content)
     with pytest.raises(DataError, match=words):
         datasets.load(str(tmp_path / name))
+
+
+def test_a_table_of_two_atoms(tmp_path: Path) -> None:
+    """Six numbers are a stress in one column and forces in another."""
+    atoms = bulk("MgO", "rocksalt", a=4.3)
+    row = {
+        "numbers": atoms.numbers.tolist(),
+        "pos": atoms.positions.ravel().tolist(),
+        "cell": atoms.cell.array.ravel().tolist(),
+        "energy": -11.0,
+        "forces": [0.1, 0.2, 0.3, -0.1, -0.2, -0.3],
+        "stress": [0.01, 0.02, 0.03, 0.004, 0.005, 0.006],
+    }
+    pd.DataFrame([row, row]).to_parquet(tmp_path / "my.parquet")
+    first, _ = datasets.load(str(tmp_path / "my.parquet")).frames
+    np.testing.assert_array_equal(first.forces, [[0.1, 0.2, 0.3], [-0.1, -0.2, -0.3]])
+    assert some(first.stress)[1, 2] == 0.004
+    np.testing.assert_allclose(first.atoms.positions, atoms.positions)
 
 
 def test_arrays_of_deepmd_without_elements(tmp_path: Path) -> None:

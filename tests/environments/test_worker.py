@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from umlip_bench.environments import reference, worker
+from umlip_bench.environments import reference, trainer, worker
 from umlip_bench.environments.worker import LARGEST_FRAME, FrameError, encode, read_frame
 
 
@@ -119,7 +119,7 @@ def test_what_is_too_large_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
         encode({}, {"a": np.zeros(200)})
 
 
-@pytest.mark.parametrize("module", [worker, reference])
+@pytest.mark.parametrize("module", [worker, reference, trainer])
 def test_what_runs_elsewhere_is_python_3_9_and_imports_nothing_of_ours(module: object) -> None:
     tree = ast.parse(inspect.getsource(module), feature_version=(3, 9))  # type: ignore[arg-type]
     imported = {

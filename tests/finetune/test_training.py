@@ -21,7 +21,8 @@ from umlip_bench.finetune.method import method as named
 from umlip_bench.finetune.methods.trained import TrainingMethod
 from umlip_bench.finetune.training import checkpoint
 from umlip_bench.finetune.training.alignment import EnergyUse, align
-from umlip_bench.finetune.training.fit import Training, split_labels, targets_on_zero_of
+from umlip_bench.finetune.training.fit import Training, targets_on_zero_of
+from umlip_bench.finetune.training.labels import split_labels
 from umlip_bench.finetune.training.loop import add_gradients
 from umlip_bench.finetune.training.loss import loss_terms
 from umlip_bench.finetune.training.parameters import unfreeze
@@ -343,7 +344,8 @@ class TestReproducible:
         whole = quick(chgnet, labels, settings=self.settings)
         assert len(later) == 1
         assert equal(resumed.potential, whole.potential)
-        assert resumed.fit.history == whole.fit.history
+        # Every digit is in it, and a nan that was read is the same as one that was not.
+        assert repr(resumed.fit.history) == repr(whole.fit.history)
 
     def test_another_training_s_checkpoint_is_refused(
         self,

@@ -4,10 +4,12 @@ import os
 import re
 import signal
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from ase import Atoms
 from ase.build import bulk
 from ase.calculators.lj import LennardJones
@@ -257,6 +259,8 @@ class TestNames:
             parent, [frame], estimator=Estimator.ROTATE, references={"Ar": -0.1}
         )
         out = finetune.save(fit, parent, tmp_path / "scaled")
+        made = yaml.safe_load((out / "card.yaml").read_text())["made"]
+        assert made["environment"]["ase"] == version("ase")
         (after,) = umlip_bench.predict(umlip_bench.potential(str(out), device="cpu"), atoms)
         np.testing.assert_allclose(after.forces, 1.25 * before.forces, rtol=1e-12)
         built_by_hand(file, CALCULATORS.replace("epsilon=0.1", "epsilon=0.2"))

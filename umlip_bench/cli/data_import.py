@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -36,7 +37,7 @@ class DataImportCommand(Overwriting, TakesLabels):
         from umlip_bench import datasets
         from umlip_bench.datasets import manifests
         from umlip_bench.datasets.extxyz import holds_structures, write_structures
-        from umlip_bench.datasets.standard_form import structures_of
+        from umlip_bench.datasets.standard_form import is_held, structures_of
         from umlip_bench.ground.errors import DataError
         from umlip_bench.ground.files import check_writable
 
@@ -66,6 +67,9 @@ class DataImportCommand(Overwriting, TakesLabels):
             title=f"labels imported from {self.data.name}",
         )
         manifests.write(manifest, made, [self.out])
+        left = Counter(str(c.task) for c in dataset.cases if c.unusable is None and not is_held(c))
+        for task, number in left.items():
+            print(f"not written, as the standard form does not hold them: {number} of {task}.")
         print(f"{self.out}: {n} structure{'' if n == 1 else 's'}; beside it {manifest.name}")
         return 0
 

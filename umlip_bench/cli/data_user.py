@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,10 +47,15 @@ class DataCheckCommand(TakesLabels):
             print(f"{self.data}: {each.text}")
         frames, paths = dataset.frames, dataset.of_task(Task.MIGRATION)
         systems = len({frame.system for frame in frames})
-        if frames or not paths:
+        others = Counter(str(case.task) for case in dataset.cases if case.unusable is None)
+        for shown in (Task.HIGH_ENERGY, Task.MIGRATION):
+            others.pop(shown, None)
+        if frames or not (paths or others):
             print(f"{self.data}: {len(frames)} frames of {systems} materials")
         if paths:
             print(f"{self.data}: {len(paths)} migration path{'' if len(paths) == 1 else 's'}")
+        for task, n in others.items():
+            print(f"{self.data}: {n} case{'' if n == 1 else 's'} of {task}")
         findings = check_frames(frames)
         notes = [(case.name, note) for case in paths for note in getattr(case, "notes", ())]
         # What reading has to say of a user's files, beside what their manifest says.

@@ -15,6 +15,7 @@ from umlip_bench.cli.declare import (
     Data,
     File,
     Folder,
+    Name,
     Names,
     OnDevice,
     TakesLabels,
@@ -57,6 +58,8 @@ class RunCommand(OnDevice, TakesLabels):
   umlip-bench run high-energy --model my.model --data my.xyz --device cuda --out runs/mine
   umlip-bench run surfaces --structure Cu.cif --max-index 2 --model chgnet-0.3.0 --out runs/Cu
   umlip-bench run migration --structure LiFePO4.cif --ion Li --mode quick --model chgnet-0.3.0 --out runs/Li
+  umlip-bench run --structure Cu.cif --against mace-mp-0-medium --model chgnet-0.3.0 --out runs/relative
+      how chgnet-0.3.0 differs from another model on high-energy states of the crystal
   umlip-bench run --config runs/two/settings.yaml --out runs/again
 """
     suites: Annotated[tuple[str, ...], Argument("SUITE"), Parameter(help=_suites())] = ()
@@ -69,6 +72,9 @@ class RunCommand(OnDevice, TakesLabels):
     """a set of `umlip-bench data list`, or a file or folder with labels (default: pbe-mini)"""
     structure: File | None = None
     """measure this structure, without reference values; FILE@N takes frame N of several"""
+    against: Name | None = None
+    """with --structure: compare with this model, in place of DFT, on high-energy states of the structure that
+    it samples; all numbers are relative to it"""
     trust_order: bool = False
     """with --data: take forces of phonopy's force sets as they are, even where they do not look as if they
     were in the order of the supercell"""
@@ -131,6 +137,8 @@ class RunCommand(OnDevice, TakesLabels):
         from umlip_bench.ground.errors import UmlipBenchError
         from umlip_bench.running.measure import MAX_INDEX, source_of
 
+        if self.against is not None:
+            return self._relative_source(self.against)
         given = {"--max-index": self.max_index, "--ion": self.ion}
         if self.structure is None:
             why = {
@@ -169,6 +177,45 @@ class RunCommand(OnDevice, TakesLabels):
                     f"it away, or add {of[option]}"
                 )
         return source
+
+    def _relative_source(self, against: str) -> Source:
+        """States of the structure, labelled by another model."""
+        from umlip_bench.cli import console
+        from umlip_bench.cli.progress import progress_bar
+        from umlip_bench.finetune.relative import SUITE, relative_labels
+        from umlip_bench.ground.errors import UmlipBenchError
+        from umlip_bench.ground.structures import read_structure
+        from umlip_bench.potentials.loading import potential
+        from umlip_bench.running.measure import source_of
+
+        if self.structure is None:
+            raise UmlipBenchError(
+                f"--against {against} goes with --structure FILE, whose states it samples and labels"
+            )
+        others = [name for name in self.suites if name != SUITE]
+        beside = ["--data", "--trust-order", "--max-index", "--ion"]
+        values = [self.data, self.trust_order or None, self.max_index, self.ion]
+        given = [name for name, value in zip(beside, values, strict=True) if value is not None]
+        given += ["what is said of labels"] if self.reading != AS_FOUND else []
+        if others or given:
+            raise UmlipBenchError(
+                f"{(others + given)[0]} does not go with --against, which measures the suite {SUITE} alone; "
+                "leave one of them away"
+            )
+        atoms = read_structure(self.structure)
+        errors = console.errors()
+        with errors.status(f"reading {against}"):
+            reference = potential(against, device=self.device, dtype=self.dtype)
+        with progress_bar(errors) as bar:
+            row = bar.add_task(f"states of {self.structure.name}", total=None)
+            labels = relative_labels(
+                reference,
+                atoms,
+                self.structure.name,
+                keep=self.out,
+                progress=lambda done, total: bar.update(row, completed=done, total=total),
+            )
+        return source_of([SUITE], labels, None, self.mode)
 
     def _resolved(self, source: Source, models: Sequence[Weights]) -> RunCommand:
         """The command, with what it took where nothing was named."""

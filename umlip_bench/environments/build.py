@@ -122,9 +122,7 @@ def _built(
         downloads = chosen.resolve()
         _check_room(place, downloads)
         for package in file.not_routed:
-            say(
-                f"{package}: the index that [tool.uv.sources] names is one of those that are looked in"
-            )
+            say(f"{package} comes from the usual indexes: [tool.uv.sources] is not heeded")
         if not agree(f"{file.name} needs {downloads}, into {place.folder}"):
             raise NotAgreed(
                 f"{file.name} was not built; `umlip-bench env build {file.name} --yes` does"

@@ -46,6 +46,8 @@ class Environment:
     home
         Home folder of what runs in it, where packages keep the weights that they download; the user's if it
         is ``None``.
+    python_version
+        Of the interpreter.
     """
 
     name: str
@@ -54,6 +56,13 @@ class Environment:
     lock: str
     digest: str
     home: Path | None = None
+    python_version: str = ""
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Of the interpreter, as ``python``, and of every distribution of the lock."""
+        packages = (line.partition("==") for line in self.lock.split())
+        return {"python": self.python_version, **{name: version for name, _, version in packages}}
 
     @property
     def variables(self) -> dict[str, str]:

@@ -81,6 +81,8 @@ class EnvironmentFile:
         Parameters of ``setup`` after the checkpoint.
     loads_paths
         Whether ``setup_from_path(path, device)`` is there, for a user's own weights.
+    trains
+        Whether ``train(checkpoint, folder, settings, device)`` is there.
     find_links, indexes
         Where packages are looked for besides the installer's own settings, of ``[tool.uv]``.
     not_routed
@@ -97,6 +99,7 @@ class EnvironmentFile:
     custom: tuple[str, ...]
     arguments: tuple[str, ...]
     loads_paths: bool
+    trains: bool = False
     find_links: tuple[str, ...] = ()
     indexes: tuple[str, ...] = ()
     not_routed: tuple[str, ...] = ()
@@ -169,6 +172,7 @@ def parse_environment_file(text: str, path: Path) -> EnvironmentFile:
         custom=custom,
         arguments=_arguments(functions.get("setup"), path),
         loads_paths="setup_from_path" in functions,
+        trains="train" in functions,
         find_links=_links(uv.get("find-links"), path),
         indexes=_indexes(uv.get("index"), path),
         not_routed=tuple(sources) if isinstance(sources := uv.get("sources"), dict) else (),

@@ -80,6 +80,7 @@ def environment_of(file: EnvironmentFile, place: EnvironmentFolder, record: Reco
         digest=digest_of(lock, file.text, record.python),
         # A file of the user's may look for weights in the user's home.
         home=place.home if place.shipped else None,
+        python_version=record.python,
     )
 
 

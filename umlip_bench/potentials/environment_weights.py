@@ -47,6 +47,11 @@ class EnvironmentWeights(Weights):
         """What the environment file is to load: the checkpoint, or its file where that is in the store."""
         return str(self.paths[0]) if self.paths else self.checkpoint
 
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """Of the environment's Python and of everything that is installed there."""
+        return self.environment.versions
+
     def check_loaded(self, found: Mapping[str, str]) -> None:
         """Hold files that were loaded to their published digests, or to those of the first time.
 
@@ -164,6 +169,28 @@ def _split(name: str) -> tuple[str, str]:
         return f"{head}{ending.removesuffix(':')}", checkpoint
     environment, _, checkpoint = name.partition(":")
     return environment, checkpoint
+
+
+def trained_of(model: str, weights: Weights) -> EnvironmentWeights:
+    """Weights that a model's environment left when it trained the model, to be loaded there again.
+
+    Parameters
+    ----------
+    model
+        What the model that was trained is found by.
+    weights
+        The file, checked.
+
+    Raises
+    ------
+    UnknownModelError, UmlipBenchError
+        If there is no such environment, or it is not built; names the command.
+    """
+    environment_name, _ = _split(model)
+    (path,) = weights.paths
+    there = replace(weights, paths=(path.absolute(),))
+    found = weights_of(built(environment_name), str(path.absolute()), weights.card, there)
+    return replace(found, card=replace(found.card, name=weights.card.name))
 
 
 def weights_of(

@@ -50,8 +50,8 @@ WITHOUT_FILES = {"ase", environment_weights.FAMILY}
 _ENDINGS = (".model", ".pth", ".tar", ".pt", ".yaml", ".yml")
 _ALIAS = re.compile(r"\w[\w.+-]*")
 """What a user may call a model."""
-RUN_BY_READING = {"mace"}
-"""Families whose files are pickles: reading one runs whatever code it holds."""
+RUN_BY_READING = {"mace", environment_weights.FAMILY}
+"""Families whose files are pickles, or may be: reading one runs whatever code it holds."""
 
 logger = logging.getLogger(__name__)
 
@@ -197,7 +197,12 @@ def _corrected(folder: Path, store: WeightsStore, above: tuple[Path, ...] = ()) 
     correction = read_correction(folder)
     if isinstance(correction.change, TrainedWeights):
         trained = correction.change.card
-        if trained.family in WITHOUT_FILES | {FAMILY}:
+        by_environment = trained.family == environment_weights.FAMILY
+        if by_environment and environment_weights.names_environment(correction.parent.name):
+            # It is read by what the user has built; a script is its own code.
+            if environment_weights.names_script(correction.parent.name):
+                require_trust(correction.parent.name, correction.parent.sha256, folder / CARD)
+        elif trained.family in WITHOUT_FILES | {FAMILY}:
             raise WeightsError(f"{folder / CARD}: weights cannot be of {trained.family}")
         weights = trained_weights(folder, correction, correction.change)
         _require_trusted_files(weights.base, folder)
@@ -231,6 +236,8 @@ def trust_written(folder: Path) -> None:
     if isinstance(change, TrainedWeights):
         if change.card.family in RUN_BY_READING:
             _trust_files(trained_weights(folder, correction, change).base)
+        if environment_weights.names_script(parent.name):
+            trust(parent.name, parent.sha256)
     elif parent.path is not None and parent.family in RUN_BY_READING:
         _trust_files(_given(str(folder / parent.path), parent.family))
     elif parent.path is None and _by_code(parent):

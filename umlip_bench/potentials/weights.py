@@ -7,6 +7,7 @@ published, the shape of a weights file and the sha256 pinned at the first downlo
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -51,6 +52,11 @@ class Weights:
     paths: tuple[Path, ...]
     origin: Origin
     sha256: str
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """Versions of what evaluates them, where that is a Python of its own; none where it is this one."""
+        return {}
 
 
 class WeightsStore(Store):

@@ -16,7 +16,7 @@ def data_note(run: Run) -> DataNote:
     elif name in published.names():
         manifest = card(name).manifest
     else:
-        return DataNote(name, run.level)
+        return DataNote(name, run.level, caveats=run.data_notes)
     return DataNote(
         id=manifest.id,
         title=manifest.title,

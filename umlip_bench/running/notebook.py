@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
+from umlip_bench.analysis.reference import reference_of
 from umlip_bench.analysis.registry import suite_of
 from umlip_bench.analysis.report.figures import drawn
 from umlip_bench.analysis.runs import Run
@@ -37,8 +38,12 @@ def html_of(run: Run, left_out: Mapping[str, str], told: Sequence[str]) -> str:
     """
     parts = [f"<p><b>{escape(run.data)}</b>, {escape(run.level.in_full)}</p>"]
     lines = list(_verdicts(run))
+    over = escape(reference_of(run.data))
     if lines:
-        parts += [_table(HEADS, lines), "<p>model over DFT, below 1 is soft; 95 % intervals</p>"]
+        parts += [
+            _table(HEADS, lines),
+            f"<p>model over {over}, below 1 is soft; 95 % intervals</p>",
+        ]
     else:
         parts.append(
             f"<p>{len(run.records)} cases of {escape(', '.join(run.suites))}, measured by "
@@ -70,6 +75,7 @@ def _table(heads: tuple[str, ...], lines: list[tuple[str, ...]]) -> str:
 
 def _notes(run: Run, left_out: Mapping[str, str], told: Sequence[str]) -> Iterator[str]:
     """What a reader must know besides the table."""
+    yield from run.data_notes
     for model in run.models:
         warning = level_warning(run.card(model).level_of_theory, run.level)
         if warning and run.level.functional != "unknown":

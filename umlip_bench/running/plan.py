@@ -22,11 +22,14 @@ class DataIdentity:
         Digest of the labels.
     level_of_theory
         Of the labels.
+    notes
+        What a reader of the numbers must know of them.
     """
 
     id: str
     sha256: str
     level_of_theory: LevelOfTheory
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from rich.console import Console
 
+from umlip_bench.analysis.reference import DFT, reference_of
 from umlip_bench.analysis.tables import print_cases, print_table
 from umlip_bench.analysis.verdict_table import verdict_tables
 from umlip_bench.ground.level_of_theory import differs, level_warning
@@ -74,6 +75,8 @@ def _advice(
 ) -> list[str]:
     """What would decide where a suite is undecided, of models with the data's functional."""
     name = part.suite.name
+    if reference_of(source.data.id) != DFT:
+        return []  # no published set is labelled by that model
     return what_decides(
         part.suite,
         [row for row in part.rows if row.model not in other],

@@ -12,7 +12,15 @@ from typing import Any, Protocol
 
 import torch
 
-from umlip_bench.analysis.run_files import DONE, FAILED, GENERATION, CaseRecord, RunConfig
+from umlip_bench.analysis.run_files import (
+    DATA_NOTES,
+    DONE,
+    FAILED,
+    GENERATION,
+    VERSIONS,
+    CaseRecord,
+    RunConfig,
+)
 from umlip_bench.analysis.summary import Row
 from umlip_bench.benchmarks.suite import AnyBenchmark, Case
 from umlip_bench.ground.errors import UmlipBenchError
@@ -164,7 +172,7 @@ def run_suites(
     }
     config = RunConfig(
         {"data": labels, "settings": settings},
-        _provenance(device),
+        {**_provenance(device), DATA_NOTES: list(data.notes)},
         {w.card.name: _card(w) for w in models},
         [plan.suite.name for plan in plans],
     )
@@ -292,7 +300,8 @@ def _collect(
 def _card(weights: Weights) -> dict[str, Any]:
     card = asdict(weights.card)
     card["elements"] = " ".join(weights.card.elements)
-    return {**card, "origin": str(weights.origin), "sha256": weights.sha256}
+    entry = {**card, "origin": str(weights.origin), "sha256": weights.sha256}
+    return {**entry, VERSIONS: dict(weights.versions)} if weights.versions else entry
 
 
 def _provenance(device: torch.device) -> dict[str, Any]:

@@ -86,7 +86,7 @@ def from_dataset(suites: Sequence[str], dataset: Dataset, mode: Mode) -> Source:
     if not plans:
         raise UmlipBenchError(f"data set {dataset.manifest.id} has no case for any suite")
     level = dataset.manifest.level_of_theory
-    of = DataIdentity(dataset.manifest.id, dataset.sha256, level)
+    of = DataIdentity(dataset.manifest.id, dataset.sha256, level, dataset.manifest.caveats)
     notes += [each.text for each in dataset.understood if not each.expected]
     return Source(of, plans, [*notes, *dataset.manifest.caveats])
 

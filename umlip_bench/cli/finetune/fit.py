@@ -42,8 +42,9 @@ class FitCommand(WithMethods, TakesLabels):
     model: Name
     """model to correct, as for `umlip-bench run`"""
     labels: Data
-    """labelled frames: extended XYZ with REF_energy, REF_forces, REF_stress; or an ASE database, vasprun.xml,
-    a folder of them, a data set; methods that train weights also take phonopy's force sets"""
+    """labelled frames: extended XYZ with REF_energy, REF_forces, REF_stress, any other form that `umlip-bench
+    data import` takes, a folder of them, or a data set; methods that train weights also take phonopy's force
+    sets"""
     method: Annotated[str, names_of(kept)] = "scalar"
     """what to correct"""
     held_out: Data | None = None

@@ -9,7 +9,9 @@ from functools import partial
 from statistics import median
 
 import numpy as np
+from ase import Atoms
 
+from umlip_bench.engine import mapping
 from umlip_bench.engine.scheduler import Failed, run_requests
 from umlip_bench.engine.speed.workloads import Difference, End, Work, difference
 from umlip_bench.ground.errors import UmlipBenchError
@@ -27,7 +29,8 @@ class Timing:
     Parameters
     ----------
     against
-        The other side: ``"ase"`` or ``"matcalc"``, both with the library's calculator.
+        The other side: ``"ase"`` or ``"matcalc"``, both with the library's calculator; or ``"map"``, ASE's
+        code under `umlip_bench.map`.
     in_flight
         Most structures under way at once on our side, which still splits them into calls as suits
         the device; the other side always takes one.
@@ -97,6 +100,8 @@ def compare(work: Work, potential: Potential, in_flight: Sequence[int], repeats:
         raise UmlipBenchError(f"{repeats} repeats are too few; at least {MIN_REPEATS} are needed")
     calculator = potential.reference_calculator()
     sides = {name: partial(do, calculator) for name, do in work.others.items()}
+    if work.mapped is not None:
+        sides["map"] = partial(_mapped, work.mapped, work.structures, potential)
     expected = {name: side() for name, side in sides.items()}  # also warms up
     tolerance = work.tolerance(potential.dtype)
     worst = Difference(0.0, 0.0, 0.0)
@@ -122,6 +127,12 @@ def compare(work: Work, potential: Potential, in_flight: Sequence[int], repeats:
         _timing(name, n, work.n, theirs_s[name], ours_s[n]) for name in sides for n in in_flight
     )
     return Comparison(work.name, work.description, work.unit, work.n, timings, worst, tolerance)
+
+
+def _mapped(
+    function: Callable[[Atoms], End], structures: Sequence[Atoms], potential: Potential
+) -> list[End]:
+    return [done.value for done in mapping.map(function, structures, model=potential)]
 
 
 def run_work(work: Work, potential: Potential, in_flight: int) -> list[End]:

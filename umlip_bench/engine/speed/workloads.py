@@ -100,6 +100,8 @@ class Work(ABC):
 
     n: int
     """How many of them."""
+    structures: Sequence[Atoms]
+    """That it is done on, or those of all paths."""
     description: str
     """The structures, for people."""
 
@@ -111,6 +113,11 @@ class Work(ABC):
     def others(self) -> Mapping[str, Callable[[Calculator], list[End]]]:
         """Who else does this work with a calculator, by name: ASE, and what is installed."""
         return {"ase": self.library}
+
+    @property
+    def mapped(self) -> Callable[[Atoms], End] | None:
+        """ASE's code for one of `structures`, for `umlip_bench.map`; ``None`` if it is not timed."""
+        return None
 
     @abstractmethod
     def requests(self) -> list[Request]:
@@ -184,11 +191,19 @@ class Relaxations(Work):
             atoms = start.copy()
             atoms.calc = calculator
             calculator.reset()
-            FIRE(FrechetCellFilter(atoms) if self.cell else atoms, logfile=None).run(
-                fmax=self.fmax, steps=self.steps
-            )
-            ends.append(_end(atoms))
+            ends.append(self._relaxed(atoms))
         return ends
+
+    @property
+    def mapped(self) -> Callable[[Atoms], End]:
+        """The same code, for many structures at once."""
+        return self._relaxed
+
+    def _relaxed(self, atoms: Atoms) -> End:
+        FIRE(FrechetCellFilter(atoms) if self.cell else atoms, logfile=None).run(
+            fmax=self.fmax, steps=self.steps
+        )
+        return _end(atoms)
 
     @property
     def others(self) -> Mapping[str, Callable[[Calculator], list[End]]]:
@@ -246,6 +261,7 @@ class Bands(Work):
 
     def __init__(self, paths: Sequence[Sequence[Atoms]]) -> None:
         self.paths = paths
+        self.structures = [image for path in paths for image in path]
         self.n = len(paths)
         self.description = (
             f"{self.n} vacancy hops in cells of {len(paths[0][0])} atoms, {len(paths[0]) - 2} images "

@@ -19,10 +19,10 @@ from umlip_bench.ground.structures.periodic import (
     make_periodic,
     search_radius,
 )
+from umlip_bench.ground.structures.pymatgen_json import from_pymatgen_json
 from umlip_bench.ground.structures.reading import (
     READER_ERRORS,
     RefusedStructure,
-    from_pymatgen,
     read_structure,
     read_structures,
     scan_structures,
@@ -40,7 +40,7 @@ __all__ = [
     "check_occupancy",
     "check_structure",
     "describe",
-    "from_pymatgen",
+    "from_pymatgen_json",
     "make_periodic",
     "read_structure",
     "read_structures",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import lzma
 import re
 import sqlite3
@@ -11,7 +12,6 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import ase.io
 from ase import Atoms
@@ -23,9 +23,7 @@ from ase.spacegroup.spacegroup import SpacegroupError
 from umlip_bench.ground.errors import DataError, StructureError
 from umlip_bench.ground.structures.checks import check_input
 from umlip_bench.ground.structures.content import check_content
-
-if TYPE_CHECKING:
-    from pymatgen.core import Structure
+from umlip_bench.ground.structures.pymatgen_json import from_pymatgen_json
 
 READER_ERRORS: tuple[type[Exception], ...] = (
     ArithmeticError,
@@ -202,13 +200,11 @@ def _is_pymatgen_json(path: Path) -> bool:
 
 
 def _read_pymatgen(path: Path) -> Atoms:
+    if path.suffix.lower() == ".json":
+        return from_pymatgen_json(json.loads(path.read_bytes()))
     from pymatgen.core import Structure
 
-    return from_pymatgen(Structure.from_file(str(path)))
-
-
-def from_pymatgen(structure: Structure) -> Atoms:
-    """A structure of pymatgen's; ``info`` keeps occupancies that are partial."""
+    structure = Structure.from_file(str(path))
     sites = {str(k): site.species.as_dict() for k, site in enumerate(structure)}
     first = [next(iter(site.species.elements)).Z for site in structure]
     atoms = Atoms(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -158,6 +160,20 @@ class WorkerPotential(Potential):
             device=str(self.device),
             dtype=str(self.dtype).removeprefix("torch."),
         )
+
+    def save_weights(self, folder: Path) -> tuple[str, ...]:
+        """Copy the file of weights that it was loaded from, and return its name.
+
+        Raises
+        ------
+        WeightsError
+            If the weights are the package's.
+        """
+        path = Path(self.weights.checkpoint)
+        if not path.is_file():
+            raise WeightsError(f"{self.card.name}: its weights are no file of one's own")
+        shutil.copy2(path, folder)
+        return (path.name,)
 
     def prepare(self, atoms: Atoms) -> WorkerGraph:
         """Check the structure; the worker does the rest."""

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from umlip_bench.ground.codec import read_yaml
 from umlip_bench.ground.errors import ContentError, WeightsError
+from umlip_bench.ground.identity import identity
 from umlip_bench.ground.model_card import ModelCard
 from umlip_bench.potentials.corrections.modification import (
     WEIGHTS,
@@ -24,6 +26,8 @@ from umlip_bench.potentials.corrections.modification import (
     read_change,
 )
 from umlip_bench.potentials.corrections.modification import ScalarCorrection as ScalarCorrection
+from umlip_bench.potentials.environment_weights import FAMILY as ENVIRONMENT
+from umlip_bench.potentials.environment_weights import trained_of
 from umlip_bench.potentials.weights import Origin, Weights, path_and_head, weights_at
 
 CARD = "card.yaml"
@@ -113,6 +117,11 @@ class CorrectedWeights(Weights):
     correction: Correction
     base: Weights
 
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """The parent's."""
+        return self.base.versions
+
 
 def is_corrected(path: Path) -> bool:
     """Whether a path is a folder of a corrected model."""
@@ -176,13 +185,19 @@ def trained_weights(
     ------
     WeightsError
         If the weights in the folder are not those that were written.
+    UmlipBenchError
+        If they are read in an environment that is not built; names the command.
     """
-    base = weights_at(change.card, folder / WEIGHTS)
+    base, digest = weights_at(change.card, folder / WEIGHTS), correction.sha256
+    if change.card.family == ENVIRONMENT:
+        base = trained_of(correction.parent.name, base)
+        # What is installed there decides as well.
+        digest = identity("trained", digest, base.sha256)
     return CorrectedWeights(
         card=corrected_card(folder.resolve().name, correction, change.card),
         paths=(folder / CARD, *base.paths),
         origin=Origin.GIVEN,
-        sha256=correction.sha256,
+        sha256=digest,
         correction=correction,
         base=base,
     )
@@ -193,7 +208,9 @@ def corrected_card(name: str, correction: Correction, parent: ModelCard) -> Mode
     change = correction.change
     factor = change.factor if isinstance(change, ScalarCorrection) else 1.0
     card = parent.derived(name, change.describe(parent.architecture), factor)
-    return replace(card, parent=correction.parent.name)
+    # That of an environment file is found by the file's path, which is not its name.
+    known_as = parent.name if parent.family == ENVIRONMENT else correction.parent.name
+    return replace(card, parent=known_as)
 
 
 def _parent(path: Path, entry: object) -> ParentModel:

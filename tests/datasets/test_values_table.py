@@ -1,0 +1,191 @@
+"""Tables of values: numbers from papers, for crystals and slabs."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import ase.io
+import pytest
+from ase import Atoms
+from ase.build import bulk, fcc111
+from ase.units import GPa, J, m
+
+from tests.support.narrowing import as_a, each_as_a
+from umlip_bench import datasets
+from umlip_bench.analysis.runs import read_run
+from umlip_bench.cli import main
+from umlip_bench.datasets import extxyz
+from umlip_bench.datasets.cases import ElasticCase, EosCase, Preparation, SurfaceCase
+from umlip_bench.ground.errors import DataError
+
+HEADER = ("structure", "quantity", "value", "unit", "functional", "source")
+# About what handbooks have: bulk and shear moduli, GPa, and lattice constants, Å, of ten metals.
+METALS = {
+    "Al": (76.0, 26.0, 4.05),
+    "Cu": (137.0, 47.0, 3.61),
+    "Ag": (103.0, 30.0, 4.09),
+    "Au": (171.0, 28.0, 4.08),
+    "Ni": (183.0, 85.0, 3.52),
+    "Pd": (193.0, 48.0, 3.89),
+    "Pt": (283.0, 64.0, 3.92),
+    "Ir": (358.0, 217.0, 3.84),
+    "Rh": (271.0, 155.0, 3.80),
+    "Pb": (44.0, 10.0, 4.95),
+}
+
+
+def write(folder: Path, rows: Sequence[Sequence[object]], header: Sequence[str] = HEADER) -> str:
+    path = folder / "values.csv"
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream).writerows([header, *rows])
+    return str(path)
+
+
+def crystal(folder: Path, symbol: str, a: float | None = None) -> str:
+    atoms = bulk(symbol, "fcc", a=a or METALS[symbol][2] * 1.01)
+    ase.io.write(folder / f"{symbol}.cif", atoms)
+    return f"{symbol}.cif"
+
+
+@pytest.mark.seconds
+def test_ten_crystals_of_one_table_are_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = []
+    for symbol, (K, G, a) in METALS.items():
+        file = crystal(tmp_path, symbol)
+        for quantity, value, unit in (
+            ("bulk_modulus", K, "GPa"),
+            ("shear_modulus", 10 * G, "kbar"),
+            ("lattice_constant", a, "A"),
+        ):
+            rows.append([file, quantity, value, unit, "experiment", "a handbook"])
+    data = write(tmp_path, rows)
+    dataset = datasets.load(data)
+    assert dataset.manifest.level_of_theory.functional == "experiment"
+    elastic = each_as_a(ElasticCase, dataset.of_task("elastic"))
+    curves = each_as_a(EosCase, dataset.of_task("eos"))
+    assert [case.system for case in elastic] == [case.system for case in curves] == list(METALS)
+    for case, curve in zip(elastic, curves, strict=True):
+        K, G, a = METALS[case.system]
+        assert case.bulk_modulus == pytest.approx(K * GPa)
+        assert case.shear_modulus == pytest.approx(G * GPa)
+        assert curve.volume == pytest.approx(a**3 / 4, rel=1e-6)
+        # The geometry that the values are of, not that of the file.
+        assert curve.atoms.get_volume() == pytest.approx(a**3 / 4, rel=1e-6)
+        assert case.atoms.get_volume() == pytest.approx(a**3 / 4, rel=1e-6)
+    assert main(["data", "check", data]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "30 values of 10 structures, from a handbook; cases: 10 of elastic, 10 of eos" in shown
+    assert "10 cases of elastic" in shown
+    command = ["run", "eos", "--model", "ase:ase.calculators.emt:EMT", "--data", data]
+    assert main([*command, "--device", "cpu", "--out", str(tmp_path / "run")]) == 0
+    found = {r.metric: r for r in read_run(tmp_path / "run").rows if r.variant == "relaxed"}
+    # EMT knows seven of them; it was fitted to their bulk moduli.
+    assert found["bulk_modulus_scale_median"].value == pytest.approx(1.0, abs=0.15)
+    assert found["bulk_modulus_scale_median"].n_failed == 3
+
+
+def test_a_published_set_as_a_table(tmp_path: Path) -> None:
+    """Curves of the Delta project: volume, modulus and its derivative."""
+    published = each_as_a(EosCase, datasets.load("ase-dcdft").of_task("eos"))[:12]
+    rows: list[list[object]] = []
+    for k, case in enumerate(published):
+        atoms = case.atoms.copy()
+        atoms.info = {}
+        ase.io.write(tmp_path / f"{k}.xyz", atoms, format="extxyz")
+        for quantity, value, unit in (
+            ("volume", case.volume, "A3"),
+            ("bulk_modulus", case.bulk_modulus, "eV/A3"),
+            ("bulk_modulus_derivative", case.bulk_modulus_derivative, ""),
+        ):
+            rows.append([f"{k}.xyz", quantity, repr(value), unit, "PBE", "Delta project"])
+    write(tmp_path, rows)
+    # In a folder the structures are part of the table, and no labels that lack something.
+    dataset = datasets.load(str(tmp_path))
+    assert not dataset.manifest.caveats
+    found = each_as_a(EosCase, dataset.of_task("eos"))
+    assert len(found) == len(published)
+    for a, b in zip(found, published, strict=True):
+        assert a.volume == pytest.approx(b.volume, rel=1e-9)
+        assert a.bulk_modulus == pytest.approx(b.bulk_modulus, rel=1e-9)
+        assert a.bulk_modulus_derivative == pytest.approx(b.bulk_modulus_derivative, rel=1e-9)
+        assert a.atoms.get_volume() == pytest.approx(b.atoms.get_volume(), rel=1e-6)
+
+
+def test_surface_energies_of_slabs(tmp_path: Path) -> None:
+    slab = fcc111("Cu", (1, 1, 6), vacuum=8, a=3.61)
+    slab.pbc = True
+    ase.io.write(
+        tmp_path / "slab.xyz", Atoms(slab.symbols, slab.positions, cell=slab.cell, pbc=True)
+    )
+    rows = [
+        ["slab.xyz", "surface_energy", 1.3, "J/m2", "PBE", "", "1 1 1", crystal(tmp_path, "Cu")]
+    ]
+    data = write(tmp_path, rows, (*HEADER, "miller", "bulk"))
+    case = as_a(SurfaceCase, *datasets.load(data).of_task("surfaces"))
+    assert case.surface_energy == pytest.approx(1.3 * J / m**2)
+    assert (case.name, case.miller_index) == ("Cu (1 1 1)", (1, 1, 1))
+    assert case.preparation is Preparation.RELAXED
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        (["Cu.cif", "hardness", 1, "GPa", "", ""], "quantity is 'hardness'; allowed: bulk_modulus"),
+        (
+            ["Cu.cif", "bulk_modulus", 1, "psi", "", ""],
+            "unit of bulk_modulus is 'psi'; allowed: GPa",
+        ),
+        (["Cu.cif", "bulk_modulus", "n/a", "GPa", "", ""], "value is 'n/a'"),
+        (["Cu.cif", "bulk_modulus", -5, "GPa", "", ""], "above 0"),
+        (["Fe.cif", "bulk_modulus", 5, "GPa", "", ""], "there is no structure"),
+        (["../Cu.cif", "bulk_modulus", 5, "GPa", "", ""], "outside the table's folder"),
+        (["Cu.cif", "bulk_modulus", 137, "GPa", "", ""], "bulk_modulus alone is no case"),
+        (["Cu.cif", "surface_energy", 1.3, "J/m2", "", ""], "takes the columns miller and bulk"),
+    ],
+)
+def test_lines_that_make_no_case_are_named(
+    tmp_path: Path, row: Sequence[object], words: str
+) -> None:
+    crystal(tmp_path, "Cu")
+    with pytest.raises(DataError, match="line 2: ") as caught:
+        datasets.load(write(tmp_path, [row]))
+    assert words in str(caught.value)
+    # Beside others it is left out, and counted.
+    aluminium = crystal(tmp_path, "Al")
+    good = [[aluminium, "bulk_modulus", 76, "GPa", "", ""]]
+    good += [[aluminium, "shear_modulus", 26, "GPa", "", ""]]
+    dataset = datasets.load(write(tmp_path, [row, *good]))
+    assert len(dataset.of_task("elastic")) == 1
+    assert any(words in caveat for caveat in dataset.manifest.caveats)
+
+
+def test_functionals_are_not_mixed(tmp_path: Path) -> None:
+    crystal(tmp_path, "Cu")
+    rows = [["Cu.cif", f"{kind}_modulus", 100, "GPa", kind, ""] for kind in ("bulk", "shear")]
+    with pytest.raises(DataError, match="values of several functionals"):
+        datasets.load(write(tmp_path, rows))
+    data = write(tmp_path, [[*row[:4], "PBE", ""] for row in rows])
+    with pytest.raises(DataError, match="--functional says r2SCAN"):
+        datasets.load(data, reading=datasets.LabelReading(functional="r2SCAN"))
+
+
+def test_measured_values_are_not_beside_labels(tmp_path: Path) -> None:
+    crystal(tmp_path, "Cu")
+    rows = [
+        ["Cu.cif", f"{kind}_modulus", 100, "GPa", "experiment", ""] for kind in ("bulk", "shear")
+    ]
+    write(tmp_path, rows)
+    extxyz.write_frames(tmp_path / "my.xyz", datasets.load("pbe-mini").by_system()["Al"])
+    with pytest.raises(DataError, match="which 5 labels beside it are not"):
+        datasets.load(str(tmp_path))
+
+
+def test_a_table_of_something_else_is_skipped(tmp_path: Path) -> None:
+    crystal(tmp_path, "Cu")
+    rows = [["Cu.cif", f"{kind}_modulus", 100, "GPa", "PBE", ""] for kind in ("bulk", "shear")]
+    write(tmp_path, rows)
+    (tmp_path / "bands.csv").write_text("k,energy\n0,1\n")
+    dataset = datasets.load(str(tmp_path))
+    assert any("bands.csv" in each.text for each in dataset.understood)
