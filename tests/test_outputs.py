@@ -246,7 +246,7 @@ import os, signal
 import umlip_bench.datasets.extxyz as extxyz
 from umlip_bench.cli import main
 
-real, written = extxyz._in_standard_form, []
+real, written = extxyz._text, []
 
 def one_then_die(frame):
     if written:
@@ -254,7 +254,7 @@ def one_then_die(frame):
     written.append(frame)
     return real(frame)
 
-extxyz._in_standard_form = one_then_die
+extxyz._text = one_then_die
 main(["data", "export", "pbe-mini", "out.xyz"])
 """
 

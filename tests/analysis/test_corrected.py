@@ -43,7 +43,7 @@ from umlip_bench.potentials.corrections.folder import (
 )
 from umlip_bench.potentials.corrections.modification import ReferenceShift, ScalarCorrection
 from umlip_bench.potentials.corrections.scaled import scaled
-from umlip_bench.potentials.loading import locate
+from umlip_bench.potentials.loading import locate, trust_written
 from umlip_bench.potentials.weights import WeightsStore
 from umlip_bench.running.runner import DataIdentity, SuitePlan, run_suites
 
@@ -124,6 +124,7 @@ def emt(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Path]:
     """The same of ASE's EMT, with bands: both to the same end, which 0.05 eV/Å does not settle."""
     base = tmp_path_factory.mktemp("emt")
     folder = write_card(base / "emt-mine", EMT)
+    trust_written(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(migration, "FMAX", 0.002)
         return run(base / "run", [EMT, folder], ALUMINIUM), folder

@@ -14,7 +14,6 @@ from pathlib import Path
 
 from umlip_bench.ground.errors import OutputError, WeightsError
 from umlip_bench.ground.files import write_atomically
-from umlip_bench.ground.identity import identity
 
 OPTION = "--trust"
 """Of every command: what the files that it is given name to be run is trusted from now on."""
@@ -68,7 +67,8 @@ def require_trust(name: str, sha256: str, of: Path) -> None:
 
 
 def _note(name: str, sha256: str) -> Path:
-    # It imports what downloads, which help and lists of commands need not wait for.
+    # These import what computes and downloads, which help and lists of commands need not wait for.
+    from umlip_bench.ground.identity import identity
     from umlip_bench.ground.store.store import cache_folder
 
     folder = os.environ.get(VARIABLE)
