@@ -57,6 +57,7 @@ NEEDS = {
     "vasprun.xml": "VASP",
     "suggested/vasp": "VASP",
     "umlip-bench report runs/first --figures figures": "to draw every chart: minutes",
+    "--against": "a minute: states are sampled",
     "umlip-bench doctor": "every model: a minute",
     "umlip-bench run --out runs/first": "every model on every suite: minutes",
 }

@@ -10,7 +10,7 @@ import yaml
 from tests.conftest import LoadModel
 from umlip_bench.cli.finetune import main
 from umlip_bench.finetune import ladder
-from umlip_bench.finetune.training import checkpoint, fit
+from umlip_bench.finetune.training import checkpoint, labels
 
 FEW = ("Si", "MgO")
 BRIEF = ["--epochs", "2", "--device", "cpu"]
@@ -26,7 +26,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(autouse=True)
 def few_other_materials(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retention by two small materials instead of fourteen, which take seconds."""
-    for module in (fit, ladder):
+    for module in (labels, ladder):
         full = module.other_materials
         monkeypatch.setattr(
             module,
