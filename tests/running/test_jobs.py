@@ -139,7 +139,9 @@ def test_several_processes_give_what_one_gives(here: Path) -> None:
     alone = run(here / "alone", None)
     assert alone.n_done == N
     shown = Silent()
+    threads = torch.get_num_threads()
     together = run(here / "together", local_jobs(3, torch.device("cpu")), shown)
+    assert torch.get_num_threads() == threads
     assert together.n_done == shown.n == N
     assert not together.told
     found = keys(here / "together")

@@ -89,7 +89,7 @@ def local_jobs(n: int | None, device: torch.device) -> Jobs | None:
     total = available if n is None else n
     if total < 2:
         return None
-    pool = _Pool(total - 1, _other_devices(device, total - 1), max(1, n_cores() // total))
+    pool = _Pool(total - 1, _other_devices(device, total - 1), threads_of_each(total))
     return Jobs(pool.start, pool.stop, total - 1, PATIENCE if n is None else 0.0)
 
 
@@ -98,6 +98,11 @@ def n_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def threads_of_each(n: int) -> int:
+    """Threads of each of so many processes: together no more than cores, each no more than this one has."""
+    return max(1, min(torch.get_num_threads(), n_cores() // n))
 
 
 def _other_devices(device: torch.device, n: int) -> list[str | None]:
@@ -150,6 +155,7 @@ class Helpers:
         self.jobs = jobs
         self.folder = folder.absolute()
         self.n_starts = 0
+        self._threads = torch.get_num_threads()
         self._told = told
         self._executor: Executor | None = None
 
@@ -163,6 +169,8 @@ class Helpers:
         traceback: TracebackType | None,
     ) -> None:
         self.stop()
+        # A notebook goes on after the run, with the threads that it had.
+        torch.set_num_threads(self._threads)
 
     @property
     def running(self) -> bool:
@@ -276,7 +284,7 @@ class SharedCases:
             if self._seconds() < jobs.patience:
                 return
             if self._model[1] == "cpu":
-                torch.set_num_threads(max(1, n_cores() // (jobs.n + 1)))
+                torch.set_num_threads(threads_of_each(jobs.n + 1))
         with self._changed:
             while len(self._out) < IN_QUEUE * jobs.n and self._submit(jobs.n):
                 pass
