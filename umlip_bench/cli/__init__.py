@@ -35,6 +35,7 @@ PROGRAM = Program(
         "export": "write a run as CSV or Parquet tables",
         "card": "write the report card of a model",
         "speed": "time a model against its library's own calculator",
+        "count": "count what a call to a model asks of a device",
         "calibrate": "measure memory and time of a model on this machine",
         "doctor": "tell what is installed, and try the models that are here",
         "convert": "bring a run folder of an older version into today's form",
