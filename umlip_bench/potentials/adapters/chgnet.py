@@ -33,7 +33,7 @@ from umlip_bench.ground.elements import SYMBOLS
 from umlip_bench.ground.errors import WeightsError
 from umlip_bench.ground.structures import check_structure
 from umlip_bench.potentials.adapters.collate import Concatenation, sum_per_structure
-from umlip_bench.potentials.adapters.gated import Part, two_branches
+from umlip_bench.potentials.adapters.gated import Branches
 from umlip_bench.potentials.adapters.neighbors import angle_pairs, neighbors
 from umlip_bench.potentials.graph import Batch, Energies, Graph, by_atomic_number
 from umlip_bench.potentials.trainable import TrainablePotential
@@ -319,41 +319,38 @@ class _Triplets:
     bond_j: Tensor
 
 
-def _gated(gated: GatedMLP, parts: Sequence[Part]) -> Tensor:
-    core, gate = two_branches(gated.mlp_core.layers, gated.mlp_gate.layers, parts)
-    if gated.norm is not None:
-        core, gate = gated.bn1(core), gated.bn2(gate)
-    return gated.activation(core) * gated.sigmoid(gate)
+def _gated(gated: GatedMLP) -> Branches:
+    norms = None if gated.norm is None else (gated.bn1, gated.bn2)
+    return Branches.of(gated.mlp_core.layers, gated.mlp_gate.layers, norms)
 
 
 def _atom_convolution(
     layer: AtomConv, atoms: Tensor, bonds: Tensor, weights: Tensor, batch: ChgnetBatch
 ) -> Tensor:
     first, second = batch.edges
-    messages = _gated(
-        layer.twoBody_atom, [(atoms, first), (bonds, batch.bond_of_edge), (atoms, second)]
+    total = _gated(layer.twoBody_atom)(
+        [(atoms, first), (bonds, batch.bond_of_edge), (atoms, second)],
+        weights=[(weights, batch.bond_of_edge)],
+        into=(first, len(atoms)),
     )
-    messages = messages * weights.index_select(0, batch.bond_of_edge)
-    total = torch.zeros_like(atoms).index_add(0, first, messages)
     return layer.mlp_out(total) + atoms
 
 
 def _bond_convolution(
     layer: BondConv, atoms: Tensor, bonds: Tensor, weights: Tensor, angles: Tensor, at: _Triplets
 ) -> Tensor:
-    messages = _gated(
-        layer.twoBody_bond,
+    total = _gated(layer.twoBody_bond)(
         [(bonds, at.bond_i), (bonds, at.bond_j), (angles, None), (atoms, at.centre)],
+        weights=[(weights, at.bond_i), (weights, at.bond_j)],
+        into=(at.bond_i, len(bonds)),
     )
-    messages = messages * weights.index_select(0, at.bond_i) * weights.index_select(0, at.bond_j)
-    total = torch.zeros_like(bonds).index_add(0, at.bond_i, messages)
     return layer.mlp_out(total) + bonds
 
 
 def _angle_update(
     layer: AngleUpdate, atoms: Tensor, bonds: Tensor, angles: Tensor, at: _Triplets
 ) -> Tensor:
-    return angles + _gated(
-        layer.twoBody_bond,
+    return _gated(layer.twoBody_bond)(
         [(bonds, at.bond_i), (bonds, at.bond_j), (angles, None), (atoms, at.centre)],
+        residual=True,
     )

@@ -3,70 +3,123 @@
 CHGNet and M3GNet concatenate the features of atoms, bonds and angles for each edge (or angle) and
 multiply by one matrix. The product is the sum of the blocks' products, and most blocks belong to far
 fewer atoms and bonds than there are edges and angles: multiplying before gathering gives the same
-numbers with a fraction of the arithmetic and memory.
+numbers with a fraction of the arithmetic and memory. All that follows, up to the sum over the edges of
+an atom, is one operation (`umlip_bench.potentials.kernels.gated`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+
+from umlip_bench.potentials.kernels.gated import (
+    Features,
+    Gathering,
+    Layer,
+    Norm,
+    Perceptron,
+    gated,
+)
 
 Part = tuple[Tensor, Tensor | None]
 """Features and the rows to gather from them; ``None`` takes all rows as they are."""
 
 
-def two_branches(
-    core: Iterable[nn.Module], gate: Iterable[nn.Module], parts: Sequence[Part]
-) -> tuple[Tensor, Tensor]:
-    """Apply both branches of a gated perceptron to the concatenation of gathered parts.
+@dataclass(frozen=True, eq=False)
+class Branches:
+    """The linear maps of both branches of a library's gated perceptron, and their layer norms.
 
-    Parameters
-    ----------
-    core, gate
-        Layers of the two branches. Each begins with a linear map of the concatenation, perhaps
-        after dropout, which at evaluation does nothing.
-    parts
-        Features in the order of the concatenation.
-
-    Returns
-    -------
-    core, gate
-        Outputs of the two branches, each of shape (rows, width).
+    Between the maps of a branch is a silu; after the last one, and the norms, come silu and sigmoid.
     """
-    core_map, *core_rest = _from_first_linear(core)
-    gate_map, *gate_rest = _from_first_linear(gate)
-    hidden = _linear_of_concatenation([core_map, gate_map], parts)
-    if core_rest and gate_rest and isinstance(core_rest[0], nn.SiLU | nn.ReLU | nn.Tanh):
-        # Both branches go on with the same activation: one pass over contiguous memory.
-        assert type(core_rest[0]) is type(gate_rest[0])
-        hidden = core_rest[0](hidden)
-        core_rest, gate_rest = core_rest[1:], gate_rest[1:]
-    from_core, from_gate = hidden.split(core_map.out_features, dim=1)
-    for layer in core_rest:
-        from_core = layer(from_core)
-    for layer in gate_rest:
-        from_gate = layer(from_gate)
-    return from_core, from_gate
 
+    core: tuple[nn.Linear, ...]
+    gate: tuple[nn.Linear, ...]
+    norms: tuple[nn.LayerNorm, nn.LayerNorm] | None = None
 
-def _from_first_linear(layers: Iterable[nn.Module]) -> list:
-    layers = list(layers)
-    return layers[next(k for k, layer in enumerate(layers) if isinstance(layer, nn.Linear)) :]
+    @classmethod
+    def of(
+        cls,
+        core: Iterable[nn.Module],
+        gate: Iterable[nn.Module],
+        norms: tuple[nn.LayerNorm, nn.LayerNorm] | None = None,
+    ) -> Branches:
+        """From the layers of both branches, whose last activations may be among them.
 
+        Raises
+        ------
+        TypeError
+            If there are others than linear maps, dropout (which does nothing at evaluation), silu, and a
+            sigmoid at the end of the gate.
+        """
+        maps = []
+        for layers, last in ((list(core), nn.SiLU), (list(gate), nn.Sigmoid)):
+            essential = [layer for layer in layers if not isinstance(layer, nn.Dropout)]
+            linear = [layer for layer in essential if isinstance(layer, nn.Linear)]
+            kinds = [nn.SiLU if k % 2 else nn.Linear for k in range(2 * len(linear) - 1)]
+            if [type(layer) for layer in essential] not in (kinds, [*kinds, last]):
+                raise TypeError(f"no branch of a gated perceptron: {essential}")
+            maps.append(tuple(linear))
+        return cls(maps[0], maps[1], norms)
 
-def _linear_of_concatenation(maps: Sequence[nn.Linear], parts: Sequence[Part]) -> Tensor:
-    """All maps of the same concatenation side by side, shape (rows, total width)."""
-    widths = [features.shape[1] for features, _ in parts]
-    blocks = torch.cat([linear.weight for linear in maps]).split(widths, dim=1)
-    bias = torch.cat([linear.bias for linear in maps])
-    result: Tensor | None = None
-    for (features, rows), block in zip(parts, blocks, strict=True):
-        # The bias goes into the first product, where the rows are still few.
-        product = torch.addmm(bias, features, block.T) if result is None else features @ block.T
-        if rows is not None:
-            product = product.index_select(0, rows)
-        result = product if result is None else result.add_(product)
-    assert result is not None
-    return result
+    def __call__(
+        self,
+        parts: Sequence[Part],
+        weights: Sequence[Part] = (),
+        into: tuple[Tensor, int] | None = None,
+        *,
+        residual: bool = False,
+    ) -> Tensor:
+        """Apply both branches to the concatenation of gathered parts, and multiply.
+
+        Parameters
+        ----------
+        parts
+            In the order of the concatenation; at most one of them takes all rows as they are.
+        weights
+            That each row's result is multiplied by.
+        into
+            Rows to which results are added, and how many there are.
+        residual
+            Whether the part that takes all rows is added to the result.
+
+        Returns
+        -------
+        Tensor
+            Shape (rows, width).
+        """
+        first = [self.core[0], self.gate[0]]
+        blocks = torch.cat([linear.weight for linear in first]).split(
+            [features.shape[1] for features, _ in parts], dim=1
+        )
+        bias = None if first[0].bias is None else torch.cat([linear.bias for linear in first])
+        own: Tensor | None = None
+        matrix: Tensor | None = None
+        products: list[Tensor] = []
+        chosen: list[Tensor] = []
+        for (features, rows), block in zip(parts, blocks, strict=True):
+            if rows is None:
+                own, matrix = features, block
+                continue
+            # The bias goes into the first product, where the rows are still few.
+            products.append(nn.functional.linear(features, block, bias))
+            chosen.append(rows)
+            bias = None
+        segments, n = (None, 0) if into is None else into
+        return gated(
+            Perceptron(bias, self._layers(), self._norms(), matrix),
+            Features(tuple(products), own, tuple(weight for weight, _ in weights)),
+            Gathering(tuple(chosen), tuple(rows for _, rows in weights), segments, n, residual),
+        )
+
+    def _layers(self) -> tuple[Layer, ...]:
+        pairs = zip(self.core[1:], self.gate[1:], strict=True)
+        return tuple(Layer(c.weight, c.bias, g.weight, g.bias) for c, g in pairs)
+
+    def _norms(self) -> tuple[Norm, Norm] | None:
+        if self.norms is None:
+            return None
+        core, gate = (Norm(norm.weight, norm.bias, norm.eps) for norm in self.norms)
+        return core, gate

@@ -23,7 +23,7 @@ from matgl.utils.cutoff import polynomial_cutoff
 from torch import Tensor
 
 from umlip_bench.ground.errors import WeightsError
-from umlip_bench.potentials.adapters.gated import Part, two_branches
+from umlip_bench.potentials.adapters.gated import Branches
 from umlip_bench.potentials.adapters.matgl_base import MatglPotential
 from umlip_bench.potentials.adapters.matgl_mending import SecondAtomConv
 from umlip_bench.potentials.graph import Batch, Energies
@@ -145,12 +145,11 @@ class _Angular:
         seen = moments.index_select(0, first) * self.angular
         per_order = torch.zeros_like(outgoing).index_add(1, self.order_of_component, seen)
         total = (per_order - self.norm * outgoing).reshape(self.radial.shape) * self.cutoff
-        return bonds + interaction.update_network_bond(total)
+        return bonds + _gated(interaction.update_network_bond)([(total, None)])
 
 
-def _gated(gated: GatedMLP, parts: list[Part]) -> Tensor:
-    core, gate = two_branches(gated.layers, gated.gates, parts)
-    return core * gate
+def _gated(gated: GatedMLP) -> Branches:
+    return Branches.of(gated.layers, gated.gates)
 
 
 def _convolution(
@@ -158,9 +157,15 @@ def _convolution(
 ) -> tuple[Tensor, Tensor]:
     """Bond and atom update, equations 4 and 5."""
     first, second = batch.edges
-    parts: list[Part] = [(atoms, first), (atoms, second), (bonds, None)]
-    bonds = bonds + _gated(conv.edge_update_func, parts) * conv.edge_weight_func(radial)
-    parts[2] = (bonds, None)
-    messages = _gated(conv.node_update_func, parts) * conv.node_weight_func(radial)
+    bonds = _gated(conv.edge_update_func)(
+        [(atoms, first), (atoms, second), (bonds, None)],
+        weights=[(conv.edge_weight_func(radial), None)],
+        residual=True,
+    )
     receiver = second if isinstance(conv, SecondAtomConv) else first
-    return atoms.index_add(0, receiver, messages), bonds
+    messages = _gated(conv.node_update_func)(
+        [(atoms, first), (atoms, second), (bonds, None)],
+        weights=[(conv.node_weight_func(radial), None)],
+        into=(receiver, len(atoms)),
+    )
+    return atoms + messages, bonds

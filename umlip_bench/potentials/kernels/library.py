@@ -1,0 +1,119 @@
+"""Compiling the kernels for this processor, once, and loading them."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import logging
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
+from pathlib import Path
+
+from umlip_bench.ground.store.store import cache_folder
+
+logger = logging.getLogger(__name__)
+
+VARIABLE = "UMLIP_BENCH_KERNELS"
+"""Set to ``off``, everything is done in torch."""
+SOURCES = ("kernels.c", "gated.h")
+FLAGS = (
+    "-O3",
+    "-march=native",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-Wno-psabi",
+    "-shared",
+    "-fPIC",
+)
+_COMPILERS = ("cc", "gcc", "clang")
+_SECONDS = 120.0
+"""After so long a compiler is given up."""
+
+_WANTED: ContextVar[bool] = ContextVar("_WANTED", default=True)
+
+
+@contextmanager
+def without_kernels() -> Iterator[None]:
+    """Do everything in torch for a while, as on a GPU."""
+    token = _WANTED.set(False)
+    try:
+        yield
+    finally:
+        _WANTED.reset(token)
+
+
+def library() -> ctypes.CDLL | None:
+    """The kernels, or ``None`` where they are not wanted or cannot be had."""
+    if not _WANTED.get() or os.environ.get(VARIABLE, "").lower() == "off":
+        return None
+    return _library()
+
+
+@cache
+def _library() -> ctypes.CDLL | None:
+    compiler = _compiler()
+    if compiler is None:
+        logger.info("no C compiler: models run in torch alone, which is slower on a CPU")
+        return None
+    try:
+        return _loaded(_compiled(compiler))
+    except (OSError, subprocess.SubprocessError) as error:
+        logger.warning("kernels cannot be compiled, models run in torch alone: %s", error)
+        return None
+
+
+def _compiler() -> list[str] | None:
+    """``$CC``, or the first compiler that is installed."""
+    given = os.environ.get("CC")
+    if given:
+        return shlex.split(given)
+    return next(([path] for name in _COMPILERS if (path := shutil.which(name))), None)
+
+
+def _compiled(compiler: list[str]) -> Path:
+    """The library in the user's cache, compiled if it is not there.
+
+    Its name holds what it depends on: sources, compiler and processor, since caches are shared.
+    """
+    here = Path(__file__).parent
+    digest = hashlib.sha256()
+    for part in (*(here / name for name in SOURCES),):
+        digest.update(part.read_bytes())
+    digest.update(" ".join((*compiler, *FLAGS, _processor())).encode())
+    folder = cache_folder("kernels")
+    path = folder / f"kernels-{digest.hexdigest()[:20]}.so"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+            part = Path(scratch) / path.name
+            command = [*compiler, *FLAGS, str(here / SOURCES[0]), "-o", str(part), "-lm"]
+            subprocess.run(command, check=True, capture_output=True, timeout=_SECONDS)
+            part.replace(path)
+    return path
+
+
+def _processor() -> str:
+    """What distinguishes processors that do not run each other's code."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return f"{platform.machine()} {platform.processor()}"
+    return next((line for line in lines if line.startswith(("flags", "Features"))), "")
+
+
+def _loaded(path: Path) -> ctypes.CDLL:
+    found = ctypes.CDLL(str(path))
+    for name in ("gated_forward", "gated_backward"):
+        for number in ("f32", "f64"):
+            getattr(found, f"{name}_{number}").argtypes = [ctypes.c_void_p]
+    found.multiple_of.argtypes = [ctypes.c_int64]
+    found.multiple_of.restype = ctypes.c_int64
+    return found
