@@ -15,14 +15,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from umlip_bench.potentials.kernels.gated import (
+from umlip_bench.potentials.kernels.gated import gated
+from umlip_bench.potentials.kernels.gated_terms import (
+    Chosen,
     Features,
     Gathering,
     Layer,
     Norm,
     Perceptron,
-    gated,
 )
+from umlip_bench.potentials.kernels.linear import linear
 
 Part = tuple[Tensor, Tensor | None]
 """Features and the rows to gather from them; ``None`` takes all rows as they are."""
@@ -90,26 +92,39 @@ class Branches:
         Tensor
             Shape (rows, width).
         """
-        first = [self.core[0], self.gate[0]]
-        blocks = torch.cat([linear.weight for linear in first]).split(
+        maps = [self.core[0], self.gate[0]]
+        blocks = torch.cat([linear.weight for linear in maps]).split(
             [features.shape[1] for features, _ in parts], dim=1
         )
-        bias = None if first[0].bias is None else torch.cat([linear.bias for linear in first])
+        bias = None if maps[0].bias is None else torch.cat([linear.bias for linear in maps])
         own: Tensor | None = None
         matrix: Tensor | None = None
-        products: list[Tensor] = []
-        chosen: list[Tensor] = []
+        # Blocks that multiply the same features make one product.
+        sources: list[Tensor] = []
+        matrices: list[list[Tensor]] = []
+        chosen: list[Chosen] = []
         for (features, rows), block in zip(parts, blocks, strict=True):
             if rows is None:
                 own, matrix = features, block
                 continue
-            # The bias goes into the first product, where the rows are still few.
-            products.append(nn.functional.linear(features, block, bias))
-            chosen.append(rows)
-            bias = None
+            k = next((k for k, s in enumerate(sources) if s is features), len(sources))
+            if k == len(sources):
+                sources.append(features)
+                matrices.append([])
+            chosen.append(Chosen(k, len(matrices[k]), rows))
+            matrices[k].append(block)
+        products = [
+            linear(features, several[0] if len(several) == 1 else torch.cat(several))
+            for features, several in zip(sources, matrices, strict=True)
+        ]
+        if own is None and bias is not None:
+            # It goes where the rows are few.
+            products[0] = products[0] + nn.functional.pad(
+                bias, (0, products[0].shape[1] - len(bias))
+            )
         segments, n = (None, 0) if into is None else into
         return gated(
-            Perceptron(bias, self._layers(), self._norms(), matrix),
+            Perceptron(self.core[0].out_features, self._layers(), self._norms(), matrix, bias),
             Features(tuple(products), own, tuple(weight for weight, _ in weights)),
             Gathering(tuple(chosen), tuple(rows for _, rows in weights), segments, n, residual),
         )

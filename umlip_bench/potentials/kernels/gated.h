@@ -150,7 +150,7 @@ static void NAME(branches)(const Call *call, NAME(Work) * work, int64_t start, i
     for (int64_t p = 0; p < call->n_parts; p++) {
         const int32_t *rows = call->part_rows[p] + start;
         for (int64_t r = 0; r < n; r++) {
-            const REAL *part = (const REAL *)call->parts[p] + rows[r] * width;
+            const REAL *part = (const REAL *)call->parts[p] + rows[r] * call->part_pitch[p];
             for (int64_t c = 0; c < width; c += LANES) AT(first + r * width + c) += READ(part + c);
         }
     }
@@ -301,7 +301,7 @@ int NAME(gated_backward)(const Call *call) {
             if (!call->grad_parts[p]) continue;
             const int32_t *rows = call->part_rows[p] + start;
             for (int64_t r = 0; r < n; r++) {
-                REAL *to = (REAL *)call->grad_parts[p] + rows[r] * width;
+                REAL *to = (REAL *)call->grad_parts[p] + rows[r] * call->part_pitch[p];
                 for (int64_t c = 0; c < width; c += LANES)
                     AT(to + c) += READ(work.grad + r * width + c);
             }
@@ -319,6 +319,19 @@ int NAME(gated_backward)(const Call *call) {
     }
     free(work.memory);
     return 0;
+}
+
+/* y (rows, n) = bias + x (rows, k) w (k, n), n a multiple of LANES. */
+void NAME(linear)(const REAL *x, int64_t rows, int64_t k, const REAL *w, int64_t n, const REAL *bias,
+                  REAL *y) {
+    const int64_t whole = rows / TILE_ROWS * TILE_ROWS;
+    NAME(product)(x, k, whole, k, w, n, bias, y, n);
+    for (int64_t r = whole; r < rows; r++)
+        for (int64_t c = 0; c < n; c += LANES) {
+            Vec total = bias ? READ(bias + c) : (Vec){0};
+            for (int64_t i = 0; i < k; i++) total += x[r * k + i] * READ(w + i * n + c);
+            AT(y + r * n + c) = total;
+        }
 }
 
 #undef Vec

@@ -32,7 +32,8 @@ typedef struct {
     int64_t rows, half, own_width, n_parts, n_layers, n_weights, residual;
     double core_eps, gate_eps;
     const void *bias;                        /* (2 half) */
-    const void *parts[MAX_PARTS];            /* (any, 2 half) */
+    const void *parts[MAX_PARTS];            /* (any, part_pitch), of which 2 half columns are taken */
+    int64_t part_pitch[MAX_PARTS];
     const int32_t *part_rows[MAX_PARTS];     /* (rows) */
     const void *own, *own_matrix;            /* (rows, own_width), (2 half, own_width) */
     const void *core[MAX_LAYERS], *core_bias[MAX_LAYERS];   /* (half, half), (half) */
@@ -46,7 +47,8 @@ typedef struct {
     void *grad_parts[MAX_PARTS], *grad_own, *grad_weights[MAX_WEIGHTS]; /* null if not wanted */
 } Call;
 
-int64_t multiple_of(int64_t bytes_of_number) { return VECTOR_BYTES / bytes_of_number; }
+/* Widths are multiples of this. */
+int64_t lanes(int64_t bytes_of_number) { return VECTOR_BYTES / bytes_of_number; }
 
 static int64_t padded(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 

@@ -17,12 +17,16 @@ from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 
+import torch
+
 from umlip_bench.ground.store.store import cache_folder
 
 logger = logging.getLogger(__name__)
 
 VARIABLE = "UMLIP_BENCH_KERNELS"
 """Set to ``off``, everything is done in torch."""
+FORMATS = {torch.float32: "f32", torch.float64: "f64"}
+"""Number formats that there are kernels for, as they are called there."""
 SOURCES = ("kernels.c", "gated.h")
 FLAGS = (
     "-O3",
@@ -36,6 +40,8 @@ FLAGS = (
 _COMPILERS = ("cc", "gcc", "clang")
 _SECONDS = 120.0
 """After so long a compiler is given up."""
+
+_POINTER, _INT = ctypes.c_void_p, ctypes.c_int64
 
 _WANTED: ContextVar[bool] = ContextVar("_WANTED", default=True)
 
@@ -113,7 +119,10 @@ def _loaded(path: Path) -> ctypes.CDLL:
     found = ctypes.CDLL(str(path))
     for name in ("gated_forward", "gated_backward"):
         for number in ("f32", "f64"):
-            getattr(found, f"{name}_{number}").argtypes = [ctypes.c_void_p]
-    found.multiple_of.argtypes = [ctypes.c_int64]
-    found.multiple_of.restype = ctypes.c_int64
+            getattr(found, f"{name}_{number}").argtypes = [_POINTER]
+            linear = getattr(found, f"linear_{number}")
+            linear.argtypes = [_POINTER, _INT, _INT, _POINTER, _INT, _POINTER, _POINTER]
+            linear.restype = None
+    found.lanes.argtypes = [_INT]
+    found.lanes.restype = _INT
     return found
