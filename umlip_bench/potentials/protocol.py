@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from ase import Atoms
 from ase.calculators.calculator import Calculator
+from torch import Tensor
 
 from umlip_bench.ground.errors import UmlipBenchError
 from umlip_bench.ground.model_card import ModelCard
@@ -123,10 +124,11 @@ class DifferentiablePotential(Potential):
             gradients = torch.autograd.grad(
                 result.energy.sum(), leaves, allow_unused=True, materialize_grads=True
             )
-        energy = result.energy.detach().cpu().numpy()
-        forces = gradients[0].neg().double().cpu().numpy()
-        magmoms = None if result.magmoms is None else result.magmoms.detach().double().cpu().numpy()
-        stresses = gradients[1].double().cpu().numpy() if stress else None
+        magmoms = () if result.magmoms is None else (result.magmoms,)
+        energy, gradient, *rest = _on_host([result.energy, *gradients, *magmoms])
+        forces = -gradient
+        stresses = rest.pop(0) if stress else None
+        moments = rest.pop(0) if magmoms else None
 
         predictions = []
         end = 0
@@ -138,7 +140,15 @@ class DifferentiablePotential(Potential):
                     energy=float(energy[k]),
                     forces=forces[start:end].copy(),
                     stress=None if stresses is None else stresses[k] / volume,
-                    magmoms=None if magmoms is None else magmoms[start:end].copy(),
+                    magmoms=None if moments is None else moments[start:end].copy(),
                 )
             )
         return predictions
+
+
+def _on_host(tensors: Sequence[Tensor]) -> list[np.ndarray]:
+    """Arrays in float64, by one copy from the device."""
+    flat = torch.cat([tensor.detach().double().reshape(-1) for tensor in tensors]).cpu().numpy()
+    ends = np.cumsum([tensor.numel() for tensor in tensors])
+    parts = np.split(flat, ends[:-1])
+    return [part.reshape(tensor.shape) for part, tensor in zip(parts, tensors, strict=True)]

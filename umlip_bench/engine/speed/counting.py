@@ -23,6 +23,7 @@ from torch.utils.flop_counter import flop_registry
 from umlip_bench.engine.speed.cells import displaced_supercells, small_cells
 from umlip_bench.ground.errors import UmlipBenchError
 from umlip_bench.potentials.graph import Graph
+from umlip_bench.potentials.kernels.library import without_kernels
 from umlip_bench.potentials.protocol import DifferentiablePotential, Potential
 
 _NO_KERNEL = frozenset(
@@ -183,10 +184,11 @@ def count_call(potential: Potential, graphs: Sequence[Graph]) -> Counts:
     graphs
         Of `Potential.prepare`.
     """
-    potential.evaluate(graphs)  # what is made once is not counted
     dispatched, copies = _Dispatched(), _Copies()
-    with copies, dispatched:
-        potential.evaluate(graphs)
+    with without_kernels():
+        potential.evaluate(graphs)  # what is made once is not counted
+        with copies, dispatched:
+            potential.evaluate(graphs)
     operations = (
         Operation(name, n, dispatched.bytes[name]) for name, n in dispatched.kernels.items()
     )

@@ -72,6 +72,7 @@ class Branches:
         weights: Sequence[Part] = (),
         into: tuple[Tensor, int] | None = None,
         *,
+        scales: Sequence[tuple[Tensor, nn.Linear]] = (),
         residual: bool = False,
     ) -> Tensor:
         """Apply both branches to the concatenation of gathered parts, and multiply.
@@ -82,6 +83,8 @@ class Branches:
             In the order of the concatenation; at most one of them takes all rows as they are.
         weights
             That each row's result is multiplied by.
+        scales
+            The same for features of all rows as they are, and the linear maps that make weights of them.
         into
             Rows to which results are added, and how many there are.
         residual
@@ -124,9 +127,22 @@ class Branches:
             )
         segments, n = (None, 0) if into is None else into
         return gated(
-            Perceptron(self.core[0].out_features, self._layers(), self._norms(), matrix, bias),
-            Features(tuple(products), own, tuple(weight for weight, _ in weights)),
-            Gathering(tuple(chosen), tuple(rows for _, rows in weights), segments, n, residual),
+            Perceptron(
+                self.core[0].out_features,
+                self._layers(),
+                self._norms(),
+                matrix,
+                bias,
+                (*(None for _ in weights), *(scale.weight for _, scale in scales)),
+            ),
+            Features(tuple(products), own, tuple(weight for weight, _ in (*weights, *scales))),
+            Gathering(
+                tuple(chosen),
+                (*(rows for _, rows in weights), *(None for _ in scales)),
+                segments,
+                n,
+                residual,
+            ),
         )
 
     def _layers(self) -> tuple[Layer, ...]:

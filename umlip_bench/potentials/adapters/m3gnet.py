@@ -13,6 +13,7 @@ The work grows with the number of bonds, not of pairs of bonds, ten times fewer 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from matgl.apps.pes import Potential as MatglPotentialModule
@@ -27,6 +28,7 @@ from umlip_bench.potentials.adapters.gated import Branches
 from umlip_bench.potentials.adapters.matgl_base import MatglPotential
 from umlip_bench.potentials.adapters.matgl_mending import SecondAtomConv
 from umlip_bench.potentials.graph import Batch, Energies
+from umlip_bench.potentials.kernels.threebody import Bonds, Terms, threebody
 from umlip_bench.potentials.weights import Weights
 
 MAX_L = 3
@@ -58,6 +60,7 @@ class M3gnetPotential(MatglPotential):
                 f"{weights.card.name}: only extensive M3GNet potentials without state features and "
                 f"azimuthal angles and with max_l up to {MAX_L} are supported"
             )
+        self._own = own_contributions(model.max_l).to(self.device)
 
     def energies(self, batch: Batch) -> Energies:
         """Energies in eV."""
@@ -67,17 +70,18 @@ class M3gnetPotential(MatglPotential):
         vectors = positions.index_select(0, second) + offsets - positions.index_select(0, first)
         lengths = torch.linalg.vector_norm(vectors, dim=1)
         radial = model.bond_expansion(lengths)
-        threebody = _Angular(
-            harmonics(vectors / lengths[:, None], model.max_l),
-            radial=model.basis_expansion.sbf(lengths),
-            cutoff=polynomial_cutoff(lengths, model.threebody_cutoff)[:, None],
-            max_l=model.max_l,
+        cutoff = polynomial_cutoff(lengths, model.threebody_cutoff)
+        angular = _Angular(
+            radial=model.basis_expansion.sbf(lengths) * cutoff[:, None],
+            angular=harmonics(vectors / lengths[:, None], model.max_l),
+            cutoff=cutoff,
+            bonds=Bonds(first, second, self._own),
         )
         atoms, bonds, _ = model.embedding(batch.numbers, radial, None)
         for interaction, block in zip(
             model.three_body_interactions, model.graph_layers, strict=True
         ):
-            bonds = threebody.update(interaction, atoms, bonds, batch)
+            bonds = angular.update(interaction, atoms, bonds)
             atoms, bonds = _convolution(block.conv, atoms, bonds, radial, batch)
         return Energies(self.total(model.final_layer(atoms), batch), descriptors=atoms)
 
@@ -118,33 +122,24 @@ def harmonics(directions: Tensor, max_l: int) -> Tensor:
     return torch.stack(scaled, dim=1)
 
 
+def own_contributions(max_l: int) -> Tensor:
+    """Y_l0(1), shape (max_l,): what the term k = j contributes to the sum of each order."""
+    return torch.sqrt((2 * torch.arange(max_l, dtype=torch.float64) + 1) / (4 * math.pi))
+
+
+@dataclass(frozen=True, eq=False)
 class _Angular:
-    """The three-body sum over a batch's bonds."""
+    """What the three-body sums over a batch's bonds are made of, in every layer."""
 
-    def __init__(self, angular: Tensor, radial: Tensor, cutoff: Tensor, max_l: int) -> None:
-        self.max_l = max_l
-        self.angular = angular[:, :, None]  # (E, lm, 1)
-        self.radial = radial  # (E, l n)
-        self.cutoff = cutoff  # (E, 1)
-        orders = torch.arange(max_l, device=radial.device)
-        self.order_of_component = orders.repeat_interleave(2 * orders + 1)
-        # Y_l0(1): what the term k = j contributes.
-        self.norm = torch.sqrt((2 * orders + 1) / (4 * math.pi)).to(radial.dtype)[:, None]
+    radial: Tensor
+    angular: Tensor
+    cutoff: Tensor
+    bonds: Bonds
 
-    def update(
-        self, interaction: ThreeBodyInteractions, atoms: Tensor, bonds: Tensor, batch: Batch
-    ) -> Tensor:
+    def update(self, interaction: ThreeBodyInteractions, atoms: Tensor, bonds: Tensor) -> Tensor:
         """Bond features after the three-body interaction, equations 2 and 3."""
-        first, second = batch.edges
-        n_bonds = len(bonds)
-        gate = interaction.update_network_atom(atoms).index_select(0, second)
-        max_n = self.radial.shape[1] // self.max_l
-        outgoing = (self.radial * gate * self.cutoff).view(n_bonds, self.max_l, max_n)
-        spread = outgoing.index_select(1, self.order_of_component) * self.angular
-        moments = spread.new_zeros(len(atoms), *spread.shape[1:]).index_add(0, first, spread)
-        seen = moments.index_select(0, first) * self.angular
-        per_order = torch.zeros_like(outgoing).index_add(1, self.order_of_component, seen)
-        total = (per_order - self.norm * outgoing).reshape(self.radial.shape) * self.cutoff
+        gate = interaction.update_network_atom(atoms)
+        total = threebody(Terms(self.radial, gate, self.angular, self.cutoff), self.bonds)
         return bonds + _gated(interaction.update_network_bond)([(total, None)])
 
 
@@ -159,13 +154,13 @@ def _convolution(
     first, second = batch.edges
     bonds = _gated(conv.edge_update_func)(
         [(atoms, first), (atoms, second), (bonds, None)],
-        weights=[(conv.edge_weight_func(radial), None)],
+        scales=[(radial, conv.edge_weight_func)],
         residual=True,
     )
     receiver = second if isinstance(conv, SecondAtomConv) else first
     messages = _gated(conv.node_update_func)(
         [(atoms, first), (atoms, second), (bonds, None)],
-        weights=[(conv.node_weight_func(radial), None)],
+        scales=[(radial, conv.node_weight_func)],
         into=(receiver, len(atoms)),
     )
     return atoms + messages, bonds

@@ -27,7 +27,7 @@ from torch import nn
 from umlip_bench.ground.archives import DamagedArchive, check_archive
 from umlip_bench.ground.errors import WeightsError
 from umlip_bench.ground.structures import check_structure
-from umlip_bench.potentials.adapters.collate import Concatenation
+from umlip_bench.potentials.adapters.collate import Concatenation, atoms_per_structure
 from umlip_bench.potentials.adapters.neighbors import pair_graph
 from umlip_bench.potentials.graph import Batch, Energies, Graph, by_atomic_number
 from umlip_bench.potentials.trainable import TrainablePotential
@@ -93,6 +93,7 @@ class MacePotential(TrainablePotential):
         )
         self._column_of_number = np.full(numbers.max() + 1, -1)
         self._column_of_number[numbers] = np.arange(len(numbers))
+        self._one_hot = torch.eye(len(numbers), device=self.device, dtype=self.dtype)
         self._head = _head_index(weights, list(getattr(module, "heads", ["Default"])))
 
     @classmethod
@@ -166,12 +167,13 @@ class MacePotential(TrainablePotential):
     def energies(self, batch: Batch) -> Energies:
         """Energies in eV with the model's isolated-atom energies."""
         positions, offsets = batch.strained()
-        n_atoms = torch.bincount(batch.structure_of_atom, minlength=batch.n_structures)
-        one_hot = nn.functional.one_hot(batch.numbers, len(self.card.elements))
+        n_atoms = atoms_per_structure(batch)
+        # Not `one_hot`, which looks at the numbers and waits for them.
+        one_hot = self._one_hot.index_select(0, batch.numbers)
         out = self.module(
             {
                 "positions": positions,
-                "node_attrs": one_hot.to(positions.dtype),
+                "node_attrs": one_hot,
                 "edge_index": batch.edges,
                 "shifts": offsets,
                 "unit_shifts": batch.images,

@@ -18,7 +18,11 @@ from matgl.layers._atom_ref import AtomRef
 from torch import Tensor
 
 from umlip_bench.ground.structures import check_structure
-from umlip_bench.potentials.adapters.collate import Concatenation, sum_per_structure
+from umlip_bench.potentials.adapters.collate import (
+    Concatenation,
+    atoms_per_structure,
+    sum_per_structure,
+)
 from umlip_bench.potentials.adapters.neighbors import pair_graph
 from umlip_bench.potentials.graph import Batch, Graph, by_atomic_number
 from umlip_bench.potentials.trainable import TrainablePotential
@@ -111,9 +115,7 @@ class MatglPotential(TrainablePotential):
 
     def total(self, scaled_site_energies: Tensor, batch: Batch) -> Tensor:
         """Energies (B,) in eV from the model's site energies (N,), with element references."""
-        mean = self.module.data_mean.double() / torch.bincount(
-            batch.structure_of_atom, minlength=batch.n_structures
-        ).clamp(min=1)
+        mean = self.module.data_mean.double() / atoms_per_structure(batch).clamp(min=1)
         sites = self.module.data_std * scaled_site_energies.reshape(-1).double()
         return sum_per_structure(
             sites + mean[batch.structure_of_atom] + self._references[batch.numbers], batch

@@ -30,7 +30,7 @@ def gated(perceptron: Perceptron, features: Features, at: Gathering) -> Tensor:
     Returns
     -------
     Tensor
-        Shape (n, H) if rows are summed, else (R, H).
+        Shape (n, last) if rows are summed, else (R, last).
     """
     if fits(perceptron, features, at):
         result: Tensor = _Gated.apply(perceptron, at, features, *features.flat())
@@ -60,14 +60,17 @@ def gated_in_torch(perceptron: Perceptron, features: Features, at: Gathering) ->
         gate = functional.linear(gate, layer.gate, layer.gate_bias)
     if perceptron.norms is not None:
         core, gate = (
-            functional.layer_norm(branch, (half,), norm.factor, norm.shift, norm.eps)
+            functional.layer_norm(branch, (perceptron.last,), norm.factor, norm.shift, norm.eps)
             for branch, norm in zip((core, gate), perceptron.norms, strict=True)
         )
     result = functional.silu(core) * torch.sigmoid(gate)
-    for weight, chosen in zip(features.weights, at.weights, strict=True):
+    for k, (weight, chosen) in enumerate(zip(features.weights, at.weights, strict=True)):
+        matrix = perceptron.weight_matrices[k] if perceptron.weight_matrices else None
+        if matrix is not None:
+            weight = functional.linear(weight, matrix)
         result = result * (weight if chosen is None else weight.index_select(0, chosen))
     if at.segments is not None:
-        result = result.new_zeros(at.n, half).index_add(0, at.segments, result)
+        result = result.new_zeros(at.n, perceptron.last).index_add(0, at.segments, result)
     if at.residual:
         assert features.own is not None
         result = result + features.own
@@ -87,7 +90,7 @@ class _Gated(torch.autograd.Function):
         return call.forward()
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         call: GatedCall = ctx.call
         wanted: Sequence[bool] = ctx.needs_input_grad[3:]
         flat: Sequence[Tensor] = ctx.saved_tensors

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from umlip_bench.potentials.kernels.gated_terms import Features, Gathering, Perceptron
-from umlip_bench.potentials.kernels.library import FORMATS, library
+from umlip_bench.potentials.kernels.library import FORMATS, kernels_for, loaded
 
 MAX_PARTS, MAX_LAYERS, MAX_WEIGHTS = 4, 2, 2
 _Addresses = ctypes.c_void_p
@@ -19,8 +19,9 @@ class _Arguments(ctypes.Structure):
     """As in kernels.c."""
 
     _fields_ = [
-        *((name, ctypes.c_int64) for name in ("rows", "half", "own_width", "n_parts", "n_layers")),
+        *((name, ctypes.c_int64) for name in ("rows", "own_width", "n_parts", "n_layers")),
         *((name, ctypes.c_int64) for name in ("n_weights", "residual")),
+        ("widths", ctypes.c_int64 * (MAX_LAYERS + 1)),
         *((name, ctypes.c_double) for name in ("core_eps", "gate_eps")),
         ("bias", _Addresses),
         ("parts", _Addresses * MAX_PARTS),
@@ -29,7 +30,8 @@ class _Arguments(ctypes.Structure):
         *((name, _Addresses) for name in ("own", "own_matrix")),
         *((name, _Addresses * MAX_LAYERS) for name in ("core", "core_bias", "gate", "gate_bias")),
         *((name, _Addresses * 2) for name in ("core_norm", "gate_norm")),
-        *((name, _Addresses * MAX_WEIGHTS) for name in ("weights", "weight_rows")),
+        *((name, _Addresses * MAX_WEIGHTS) for name in ("weights", "weight_rows", "weight_matrix")),
+        ("weight_width", ctypes.c_int64 * MAX_WEIGHTS),
         *((name, _Addresses) for name in ("segments", "out", "grad")),
         ("grad_parts", _Addresses * MAX_PARTS),
         ("grad_own", _Addresses),
@@ -41,13 +43,12 @@ def fits(perceptron: Perceptron, features: Features, at: Gathering) -> bool:
     """Whether the kernel does this: on a CPU, with parameters that are not differentiated."""
     flat = features.flat()
     first = flat[0]
-    if first.device.type != "cpu" or first.dtype not in FORMATS:
-        return False
-    kernels = library()
+    kernels = kernels_for(first)
     parameters = perceptron.parameters()
+    widths = [perceptron.width, *(len(layer.core) for layer in perceptron.layers)]
     return (
         kernels is not None
-        and perceptron.width % int(kernels.lanes(first.element_size())) == 0
+        and not any(width % int(kernels.lanes(first.element_size())) for width in widths)
         and len(at.parts) <= MAX_PARTS
         and len(perceptron.layers) <= MAX_LAYERS
         and len(features.weights) <= MAX_WEIGHTS
@@ -71,7 +72,7 @@ class GatedCall:
         own = features.own
         self.rows = len(at.parts[0].rows if own is None else own)
         a = self._arguments = _Arguments()
-        a.rows, a.half = self.rows, perceptron.width
+        a.rows, a.widths[0] = self.rows, perceptron.width
         a.n_parts, a.n_layers = len(at.parts), len(perceptron.layers)
         a.n_weights, a.residual = len(features.weights), at.residual
         products = [self._address(product) for product in features.products]
@@ -84,13 +85,16 @@ class GatedCall:
             a.own, a.own_matrix = self._address(own), self._address(perceptron.own_matrix)
             a.bias = self._address(perceptron.bias)
         for k, weight in enumerate(features.weights):
+            matrix = perceptron.weight_matrices[k] if perceptron.weight_matrices else None
             a.weights[k], a.weight_rows[k] = self._address(weight), self._rows(at.weights[k])
+            a.weight_matrix[k], a.weight_width[k] = self._address(matrix), weight.shape[1]
         a.segments = self._rows(at.segments)
         self._set_layers()
 
     def _set_layers(self) -> None:
         a = self._arguments
         for k, layer in enumerate(self.perceptron.layers):
+            a.widths[k + 1] = len(layer.core)
             a.core[k], a.core_bias[k] = self._address(layer.core), self._address(layer.core_bias)
             a.gate[k], a.gate_bias[k] = self._address(layer.gate), self._address(layer.gate_bias)
         if self.perceptron.norms is not None:
@@ -102,11 +106,11 @@ class GatedCall:
     def forward(self) -> Tensor:
         """The result."""
         first = self.features.flat()[0]
-        half = self.perceptron.width
+        last = self.perceptron.last
         if self.at.segments is None:
-            out = first.new_empty(self.rows, half)
+            out = first.new_empty(self.rows, last)
         else:
-            out = first.new_zeros(self.at.n, half)
+            out = first.new_zeros(self.at.n, last)
         self._arguments.out = out.data_ptr()
         self._run("gated_forward")
         return out
@@ -117,19 +121,20 @@ class GatedCall:
         a.grad = self._address(grad)
         n, found = 0, list[Tensor | None]()
         for product in self.features.products:
-            found.append(torch.zeros_like(product) if wanted[n] else None)
+            found.append(product.new_zeros(product.shape) if wanted[n] else None)
             n += 1
         for k, part in enumerate(at.parts):
             gradient = found[part.product]
             offset = self._offset(part.block)
             a.grad_parts[k] = None if gradient is None else gradient.data_ptr() + offset
         if self.features.own is not None:
-            found.append(torch.empty_like(self.features.own) if wanted[n] else None)
+            own = self.features.own
+            found.append(own.new_empty(own.shape) if wanted[n] else None)
             a.grad_own = None if found[-1] is None else found[-1].data_ptr()
             n += 1
         for k, weight in enumerate(self.features.weights):
-            make = torch.empty_like if at.weights[k] is None else torch.zeros_like
-            found.append(make(weight) if wanted[n] else None)
+            make = weight.new_empty if at.weights[k] is None else weight.new_zeros
+            found.append(make(weight.shape) if wanted[n] else None)
             a.grad_weights[k] = None if found[-1] is None else found[-1].data_ptr()
             n += 1
         self._run("gated_backward")
@@ -156,8 +161,6 @@ class GatedCall:
         return self._address(rows)
 
     def _run(self, name: str) -> None:
-        kernels = library()
-        assert kernels is not None
         number = FORMATS[self.features.flat()[0].dtype]
-        if getattr(kernels, f"{name}_{number}")(ctypes.byref(self._arguments)):
+        if getattr(loaded(), f"{name}_{number}")(ctypes.byref(self._arguments)):
             raise MemoryError("there is no memory for a block of rows")

@@ -10,7 +10,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """Matrices (H, H) and shifts (H,) of both branches, applied to the silu of what is before."""
+    """Matrices (H', H) and shifts (H',) of both branches, applied to the silu of what is before."""
 
     core: Tensor
     core_bias: Tensor
@@ -34,7 +34,7 @@ class Perceptron:
     Parameters
     ----------
     width
-        H, of each branch.
+        H, of each branch after the first linear map.
     layers
         That follow the first linear map.
     norms
@@ -42,6 +42,9 @@ class Perceptron:
     own_matrix, bias
         Shapes (2 H, K) and (2 H,): the part of the first map that multiplies a row's own features, where
         it has some, and what is added to it.
+    weight_matrices
+        Shape (last, W) for each weight, which it is multiplied by, or ``None``; empty if none is. A weight
+        with a matrix is that of the row itself.
     """
 
     width: int
@@ -49,10 +52,16 @@ class Perceptron:
     norms: tuple[Norm, Norm] | None = None
     own_matrix: Tensor | None = None
     bias: Tensor | None = None
+    weight_matrices: tuple[Tensor | None, ...] = ()
+
+    @property
+    def last(self) -> int:
+        """Width of the result, H unless a layer changes it."""
+        return len(self.layers[-1].core) if self.layers else self.width
 
     def parameters(self) -> list[Tensor]:
         """All of its tensors."""
-        found = [self.bias, self.own_matrix]
+        found = [self.bias, self.own_matrix, *self.weight_matrices]
         for layer in self.layers:
             found += [layer.core, layer.core_bias, layer.gate, layer.gate_bias]
         for norm in self.norms or ():
@@ -105,7 +114,7 @@ class Features:
     own
         Shape (R, K), or ``None``.
     weights
-        Each (any, H).
+        Each as wide as the result, or (R, W) with a matrix.
     """
 
     products: tuple[Tensor, ...]

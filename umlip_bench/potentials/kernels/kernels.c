@@ -1,4 +1,4 @@
-/* Kernels for one CPU thread, in both number formats. See gated.h. */
+/* Kernels for one CPU thread, in both number formats. See gated.h and threebody.h. */
 
 #include <math.h>
 #include <stdint.h>
@@ -29,23 +29,37 @@
 
 /* What gated.py fills in; arrays are contiguous, of the kernel's number format. */
 typedef struct {
-    int64_t rows, half, own_width, n_parts, n_layers, n_weights, residual;
+    int64_t rows, own_width, n_parts, n_layers, n_weights, residual;
+    int64_t widths[MAX_LAYERS + 1]; /* of a branch after each linear map; the first is `half`, the last `last` */
     double core_eps, gate_eps;
     const void *bias;                        /* (2 half) */
     const void *parts[MAX_PARTS];            /* (any, part_pitch), of which 2 half columns are taken */
     int64_t part_pitch[MAX_PARTS];
     const int32_t *part_rows[MAX_PARTS];     /* (rows) */
     const void *own, *own_matrix;            /* (rows, own_width), (2 half, own_width) */
-    const void *core[MAX_LAYERS], *core_bias[MAX_LAYERS];   /* (half, half), (half) */
+    const void *core[MAX_LAYERS], *core_bias[MAX_LAYERS];   /* (next width, width), (next) */
     const void *gate[MAX_LAYERS], *gate_bias[MAX_LAYERS];
-    const void *core_norm[2], *gate_norm[2]; /* factor and shift (half), or null */
-    const void *weights[MAX_WEIGHTS];        /* (any, half) */
+    const void *core_norm[2], *gate_norm[2]; /* factor and shift (last), or null */
+    const void *weights[MAX_WEIGHTS];        /* (any, last), or (rows, weight_width) with a matrix */
     const int32_t *weight_rows[MAX_WEIGHTS]; /* (rows), or null for the row itself */
+    const void *weight_matrix[MAX_WEIGHTS];  /* (last, weight_width), or null */
+    int64_t weight_width[MAX_WEIGHTS];
     const int32_t *segments;                 /* (rows), or null for a result for each row */
-    void *out;                               /* (any, half) */
+    void *out;                               /* (any, last) */
     const void *grad;                        /* of out */
     void *grad_parts[MAX_PARTS], *grad_own, *grad_weights[MAX_WEIGHTS]; /* null if not wanted */
 } Call;
+
+/* What threebody.py fills in. */
+typedef struct {
+    int64_t atoms, bonds, orders, n_radial;
+    const int32_t *first, *second;                 /* (bonds) */
+    const double *own;                             /* (orders) */
+    const void *radial, *gate, *angular, *cutoff;  /* (bonds, orders n), (atoms, same), (bonds, c), (bonds) */
+    void *out;                                     /* (bonds, orders n) */
+    const void *grad;                              /* of out */
+    void *grad_radial, *grad_gate, *grad_angular, *grad_cutoff;
+} Threebody;
 
 /* Widths are multiples of this. */
 int64_t lanes(int64_t bytes_of_number) { return VECTOR_BYTES / bytes_of_number; }
@@ -64,6 +78,7 @@ static int64_t padded(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 #define MANTISSA_BITS 23
 #define TAYLOR_TERMS 7
 #include "gated.h"
+#include "threebody.h"
 #undef REAL
 #undef INTEGER
 #undef NAME
@@ -88,3 +103,4 @@ static int64_t padded(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 #define MANTISSA_BITS 52
 #define TAYLOR_TERMS 14
 #include "gated.h"
+#include "threebody.h"

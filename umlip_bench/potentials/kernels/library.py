@@ -18,16 +18,20 @@ from functools import cache
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from umlip_bench.ground.store.store import cache_folder
 
 logger = logging.getLogger(__name__)
 
 VARIABLE = "UMLIP_BENCH_KERNELS"
-"""Set to ``off``, everything is done in torch."""
+"""Set to ``off``, everything is done in torch; to ``all``, kernels are used in float64 as well."""
 FORMATS = {torch.float32: "f32", torch.float64: "f64"}
 """Number formats that there are kernels for, as they are called there."""
-SOURCES = ("kernels.c", "gated.h")
+USUAL = (torch.float32,)
+"""Those that they are used for: float64 is for numbers that are to come again to the last digits, also
+where rounding decides between two minima."""
+SOURCES = ("kernels.c", "gated.h", "threebody.h")
 FLAGS = (
     "-O3",
     "-march=native",
@@ -56,11 +60,20 @@ def without_kernels() -> Iterator[None]:
         _WANTED.reset(token)
 
 
-def library() -> ctypes.CDLL | None:
-    """The kernels, or ``None`` where they are not wanted or cannot be had."""
-    if not _WANTED.get() or os.environ.get(VARIABLE, "").lower() == "off":
+def kernels_for(tensor: Tensor) -> ctypes.CDLL | None:
+    """The kernels that take a tensor, or ``None`` where they do not, are not wanted or cannot be had."""
+    wanted = os.environ.get(VARIABLE, "").lower()
+    formats = FORMATS if wanted == "all" else USUAL
+    if tensor.device.type != "cpu" or tensor.dtype not in formats or wanted == "off":
         return None
-    return _library()
+    return _library() if _WANTED.get() else None
+
+
+def loaded() -> ctypes.CDLL:
+    """The kernels, of which `kernels_for` said that they are there."""
+    found = _library()
+    assert found is not None
+    return found
 
 
 @cache
@@ -117,12 +130,13 @@ def _processor() -> str:
 
 def _loaded(path: Path) -> ctypes.CDLL:
     found = ctypes.CDLL(str(path))
-    for name in ("gated_forward", "gated_backward"):
-        for number in ("f32", "f64"):
-            getattr(found, f"{name}_{number}").argtypes = [_POINTER]
-            linear = getattr(found, f"linear_{number}")
-            linear.argtypes = [_POINTER, _INT, _INT, _POINTER, _INT, _POINTER, _POINTER]
-            linear.restype = None
+    for number in FORMATS.values():
+        for work in ("gated", "threebody"):
+            for way in ("forward", "backward"):
+                getattr(found, f"{work}_{way}_{number}").argtypes = [_POINTER]
+        linear = getattr(found, f"linear_{number}")
+        linear.argtypes = [_POINTER, _INT, _INT, _POINTER, _INT, _POINTER, _POINTER]
+        linear.restype = None
     found.lanes.argtypes = [_INT]
     found.lanes.restype = _INT
     return found

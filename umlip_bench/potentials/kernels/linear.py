@@ -9,10 +9,7 @@ from torch import Tensor
 from torch.autograd.function import FunctionCtx
 from torch.nn import functional
 
-from umlip_bench.potentials.kernels.library import FORMATS, library
-
-_LEAST_ROWS = 6
-"""What the kernel takes at a time."""
+from umlip_bench.potentials.kernels.library import FORMATS, kernels_for, loaded
 
 
 def linear(features: Tensor, matrix: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -42,14 +39,12 @@ class _Linear(torch.autograd.Function):
     """The kernel, and its derivative with respect to the features."""
 
     @staticmethod
-    def forward(
-        ctx: FunctionCtx, features: Tensor, matrix: Tensor, bias: Tensor | None
-    ) -> Tensor:
+    def forward(ctx: FunctionCtx, features: Tensor, matrix: Tensor, bias: Tensor | None) -> Tensor:
         ctx.matrix = matrix  # type: ignore[attr-defined]
         return _product(features, matrix.t().contiguous(), bias)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         matrix: Tensor = ctx.matrix
         if torch.is_grad_enabled():
             return grad @ matrix, None, None
@@ -57,9 +52,7 @@ class _Linear(torch.autograd.Function):
 
 
 def _fits(features: Tensor, matrix: Tensor, bias: Tensor | None) -> bool:
-    if features.device.type != "cpu" or features.dtype not in FORMATS or len(features) < _LEAST_ROWS:
-        return False
-    kernels = library()
+    kernels = kernels_for(features)
     return (
         kernels is not None
         and all(n % int(kernels.lanes(features.element_size())) == 0 for n in matrix.shape)
@@ -71,12 +64,10 @@ def _fits(features: Tensor, matrix: Tensor, bias: Tensor | None) -> bool:
 
 def _product(features: Tensor, matrix: Tensor, bias: Tensor | None) -> Tensor:
     """Rows (R, K) times a matrix (K, N)."""
-    kernels = library()
-    assert kernels is not None
     features = features.contiguous()
     k, n = matrix.shape
     out = features.new_empty(len(features), n)
-    getattr(kernels, f"linear_{FORMATS[features.dtype]}")(
+    getattr(loaded(), f"linear_{FORMATS[features.dtype]}")(
         features.data_ptr(),
         len(features),
         k,
