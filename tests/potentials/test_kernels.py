@@ -11,7 +11,7 @@ from ase.build import bulk
 from torch import Tensor
 
 from tests.conftest import LoadModel
-from umlip_bench.potentials.adapters.m3gnet import own_contributions
+from umlip_bench.potentials.adapters.m3gnet import order_of_component, own_contributions
 from umlip_bench.potentials.kernels import library
 from umlip_bench.potentials.kernels.gated import gated, gated_in_torch
 from umlip_bench.potentials.kernels.gated_terms import (
@@ -177,7 +177,9 @@ def terms(dtype: torch.dtype) -> tuple[tuple[Tensor, ...], Bonds]:
     first, second = torch.randint(0, ATOMS, (2, rows), generator=generator, dtype=torch.int32)
     shapes = ((rows, 9), (ATOMS, 9), (rows, 9), (rows,))
     flat = (torch.randn(*shape, generator=generator, dtype=dtype) for shape in shapes)
-    return tuple(t.requires_grad_() for t in flat), Bonds(first, second, own_contributions(3))
+    return tuple(t.requires_grad_() for t in flat), Bonds(
+        first, second, own_contributions(3), order_of_component(3)
+    )
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 3e-6), (torch.float64, 1e-14)])

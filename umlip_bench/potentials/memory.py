@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from umlip_bench.ground.model_card import ModelCard
 from umlip_bench.potentials.graph import Cost, Footprint, Graph, Prediction
+from umlip_bench.potentials.kernels.library import without_kernels
 
 _CPU_MESSAGES = ("DefaultCPUAllocator: can't allocate memory", "not enough memory")
 _GPU_MESSAGES = ("CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
@@ -58,7 +59,7 @@ def saved_bytes(potential: Evaluable, graphs: Sequence[Graph]) -> int:
     """Bytes that autograd saves for the backward pass of one call with stress.
 
     Memory that several operations save counts once; the model's parameters and buffers, which are
-    there anyway, do not count.
+    there anyway, do not count. Counted as everything is done in torch: kernels for CPUs save less.
     """
     own = {
         tensor.untyped_storage().data_ptr()
@@ -74,7 +75,8 @@ def saved_bytes(potential: Evaluable, graphs: Sequence[Graph]) -> int:
             saved.setdefault(address, tensor.detach())
         return tensor
 
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+    hooks = torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor)
+    with without_kernels(), hooks:
         potential.evaluate(graphs, stress=True)
     return sum(tensor.untyped_storage().nbytes() for tensor in saved.values())
 

@@ -116,15 +116,18 @@ class Branches:
                 matrices.append([])
             chosen.append(Chosen(k, len(matrices[k]), rows))
             matrices[k].append(block)
-        products = [
-            linear(features, several[0] if len(several) == 1 else torch.cat(several))
-            for features, several in zip(sources, matrices, strict=True)
-        ]
+        shift: Tensor | None = None
         if own is None and bias is not None:
-            # It goes where the rows are few.
-            products[0] = products[0] + nn.functional.pad(
-                bias, (0, products[0].shape[1] - len(bias))
+            # It goes where the rows are few, with the first block of the first product.
+            shift = nn.functional.pad(bias, (0, len(bias) * (len(matrices[0]) - 1)))
+        products = [
+            linear(
+                features,
+                several[0] if len(several) == 1 else torch.cat(several),
+                None if k else shift,
             )
+            for k, (features, several) in enumerate(zip(sources, matrices, strict=True))
+        ]
         segments, n = (None, 0) if into is None else into
         return gated(
             Perceptron(

@@ -61,6 +61,7 @@ class M3gnetPotential(MatglPotential):
                 f"azimuthal angles and with max_l up to {MAX_L} are supported"
             )
         self._own = own_contributions(model.max_l).to(self.device)
+        self._order_of_component = order_of_component(model.max_l).to(self.device)
 
     def energies(self, batch: Batch) -> Energies:
         """Energies in eV."""
@@ -75,7 +76,7 @@ class M3gnetPotential(MatglPotential):
             radial=model.basis_expansion.sbf(lengths) * cutoff[:, None],
             angular=harmonics(vectors / lengths[:, None], model.max_l),
             cutoff=cutoff,
-            bonds=Bonds(first, second, self._own),
+            bonds=Bonds(first, second, self._own, self._order_of_component),
         )
         atoms, bonds, _ = model.embedding(batch.numbers, radial, None)
         for interaction, block in zip(
@@ -125,6 +126,12 @@ def harmonics(directions: Tensor, max_l: int) -> Tensor:
 def own_contributions(max_l: int) -> Tensor:
     """Y_l0(1), shape (max_l,): what the term k = j contributes to the sum of each order."""
     return torch.sqrt((2 * torch.arange(max_l, dtype=torch.float64) + 1) / (4 * math.pi))
+
+
+def order_of_component(max_l: int) -> Tensor:
+    """The order l of each of its 2 l + 1 components, shape (max_l²,)."""
+    order = torch.arange(max_l)
+    return order.repeat_interleave(2 * order + 1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -45,7 +45,10 @@ def gated_in_torch(perceptron: Perceptron, features: Features, at: Gathering) ->
     if features.own is not None:
         assert perceptron.own_matrix is not None
         hidden = functional.linear(features.own, perceptron.own_matrix, perceptron.bias)
-    products = [product.split(2 * half, dim=1) for product in features.products]
+    products = [
+        [product] if product.shape[1] == 2 * half else product.split(2 * half, dim=1)
+        for product in features.products
+    ]
     for part in at.parts:
         gathered = products[part.product][part.block].index_select(0, part.rows)
         hidden = gathered if hidden is None else hidden.add_(gathered)

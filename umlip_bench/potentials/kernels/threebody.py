@@ -27,11 +27,14 @@ class Bonds:
         Shape (E,).
     own
         Shape (L,), float64: for each order, what a bond contributes to its own sum, which is taken off.
+    order_of_component
+        Shape (L²,): 0, 1, 1, 1, 2 and so on.
     """
 
     first: Tensor
     second: Tensor
     own: Tensor
+    order_of_component: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,8 +74,7 @@ def threebody(terms: Terms, bonds: Bonds) -> Tensor:
 def threebody_in_torch(terms: Terms, bonds: Bonds) -> Tensor:
     """The same, in torch."""
     orders = len(bonds.own)
-    order = torch.arange(orders, device=terms.radial.device)
-    of_component = order.repeat_interleave(2 * order + 1, output_size=orders**2)
+    of_component = bonds.order_of_component
     n = terms.radial.shape[1] // orders
     angular = terms.angular[:, :, None]
     sent = (terms.radial * terms.gate.index_select(0, bonds.second)).view(-1, orders, n)
