@@ -1,14 +1,26 @@
-"""Reference data: `load` gives a data set by id or from a user's own files."""
+"""Reference data: `load` gives a data set by id or from a user's own files.
+
+What reads them is imported when something is read: to list sets takes neither ASE nor scipy.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from umlip_bench.datasets import embedded, published, userfiles
-from umlip_bench.datasets.dataset import Dataset, Manifest
-from umlip_bench.datasets.frame import Frame
 from umlip_bench.ground.errors import DataError
 from umlip_bench.ground.label_reading import AS_FOUND, LabelReading
+
+if TYPE_CHECKING:
+    from umlip_bench.datasets.dataset import Dataset, Manifest
+    from umlip_bench.datasets.frame import Frame
+
+_HOME = {
+    "Dataset": "umlip_bench.datasets.dataset",
+    "Frame": "umlip_bench.datasets.frame",
+    "Manifest": "umlip_bench.datasets.dataset",
+}
 
 __all__ = ["Dataset", "Frame", "LabelReading", "Manifest", "load"]
 
@@ -33,6 +45,8 @@ def load(name: str, *, trust_order: bool = False, reading: LabelReading = AS_FOU
         If there is no such set or file, or its content is not as expected; if `reading` is given for a
         set that is known by id.
     """
+    from umlip_bench.datasets import embedded, published, userfiles
+
     if name in (*embedded.names(), *published.names()) and reading != AS_FOUND:
         raise DataError(
             f"{name} says itself how its labels are to be read; options for labels are for files of one's own"
@@ -49,3 +63,9 @@ def load(name: str, *, trust_order: bool = False, reading: LabelReading = AS_FOU
             f"expected {userfiles.allowed()}"
         )
     return userfiles.read(path, trust_order=trust_order, reading=reading)
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'umlip_bench.datasets' has no attribute {name!r}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
@@ -11,8 +12,10 @@ from rich.text import Text
 
 from umlip_bench.datasets.cards import entry_of, size_of
 from umlip_bench.datasets.catalogue import DatasetCard
-from umlip_bench.datasets.overview import DatasetOverview, Distribution
 from umlip_bench.datasets.store import DataStore, LocatedData
+
+if TYPE_CHECKING:
+    from umlip_bench.datasets.overview import DatasetOverview, Distribution
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
 NAMED = 24

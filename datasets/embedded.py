@@ -5,10 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from importlib.resources import as_file, files
+from importlib.resources.abc import Traversable
 
-from umlip_bench.datasets import manifests, pbe_mini_cases
-from umlip_bench.datasets.dataset import Dataset
+from typing import TYPE_CHECKING
+
 from umlip_bench.ground.errors import DataError
+
+if TYPE_CHECKING:
+    from umlip_bench.datasets.dataset import Dataset
 
 PBE_MINI = "pbe-mini"
 
@@ -20,6 +24,15 @@ def names() -> tuple[str, ...]:
     return tuple(_FOLDERS)
 
 
+def manifest_text(name: str) -> str:
+    """What an embedded set says of itself, with the hashes of all its files."""
+    return (_folder(name) / "manifest.yaml").read_text(encoding="utf-8")
+
+
+def _folder(name: str) -> Traversable:
+    return files("umlip_bench.datasets") / _FOLDERS[name]
+
+
 def read(name: str) -> Dataset:
     """Read an embedded set and check its files against the hashes in its manifest.
 
@@ -28,9 +41,11 @@ def read(name: str) -> Dataset:
     DataError
         If an installed file is not the one that was published.
     """
-    folder = files("umlip_bench.datasets") / _FOLDERS[name]
-    text = (folder / manifests.NAME).read_text(encoding="utf-8")
-    manifest, hashes = manifests.parse(text, f"the manifest of {name}")
+    from umlip_bench.datasets import manifests, pbe_mini_cases
+    from umlip_bench.datasets.dataset import Dataset
+
+    folder = _folder(name)
+    manifest, hashes = manifests.parse(manifest_text(name), f"the manifest of {name}")
     for file, published in hashes.items():
         digest = hashlib.sha256((folder / file).read_bytes()).hexdigest()
         if digest != published:

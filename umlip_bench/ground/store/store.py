@@ -19,11 +19,9 @@ from typing import ClassVar, TypeVar
 from urllib.parse import urlsplit
 
 import platformdirs
-import requests
 from filelock import FileLock
 
 from umlip_bench.ground.errors import UmlipBenchError
-from umlip_bench.ground.store.download import receive
 from umlip_bench.ground.store.integrity import (
     FileRefused,
     PublishedFile,
@@ -192,6 +190,8 @@ class Store:
                 outcome[file] = f"what came for {file.name} was refused: {refusal}"
             except OSError as error:  # takes in a full disk and all that requests raises
                 outcome[file] = cause = _root_cause(error, outer)
+                import requests
+
                 if isinstance(error, requests.ConnectionError):
                     unreachable[host] = cause
             if self.whole and outcome[file]:
@@ -255,6 +255,8 @@ def _part_of(target: Path) -> Path:
 
 def _receive_checked(file: PublishedFile, target: Path) -> str:
     """Download a file to its part and return its sha256; what broke off stays if it can be gone on with."""
+    from umlip_bench.ground.store.download import receive
+
     target.parent.mkdir(parents=True, exist_ok=True)
     part, pin = _part_of(target), pin_of(target)
     # Without a hash, halves of two versions would pass for one file.
