@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
 from umlip_bench.analysis.under_factor import OF_DFT, Energies
 from umlip_bench.datasets.cases import AmplitudeSeries
-from umlip_bench.engine.requests import Static, Task
 from umlip_bench.ground.readonly import ReadOnlyArrays
+
+if TYPE_CHECKING:
+    from umlip_bench.engine.requests import Task
 
 FloatArray = NDArray[np.float64]
 
@@ -61,6 +63,8 @@ def _change(curvatures: FloatArray) -> float:
 
 def anharmonicity(series: AmplitudeSeries) -> Task[Anharmonicity]:
     """The model in the cells of the series."""
+    from umlip_bench.engine.requests import Static  # with torch, which a reader of results does not need
+
     answers = yield [Static(cell) for cell in series.cells]
     own = replace(series, forces=np.array([each.forces for each in answers]))
     return Anharmonicity(series.distances, series.curvatures, own.curvatures)

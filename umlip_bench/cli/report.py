@@ -56,7 +56,6 @@ class ReportCommand(Overwriting):
     """folder of a model with a scalar correction: its results follow from its parent's"""
 
     def run(self) -> int:
-        from umlip_bench.analysis.report import figures
         from umlip_bench.analysis.report.gather import gather
         from umlip_bench.analysis.report.page import render
         from umlip_bench.analysis.runs import read_run
@@ -75,6 +74,8 @@ class ReportCommand(Overwriting):
         output.write_text(render(report) + settings_comment(self))
         print(output.path)
         if self.figures is not None:
+            from umlip_bench.analysis.report import figures
+
             for path in figures.write(
                 figures.figures(report),
                 self.figures,
