@@ -1,16 +1,25 @@
 import dataclasses
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
 import torch
 
-from umlip_bench.engine.speed.comparison import ALL_AT_ONCE, compare, run_work
+from umlip_bench.cli import PROGRAM
+from umlip_bench.engine.speed.comparison import (
+    ALL_AT_ONCE,
+    Comparison,
+    Timing,
+    compare,
+    run_work,
+)
 from umlip_bench.engine.speed.workloads import (
     Bands,
     Difference,
     Dynamics,
     End,
     SinglePoints,
+    Work,
     difference,
     make,
 )
@@ -59,3 +68,38 @@ def test_sides_that_differ_are_not_timed() -> None:
 
 def test_a_gpu_is_given_more() -> None:
     assert make("static", torch.device("cuda")).n == 16 * make("static", torch.device("cpu")).n
+
+
+def test_matcalc_is_imported_only_if_it_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its import waits for a network; whether it is installed makes no difference."""
+    cpu = torch.device("cpu")
+    assert set(make("relax", cpu, 1).others) == {"ase"}
+    assert set(make("relax-cell", cpu, 1, with_matcalc=True).others) == {"ase", "matcalc"}
+    if find_spec("matcalc") is None:
+        assert PROGRAM.main(["speed", "--model", "chgnet-0.3.0", "--matcalc"]) == 2
+        assert "matcalc is not installed" in capsys.readouterr().err
+
+
+def test_work_is_printed_as_it_ends(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was measured before an interruption stays; times of processor and clock."""
+    timing = Timing("ase", ALL_AT_ONCE, 1.0, 4.0, 4.0, 3.5, 4.5, 3.9, 3.8, 4.1, 5)
+    nothing = Difference(0.0, 0.0, 0.0)
+    done = []
+
+    def compared(work: Work, model: object, at_once: tuple[int, ...], repeats: int) -> Comparison:
+        if done:
+            raise KeyboardInterrupt
+        assert (repeats, at_once) == (5, (ALL_AT_ONCE,))
+        done.append(work.name)
+        return Comparison(work.name, work.description, work.unit, 1, (timing,), nothing, nothing)
+
+    monkeypatch.setattr("umlip_bench.engine.speed.comparison.compare", compared)
+    words = ["speed", "--model", "ase:ase.calculators.emt:EMT", "--quick"]
+    assert PROGRAM.main([*words, "--work", "static", "--work", "md"]) == 130
+    printed = capsys.readouterr().out
+    assert "static, structures: 4 cells" in printed
+    assert "3.80 to 4.10" in printed
+    assert PROGRAM.main([*words, "--work", "neb"]) == 2
+    assert "--quick leaves out neb" in capsys.readouterr().err

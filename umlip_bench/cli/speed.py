@@ -15,13 +15,14 @@ Work = Literal["static", "relax", "relax-cell", "phonons", "neb", "md"]
 
 IN_FLIGHT = {"cpu": (1, 4, 16, 32), "cuda": (1, 8, 64, 512)}
 """For single points; longer work is timed with everything at once."""
+QUICK_REPEATS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
 class SpeedCommand(OnDevice):
     """Time the engine against the library's own calculator under ASE, in turn and on the same structures.
 
-    Both must come to the same end. Relaxations are timed against matcalc too, if installed.
+    Both must come to the same end. Each kind of work is printed as it ends.
 
       static      energy, forces and stress of small cells
       relax       FIRE, cell fixed
@@ -34,6 +35,7 @@ class SpeedCommand(OnDevice):
     name = "umlip-bench speed"
     examples = """\
   umlip-bench speed --model chgnet-0.3.0
+  umlip-bench speed --model chgnet-0.3.0 --quick
   umlip-bench speed --model m3gnet-mp-2021.2.8 --work relax --work relax-cell --json
 """
     renamed: ClassVar = {"--structures": "--n-structures"}
@@ -47,6 +49,10 @@ class SpeedCommand(OnDevice):
     """structures or paths of each kind of work"""
     repeats: Annotated[int, Ge(5)] = 7
     """paired repeats"""
+    quick: bool = False
+    """few structures and no bands: a first impression, in less than a minute"""
+    matcalc: bool = False
+    """time relaxations against matcalc too; its import looks for a network, and waits for it"""
     threads: Count = 1
     """CPU threads"""
     json: bool = False
@@ -56,11 +62,12 @@ class SpeedCommand(OnDevice):
         import torch
 
         from umlip_bench.cli.console import errors, output
-        from umlip_bench.engine.speed.comparison import ALL_AT_ONCE, compare
-        from umlip_bench.engine.speed.table import print_speed
+        from umlip_bench.engine.speed.comparison import compare
+        from umlip_bench.engine.speed.table import print_comparison, print_legend
         from umlip_bench.engine.speed.workloads import make
         from umlip_bench.potentials.loading import potential as load_potential
 
+        self._check()
         torch.set_num_threads(self.threads)
         potential = load_potential(self.model, device=self.device, dtype=self.dtype)
         kind = potential.device.type
@@ -69,12 +76,16 @@ class SpeedCommand(OnDevice):
             if kind == "cuda"
             else f"CPU, {self.threads} thread(s)"
         )
+        repeats = QUICK_REPEATS if self.quick else self.repeats
+        if not self.json:
+            output().print(f"{potential.card.name}, {device}, {self.dtype}", highlight=False)
         found = []
-        for name in self.work or get_args(Work):
-            work = make(name, potential.device, self.n_structures)
-            in_flight = self.in_flight or (IN_FLIGHT[kind] if name == "static" else (ALL_AT_ONCE,))
+        for name, n in self._sizes().items():
+            work = make(name, potential.device, n, with_matcalc=self.matcalc)
             with errors().status(f"{name}: {work.description}"):
-                found.append(compare(work, potential, in_flight, self.repeats))
+                found.append(compare(work, potential, self._at_once(name, kind), repeats))
+            if not self.json:
+                print_comparison(found[-1], output())
         if self.json:
             content = {
                 "model": potential.card.name,
@@ -84,9 +95,37 @@ class SpeedCommand(OnDevice):
             }
             print(dumps(content, indent=1))
         else:
-            title = f"{potential.card.name}, {device}, {self.dtype}"
-            print_speed(title, found, self.repeats, output())
+            print_legend(repeats, output())
         return 0
+
+    def _check(self) -> None:
+        """Refuse options that would do nothing, or nothing good."""
+        from importlib.util import find_spec
+
+        from umlip_bench.ground.errors import UmlipBenchError
+
+        if self.quick and "neb" in self.work:
+            raise UmlipBenchError(
+                "--quick leaves out neb, which takes minutes; give one of the two"
+            )
+        if self.matcalc and find_spec("matcalc") is None:
+            raise UmlipBenchError(
+                "matcalc is not installed: pip install matcalc, or leave out --matcalc"
+            )
+
+    def _sizes(self) -> dict[str, int | None]:
+        """Structures of each kind of work; ``None`` for as many as suit the device."""
+        from umlip_bench.engine.speed.workloads import QUICK
+
+        if self.quick:
+            return {name: self.n_structures or QUICK[name] for name in self.work or QUICK}
+        return dict.fromkeys(self.work or get_args(Work), self.n_structures)
+
+    def _at_once(self, name: str, kind: str) -> tuple[int, ...]:
+        from umlip_bench.engine.speed.comparison import ALL_AT_ONCE
+
+        usual = IN_FLIGHT[kind] if name == "static" and not self.quick else (ALL_AT_ONCE,)
+        return self.in_flight or usual
 
 
 COMMAND = SpeedCommand

@@ -40,6 +40,9 @@ class Timing:
         Median over the repeats of their time over ours.
     ratio_low, ratio_high
         Smallest and largest ratio.
+    cpu_ratio, cpu_ratio_low, cpu_ratio_high
+        The same of the time that processors of this machine spent in this process: on a machine that is
+        not idle it is the one to trust, on a GPU it says what the host has to do.
     repeats
         Number of paired repeats.
     """
@@ -51,6 +54,9 @@ class Timing:
     ratio: float
     ratio_low: float
     ratio_high: float
+    cpu_ratio: float
+    cpu_ratio_low: float
+    cpu_ratio_high: float
     repeats: int
 
 
@@ -116,8 +122,8 @@ def compare(work: Work, potential: Potential, in_flight: Sequence[int], repeats:
                 )
             worst = worst.larger(found)
 
-    theirs_s: dict[str, list[float]] = {name: [] for name in sides}
-    ours_s: dict[int, list[float]] = {n: [] for n in in_flight}
+    theirs_s: dict[str, list[_Seconds]] = {name: [] for name in sides}
+    ours_s: dict[int, list[_Seconds]] = {n: [] for n in in_flight}
     for _ in range(repeats):
         for name, side in sides.items():
             theirs_s[name].append(_seconds(side))
@@ -152,21 +158,39 @@ def run_work(work: Work, potential: Potential, in_flight: int) -> list[End]:
     return [end for several in ends for end in several]
 
 
-def _timing(against: str, in_flight: int, n: int, theirs: list[float], ours: list[float]) -> Timing:
-    ratios = np.divide(theirs, ours)
+@dataclass(frozen=True)
+class _Seconds:
+    """Of one repeat."""
+
+    wall: float
+    cpu: float
+
+
+def _timing(
+    against: str,
+    in_flight: int,
+    n: int,
+    theirs: Sequence[_Seconds],
+    ours: Sequence[_Seconds],
+) -> Timing:
+    ratios = np.divide([each.wall for each in theirs], [each.wall for each in ours])
+    cpu = np.divide([each.cpu for each in theirs], [each.cpu for each in ours])
     return Timing(
         against=against,
         in_flight=in_flight,
-        theirs_per_s=n / median(theirs),
-        ours_per_s=n / median(ours),
+        theirs_per_s=n / median(each.wall for each in theirs),
+        ours_per_s=n / median(each.wall for each in ours),
         ratio=float(np.median(ratios)),
         ratio_low=float(ratios.min()),
         ratio_high=float(ratios.max()),
+        cpu_ratio=float(np.median(cpu)),
+        cpu_ratio_low=float(cpu.min()),
+        cpu_ratio_high=float(cpu.max()),
         repeats=len(ratios),
     )
 
 
-def _seconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
+def _seconds(work: Callable[[], object]) -> _Seconds:
+    start, cpu = time.perf_counter(), time.process_time()
     work()
-    return time.perf_counter() - start
+    return _Seconds(time.perf_counter() - start, time.process_time() - cpu)

@@ -10,7 +10,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Any, ClassVar
 
 import numpy as np
@@ -111,7 +110,7 @@ class Work(ABC):
 
     @property
     def others(self) -> Mapping[str, Callable[[Calculator], list[End]]]:
-        """Who else does this work with a calculator, by name: ASE, and what is installed."""
+        """Who else does this work with a calculator, by name: ASE, and what was asked for."""
         return {"ase": self.library}
 
     @property
@@ -179,10 +178,11 @@ class Relaxations(Work):
     cell = False
     fmax, steps = 0.05, 200
 
-    def __init__(self, structures: Sequence[Atoms]) -> None:
+    def __init__(self, structures: Sequence[Atoms], *, with_matcalc: bool = False) -> None:
         self.structures = structures
         self.n = len(structures)
         self.description = f"{describe_sizes(structures)}, fmax {self.fmax} eV/Å"
+        self.with_matcalc = with_matcalc
 
     def library(self, calculator: Calculator) -> list[End]:
         """`ase.optimize.FIRE`, one structure after the other."""
@@ -207,9 +207,9 @@ class Relaxations(Work):
 
     @property
     def others(self) -> Mapping[str, Callable[[Calculator], list[End]]]:
-        """ASE, and matcalc where it is installed."""
+        """ASE, and matcalc if it was asked for."""
         found = {"ase": self.library}
-        return found | {"matcalc": self.matcalc} if find_spec("matcalc") else found
+        return found | {"matcalc": self.matcalc} if self.with_matcalc else found
 
     def matcalc(self, calculator: Calculator) -> list[End]:
         """Matcalc's relaxation, one structure after the other."""
@@ -373,20 +373,49 @@ def describe_sizes(structures: Sequence[Atoms]) -> str:
 SMALL_ENOUGH = 20
 """Atoms; cells for relaxations and dynamics have at most so many."""
 
-_MAKERS: Mapping[str, tuple[int, Callable[[int], Work]]] = {
-    "static": (32, lambda n: SinglePoints(small_cells(n))),
-    "relax": (12, lambda n: Relaxations(small_cells(n, SMALL_ENOUGH))),
-    "relax-cell": (12, lambda n: CellRelaxations(small_cells(n, SMALL_ENOUGH))),
-    "phonons": (8, lambda n: PhononDisplacements(displaced_supercells(n))),
-    "neb": (10, lambda n: Bands(vacancy_hops(n, n_images=5))),
-    "md": (12, lambda n: Dynamics(small_cells(n, SMALL_ENOUGH))),
+_USUAL: Mapping[str, int] = {
+    "static": 32,
+    "relax": 12,
+    "relax-cell": 12,
+    "phonons": 8,
+    "neb": 10,
+    "md": 12,
 }
+QUICK: Mapping[str, int] = {"static": 4, "relax": 1, "relax-cell": 1, "phonons": 1, "md": 2}
+"""Structures for a first impression, in less than a minute on a CPU; bands take longer."""
 
 ON_A_GPU = 16
 """How many times as many structures a GPU is given, unless their number is."""
 
 
-def make(name: str, device: torch.device, n: int | None = None) -> Work:
-    """The work of that name on `n` structures or paths, or as many as suit the device."""
-    usual, maker = _MAKERS[name]
-    return maker(n or usual * (ON_A_GPU if device.type == "cuda" else 1))
+def make(
+    name: str, device: torch.device, n: int | None = None, *, with_matcalc: bool = False
+) -> Work:
+    """The work of that name.
+
+    Parameters
+    ----------
+    name
+        A key of `_USUAL`.
+    device
+        It is sized for.
+    n
+        Structures or paths; as many as suit the device unless given.
+    with_matcalc
+        Whether relaxations are timed against matcalc as well, whose import looks for a network.
+    """
+    n = n or _USUAL[name] * (ON_A_GPU if device.type == "cuda" else 1)
+    match name:
+        case "static":
+            return SinglePoints(small_cells(n))
+        case "relax":
+            return Relaxations(small_cells(n, SMALL_ENOUGH), with_matcalc=with_matcalc)
+        case "relax-cell":
+            return CellRelaxations(small_cells(n, SMALL_ENOUGH), with_matcalc=with_matcalc)
+        case "phonons":
+            return PhononDisplacements(displaced_supercells(n))
+        case "neb":
+            return Bands(vacancy_hops(n, n_images=5))
+        case "md":
+            return Dynamics(small_cells(n, SMALL_ENOUGH))
+    raise ValueError(f"there is no work {name!r}; there are {', '.join(_USUAL)}")
