@@ -1,6 +1,7 @@
 """Kernels: the same numbers as torch, derivatives and theirs, and a way without a compiler."""
 
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -8,9 +9,11 @@ import numpy as np
 import pytest
 import torch
 from ase.build import bulk
+from chgnet.model.basis import Fourier, RadialBessel
 from torch import Tensor
 
 from tests.conftest import LoadModel
+from umlip_bench.potentials.adapters.chgnet_bases import bessel, fourier
 from umlip_bench.potentials.adapters.m3gnet import order_of_component, own_contributions
 from umlip_bench.potentials.kernels import library
 from umlip_bench.potentials.kernels.gated import gated, gated_in_torch
@@ -24,6 +27,7 @@ from umlip_bench.potentials.kernels.gated_terms import (
 )
 from umlip_bench.potentials.kernels.library import VARIABLE, kernels_for, without_kernels
 from umlip_bench.potentials.kernels.linear import linear
+from umlip_bench.potentials.kernels.rows import gather_rows
 from umlip_bench.potentials.kernels.threebody import (
     Bonds,
     Terms,
@@ -309,3 +313,31 @@ def test_kernels_can_be_turned_off(monkeypatch: pytest.MonkeyPatch) -> None:
         assert kernels_for(torch.zeros(1)) is None
     monkeypatch.setenv(VARIABLE, "off")
     assert kernels_for(torch.zeros(1)) is None
+
+
+# ---- CHGNet's bases
+
+
+@pytest.mark.parametrize("smooth", [5, 8])
+def test_bases_of_chgnet_are_the_library_s(smooth: int) -> None:
+    """With first and second derivatives, on both sides of the cutoff."""
+    radial = RadialBessel(num_radial=7, cutoff=4.0, smooth_cutoff=smooth).double()
+    angular = Fourier(order=4).double()
+    distances = torch.tensor([0.7, 1.3, 2.9, 3.99, 4.0, 4.5], dtype=torch.float64)
+    angles = torch.tensor([1e-3, 0.4, 1.5, 3.1], dtype=torch.float64)
+    for ours, module, values in ((bessel, radial, distances), (fourier, angular, angles)):
+        values.requires_grad_()
+        same_with_gradients(partial(ours, module), module, (values,), 1e-13)
+        assert torch.autograd.gradcheck(partial(ours, module), values[:4].detach().requires_grad_())
+        assert torch.autograd.gradgradcheck(
+            partial(ours, module), values[:4].detach().requires_grad_()
+        )
+
+
+def test_gathered_rows_and_their_gradients() -> None:
+    values = torch.randn(4, 3, dtype=torch.float64, requires_grad=True)
+    rows = torch.tensor([0, 2, 2, 3, 0], dtype=torch.int32)
+    assert torch.equal(gather_rows(values, rows), values[rows.long()])
+    squares = partial(lambda rows, x: gather_rows(x, rows) ** 2, rows)
+    assert torch.autograd.gradcheck(squares, values)
+    assert torch.autograd.gradgradcheck(squares, values)

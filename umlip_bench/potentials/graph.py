@@ -11,6 +11,7 @@ from ase.data import atomic_numbers, chemical_symbols
 from torch import Tensor
 
 from umlip_bench.ground.readonly import ReadOnlyArrays
+from umlip_bench.potentials.kernels.rows import gather_rows
 
 N_ELEMENTS = len(chemical_symbols)
 """Length of an array by atomic number: 118 elements, and nothing at 0."""
@@ -119,11 +120,11 @@ class Batch:
         """
         strain = 0.5 * (self.strain + self.strain.transpose(1, 2))
         deformation = torch.eye(3, dtype=strain.dtype, device=strain.device) + strain
-        positions = torch.bmm(
-            self.positions.unsqueeze(1), deformation[self.structure_of_atom]
-        ).squeeze(1)
+        of_atoms = gather_rows(deformation, self.structure_of_atom)
+        positions = torch.bmm(self.positions.unsqueeze(1), of_atoms).squeeze(1)
         cells = self.cells @ deformation
-        offsets = torch.bmm(self.images.unsqueeze(1), cells[self.structure_of_edge]).squeeze(1)
+        of_edges = gather_rows(cells, self.structure_of_edge)
+        offsets = torch.bmm(self.images.unsqueeze(1), of_edges).squeeze(1)
         return positions, offsets
 
 

@@ -32,10 +32,12 @@ from umlip_bench.ground.archives import DamagedArchive, check_archive
 from umlip_bench.ground.elements import SYMBOLS
 from umlip_bench.ground.errors import WeightsError
 from umlip_bench.ground.structures import check_structure
+from umlip_bench.potentials.adapters.chgnet_bases import bessel, fourier
 from umlip_bench.potentials.adapters.collate import Concatenation, sum_per_structure
 from umlip_bench.potentials.adapters.gated import Branches
 from umlip_bench.potentials.adapters.neighbors import angle_pairs, neighbors
 from umlip_bench.potentials.graph import Batch, Energies, Graph, by_atomic_number
+from umlip_bench.potentials.kernels.rows import gather_rows
 from umlip_bench.potentials.trainable import TrainablePotential
 from umlip_bench.potentials.weights import Weights
 
@@ -190,24 +192,27 @@ class ChgnetPotential(TrainablePotential):
         module = self.module
         positions, offsets = batch.strained()
         first, second = batch.edges
-        vectors = positions[first] - positions[second] - offsets
+        vectors = gather_rows(positions, first) - gather_rows(positions, second) - offsets
         lengths = torch.linalg.vector_norm(vectors, dim=1)
 
-        bond_lengths = lengths[batch.edge_of_bond]
+        bond_lengths = gather_rows(lengths, batch.edge_of_bond)
         encoder = module.bond_basis_expansion
-        basis = encoder.rbf_expansion_ag(bond_lengths)
+        basis = bessel(encoder.rbf_expansion_ag, bond_lengths)
         bonds = module.bond_embedding(basis)
         atom_weights = module.bond_weights_ag(basis)
-        bond_weights = module.bond_weights_bg(encoder.rbf_expansion_bg(bond_lengths))
+        bond_weights = module.bond_weights_bg(bessel(encoder.rbf_expansion_bg, bond_lengths))
         atoms = module.atom_embedding(batch.numbers - 1)
 
         first_edge, second_edge = batch.angles
         has_angles = first_edge.numel() > 0
         if has_angles:
             directions = vectors / lengths[:, None]
-            angles = module.angle_embedding(
-                module.angle_basis_expansion(directions[first_edge], directions[second_edge])
-            )
+            cosines = (
+                gather_rows(directions, first_edge) * gather_rows(directions, second_edge)
+            ).sum(1)
+            # As the library keeps the arc cosine from its ends.
+            expansion = module.angle_basis_expansion.fourier_expansion
+            angles = module.angle_embedding(fourier(expansion, torch.acos(cosines * (1 - 1e-6))))
             triplet = _Triplets(
                 centre=first[first_edge],
                 bond_i=batch.bond_of_edge[first_edge],

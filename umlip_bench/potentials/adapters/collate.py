@@ -75,11 +75,11 @@ class Concatenation:
 def sum_per_structure(values: Tensor, batch: Batch) -> Tensor:
     """Sum per-atom values (N,) into per-structure values (B,) in float64."""
     total = torch.zeros(batch.n_structures, dtype=torch.float64, device=values.device)
-    return total.index_add(0, batch.structure_of_atom, values.double())
+    return total.index_add_(0, batch.structure_of_atom, values.double())
 
 
 def atoms_per_structure(batch: Batch) -> Tensor:
     """Numbers of atoms (B,), int64, without the host waiting for them as `torch.bincount` does."""
     rows = batch.structure_of_atom
     total = torch.zeros(batch.n_structures, dtype=torch.int64, device=rows.device)
-    return total.index_add(0, rows, torch.ones_like(rows, dtype=torch.int64))
+    return total.index_add_(0, rows, torch.ones_like(rows, dtype=torch.int64))

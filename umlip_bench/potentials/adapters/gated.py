@@ -61,7 +61,12 @@ class Branches:
             essential = [layer for layer in layers if not isinstance(layer, nn.Dropout)]
             linear = [layer for layer in essential if isinstance(layer, nn.Linear)]
             kinds = [nn.SiLU if k % 2 else nn.Linear for k in range(2 * len(linear) - 1)]
-            if [type(layer) for layer in essential] not in (kinds, [*kinds, last]):
+            fits = len(essential) in (len(kinds), len(kinds) + 1) and all(
+                # Instances: matrices with low-rank updates are linear maps of another class.
+                isinstance(layer, kind)
+                for layer, kind in zip(essential, [*kinds, last], strict=False)
+            )
+            if not fits:
                 raise TypeError(f"no branch of a gated perceptron: {essential}")
             maps.append(tuple(linear))
         return cls(maps[0], maps[1], norms)

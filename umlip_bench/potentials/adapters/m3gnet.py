@@ -17,17 +17,19 @@ from dataclasses import dataclass
 
 import torch
 from matgl.apps.pes import Potential as MatglPotentialModule
+from matgl.layers._basis import SphericalBesselFunction
 from matgl.layers._core import GatedMLP
 from matgl.layers._graph_convolution import M3GNetGraphConv
 from matgl.layers._three_body import ThreeBodyInteractions
 from matgl.utils.cutoff import polynomial_cutoff
-from torch import Tensor
+from torch import Tensor, nn
 
 from umlip_bench.ground.errors import WeightsError
 from umlip_bench.potentials.adapters.gated import Branches
 from umlip_bench.potentials.adapters.matgl_base import MatglPotential
 from umlip_bench.potentials.adapters.matgl_mending import SecondAtomConv
 from umlip_bench.potentials.graph import Batch, Energies
+from umlip_bench.potentials.kernels.rows import gather_rows
 from umlip_bench.potentials.kernels.threebody import Bonds, Terms, threebody
 from umlip_bench.potentials.weights import Weights
 
@@ -60,6 +62,7 @@ class M3gnetPotential(MatglPotential):
                 f"{weights.card.name}: only extensive M3GNet potentials without state features and "
                 f"azimuthal angles and with max_l up to {MAX_L} are supported"
             )
+        self._one_basis = _same(model.bond_expansion.rbf, model.basis_expansion.sbf)
         self._own = own_contributions(model.max_l).to(self.device)
         self._order_of_component = order_of_component(model.max_l).to(self.device)
 
@@ -68,12 +71,13 @@ class M3gnetPotential(MatglPotential):
         model = self.model
         positions, offsets = batch.strained()
         first, second = batch.edges
-        vectors = positions.index_select(0, second) + offsets - positions.index_select(0, first)
+        vectors = gather_rows(positions, second) + offsets - gather_rows(positions, first)
         lengths = torch.linalg.vector_norm(vectors, dim=1)
         radial = model.bond_expansion(lengths)
         cutoff = polynomial_cutoff(lengths, model.threebody_cutoff)
         angular = _Angular(
-            radial=model.basis_expansion.sbf(lengths) * cutoff[:, None],
+            radial=(radial if self._one_basis else model.basis_expansion.sbf(lengths))
+            * cutoff[:, None],
             angular=harmonics(vectors / lengths[:, None], model.max_l),
             cutoff=cutoff,
             bonds=Bonds(first, second, self._own, self._order_of_component),
@@ -85,6 +89,16 @@ class M3gnetPotential(MatglPotential):
             bonds = angular.update(interaction, atoms, bonds)
             atoms, bonds = _convolution(block.conv, atoms, bonds, radial, batch)
         return Energies(self.total(model.final_layer(atoms), batch), descriptors=atoms)
+
+
+def _same(one: nn.Module, other: nn.Module) -> bool:
+    """Whether two radial expansions are the same functions, as in the M3GNet of 2021."""
+    if not (
+        isinstance(one, SphericalBesselFunction) and isinstance(other, SphericalBesselFunction)
+    ):
+        return False
+    of_both = [(f.max_l, f.max_n, float(f.cutoff), f.smooth) for f in (one, other)]
+    return of_both[0] == of_both[1]
 
 
 def harmonics(directions: Tensor, max_l: int) -> Tensor:
@@ -102,25 +116,30 @@ def harmonics(directions: Tensor, max_l: int) -> Tensor:
     Tensor
         Shape (E, max_l**2): 1, 3, 5 components of l = 0, 1, 2.
     """
-    x, y, z = directions.unbind(1)
-    root3 = math.sqrt(3.0)
-    components = [
-        [torch.ones_like(x)],
-        [x, y, z],
-        [
-            root3 * x * y,
-            root3 * y * z,
-            root3 * x * z,
-            0.5 * root3 * (x * x - y * y),
-            1.5 * z * z - 0.5,
-        ],
-    ]
-    scaled = [
-        ((2 * order + 1) / (4 * math.pi)) ** 0.25 * component
-        for order in range(max_l)
-        for component in components[order]
-    ]
-    return torch.stack(scaled, dim=1)
+    scales = [((2 * order + 1) / (4 * math.pi)) ** 0.25 for order in range(MAX_L)]
+    found = [directions.new_full((len(directions), 1), scales[0])]
+    if max_l > 1:
+        found.append(directions * scales[1])
+    if max_l > 2:
+        dyads = (directions[:, :, None] * directions[:, None, :]).flatten(1)
+        shift = directions.new_tensor([0, 0, 0, 0, -0.5 * scales[2]])
+        found.append(torch.addmm(shift, dyads, directions.new_tensor(_OF_DYADS) * scales[2]))
+    return torch.cat(found, dim=1)
+
+
+_ROOT3 = math.sqrt(3.0)
+_OF_DYADS = (
+    # xy, yz, xz, (x² - y²) / 2 and 3 z² / 2 from the nine products of components
+    (0, 0, 0, 0.5 * _ROOT3, 0),
+    (_ROOT3, 0, 0, 0, 0),
+    (0, 0, _ROOT3, 0, 0),
+    (0, 0, 0, 0, 0),
+    (0, 0, 0, -0.5 * _ROOT3, 0),
+    (0, _ROOT3, 0, 0, 0),
+    (0, 0, 0, 0, 0),
+    (0, 0, 0, 0, 0),
+    (0, 0, 0, 0, 1.5),
+)
 
 
 def own_contributions(max_l: int) -> Tensor:

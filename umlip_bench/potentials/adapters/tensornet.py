@@ -22,6 +22,7 @@ from umlip_bench.ground.errors import WeightsError
 from umlip_bench.potentials.adapters.matgl_base import MatglPotential
 from umlip_bench.potentials.adapters.matgl_mending import SecondAtomEmbedding
 from umlip_bench.potentials.graph import Batch, Energies
+from umlip_bench.potentials.kernels.rows import add_rows, gather_rows
 from umlip_bench.potentials.weights import Weights
 
 PART_OF_COMPONENT = (0, 1, 1, 1, 2, 2, 2, 2, 2)
@@ -64,7 +65,7 @@ class TensornetPotential(MatglPotential):
         model = self.model
         positions, offsets = batch.strained()
         first, second = batch.edges
-        vectors = positions.index_select(0, second) + offsets - positions.index_select(0, first)
+        vectors = gather_rows(positions, second) + offsets - gather_rows(positions, first)
         lengths = torch.linalg.vector_norm(vectors, dim=1)
         radial = model.bond_expansion(lengths)
         envelope = cosine_cutoff(lengths, model.cutoff)[:, None]
@@ -95,8 +96,7 @@ class TensornetPotential(MatglPotential):
         scales = torch.stack([pair * projection(radial) for projection in projections], dim=1)
         messages = scales.index_select(1, self._part) * self._of_directions(directions)[:, :, None]
         receiver = second if isinstance(layer, SecondAtomEmbedding) else first
-        tensors = messages.new_zeros(len(species), *messages.shape[1:])
-        tensors = tensors.index_add(0, receiver, messages)
+        tensors = add_rows(messages, receiver, len(species))
 
         gates = layer.init_norm((tensors**2).sum(1))
         for linear in layer.linears_scalar:
@@ -121,8 +121,8 @@ class TensornetPotential(MatglPotential):
 
         tensors = _normalised(tensors)
         mixed = self._mix(layer.linears_tensor[:3], tensors)
-        messages = scales.index_select(1, self._part) * mixed.index_select(0, second)
-        received = torch.zeros_like(mixed).index_add(0, first, messages)
+        messages = scales.index_select(1, self._part) * gather_rows(mixed, second)
+        received = add_rows(messages, first, len(mixed))
 
         ours, theirs = self._matrices(mixed), self._matrices(received)
         if layer.equivariance_invariance_group == "O(3)":

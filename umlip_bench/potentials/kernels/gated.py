@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from umlip_bench.potentials.kernels.gated_call import GatedCall, fits
 from umlip_bench.potentials.kernels.gated_terms import Features, Gathering, Perceptron
+from umlip_bench.potentials.kernels.rows import add_rows, gather_rows
 
 
 def gated(perceptron: Perceptron, features: Features, at: Gathering) -> Tensor:
@@ -50,7 +51,7 @@ def gated_in_torch(perceptron: Perceptron, features: Features, at: Gathering) ->
         for product in features.products
     ]
     for part in at.parts:
-        gathered = products[part.product][part.block].index_select(0, part.rows)
+        gathered = gather_rows(products[part.product][part.block], part.rows)
         hidden = gathered if hidden is None else hidden.add_(gathered)
     assert hidden is not None
     if perceptron.layers:  # one pass over contiguous memory for both branches
@@ -71,9 +72,9 @@ def gated_in_torch(perceptron: Perceptron, features: Features, at: Gathering) ->
         matrix = perceptron.weight_matrices[k] if perceptron.weight_matrices else None
         if matrix is not None:
             weight = functional.linear(weight, matrix)
-        result = result * (weight if chosen is None else weight.index_select(0, chosen))
+        result = result * (weight if chosen is None else gather_rows(weight, chosen))
     if at.segments is not None:
-        result = result.new_zeros(at.n, perceptron.last).index_add(0, at.segments, result)
+        result = add_rows(result, at.segments, at.n)
     if at.residual:
         assert features.own is not None
         result = result + features.own

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
 from umlip_bench.potentials.kernels.library import FORMATS, kernels_for, loaded
+from umlip_bench.potentials.kernels.rows import add_rows, gather_rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,11 +78,11 @@ def threebody_in_torch(terms: Terms, bonds: Bonds) -> Tensor:
     of_component = bonds.order_of_component
     n = terms.radial.shape[1] // orders
     angular = terms.angular[:, :, None]
-    sent = (terms.radial * terms.gate.index_select(0, bonds.second)).view(-1, orders, n)
+    sent = (terms.radial * gather_rows(terms.gate, bonds.second)).view(-1, orders, n)
     spread = sent.index_select(1, of_component) * angular
-    moments = spread.new_zeros(len(terms.gate), *spread.shape[1:]).index_add(0, bonds.first, spread)
-    seen = moments.index_select(0, bonds.first) * angular
-    per_order = torch.zeros_like(sent).index_add(1, of_component, seen)
+    moments = add_rows(spread, bonds.first, len(terms.gate))
+    seen = gather_rows(moments, bonds.first) * angular
+    per_order = torch.zeros_like(sent).index_add_(1, of_component, seen)
     own = bonds.own.to(sent.dtype)[:, None]
     return (per_order - own * sent).reshape(terms.radial.shape) * terms.cutoff[:, None]
 
