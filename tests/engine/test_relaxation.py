@@ -13,7 +13,7 @@ from ase.optimize import FIRE, LBFGS
 from ase.optimize.optimize import Optimizer
 
 from umlip_bench.engine.calculator import PotentialCalculator
-from umlip_bench.engine.lbfgs import Lbfgs
+from umlip_bench.engine.lbfgs import Lbfgs, ScaledLbfgs
 from umlip_bench.engine.prediction import predict
 from umlip_bench.engine.relaxation import Relax, Relaxed, _FreeCell
 from umlip_bench.engine.requests import Request, Static, Task
@@ -161,6 +161,33 @@ def test_lbfgs_finds_the_minimum_of_a_bowl_in_a_dozen_steps() -> None:
     for _ in range(12):
         position = position + minimiser.step(-stiffness * position)
     np.testing.assert_allclose(position, 0, atol=1e-9)
+
+
+def test_scaled_lbfgs_needs_no_guess_of_the_stiffness() -> None:
+    """A soft bowl and a hard one, where the constant guess is far off."""
+    for factor in (0.01, 1.0, 30.0):
+        stiffness = factor * np.array([[30.0, 70.0, 150.0]])
+        taken = {}
+        for kind in (Lbfgs, ScaledLbfgs):
+            minimiser, position = kind(), np.array([[0.05, -0.08, 0.06]])
+            steps = 0
+            while np.abs(position).max() > 1e-6 and steps < 200:
+                position = position + minimiser.step(-stiffness * position)
+                steps += 1
+            taken[kind] = steps
+        assert taken[ScaledLbfgs] <= min(taken[Lbfgs] + 1, 20)
+
+
+@pytest.mark.parametrize("cell", [False, True])
+def test_minimisers_come_to_the_same_minimum(chgnet: ChgnetPotential, cell: bool) -> None:
+    atoms = cells()[1]
+    requests = [
+        Relax(atoms, cell=cell, fmax=2e-4, minimiser=minimiser)
+        for minimiser in (Lbfgs, ScaledLbfgs)
+    ]
+    ends = [result_of(outcome) for outcome in run_requests(chgnet, requests)]
+    assert all(end.converged for end in ends)
+    assert ends[0].energy == pytest.approx(ends[1].energy, abs=1e-5)
 
 
 def test_lbfgs_does_not_learn_where_the_slope_does_not_rise() -> None:

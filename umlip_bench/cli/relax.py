@@ -48,8 +48,8 @@ class RelaxCommand(OnDevice):
     """largest force, eV/Å"""
     steps: Count = 500
     """most steps"""
-    optimizer: Literal["fire", "lbfgs"] = "fire"
-    """lbfgs takes half the steps where the start is near; fire is the safer"""
+    optimizer: Literal["fire", "lbfgs", "scaled-lbfgs"] = "fire"
+    """lbfgs takes half the steps where the start is near, scaled-lbfgs a quarter; fire is the safer"""
     pressure: Finite = 0.0
     """on the cell, GPa"""
 
@@ -152,11 +152,15 @@ class RelaxCommand(OnDevice):
         from ase.units import GPa
 
         from umlip_bench.engine.fire import Fire
-        from umlip_bench.engine.lbfgs import Lbfgs
+        from umlip_bench.engine.lbfgs import Lbfgs, ScaledLbfgs
         from umlip_bench.engine.relaxation import Minimiser
         from umlip_bench.engine.relaxation import Relax as Request
 
-        minimisers: dict[str, Callable[[], Minimiser]] = {"fire": Fire, "lbfgs": Lbfgs}
+        minimisers: dict[str, Callable[[], Minimiser]] = {
+            "fire": Fire,
+            "lbfgs": Lbfgs,
+            "scaled-lbfgs": ScaledLbfgs,
+        }
         minimiser = minimisers[self.optimizer]
 
         def relax(atoms: Atoms) -> Task:

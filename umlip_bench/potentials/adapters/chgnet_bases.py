@@ -16,7 +16,6 @@ from chgnet.model.basis import Fourier, RadialBessel
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
-
 _CONSTANT = float(1 / torch.sqrt(torch.tensor([2])))
 """1 / sqrt(2) as the library has it in every number format, in single precision."""
 
