@@ -311,6 +311,12 @@ def test_kernels_can_be_turned_off(monkeypatch: pytest.MonkeyPatch) -> None:
     assert kernels_for(torch.zeros(1, dtype=torch.float64)) is None
     with without_kernels():
         assert kernels_for(torch.zeros(1)) is None
+    before = torch.get_num_threads()
+    torch.set_num_threads(library.MOST_THREADS + 1)
+    try:
+        assert kernels_for(torch.zeros(1)) is None
+    finally:
+        torch.set_num_threads(before)
     monkeypatch.setenv(VARIABLE, "off")
     assert kernels_for(torch.zeros(1)) is None
 

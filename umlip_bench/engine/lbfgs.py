@@ -82,8 +82,7 @@ class ScaledLbfgs(Lbfgs):
     """The same with the curvature of the last step as its guess, instead of a constant.
 
     Nocedal and Wright, Numerical Optimization (2006), equation 7.20. A constant that suits bonds is far off
-    for a free cell and for soft modes. On 40 crystals of 2 to 8 atoms (rattled by 0.05 Å, expanded by 2 %, cell
-    free, fmax 0.05 eV/Å, CHGNet) it called the model 0.26 times as often as `Fire`, `Lbfgs` 0.52 times.
+    for a free cell and for soft modes: see docs/performance.md for what it saves.
     """
 
     def _stiffness(self) -> float:

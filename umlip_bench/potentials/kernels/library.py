@@ -31,6 +31,8 @@ FORMATS = {torch.float32: "f32", torch.float64: "f64"}
 USUAL = (torch.float32,)
 """Those that they are used for: float64 is for numbers that are to come again to the last digits, also
 where rounding decides between two minima."""
+MOST_THREADS = 2
+"""Of torch's: kernels run on one thread, and are faster than torch on two, not than torch on many."""
 SOURCES = ("kernels.c", "gated.h", "threebody.h")
 FLAGS = (
     "-O3",
@@ -65,6 +67,8 @@ def kernels_for(tensor: Tensor) -> ctypes.CDLL | None:
     wanted = os.environ.get(VARIABLE, "").lower()
     formats = FORMATS if wanted == "all" else USUAL
     if tensor.device.type != "cpu" or tensor.dtype not in formats or wanted == "off":
+        return None
+    if torch.get_num_threads() > MOST_THREADS:
         return None
     return _library() if _WANTED.get() else None
 
@@ -104,8 +108,8 @@ def _compiled(compiler: list[str]) -> Path:
     """
     here = Path(__file__).parent
     digest = hashlib.sha256()
-    for part in (*(here / name for name in SOURCES),):
-        digest.update(part.read_bytes())
+    for name in SOURCES:
+        digest.update((here / name).read_bytes())
     digest.update(" ".join((*compiler, *FLAGS, _processor())).encode())
     folder = cache_folder("kernels")
     path = folder / f"kernels-{digest.hexdigest()[:20]}.so"
