@@ -86,7 +86,7 @@ def test_work_is_printed_as_it_ends(
     """What was measured before an interruption stays; times of processor and clock."""
     timing = Timing("ase", ALL_AT_ONCE, 1.0, 4.0, 4.0, 3.5, 4.5, 3.9, 3.8, 4.1, 5)
     nothing = Difference(0.0, 0.0, 0.0)
-    done = []
+    done: list[str] = []
 
     def compared(work: Work, model: object, at_once: tuple[int, ...], repeats: int) -> Comparison:
         if done:

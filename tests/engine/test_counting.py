@@ -64,9 +64,9 @@ def test_waiting_of_the_host_is_seen() -> None:
 
 BOUNDS = {
     # model: kernels of 8 small cells, bytes per atom of the cell of 64
-    "chgnet-0.3.0": (674, 9.01e6),
-    "m3gnet-mp-2021.2.8": (899, 5.52e6),
-    "tensornet-matpes-pbe-2025.1": (548, 10.99e6),
+    "chgnet-0.3.0": (716, 9.01e6),
+    "m3gnet-mp-2021.2.8": (731, 5.44e6),
+    "tensornet-matpes-pbe-2025.1": (543, 11.22e6),
 }
 
 
