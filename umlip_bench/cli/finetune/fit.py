@@ -17,7 +17,8 @@ from umlip_bench.cli.finetune.methods import (
     refuse,
     settings_of,
 )
-from umlip_bench.cli.settings_file import write_settings
+from umlip_bench.cli.settings_file import NAME as SETTINGS_FILE
+from umlip_bench.cli.settings_file import settings_text
 from umlip_bench.ground.errors import CorrectionError
 
 if TYPE_CHECKING:
@@ -120,8 +121,7 @@ class FitCommand(WithMethods, TakesLabels):
             check = held_out_check(model, fit.put_on(model), held_out)
             if check is not None:
                 print_check(check, f"{model.card.name}, {self.method}", output)
-        save(fit, model, self.out, source)
-        write_settings(self, self.out)
+        save(fit, model, self.out, source, {SETTINGS_FILE: settings_text(self)})
         shutil.rmtree(scratch, ignore_errors=True)
         warning = level_warning(model.card.level_of_theory, labels.manifest.level_of_theory)
         if warning:
