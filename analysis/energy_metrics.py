@@ -149,12 +149,13 @@ def energy_metrics(
     errors
         How mean errors are shown, made of `mean_absolute_error` and `mean_signed_error`.
     """
-    return (
-        *_values(unit),
-        *_over_systems(headline),
-        *_over_cases(unit, headline, errors),
-        *_counts(),
+    parts: tuple[tuple[Metric[JudgedEnergy[E]], ...], ...] = (
+        _values(unit),
+        _over_systems(headline),
+        _over_cases(unit, headline, errors),
+        _counts(),
     )
+    return tuple(metric for part in parts for metric in part)
 
 
 def _values(unit: str) -> tuple[Metric[JudgedEnergy[E]], ...]:
@@ -254,8 +255,11 @@ def _over_cases(
 
 def _counts() -> tuple[Metric[JudgedEnergy[E]], ...]:
     """Cases that are left out or flagged."""
+    left_out: list[Metric[JudgedEnergy[E]]] = [
+        _count(name, standing, said) for name, standing, said in LEFT_OUT
+    ]
     return (
-        *(_count(name, standing, said) for name, standing, said in LEFT_OUT),
+        *left_out,
         Metric(
             "n_flagged", lambda seen: int(bool(seen.value.flags)), over=(Count(),), column=False
         ),

@@ -327,11 +327,20 @@ def read_table(path: Path = TABLE) -> tuple[Agreement, ...]:
 
 
 def _row(entry: dict[str, str]) -> Agreement:
-    words = {name: entry[name] for name in COLUMNS[:5]}
-    numbers = {name: float(entry[name]) for name in COLUMNS[6:]}
-    if not all(math.isfinite(value) for value in numbers.values()):
-        raise ValueError(f"not a finite number in the row of {entry['material']}")
-    return Agreement(**words, n_frames=int(entry["n_frames"]), **numbers)
+    found = Agreement(
+        entry["data"],
+        entry["material"],
+        entry["formula"],
+        entry["model"],
+        entry["second"],
+        int(entry["n_frames"]),
+        float(entry["log_factor"]),
+        float(entry["log_ratio"]),
+        float(entry["r2"]),
+    )
+    if not all(map(math.isfinite, (found.log_factor, found.log_ratio, found.r2))):
+        raise ValueError(f"not a finite number in the row of {found.material}")
+    return found
 
 
 def calibration_of(model: str, second: str, rows: Sequence[Agreement]) -> Calibration:
