@@ -26,6 +26,7 @@ from umlip_bench.analysis.reference import DFT, reference_of
 from umlip_bench.analysis.registry import all_suites, suite_of
 from umlip_bench.analysis.run_files import VERSIONS
 from umlip_bench.analysis.runs import Run
+from umlip_bench.analysis.sheet import sheets_of
 from umlip_bench.analysis.suite import NO_RESULT, AnySuite, Headline
 from umlip_bench.analysis.summary import Row
 from umlip_bench.ground.elements import SYMBOLS
@@ -74,6 +75,7 @@ def card_content(side: Side) -> ModelCardContent:
             for record in run.failed(model=model)
         ),
         factor=_factor(side),
+        sheet=sheets_of([side]).get(run.data),
         data=run.data,
         data_notes=() if reference_of(run.data) == DFT else run.data_notes,
         data_sha256=str(identity["data"]["sha256"]),

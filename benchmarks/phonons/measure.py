@@ -193,7 +193,7 @@ def measure(case: PhononMeasurement) -> Task[PhononComparison]:
             not_relaxed = str(error)
     return PhononComparison(
         name=case.name,
-        sampling=FrequencySampling(mesh.weights, path),
+        sampling=FrequencySampling(mesh.weights, path, crystal.commensurate()),
         reference=reference,
         reference_heat_capacity=case.heat_capacity,
         fixed=fixed,

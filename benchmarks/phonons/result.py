@@ -70,10 +70,14 @@ class FrequencySampling(ReadOnlyArrays):
         Shape (Q,), multiplicities of the q-points of the mesh.
     path
         For the bands.
+    commensurate
+        Shape (C, 3), the wave vectors of `Phonons.commensurate`, in units as those of the path; ``None``
+        where they were not kept.
     """
 
     weights: FloatArray
     path: BandPath
+    commensurate: FloatArray | None = None
 
 
 @dataclass(frozen=True, eq=False)
