@@ -23,6 +23,7 @@ from umlip_bench.datasets.cases import (
     SurfaceCase,
 )
 from umlip_bench.datasets.frame import composition
+from umlip_bench.datasets.phonon_cases import ForceConstantsCase, FrequencyCase
 
 Quantity = tuple[str, str]
 """Name and unit."""
@@ -185,8 +186,9 @@ def _(case: DefectCase) -> Iterable[Atoms]:
     return case.host, case.defective
 
 
-@structures.register
-def _(case: PhononCase) -> Iterable[Atoms]:
+@structures.register(PhononCase)
+@structures.register(ForceConstantsCase)
+def _(case: PhononCase | ForceConstantsCase) -> Iterable[Atoms]:
     return (case.unitcell,)
 
 
@@ -197,9 +199,12 @@ def _(case: MigrationCase) -> Iterable[Atoms]:
 
 @structures.register(SolidSolutionCase)
 @structures.register(HeatCapacityCase)
+@structures.register(FrequencyCase)
 @structures.register(EosCase)
 @structures.register(ElasticCase)
-def _(case: SolidSolutionCase | HeatCapacityCase | EosCase | ElasticCase) -> Iterable[Atoms]:
+def _(
+    case: SolidSolutionCase | HeatCapacityCase | FrequencyCase | EosCase | ElasticCase,
+) -> Iterable[Atoms]:
     return (case.atoms,)
 
 
@@ -220,6 +225,16 @@ def _(case: FramesCase) -> Iterator[tuple[Quantity, np.ndarray]]:
 @quantities.register
 def _(case: PhononCase) -> Iterator[tuple[Quantity, np.ndarray]]:
     yield FORCE, np.linalg.norm(case.forces, axis=-1)
+
+
+@quantities.register
+def _(case: ForceConstantsCase) -> Iterator[tuple[Quantity, np.ndarray]]:
+    yield ("force constant", "eV/Å²"), case.force_constants
+
+
+@quantities.register
+def _(case: FrequencyCase) -> Iterator[tuple[Quantity, np.ndarray]]:
+    yield ("frequency", "THz"), case.frequencies
 
 
 @quantities.register

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from umlip_bench.datasets.cases import MigrationCase, PhononCase
+from umlip_bench.datasets.cases import MigrationCase
 from umlip_bench.datasets.label_names import KNOWN
 from umlip_bench.datasets.labels import STRESS
+from umlip_bench.datasets.phonon_files import PhononReference
 from umlip_bench.datasets.readers import RefusedResult, Result, of_bands
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 
@@ -60,7 +61,7 @@ def of_paths(paths: Sequence[MigrationCase]) -> Iterator[str]:
         yield f"path{'' if len(names) == 1 else 's'} {', '.join(names)}: {note}."
 
 
-def of_phonons(phonons: Sequence[PhononCase], left_out: Mapping[str, str]) -> Iterator[str]:
+def of_phonons(phonons: Sequence[PhononReference], left_out: Mapping[str, str]) -> Iterator[str]:
     """What is taken for granted of phonopy's files, and which are left out."""
     if phonons:
         names = ", ".join(case.name for case in phonons)

@@ -13,12 +13,12 @@ from umlip_bench.datasets import (
     extxyz,
     manifests,
     neb_folders,
-    phonopy_files,
+    phonon_files,
     understanding,
     user_caveats,
     values_table,
 )
-from umlip_bench.datasets.cases import MigrationCase, PhononCase, ReferenceCase
+from umlip_bench.datasets.cases import MigrationCase, ReferenceCase
 from umlip_bench.datasets.dataset import Dataset
 from umlip_bench.datasets.extxyz import ReadingError
 from umlip_bench.datasets.frame import Frame, composition
@@ -32,6 +32,7 @@ from umlip_bench.datasets.labels import (
 )
 from umlip_bench.datasets.levels import common_level, stated_level, with_tables
 from umlip_bench.datasets.paths import PATH_FORMAT, PathFrame, is_image, migration_cases, path_frame
+from umlip_bench.datasets.phonon_files import PhononReference
 from umlip_bench.datasets.readers import (
     EXPECTED,
     Code,
@@ -102,7 +103,7 @@ def read(path: Path, *, trust_order: bool = False, reading: LabelReading = AS_FO
         of_table, lines = values_table.cases(table, level)
         values += of_table
         refused += [*table.refused, *lines]
-    phonons, left_out = _read_force_sets(there.force_sets, level, trust_order=trust_order)
+    phonons, left_out = _read_phonons(there.phonons, level, trust_order=trust_order)
     if not (frames or images or phonons or parts or values):
         _refuse_all(path, refused, left_out)
     paths, by_roles = _paths(path, images, level), _by_roles(path, parts, level)
@@ -175,15 +176,15 @@ def _refuse_all(path: Path, refused: Sequence[RefusedResult], left_out: Mapping[
     )
 
 
-def _read_force_sets(
-    force_sets: Mapping[str, Path], level: LevelOfTheory, *, trust_order: bool
-) -> tuple[list[PhononCase], dict[str, str]]:
+def _read_phonons(
+    files: Mapping[str, Path], level: LevelOfTheory, *, trust_order: bool
+) -> tuple[list[PhononReference], dict[str, str]]:
     """Cases, and why others cannot be used, by name."""
-    cases: list[PhononCase] = []
+    cases: list[PhononReference] = []
     left_out: dict[str, str] = {}
-    for name, path in force_sets.items():
+    for name, path in files.items():
         try:
-            cases.append(phonopy_files.read(path, level, name, trust_order=trust_order))
+            cases.append(phonon_files.read(path, level, name, trust_order=trust_order))
         except DataError as error:
             left_out[name] = str(error)
     return cases, left_out
@@ -193,7 +194,7 @@ def allowed() -> str:
     """What can be read, for messages."""
     return (
         f"{FORMAT}; or {ROLE_FORMAT}; or {values_table.FORMAT}; or {PATH_FORMAT}; or {EXPECTED}; "
-        f"{phonopy_files.FORMAT}, or a folder of such files"
+        f"{phonon_files.FORMAT}, or a folder of such files"
     )
 
 
