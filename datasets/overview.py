@@ -10,6 +10,7 @@ from functools import singledispatch
 import numpy as np
 from ase import Atoms
 
+from umlip_bench.datasets.barrier_case import BarrierCase
 from umlip_bench.datasets.cases import (
     DefectCase,
     ElasticCase,
@@ -197,6 +198,11 @@ def _(case: MigrationCase) -> Iterable[Atoms]:
     return case.images
 
 
+@structures.register
+def _(case: BarrierCase) -> Iterable[Atoms]:
+    return (case.atoms,) if case.last is None else (case.atoms, case.last)
+
+
 @structures.register(SolidSolutionCase)
 @structures.register(HeatCapacityCase)
 @structures.register(FrequencyCase)
@@ -244,7 +250,10 @@ def _(case: SurfaceCase) -> Iterator[tuple[Quantity, np.ndarray]]:
 
 @quantities.register
 def _(case: DefectCase) -> Iterator[tuple[Quantity, np.ndarray]]:
-    yield ("energy over the host's", "eV"), np.array([case.energy])
+    if np.isnan(case.formation_energy):
+        yield ("energy over the host's", "eV"), np.array([case.energy])
+    else:
+        yield ("formation energy", "eV"), np.array([case.formation_energy])
 
 
 @quantities.register
@@ -267,6 +276,11 @@ def _(case: EosCase) -> Iterator[tuple[Quantity, np.ndarray]]:
 def _(case: ElasticCase) -> Iterator[tuple[Quantity, np.ndarray]]:
     yield ("bulk modulus", "eV/Å³"), np.array([case.bulk_modulus])
     yield ("shear modulus", "eV/Å³"), np.array([case.shear_modulus])
+
+
+@quantities.register
+def _(case: BarrierCase) -> Iterator[tuple[Quantity, np.ndarray]]:
+    yield ("barrier", "eV"), np.array([case.barrier])
 
 
 @quantities.register
