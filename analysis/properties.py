@@ -97,6 +97,25 @@ class PropertyRow:
     text: str
     remark: str
 
+    @classmethod
+    def of(
+        cls, found: Property, model: str, data: str, suite: str, variant: str, case: str
+    ) -> PropertyRow:
+        """The row of a property."""
+        return cls(
+            model=model,
+            data=data,
+            suite=suite,
+            variant=variant,
+            case=case,
+            property=found.key,
+            label=found.label,
+            value=found.value,
+            unit=found.unit,
+            text=found.text,
+            remark=found.remark,
+        )
+
     def to_json(self) -> dict[str, str | float | None]:
         """Its fields by name; a value that is not finite is ``None``."""
         return {**asdict(self), "value": self.value if math.isfinite(self.value) else None}

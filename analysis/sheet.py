@@ -141,8 +141,8 @@ def _of_result(suite: AnySuite, result: Any) -> Iterator[tuple[str, str, _Found]
     for variant in reversed(suite.variant_names):
         for each in suite.properties(result, variant):
             chosen.setdefault(each.key, _Found(suite, variant, each))
-    for key, each in chosen.items():
-        yield result.name, key, each
+    for key, found in chosen.items():
+        yield result.name, key, found
 
 
 def _differences(found: Mapping[tuple[str, str, str, str], _Found]) -> Iterator[str]:

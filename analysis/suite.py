@@ -323,9 +323,7 @@ class DeclaredSuite(Generic[R, V]):
         """The properties of one case in all variants, for files."""
         for variant in self.variant_names:
             for each in self.properties(result, variant):
-                where = (model, data, self.name, variant, result.name)
-                what = (each.key, each.label, each.value, each.unit, each.text, each.remark)
-                yield PropertyRow(*where, *what)
+                yield PropertyRow.of(each, model, data, self.name, variant, result.name)
 
     # ---- many results
 

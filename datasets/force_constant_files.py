@@ -135,12 +135,12 @@ def _of_text(path: Path) -> np.ndarray:
 
 def _of_hdf5(path: Path, unit: float) -> tuple[np.ndarray, float]:
     """Force constants, and their unit in eV/Å² given that of the code whose they are."""
-    import h5py  # phonopy needs it
+    import h5py  # type: ignore[import-untyped]  # phonopy needs it
 
     try:
         with h5py.File(path) as file:
             constants = np.array(file[KEY] if KEY in file else file["fc2"], dtype=float)
-            stated = np.ravel(file["physical_unit"][()])[:1] if "physical_unit" in file else []
+            stated = list(np.ravel(file["physical_unit"][()])) if "physical_unit" in file else []
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path} is no file of force constants of phonopy's ({error})") from error
     words = [each.decode() if isinstance(each, bytes) else str(each) for each in stated]

@@ -173,13 +173,13 @@ def _displacements(
 
 
 def _of_constants(case: ForceConstantsCase) -> PhononMeasurement:
-    known = case.displacements is not None
+    vectors = case.displacements
     return PhononMeasurement(
         name=case.name,
         atoms=case.unitcell,
         supercell_matrix=case.supercell_matrix,
         primitive_matrix=case.primitive_matrix,
-        displacements=_displacements(case.displaced_atoms, case.displacements) if known else None,
+        displacements=None if vectors is None else _displacements(case.displaced_atoms, vectors),
         force_constants=case.force_constants,
         fixed_only=_fixed_only(case),
         symprec=case.symprec,
