@@ -84,7 +84,8 @@ def relative_source(
     """
     if structure is None:
         raise UmlipBenchError(
-            f"{reference.card.name} as the reference goes with a structure, whose states it samples and labels"
+            f"{reference.card.name} as the reference goes with a structure, whose states it samples and "
+            "labels"
         )
     if isinstance(structure, Atoms):
         check_input(structure)
