@@ -10,7 +10,7 @@ from umlip_bench.datasets.label_names import KNOWN
 from umlip_bench.datasets.labels import STRESS
 from umlip_bench.datasets.phonon_files import PhononReference
 from umlip_bench.datasets.readers import RefusedResult, Result, of_bands
-from umlip_bench.ground.level_of_theory import LevelOfTheory
+from umlip_bench.ground.level_of_theory import EXPERIMENT, LevelOfTheory
 
 NAMED = 8
 """Entries left out that are named; the others are counted."""
@@ -27,9 +27,10 @@ def of_labels(
         named = "; ".join(f"{each.where}: {each.reason}" for each in refused[:NAMED])
         more = f"; and {len(refused) - NAMED} more" if len(refused) > NAMED else ""
         n_files = len({each.where.split(", ")[0] for each in refused})
+        used = f", {len(results)} labels are used" if results else ""
         yield (
-            f"{len(refused)} entries of {n_files} file{'' if n_files == 1 else 's'} were left out, "
-            f"{len(results)} labels are used: {named}{more}."
+            f"{len(refused)} entries of {n_files} file{'' if n_files == 1 else 's'} were left out{used}: "
+            f"{named}{more}."
         )
     unsaid = sum(r.level.functional == "unknown" for r in results)
     if unsaid and level != stated:
@@ -49,6 +50,12 @@ def of_labels(
             f"-virial/volume (eV/Å³) as {STRESS}, or give --virial-key {key} if that is what they are (GAP, "
             "MACE, GPUMD and DeePMD have this sign)."
         )
+
+
+def of_experiment(level: LevelOfTheory) -> Iterator[str]:
+    """What a reader of pages that speak of DFT must know of values that were measured."""
+    if level.functional == EXPERIMENT:
+        yield "Values were measured: where a page says DFT, it stands for experiment."
 
 
 def of_paths(paths: Sequence[MigrationCase]) -> Iterator[str]:

@@ -119,6 +119,7 @@ def read(path: Path, *, trust_order: bool = False, reading: LabelReading = AS_FO
     by_roles = _by_roles(path, parts, level, manifest.mu)
     caveats = (
         *manifest.caveats,
+        *user_caveats.of_experiment(level),
         *user_caveats.of_labels(results, refused, level, stated),
         *user_caveats.of_paths(paths),
         *(said for name, band in bands.items() if (said := neb_folders.told(name, band.images))),

@@ -75,6 +75,7 @@ def test_ten_crystals_of_one_table_are_run(
     data = write(tmp_path, rows)
     dataset = datasets.load(data)
     assert dataset.manifest.level_of_theory.functional == "experiment"
+    assert "where a page says DFT, it stands for experiment" in dataset.manifest.caveats[0]
     elastic = each_as_a(ElasticCase, dataset.of_task("elastic"))
     curves = each_as_a(EosCase, dataset.of_task("eos"))
     assert [case.system for case in elastic] == [case.system for case in curves] == list(METALS)
@@ -86,7 +87,7 @@ def test_ten_crystals_of_one_table_are_run(
         # The geometry that the values are of, not that of the file.
         assert curve.atoms.get_volume() == pytest.approx(a**3 / 4, rel=1e-6)
         assert case.atoms.get_volume() == pytest.approx(a**3 / 4, rel=1e-6)
-    assert main(["data", "check", data]) == 0
+    assert main(["data", "check", data]) == 1  # what stands for DFT is said
     shown = " ".join(capsys.readouterr().out.split())
     assert "30 values of 10 structures, from a handbook; cases: 10 of elastic, 10 of eos" in shown
     assert "10 cases of elastic" in shown
@@ -180,9 +181,13 @@ def test_ten_crystals_with_vacancies_and_frequencies(
     ]
     command += ["--device", "cpu", "--jobs", "1", "--out", str(tmp_path / "run")]
     assert main([*command, "defects", "migration", "phonons"]) == 0
-    assert "the data were measured" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "the data were measured" in shown
     run = read_run(tmp_path / "run")
     found = {(r.suite, r.variant, r.metric): r for r in run.rows}
+    short = " ".join(shown.split())
+    assert "defects" in short.partition("model over DFT")[2]
+    assert "undecided (neb)" in short
     own = found["defects", "relaxed", "system_ratio_median"]
     # EMT knows seven of them, and was fitted to their vacancies: 1.0 to 1.6 eV but for lead's.
     assert (own.n_cases, own.n_failed) == (7, 3)

@@ -1,5 +1,7 @@
 """The filter of a free cell is ASE's to rounding."""
 
+from typing import Any
+
 import ase.filters
 import numpy as np
 import pytest
@@ -41,9 +43,7 @@ def crystal() -> Atoms:
 @pytest.mark.parametrize(
     "options", [{}, {"mask": [1, 1, 0, 0, 0, 1]}, {"scalar_pressure": 0.01}, {"constant_volume": 1}]
 )
-def test_relaxations_are_ases(
-    optimiser: type[FIRE] | type[BFGS], options: dict[str, object]
-) -> None:
+def test_relaxations_are_ases(optimiser: type[FIRE] | type[BFGS], options: dict[str, Any]) -> None:
     ends, steps = [], []
     for kind in (ase.filters.FrechetCellFilter, FrechetCellFilter):
         atoms = crystal()

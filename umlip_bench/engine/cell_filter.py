@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 import ase.filters
 import numpy as np
@@ -59,7 +60,8 @@ class FrechetCellFilter(ase.filters.FrechetCellFilter):
         )
         functions = MatrixFunctions()
         # ASE 3.29 has them in an object of its own.
-        for holder in (self, getattr(self, "_utility", self)):
+        holders: list[Any] = [self, getattr(self, "_utility", self)]
+        for holder in holders:
             holder.logm = functions.logm
             holder.expm_frechet = functions.expm_frechet
 
