@@ -71,7 +71,8 @@ class RunCommand(OnDevice, TakesLabels):
     data: Data | None = None
     """a set of `umlip-bench data list`, or a file or folder with labels (default: pbe-mini)"""
     structure: File | None = None
-    """measure this structure, without reference values; FILE@N takes frame N of several"""
+    """measure this structure, without reference values, and end with its property sheet; FILE@N takes frame N
+    of several"""
     against: Name | None = None
     """with --structure: compare with this model, in place of DFT, on high-energy states of the structure that
     it samples; all numbers are relative to it"""
