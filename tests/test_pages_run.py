@@ -31,6 +31,7 @@ OTHERS = {
     "environments.md": "packages from an index",
     "labels.md": "DFT codes",
     "models.md": "the network",
+    "no-label.md": "examples of help, on the embedded set",
     "one-label.md": "examples of help, on the embedded set",
     "report.md": "examples of help",
     "speed.md": "an idle machine",
@@ -56,7 +57,7 @@ def labelled(atoms: Atoms, seed: int) -> Atoms:
 def standard(atoms: Atoms) -> Atoms:
     out = atoms.copy()
     out.info = {
-        "system": "Cu",
+        "system": "Al",
         "REF_energy": atoms.get_potential_energy(),
         "REF_stress": atoms.get_stress(voigt=False),
     }
@@ -65,12 +66,12 @@ def standard(atoms: Atoms) -> Atoms:
 
 
 def frames() -> list[Atoms]:
-    return [labelled(bulk("Cu", cubic=True), seed) for seed in range(3)]
+    return [labelled(bulk("Al", cubic=True), seed) for seed in range(3)]
 
 
 def own_data() -> dict[str, object]:
     ase.io.write("my.xyz", [standard(each) for each in frames()], format="extxyz")
-    bulk("Cu").write("my.cif")
+    bulk("Al").write("my.cif")
     atoms = frames()[0]
     return {
         "ase": ase,
