@@ -34,6 +34,7 @@ from umlip_bench.analysis.over_sums import (
     pooled_slope,
 )
 from umlip_bench.analysis.over_systems import Leverage, MedianOfSystems
+from umlip_bench.analysis.properties import Property
 from umlip_bench.analysis.softening import N_COMPONENTS, component_sums, inverse_of, slope_of
 from umlip_bench.analysis.suite import NO_RESULT
 
@@ -105,6 +106,38 @@ def faults(result: Energetic, variant: str) -> tuple[str, ...]:
     return (FAULTS[value.standing],) if value is not None and value.standing in FAULTS else ()
 
 
+def energy_property(
+    key: str, label: str, unit: str, size: float = 1.0, digits: int = 3
+) -> Callable[[Energetic, str], tuple[Property, ...]]:
+    """What makes the one property of a result in a variant.
+
+    Parameters
+    ----------
+    key, label, unit, digits
+        As of `Property`; the name of the case follows the label.
+    size
+        The unit in that of the energies.
+    """
+
+    def properties(result: Energetic, variant: str) -> tuple[Property, ...]:
+        value = result.comparison.value(EnergyVariant(variant))
+        if value is None:
+            return ()
+        wrong = value.reason if value.standing in FAULTS else ""
+        return (
+            Property(
+                key=key,
+                label=f"{label}, {result.comparison.name}",
+                value=value.model / size,
+                unit=unit,
+                digits=digits,
+                remark="; ".join([*([wrong] if wrong else []), *value.flags]),
+            ),
+        )
+
+    return properties
+
+
 def ways(*variants: EnergyVariant) -> tuple[suite.Variant, ...]:
     """Variants as a suite declares them."""
     return tuple(suite.Variant(str(each), f"{each.replace('-', '_')}_") for each in variants)
@@ -149,14 +182,28 @@ def energy_metrics(
     errors
         How mean errors are shown, made of `mean_absolute_error` and `mean_signed_error`.
     """
-    left_out: list[Metric[JudgedEnergy[E]]] = [
-        _count(name, standing, said) for name, standing, said in LEFT_OUT
-    ]
+    parts: tuple[tuple[Metric[JudgedEnergy[E]], ...], ...] = (
+        _values(unit),
+        _over_systems(headline),
+        _over_cases(unit, headline, errors),
+        _counts(),
+    )
+    return tuple(metric for part in parts for metric in part)
+
+
+def _values(unit: str) -> tuple[Metric[JudgedEnergy[E]], ...]:
+    """Of a case, as they are."""
     return (
         Metric("reference", lambda seen: seen.value.reference, unit),
         Metric("model", lambda seen: seen.value.model, unit),
         Metric("comparable", lambda seen: int(seen.value.comparable)),
         Metric("converged", lambda seen: int(seen.value.converged)),
+    )
+
+
+def _over_systems(headline: str) -> tuple[Metric[JudgedEnergy[E]], ...]:
+    """What a system says, whatever the number of its cases: the headline and its inverse."""
+    return (
         Metric(
             "system_ratio",
             JudgedEnergy.ratio,
@@ -185,6 +232,14 @@ def energy_metrics(
             ),
             column=False,
         ),
+    )
+
+
+def _over_cases(
+    unit: str, headline: str, errors: tuple[Over, ...]
+) -> tuple[Metric[JudgedEnergy[E]], ...]:
+    """What all cases say together."""
+    return (
         Metric(
             "sums",
             JudgedEnergy.sums,
@@ -228,6 +283,15 @@ def energy_metrics(
             ),
             column=False,
         ),
+    )
+
+
+def _counts() -> tuple[Metric[JudgedEnergy[E]], ...]:
+    """Cases that are left out or flagged."""
+    left_out: list[Metric[JudgedEnergy[E]]] = [
+        _count(name, standing, said) for name, standing, said in LEFT_OUT
+    ]
+    return (
         *left_out,
         Metric(
             "n_flagged", lambda seen: int(bool(seen.value.flags)), over=(Count(),), column=False

@@ -49,6 +49,7 @@ NEEDS = {
     "mlearn": "published data",
     "label": "GPAW",
     "speed": "minutes, on an idle machine",
+    "estimate": "a second potential's weights",
     "calibrate": "minutes, on an idle machine",
     "count": "models that run on torch",
     "full": "minutes of training",
@@ -393,6 +394,7 @@ def test_every_command_has_an_example_that_is_run_or_a_reason() -> None:
                 "umlip-bench calibrate",
                 "umlip-bench count",
                 "umlip-finetune curve",
+                "umlip-finetune estimate",
                 "umlip-finetune label",
                 "umlip-finetune speed",
             }
