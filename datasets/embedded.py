@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Mapping
 from importlib.resources import as_file, files
 from importlib.resources.abc import Traversable
-
 from typing import TYPE_CHECKING
 
 from umlip_bench.ground.errors import DataError

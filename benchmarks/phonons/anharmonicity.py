@@ -63,7 +63,9 @@ def _change(curvatures: FloatArray) -> float:
 
 def anharmonicity(series: AmplitudeSeries) -> Task[Anharmonicity]:
     """The model in the cells of the series."""
-    from umlip_bench.engine.requests import Static  # with torch, which a reader of results does not need
+    from umlip_bench.engine.requests import (
+        Static,  # with torch, which a reader of results does not need
+    )
 
     answers = yield [Static(cell) for cell in series.cells]
     own = replace(series, forces=np.array([each.forces for each in answers]))
