@@ -59,6 +59,7 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
     "finetune fit": TRAINING,
     "finetune ladder": TRAINING,
     "finetune curve": {**TRAINING, "--choices": COUNT, "--sizes": COUNT},
+    "finetune race": {**TRAINING, "--choices": COUNT, "--sizes": COUNT},
     "finetune evaluate": {**TRAINING, "--max-frames": COUNT, "--choices": COUNT, "--sizes": COUNT},
     "finetune suggest": {
         **DFT,

@@ -21,6 +21,7 @@ PROGRAM = Program(
         "ladder": "compare all methods on the same labels, and recommend one",
         "curve": "measure how many labels a method needs",
         "evaluate": "measure how well few labels correct a model",
+        "race": "compare methods on the same labels of several materials",
         "suggest": "choose frames worth a DFT label",
         "label": "compute DFT labels on this machine",
         "collect": "read results of DFT codes into labels",
