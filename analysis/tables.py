@@ -19,6 +19,9 @@ MODEL_WIDTH = 23
 """Columns of a model, borders included: enough for ``0.812 [0.780, 0.870]``."""
 
 
+COLUMN_BORDERS = 3
+
+
 @dataclass(frozen=True)
 class Presentation:
     """How the rows of a suite are shown.
@@ -136,13 +139,28 @@ def print_table(rows: Sequence[Row], presentation: Presentation, console: Consol
                 console.print(Text(presentation.verdict(panel.rows, model)))
             console.print()
             continue
-        per_table = max(1, (console.width - LABEL_WIDTH) // MODEL_WIDTH)
-        for start in range(0, len(panel.models), per_table):
-            console.print(_table(panel, panel.models[start : start + per_table], presentation))
+        for models in _side_by_side(panel.models, console.width - LABEL_WIDTH):
+            console.print(_table(panel, models, presentation))
         for model in panel.models:
             console.print(Text(presentation.verdict(panel.rows, model)))
         console.print(Text(presentation.caption(panel.rows), style="dim"))
         console.print()
+
+
+def _side_by_side(models: Sequence[str], width: int) -> Iterator[Sequence[str]]:
+    """Models in groups that fit beside each other; a name is not cut unless it fits no line at all."""
+    group: list[str] = []
+    for model in models:
+        if group and sum(map(_column, [*group, model])) > width:
+            yield group
+            group = []
+        group.append(model)
+    yield group
+
+
+def _column(model: str) -> int:
+    """Characters of a model's column, borders included."""
+    return max(MODEL_WIDTH, len(model) + COLUMN_BORDERS)
 
 
 def _has_values(panel: Panel, presentation: Presentation) -> bool:
@@ -155,7 +173,8 @@ def _table(panel: Panel, models: Sequence[str], presentation: Presentation) -> T
     table = Table(title=Text(panel.title), title_justify="left")
     table.add_column("", no_wrap=True)
     for model in models:
-        table.add_column(Text(model), justify="left", overflow="fold", max_width=MODEL_WIDTH - 3)
+        width = _column(model) - COLUMN_BORDERS
+        table.add_column(Text(model), justify="left", overflow="fold", max_width=width)
     counts = [panel.find(model, presentation.count_metric) for model in models]
     for metric, label in presentation.labels:
         cells = [panel.find(model, metric) for model in models]

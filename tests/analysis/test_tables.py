@@ -146,3 +146,18 @@ def test_cases_one_by_one() -> None:
     # A bracket is text, not markup.
     for text in ("surfaces", "γ (J/m²)", "Mo [110]", "2.80", "one left out"):
         assert text in stream.getvalue()
+
+
+def test_names_of_models_are_not_cut() -> None:
+    """At 80 columns, however many there are and however long they are."""
+    names = [
+        "m3gnet-matpes-pbe-2025.1",
+        "tensornet-matpes-pbe-2025.1",
+        "chgnet-0.3.0",
+        "TensorNet-v2025.1-PES",
+    ]
+    text = printed([row for name in names for row in rows(name)], 80)
+    heads = [line for line in text.splitlines() if line.startswith("┃")]
+    assert max(len(line.rstrip()) for line in text.splitlines() if line[:1] in "┃│┏└") <= 80
+    for name in names:
+        assert sum(name in line for line in heads) == 1

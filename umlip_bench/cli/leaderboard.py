@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import webbrowser
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -30,6 +31,8 @@ class LeaderboardCommand(Overwriting):
     """run folders"""
     out: Folder
     """folder of the site"""
+    open: bool = False
+    """open it in the browser"""
 
     def run(self) -> int:
         from umlip_bench.analysis.runs import read_run
@@ -38,7 +41,10 @@ class LeaderboardCommand(Overwriting):
         runs = [read_run(path) for path in self.runs]
         for run in runs:
             say_incomplete(run)
-        print(leaderboard(runs, self.out, force=self.force))
+        index = leaderboard(runs, self.out, force=self.force)
+        print(index)
+        if self.open:
+            webbrowser.open(index.resolve().as_uri())
         write_settings(self, self.out)
         return 0
 
