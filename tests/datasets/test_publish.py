@@ -80,6 +80,12 @@ def test_schema_names_every_field(tmp_path: Path) -> None:
     assert yaml.safe_load(head)["license"] == "BSD-3-Clause"
 
 
+def test_the_card_in_the_documentation_is_the_one(tmp_path: Path) -> None:
+    assert publish("pbe-mini", tmp_path / "set") == 0
+    kept = Path(__file__).parents[2] / "docs" / "results" / "pbe-mini.md"
+    assert (tmp_path / "set" / "README.md").read_text() == kept.read_text()
+
+
 def test_repeated_frames(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     frames = labelled(4)
     other = frames[1].copy()
