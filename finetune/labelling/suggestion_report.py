@@ -30,9 +30,10 @@ def print_suggestion(suggestion: Suggestion, console: Console) -> None:
         "strain",
         "meV/atom",
         "max |F| (eV/Å)",
+        "distance",
     ):
-        table.add_column(name, justify="right")
-    table.add_column("distance", justify="right")
+        # Where there is little room a head goes on in the next line, and is not cut.
+        table.add_column(name, justify="right", no_wrap=" " not in name)
     if committee:
         table.add_column("disagreement (eV/Å)", justify="right")
     table.add_column("exceeds (%)")
