@@ -70,16 +70,48 @@ class CaseTable:
 
 
 def print_cases(table: CaseTable, console: Console) -> None:
-    """Print cases one by one."""
-    drawn = Table(title=Text(table.title), title_justify="left")
-    for k, column in enumerate(table.columns):
-        drawn.add_column(Text(column), justify="left" if k == 0 else "right")
-    for row in table.rows:
-        drawn.add_row(*map(Text, row))
-    console.print(drawn)
+    """Print cases one by one; columns that do not fit beside each other go into a further table below."""
+    least = [_least_width(table, k) for k in range(len(table.columns))]
+    for chosen in _columns_that_fit(table, least, console.width - 1):
+        drawn = Table(title=Text(table.title), title_justify="left")
+        for k in chosen:
+            head = Text(table.columns[k])
+            drawn.add_column(head, justify="left" if k == 0 else "right", min_width=least[k])
+        for row in table.rows:
+            drawn.add_row(*(Text(row[k]) for k in chosen))
+        console.print(drawn)
     for note in table.notes:
         console.print(Text(note), style="dim")
     console.print()
+
+
+def _least_width(table: CaseTable, column: int) -> int:
+    """Of its longest word."""
+    texts = (table.columns[column], *(row[column] for row in table.rows))
+    return max((len(word) for text in texts for word in text.split()), default=1)
+
+
+def _columns_that_fit(
+    table: CaseTable, least: Sequence[int], width: int
+) -> Iterator[Sequence[int]]:
+    """Numbers of the columns of each part; what says which case it is, is in all of them."""
+    naming = 1
+    while naming < len(least) and any(_is_name(row[naming]) for row in table.rows):
+        naming += 1
+    if naming == len(least):
+        naming = 1
+    lead = list(range(naming))
+    part = list(lead)
+    for k in range(naming, len(least)):
+        if len(part) > naming and sum(least[i] + COLUMN_BORDERS for i in (*part, k)) > width:
+            yield part
+            part = list(lead)
+        part.append(k)
+    yield part
+
+
+def _is_name(text: str) -> bool:
+    return bool(text) and text[0].isalpha()
 
 
 @dataclass(frozen=True)

@@ -161,3 +161,21 @@ def test_names_of_models_are_not_cut() -> None:
     assert max(len(line.rstrip()) for line in text.splitlines() if line[:1] in "┃│┏└") <= 80
     for name in names:
         assert sum(name in line for line in heads) == 1
+
+
+def test_numbers_of_cases_are_not_cut() -> None:
+    heads = ("", "geometry", *(f"column {k}" for k in range(12)))
+    rows = [
+        ("my", kind, *(f"{1000 * k + 0.123:.3f}" for k in range(12)))
+        for kind in ("fixed", "relaxed")
+    ]
+    stream = io.StringIO()
+    print_cases(CaseTable("Moduli", heads, rows), Console(file=stream, width=80))
+    text = stream.getvalue()
+    assert max(len(line) for line in text.splitlines()) <= 80
+    assert "…" not in text
+    for row in rows:
+        for number in row[2:]:
+            assert f" {number} " in text
+    # Every part says which case it is.
+    assert text.count(" relaxed ") == text.count("Moduli") > 1
