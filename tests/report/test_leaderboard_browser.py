@@ -8,9 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from scipy import stats
 
 from tests.support.board_runs import FORCES, MATERIALS, RIGHT, write_board_run
 from tests.support.narrowing import some
+from umlip_bench.analysis.compared_models import Side
+from umlip_bench.analysis.comparison import compare
+from umlip_bench.analysis.runs import read_run
 from umlip_bench.running.leaderboard import leaderboard
 
 from ..support.report_runs import SOFT, STIFF
@@ -26,6 +30,7 @@ ROWS = "#table-board tbody tr"
 HEADS = {
     "forces": ("high-energy", "slope_median"),
     "phonons": ("phonons", "curvature_scale_median"),
+    "surfaces": ("surfaces", "system_ratio_median"),
 }
 """Columns by what stands in their heads, and whose rows of summary.json they are."""
 
@@ -119,8 +124,48 @@ def test_numbers_are_those_of_the_run(opened: Opened, site: Site) -> None:
                 r for r in rows if (r["suite"], r["metric"], r["model"], r["variant"]) == key
             )
             found = [float(number) for number in re.findall(r"-?\d+\.?\d*", text)]
-            numbers = [row[part] for part in ("value", "ci_low", "ci_high")]
+            parts = [row[part] for part in ("value", "ci_low", "ci_high")]
+            numbers = [part for part in parts if part is not None]
             assert found == [*(pytest.approx(n, abs=5.01e-4) for n in numbers), row["n_cases"]]
+
+
+def test_differences_are_those_of_the_run(opened: Opened, site: Site) -> None:
+    run = read_run(site.run)
+    page = opened.page
+    lines = page.locator("#table-pairs tbody tr").all_inner_texts()
+    assert len(lines) == 3 * 4  # pairs, and what they are compared in
+    for line in lines:
+        first, second, suite, what, difference, cases, _ = line.split("\t")
+        rows = compare(*(Side(run, name, name) for name in (first, second)))
+        row = next(r for r in rows if r.suite == suite and what.startswith(r.label))
+        ends = [end for end in (row.ci_low, row.ci_high) if end is not None]
+        found = [float(number) for number in re.findall(r"[-+]\d+\.?\d*", difference)]
+        assert found == [pytest.approx(value, abs=5.01e-4) for value in (row.difference, *ends)]
+        assert int(cases) == row.n_cases
+
+
+def test_rank_correlations_are_those_of_the_cases(opened: Opened, site: Site) -> None:
+    lines = (site.run / "cases.jsonl").read_text(encoding="utf-8").splitlines()
+    scales: dict[tuple[str, str], dict[str, float]] = {}
+    for case in map(json.loads, lines):
+        column = {"high-energy": "slope", "phonons": "fixed_curvature_scale"}.get(case["suite"])
+        if column is not None:
+            of = scales.setdefault((case["suite"], case["model"]), {})
+            of[case["case"]] = case["metrics"][column]
+    page = opened.page
+    page.click("#forces summary:has-text('Materials')")
+    checked = 0
+    for line in page.locator("#table-ranks-materials tbody tr").all_inner_texts():
+        model, label, by, rho, tau, n = line.split("\t")[:6]
+        if "squared frequencies" not in label or by != "scale":
+            continue
+        forces, phonons = scales["high-energy", model], scales["phonons", model]
+        pair = list(forces.values()), [phonons[name] for name in forces]
+        assert float(rho.split(" ")[0]) == pytest.approx(stats.spearmanr(*pair)[0], abs=5.01e-3)
+        assert float(tau) == pytest.approx(stats.kendalltau(*pair)[0], abs=5.01e-3)
+        assert int(n) == len(forces)
+        checked += 1
+    assert checked == len(FORCES)
 
 
 def test_click_leads_to_the_card_and_back(opened: Opened) -> None:
