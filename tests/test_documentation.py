@@ -73,6 +73,18 @@ def test_notebooks(path: Path) -> None:
     )
 
 
+def test_what_is_said_of_the_leaderboard_is_on_it() -> None:
+    results = ROOT / "docs" / "results"
+    said = " ".join((results / "leaderboard.md").read_text(encoding="utf-8").split())
+    shown = (results / "board" / "index.html").read_text(encoding="utf-8")
+    found = re.findall(
+        r"from -?\d\.\d\d to -?\d\.\d\d, -?\d\.\d\d in the median of \d+ comparisons", said
+    )
+    assert len(found) == 3
+    for each in found:
+        assert f"rho {each}" in shown
+
+
 def test_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= 150
 
