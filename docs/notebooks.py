@@ -105,6 +105,8 @@ def _executed(path: Path) -> nbformat.NotebookNode:
             notebook,
             timeout=TIME_LIMIT,
             coalesce_streams=True,
+            # It would warn of its own sockets, which are on this machine.
+            extra_arguments=["--log-level=40"],
             resources={"metadata": {"path": folder}},
         ).execute()
     for cell in notebook.cells:
