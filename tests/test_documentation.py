@@ -36,7 +36,9 @@ def commands() -> Iterator[tuple[str, str]]:
         for source in cells(path, "code"):
             if source.startswith("%%bash"):
                 lines = source.replace("\\\n", " ").splitlines()[1:]
-                yield from ((path.name, line) for line in lines if line.split(" ")[0] in PROGRAMS)
+                # What a shell does with its output is not the command's.
+                own = (line.partition(" > ")[0] for line in lines)
+                yield from ((path.name, line) for line in own if line.split(" ")[0] in PROGRAMS)
 
 
 def cells(path: Path, kind: str) -> list[str]:
