@@ -33,10 +33,10 @@ def print_suggestion(suggestion: Suggestion, console: Console) -> None:
         "distance",
     ):
         # Where there is little room a head goes on in the next line, and is not cut.
-        table.add_column(name, justify="right", no_wrap=" " not in name)
+        table.add_column(name, justify="right", min_width=max(map(len, name.split())))
     if committee:
         table.add_column("disagreement (eV/Å)", justify="right")
-    table.add_column("exceeds (%)")
+    table.add_column("exceeds (%)", min_width=len("exceeds"))
     for k, frame in enumerate(suggestion.frames):
         state, why = frame.state, frame.why
         cells = [
