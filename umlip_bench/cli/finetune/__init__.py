@@ -20,6 +20,7 @@ PROGRAM = Program(
         "fit": "correct a model with labelled frames",
         "ladder": "compare all methods on the same labels, and recommend one",
         "curve": "measure how many labels a method needs",
+        "estimate": "estimate a factor without any label",
         "evaluate": "measure how well few labels correct a model",
         "race": "compare methods on the same labels of several materials",
         "suggest": "choose frames worth a DFT label",
