@@ -54,6 +54,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         text, resources = MarkdownExporter().from_notebook_node(
             notebook, {"output_files_dir": pictures, "unique_key": path.stem}
         )
+        # Without a class the theme scrolls a table where there is no room for it.
+        text = text.replace('<table border="1" class="dataframe">', "<table>")
         text = f"{as_pages(text)}\n[This page as a notebook]({path.name})\n"
         page = File.generated(config, f"tutorials/{path.stem}.md", content=text)
         files.append(page)
