@@ -22,21 +22,22 @@ def print_suggestion(suggestion: Suggestion, console: Console) -> None:
         ),
         title_justify="left",
     )
-    for name in (
+    # Of two lines where that is what 80 columns take.
+    heads = (
         "frame",
         "run",
-        "time (fs)",
+        "time\n(fs)",
         "T (K)",
         "strain",
-        "meV/atom",
-        "max |F| (eV/Å)",
+        "meV/\natom",
+        "max |F|\n(eV/Å)",
         "distance",
-    ):
-        # Where there is little room a head goes on in the next line, and is not cut.
-        table.add_column(name, justify="right", min_width=max(map(len, name.split())))
+    )
+    for head in heads:
+        table.add_column(head, justify="right", no_wrap=True)
     if committee:
-        table.add_column("disagreement (eV/Å)", justify="right")
-    table.add_column("exceeds (%)", min_width=len("exceeds"))
+        table.add_column("disagreement\n(eV/Å)", justify="right")
+    table.add_column("exceeds\n(%)")
     for k, frame in enumerate(suggestion.frames):
         state, why = frame.state, frame.why
         cells = [
