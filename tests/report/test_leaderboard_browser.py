@@ -27,6 +27,7 @@ pytestmark = pytest.mark.browser
 
 WIDTHS = (390, 1440)
 ROWS = "#table-board tbody tr"
+FIRST_IS = f"(name) => document.querySelector('{ROWS} th').textContent.trim() === name"
 HEADS = {
     "forces": ("high-energy", "slope_median"),
     "phonons": ("phonons", "curvature_scale_median"),
@@ -79,10 +80,15 @@ def test_sorts(opened: Opened) -> None:
     page = opened.page
     column = column_of(page, "forces")
     head = f"#table-board thead th:nth-child({column})"
+    # The order follows the click a moment later, and the head says when.
     page.click(head)
+    page.wait_for_selector(f"{head}[aria-sort=ascending]")
+    page.wait_for_function(FIRST_IS, arg=SOFT)
     assert names(page) == [SOFT, RIGHT, STIFF]
     assert values(page, column) == sorted(values(page, column))
     page.click(head)
+    page.wait_for_selector(f"{head}[aria-sort=descending]")
+    page.wait_for_function(FIRST_IS, arg=STIFF)
     assert names(page) == [STIFF, RIGHT, SOFT]
 
 
