@@ -164,14 +164,20 @@ def _mirrored_forces(
 def solid_solutions(
     points: Sequence[LabelledPoint], level: LevelOfTheory
 ) -> Iterator[SolidSolutionCase]:
-    """Orderings, and the end members with their mixing energy of zero."""
+    """Orderings, and the end members with their mixing energy of zero.
+
+    A crystal that ends a second system has that in its name there.
+    """
+    seen: set[str] = set()
     for system, members in by("system", points):
         named = {str(each.info["decoration"]): each for each in members}
         one_end, other = system.split("-")
         first, second = (named[end].energy_per_atom for end in (one_end, other))
         for name, each in named.items():
+            unique = f"{name} of {system}" if name in seen else name
+            seen.add(unique)
             yield part_cases.ordering_case(
-                name,
+                unique,
                 system,
                 each,
                 float(each.info["fraction"]),
