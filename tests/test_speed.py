@@ -13,6 +13,7 @@ from umlip_bench.engine.speed.comparison import (
     compare,
     run_work,
 )
+from umlip_bench.engine.speed.sizes import make
 from umlip_bench.engine.speed.workloads import (
     Bands,
     Difference,
@@ -21,7 +22,6 @@ from umlip_bench.engine.speed.workloads import (
     SinglePoints,
     Work,
     difference,
-    make,
 )
 from umlip_bench.ground.errors import UmlipBenchError
 from umlip_bench.potentials.loading import potential

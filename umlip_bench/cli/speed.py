@@ -63,8 +63,8 @@ class SpeedCommand(OnDevice):
 
         from umlip_bench.cli.console import errors, output
         from umlip_bench.engine.speed.comparison import compare
+        from umlip_bench.engine.speed.sizes import make
         from umlip_bench.engine.speed.table import print_comparison, print_legend
-        from umlip_bench.engine.speed.workloads import make
         from umlip_bench.potentials.loading import potential as load_potential
 
         self._check()
@@ -115,7 +115,7 @@ class SpeedCommand(OnDevice):
 
     def _sizes(self) -> dict[str, int | None]:
         """Structures of each kind of work; ``None`` for as many as suit the device."""
-        from umlip_bench.engine.speed.workloads import QUICK
+        from umlip_bench.engine.speed.sizes import QUICK
 
         if self.quick:
             return {name: self.n_structures or QUICK[name] for name in self.work or QUICK}
