@@ -18,10 +18,12 @@ from umlip_bench.cli.declare import (
     Name,
     Names,
     OnDevice,
+    Reads,
     TakesLabels,
     metavar,
 )
 from umlip_bench.cli.settings_file import write_settings
+from umlip_bench.ground.durations import checked_duration, seconds_in
 from umlip_bench.ground.label_reading import AS_FOUND
 from umlip_bench.ground.limits import Count
 from umlip_bench.ground.plugins import installed
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from umlip_bench.potentials.weights import Weights
+    from umlip_bench.running.jobs import Jobs
+    from umlip_bench.running.runner import RunOutcome
     from umlip_bench.running.source import Source
 
 SUITES = "umlip_bench.suites"
@@ -89,6 +93,14 @@ class RunCommand(OnDevice, TakesLabels):
     jobs: Count | None = None
     """processes, of one thread each on a CPU and a GPU each with CUDA (default: all cores or GPUs, if the
     run takes longer than starting others does)"""
+    dask: Annotated[str | None, metavar("WHERE")] = None
+    """have the workers of a Dask cluster measure: the address of its scheduler (tcp://HOST:PORT), a scheduler
+    file, or local for one on this machine, with --jobs workers; all must see the same DIR"""
+    join: bool = False
+    """share the run with other processes that are given the same command, also on other machines that see
+    DIR: each measures what no other has claimed"""
+    time_limit: Annotated[str | None, Reads(checked_duration, metavar="TIME")] = None
+    """stop after so long, such as 2h or 30min, with the best estimates by then; rerun to go on"""
     new_model: bool = False
     """measure the models anew, also where DIR has results of other ones of their names"""
 
@@ -101,16 +113,25 @@ class RunCommand(OnDevice, TakesLabels):
 
         # Slow imports only after what a user can get wrong.
         from umlip_bench.running.measure import prepare
-        from umlip_bench.running.run_report import others, print_outcome
+        from umlip_bench.running.run_report import how_far, others, print_outcome
 
         prepared = prepare(source, self.model, device=self.device, dtype=self.dtype)
         models, missing = prepared.models, prepared.missing
         resolved = self._resolved(source, models)
         errors = console.errors()
         with _Bars(errors, lambda: write_settings(resolved, self.out)) as bars:
-            measured = prepared.carry_out(self.out, bars, new_model=self.new_model, jobs=self.jobs)
+            measured = prepared.carry_out(
+                self.out,
+                bars,
+                new_model=self.new_model,
+                jobs=self._jobs(),
+                join=self.join,
+                time_limit=None if self.time_limit is None else seconds_in(self.time_limit),
+            )
             outcome = measured.outcome
         write_settings(resolved, self.out)
+        if outcome.with_others:
+            return self._say_others(outcome)
         print_outcome(outcome, source, console.output())
         # Names and reasons are the user's, and may hold brackets that rich would take for markup.
         for name, reason in {**missing, **outcome.unusable}.items():
@@ -120,6 +141,8 @@ class RunCommand(OnDevice, TakesLabels):
             errors.print(f"[yellow]Note:[/] {escape(said)}.", highlight=False, soft_wrap=True)
         if not self.model:
             errors.print(others(models, missing), markup=False, highlight=False, soft_wrap=True)
+        for said in how_far(outcome) if outcome.n_left else ():
+            errors.print(escape(said), highlight=False, soft_wrap=True)
         for record in outcome.failed:
             where = escape(f"{record.model}, {record.suite}, {record.case}: {record.reason}")
             errors.print(f"[red]failed:[/] {where}", highlight=False, soft_wrap=True)
@@ -128,6 +151,36 @@ class RunCommand(OnDevice, TakesLabels):
             return 1
         print(
             f"Run folder: {self.out}. All of it on one page: umlip-bench report {self.out}",
+            file=sys.stderr,
+        )
+        return 0
+
+    def _jobs(self) -> Jobs | int | None:
+        """Who else measures; options that do not go together are refused."""
+        from umlip_bench.cli import console
+        from umlip_bench.ground.errors import UmlipBenchError
+
+        if self.join and (self.dask is not None or self.jobs not in (None, 1)):
+            other = "--jobs" if self.dask is None else "--dask"
+            raise UmlipBenchError(
+                f"{other} does not go with --join, where each process works alone; give the command as often "
+                "as there are to be processes"
+            )
+        if self.dask is None:
+            return 1 if self.join else self.jobs
+        from umlip_bench.running.dask_jobs import dask_jobs
+
+        def say(page: str) -> None:
+            console.errors().print(f"Dask: {page}", markup=False, highlight=False, soft_wrap=True)
+
+        return dask_jobs(self.dask, self.jobs, self.device, say)
+
+    def _say_others(self, outcome: RunOutcome) -> int:
+        """What a process that joined says if it is not the last; its exit status."""
+        for name, reason in outcome.unusable.items():
+            print(f"{name} was left out: {reason}", file=sys.stderr)
+        print(
+            f"What is left is with others who joined, or for a later command: umlip-bench status {self.out}",
             file=sys.stderr,
         )
         return 0
@@ -237,6 +290,7 @@ class _Bars:
 
         self._progress = progress_bar(console)
         self._on_case = on_case
+        self._tasks: dict[str, Any] = {}
         self._task: Any = None
 
     def __enter__(self) -> Self:
@@ -252,7 +306,10 @@ class _Bars:
         self._progress.stop()
 
     def start(self, model: str, total: int, finished: int) -> None:
-        self._task = self._progress.add_task(model, total=total, completed=finished)
+        if model not in self._tasks:
+            self._tasks[model] = self._progress.add_task(model, total=total)
+        self._task = self._tasks[model]
+        self._progress.update(self._task, completed=finished)
 
     def advance(self, n: int = 1) -> None:
         self._on_case()

@@ -26,7 +26,7 @@ from umlip_bench.potentials.devices import resolve_device, resolve_dtype
 from umlip_bench.potentials.loading import locate
 from umlip_bench.potentials.protocol import Potential
 from umlip_bench.potentials.weights import Weights, WeightsStore
-from umlip_bench.running.jobs import local_jobs
+from umlip_bench.running.jobs import Jobs, local_jobs
 from umlip_bench.running.measured_run import MeasuredRun
 from umlip_bench.running.runner import ProgressDisplay, run_suites
 from umlip_bench.running.source import (
@@ -77,7 +77,9 @@ class PreparedRun:
         progress: ProgressDisplay | None = None,
         *,
         new_model: bool = False,
-        jobs: int | None = 1,
+        jobs: int | Jobs | None = 1,
+        join: bool = False,
+        time_limit: float | None = None,
     ) -> MeasuredRun:
         """Measure, or go on where an earlier run of the same was interrupted.
 
@@ -87,7 +89,7 @@ class PreparedRun:
             The run folder; ``None`` for one that goes with the result.
         progress
             Told about every case.
-        new_model, jobs
+        new_model, jobs, join, time_limit
             As of `run`.
 
         Raises
@@ -108,7 +110,9 @@ class PreparedRun:
             progress=progress or _Silent(),
             new_model=new_model,
             loaded=self.loaded,
-            jobs=local_jobs(jobs, self.device),
+            jobs=jobs if isinstance(jobs, Jobs) else local_jobs(jobs, self.device),
+            join=join,
+            time_limit=time_limit,
         )
         return MeasuredRun(folder, outcome, self.source, dict(self.missing), kept)
 
@@ -135,7 +139,9 @@ def run(
     device: str = "auto",
     dtype: str = "float32",
     new_model: bool = False,
-    jobs: int | None = 1,
+    jobs: int | Jobs | None = 1,
+    join: bool = False,
+    time_limit: float | None = None,
     progress: ProgressDisplay | None = None,
 ) -> MeasuredRun:
     """Run suites with any number of models; what ``umlip-bench run`` does.
@@ -169,7 +175,12 @@ def run(
         Processes, as of ``umlip-bench run --jobs``; ``None`` for as many as there are cores or GPUs. A
         script that asks for more than one begins below ``if __name__ == "__main__":``, as
         `multiprocessing` wants it.
-        Calculators and potentials that are given are run in this one.
+        Calculators and potentials that are given are run in this one. `umlip_bench.running.jobs.Jobs` for
+        any `concurrent.futures.Executor`.
+    join
+        Share the run with other processes that do the same, as of ``umlip-bench run --join``.
+    time_limit
+        Seconds after which to stop measuring.
     progress
         Told about every case.
 
@@ -199,10 +210,16 @@ def run(
     )
     prepared = prepare(source, models, device=device, dtype=dtype)
     measured = prepared.carry_out(
-        None if out is None else Path(out), progress, new_model=new_model, jobs=jobs
+        None if out is None else Path(out),
+        progress,
+        new_model=new_model,
+        jobs=jobs,
+        join=join,
+        time_limit=time_limit,
     )
     left_out = {**measured.missing, **measured.outcome.unusable}
-    if not measured.outcome.n_done and not measured.outcome.failed:
+    outcome = measured.outcome
+    if not outcome.n_done and not outcome.failed and not outcome.n_left and not outcome.with_others:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
         raise UmlipBenchError(f"no model could be run: {reasons}")
     return measured
