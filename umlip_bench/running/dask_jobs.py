@@ -42,6 +42,10 @@ def dask_jobs(where: str, n: int | None, device: str, told: Callable[[str], obje
         If Dask is not installed, or `where` is neither.
     """
     require("distributed")
+    import dask
+
+    # Every worker that comes or goes would be a line among the progress bars.
+    dask.config.set({"logging.distributed": "error"})
     from distributed.comm import CommClosedError
     from distributed.scheduler import KilledWorker
 
@@ -96,7 +100,7 @@ class _Cluster:
 
     def stop(self, executor: Executor) -> None:
         """Leave the cluster; one of ours ends."""
-        executor.shutdown(wait=False, cancel_futures=True)
+        executor.shutdown(wait=False)
         if self._client is not None:
             self._client.close(timeout=5)
         if self._own is not None:

@@ -80,6 +80,7 @@ class PreparedRun:
         jobs: int | Jobs | None = 1,
         join: bool = False,
         time_limit: float | None = None,
+        only_plan: bool = False,
     ) -> MeasuredRun:
         """Measure, or go on where an earlier run of the same was interrupted.
 
@@ -91,6 +92,8 @@ class PreparedRun:
             Told about every case.
         new_model, jobs, join, time_limit
             As of `run`.
+        only_plan
+            As of `umlip_bench.running.runner.run_suites`.
 
         Raises
         ------
@@ -113,6 +116,7 @@ class PreparedRun:
             jobs=jobs if isinstance(jobs, Jobs) else local_jobs(jobs, self.device),
             join=join,
             time_limit=time_limit,
+            only_plan=only_plan,
         )
         return MeasuredRun(folder, outcome, self.source, dict(self.missing), kept)
 

@@ -132,6 +132,7 @@ def run_suites(
     jobs: Jobs | None = None,
     join: bool = False,
     time_limit: float | None = None,
+    only_plan: bool = False,
 ) -> RunOutcome:
     """Run suites with several models and write the run folder.
 
@@ -163,6 +164,8 @@ def run_suites(
         Measure what is left by other processes that were given the same command, and go on at the same time.
     time_limit
         Seconds after which to stop, with whatever has ended by then.
+    only_plan
+        With `join`: write down what all who join begin with, and measure nothing.
 
     Returns
     -------
@@ -175,7 +178,7 @@ def run_suites(
         If the folder holds another run or is in use, or a model that is no catalogued one is not what
         it was when the folder's results were computed.
     """
-    limit = inf if time_limit is None else monotonic() + time_limit
+    limit = -inf if only_plan else inf if time_limit is None else monotonic() + time_limit
     settings = {"dtype": str(dtype).removeprefix("torch.")}
     labels = {
         "id": data.id,
