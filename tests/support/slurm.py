@@ -1,12 +1,13 @@
-"""A stand-in for Slurm: commands that start real processes, one for each task of an array, and can end them."""
+"""A stand-in for Slurm: commands that start real processes, one for each task of an array."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path
 
-SBATCH = '''\
+SBATCH = """\
 import os, re, subprocess, sys
 from pathlib import Path
 
@@ -14,24 +15,36 @@ HERE = Path(__file__).parent
 number = 1000 + len(list(HERE.glob("job-*")))
 script = Path(sys.argv[-1])
 text = script.read_text()
-first, last = re.search(r"#SBATCH --array=(\\d+)-(\\d+)", text).groups() if "--array" in text else ("0", "0")
+array = re.search(r"#SBATCH --array=(\\d+)-(\\d+)", text)
+first, last = array.groups() if array else ("0", "0")
 (HERE / f"job-{number}").write_text(text)
 for k in range(int(first), int(last) + 1):
     one = number if k == int(first) else f"{number}{k:03d}"
-    env = {**os.environ, "SLURM_JOB_ID": str(one), "SLURM_ARRAY_JOB_ID": str(number), "SLURM_ARRAY_TASK_ID": str(k),
-           "SLURM_JOB_NUM_NODES": "1", "SLURM_NTASKS": "1", "SLURM_NODEID": "0", "SLURM_PROCID": "0",
-           "SLURM_LOCALID": "0", "SLURM_JOB_NODELIST": "localhost", "STAND_IN_SCRIPT": str(script.absolute())}
+    env = {
+        **os.environ,
+        "SLURM_JOB_ID": str(one),
+        "SLURM_JOB_NUM_NODES": "1",
+        "SLURM_NTASKS": "1",
+        "SLURM_NODEID": "0",
+        "SLURM_PROCID": "0",
+        "SLURM_LOCALID": "0",
+        "SLURM_JOB_NODELIST": "localhost",
+        "STAND_IN_SCRIPT": str(script.absolute()),
+    }
+    if array:
+        env |= {"SLURM_ARRAY_JOB_ID": str(number), "SLURM_ARRAY_TASK_ID": str(k)}
     task = subprocess.Popen(["bash", str(script)], env=env, start_new_session=True,
                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     with (HERE / "pids").open("a") as file:
         file.write(f"{task.pid}\\n")
 print(f"Submitted batch job {number}")
-'''
-SRUN = '''\
+"""
+SRUN = """\
 import os, subprocess, sys
 
 words = sys.argv[1:]
-job, task = os.environ["SLURM_ARRAY_JOB_ID"], os.environ["SLURM_ARRAY_TASK_ID"]
+job = os.environ.get("SLURM_ARRAY_JOB_ID", os.environ["SLURM_JOB_ID"])
+task = os.environ.get("SLURM_ARRAY_TASK_ID", "0")
 files = {}
 while words[0].startswith("--"):
     name = words.pop(0)
@@ -41,8 +54,8 @@ while words[0].startswith("--"):
 os.dup2(files["--output"].fileno(), 1)
 os.dup2(files.get("--error", files["--output"]).fileno(), 2)
 os.execvp(words[0], words)
-'''
-SCONTROL = '''\
+"""
+SCONTROL = """\
 import os, subprocess, sys
 from pathlib import Path
 
@@ -52,11 +65,11 @@ task = subprocess.Popen(["bash", os.environ["STAND_IN_SCRIPT"]], start_new_sessi
                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 with (Path(__file__).parent / "pids").open("a") as file:
     file.write(f"{task.pid}\\n")
-'''
+"""
 
 
 def stand_in(folder: Path) -> None:
-    """Write the commands into a folder, which is to come first in PATH; ``pids`` there names what they start."""
+    """Write the commands into a folder that is to come first in PATH."""
     folder.mkdir()
     for name, text in (("sbatch", SBATCH), ("srun", SRUN), ("scontrol", SCONTROL)):
         path = folder / name
@@ -81,9 +94,7 @@ def _lives(pid: int) -> bool:
     except OSError:
         return False
     if state == "Z":
-        try:
+        with contextlib.suppress(ChildProcessError):
             os.waitpid(pid, os.WNOHANG)
-        except ChildProcessError:
-            pass
         return False
     return True

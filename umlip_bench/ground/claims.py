@@ -53,14 +53,11 @@ class Claims:
     ----------
     folder
         Made if it is not there.
-    beat, stale
-        Seconds.
     """
 
-    def __init__(self, folder: Path, *, beat: float = BEAT, stale: float = STALE) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        self._beat, self._stale = beat, stale
         host = "".join(c if c.isalnum() else "-" for c in socket.gethostname())[:40]
         self.who = f"{host}-{os.getpid()}-{secrets.token_hex(4)}"
         self._mine: set[str] = set()
@@ -128,7 +125,7 @@ class Claims:
         mine = self.folder / self.who
         try:
             mine.touch()
-            return mine.stat().st_mtime - self._held(name).stat().st_mtime > self._stale
+            return mine.stat().st_mtime - self._held(name).stat().st_mtime > STALE
         except FileNotFoundError:
             return False
 
@@ -160,7 +157,7 @@ class Claims:
         return self.folder / f"{name}{HELD}"
 
     def _touch_all(self) -> None:
-        while not self._end.wait(self._beat):
+        while not self._end.wait(BEAT):
             for name in tuple(self._mine):
                 with contextlib.suppress(OSError):
                     os.utime(self._held(name))

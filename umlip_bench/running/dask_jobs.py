@@ -45,7 +45,7 @@ def dask_jobs(where: str, n: int | None, device: str, told: Callable[[str], obje
     import dask
 
     # Every worker that comes or goes would be a line among the progress bars.
-    dask.config.set({"logging.distributed": "error"})
+    dask.config.set({"logging.distributed": "critical"})
     from distributed.comm import CommClosedError
     from distributed.scheduler import KilledWorker
 

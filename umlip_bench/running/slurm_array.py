@@ -40,7 +40,10 @@ class JoinTask:
         """Run it; the number of the task makes no difference."""
         from umlip_bench.cli import main
 
-        return main(self.words)
+        status = main(self.words)
+        if status:
+            raise RuntimeError(f"umlip-bench {' '.join(self.words)} ended with status {status}")
+        return status
 
     def checkpoint(self, number: int) -> DelayedSubmission:
         """At the end of the walltime: the same again."""
