@@ -207,8 +207,8 @@ class _Engine:
         self._n_making = 0
         self._ready: deque[tuple[_Waiting, Graph]] = deque()
         self._filled = 0.0
-        # Of all graphs so far; a guess that soon does not matter.
-        self._weighed, self._n_weighed = packer.budget / 64, 1
+        # Of all graphs so far; a guess that soon does not matter. No graph weighs less than 1.
+        self._weighed, self._n_weighed = max(packer.budget / 64, 1.0), 1
         self._outcomes: deque[Done | Failed] = deque()
 
     @property
