@@ -23,10 +23,10 @@ START = "start.json"
 """What the claims begin with, in their folder."""
 SECONDS_PER_ATOM = 0.05
 """Taken for a suite and model of which nothing is known."""
-SHORTEST, LONGEST = 5.0, 120.0
+SHORTEST, LONGEST = 5.0, 600.0
 """Seconds of a chunk: claiming one takes some milliseconds, and others may wait for the last."""
-N_CHUNKS = 256
-"""That are made of work which is enough for them."""
+N_CHUNKS = 4000
+"""That are made of work which is enough for them: whoever claims one has to list them all."""
 CHUNKS_PER_LIMIT = 20
 """A chunk is no longer than the time limit over this."""
 
@@ -166,11 +166,13 @@ def chunks_of(model: str, cases: Sequence[CaseLeft], start: Start) -> list[Claim
     for suite, left in by_suite.items():
         rate = start.rates.get(f"{model}/{suite}", SECONDS_PER_ATOM)
         part: list[CaseLeft] = []
+        size = 0.0
         for each in left:
-            if part and rate * (sum(p.size for p in part) + each.size) > start.chunk_seconds:
+            if part and rate * (size + each.size) > start.chunk_seconds:
                 found.append(_chunk(model, suite, part, rate))
-                part = []
+                part, size = [], 0.0
             part.append(each)
+            size += each.size
         found.append(_chunk(model, suite, part, rate))
     return found
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 import random
 import time
 from collections import deque
-from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from time import monotonic
 
@@ -44,6 +45,9 @@ class Joined:
     def __init__(self, claims: Claims, chunks: Sequence[ClaimedChunk]) -> None:
         self.claims = claims
         self._chunks = {chunk.name: chunk for chunk in chunks}
+        self._groups: dict[tuple[str, str], _OfGroup] = {}
+        for chunk in chunks:
+            self._groups.setdefault(chunk.group, _OfGroup()).waiting[chunk.name] = chunk
         # Which of several that are as good: no result depends on it, and no two shall choose alike.
         self._random = random.Random()
 
@@ -53,29 +57,41 @@ class Joined:
 
     def next_model(self, models: Sequence[str]) -> str | None:
         """The least served of the models with something to claim; ``None`` if there is none."""
-        claimed = self.claims.read()
-        able = {group[0] for group in self._free(claimed, models)}
+        claimed = self._read()
+        served: dict[str, float] = dict.fromkeys(models, 0.0)
+        able = set()
+        for (model, _), group in self._groups.items():
+            if model in served:
+                served[model] += group.served(self._held_seconds(group, claimed))
+                if group.free(claimed.held, 1):
+                    able.add(model)
         if not able:
-            return next(
-                (chunk.group[0] for chunk in self._left(claimed, models)),
-                None,
-            )
-        served = self._served(claimed)
-        of = {m: sum(s for group, s in served.items() if group[0] == m) for m in able}
-        return min((name for name in models if name in able), key=lambda m: of[m], default=None)
+            return next((chunk.group[0] for chunk in self._left(claimed, models)), None)
+        return min((name for name in models if name in able), key=lambda m: served[m])
 
     def claim(self, model: str) -> ClaimedChunk | None:
         """The next chunk of a model; ``None`` if there is nothing to claim."""
         while True:
-            claimed = self.claims.read()
-            free = self._free(claimed, [model])
-            if not free:
-                return self._left_behind(claimed, model)
-            served = self._served(claimed)
-            chunks = free[min(free, key=lambda group: (served[group], group))]
+            claimed = self._read()
+            own = {name: group for name, group in self._groups.items() if name[0] == model}
             # As many may be about to claim as are at work; they take different ones.
-            ahead = min(len(chunks), 1 + len(claimed.held) // len(free))
-            chunk = chunks[self._random.randrange(ahead)]
+            at_work = 1 + len(claimed.held) // max(len(own), 1)
+            free = {
+                name: chunks
+                for name, group in own.items()
+                if (chunks := group.free(claimed.held, at_work))
+            }
+            if not free:
+                left = self._left(claimed, [model])
+                return next((chunk for chunk in left if self.claims.take_over(chunk.name)), None)
+            least = min(
+                free,
+                key=lambda name: (
+                    own[name].served(self._held_seconds(own[name], claimed)),
+                    name,
+                ),
+            )
+            chunk = free[least][self._random.randrange(len(free[least]))]
             if self.claims.claim(chunk.name):
                 return chunk
 
@@ -84,44 +100,42 @@ class Joined:
         held = self.claims.read().held
         return any(self._chunks[n].group[0] in models for n in held if n in self._chunks)
 
-    def _left_behind(self, claimed: Claimed, model: str) -> ClaimedChunk | None:
-        """A chunk whose claimer died."""
-        left = self._left(claimed, [model])
-        return next((chunk for chunk in left if self.claims.take_over(chunk.name)), None)
-
     def _left(self, claimed: Claimed, models: Sequence[str]) -> Iterator[ClaimedChunk]:
+        """Chunks whose claimers died."""
         for name in claimed.held:
             chunk = self._chunks.get(name)
             if chunk is not None and chunk.group[0] in models and self.claims.is_stale(name):
                 yield chunk
 
-    def _free(
-        self, claimed: Claimed, models: Sequence[str]
-    ) -> dict[tuple[str, str], list[ClaimedChunk]]:
-        """Chunks that nobody has claimed, by model and suite."""
-        free: dict[tuple[str, str], list[ClaimedChunk]] = {}
-        for name, chunk in self._chunks.items():
-            if chunk.group[0] in models and name not in claimed.held and name not in claimed.done:
-                free.setdefault(chunk.group, []).append(chunk)
-        return free
+    def _read(self) -> Claimed:
+        """What is claimed now; what is done has been counted."""
+        claimed = self.claims.read()
+        for group in self._groups.values():
+            for name in [name for name in group.waiting if name in claimed.done]:
+                group.spent += claimed.done[name]
+                group.expected += group.waiting.pop(name).seconds
+        return claimed
 
-    def _served(self, claimed: Claimed) -> dict[Hashable, float]:
-        """Model seconds by model and suite: spent on what is done, expected of what is held."""
-        spent: dict[Hashable, float] = {}
-        expected: dict[Hashable, float] = {}
-        held: dict[Hashable, float] = {}
-        for name, chunk in self._chunks.items():
-            if name in claimed.done:
-                spent[chunk.group] = spent.get(chunk.group, 0.0) + claimed.done[name]
-                expected[chunk.group] = expected.get(chunk.group, 0.0) + chunk.seconds
-            elif name in claimed.held:
-                held[chunk.group] = held.get(chunk.group, 0.0) + chunk.seconds
-        return {
-            group: spent.get(group, 0.0)
-            + held.get(group, 0.0)
-            * (spent[group] / expected[group] if expected.get(group) and spent[group] else 1.0)
-            for group in {chunk.group for chunk in self._chunks.values()}
-        }
+    def _held_seconds(self, group: _OfGroup, claimed: Claimed) -> float:
+        return sum(group.waiting[name].seconds for name in claimed.held if name in group.waiting)
+
+
+@dataclass(eq=False)
+class _OfGroup:
+    """What is known of a model and suite: chunks that are not done, and seconds of those that are."""
+
+    waiting: dict[str, ClaimedChunk] = field(default_factory=dict)
+    spent: float = 0.0
+    expected: float = 0.0
+
+    def served(self, held: float) -> float:
+        """Model seconds: spent on what is done, and expected of what is held by the same measure."""
+        return self.spent + held * (self.spent / self.expected if self.spent else 1.0)
+
+    def free(self, held: frozenset[str], most: int) -> list[ClaimedChunk]:
+        """The first chunks that nobody has claimed."""
+        names = (name for name in self.waiting if name not in held)
+        return [self.waiting[name] for name in islice(names, most)]
 
 
 class JoinedWork:

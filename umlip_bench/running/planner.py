@@ -15,6 +15,8 @@ from typing import Generic, Protocol, TypeVar
 
 CHUNK_SECONDS = 10.0
 """Of a chunk, where there is no reason for another length."""
+SECONDS_FOR_EACH = 0.1
+"""A chunk is at least as many times this as there are workers: who plans gives out ten a second at most."""
 GROWTH = 4.0
 """A chunk is at most so many times what of its group has been measured: from little one guesses badly."""
 SMALLEST = 1e-6
@@ -90,7 +92,7 @@ class Planner(Generic[T]):
     rates
         Seconds per size of groups of which something is known from before.
     chunk_seconds
-        Length of a chunk; one item may be longer.
+        Length of a chunk for up to a hundred workers; one item may be longer.
     """
 
     def __init__(
@@ -162,7 +164,7 @@ class Planner(Generic[T]):
         n_workers
             That share what is left: chunks get shorter towards the end, so that all end together.
         most_seconds
-            That a chunk may take now, if less than `chunk_seconds`; it has one item all the same.
+            That a chunk may take now, if less; it has one item all the same.
         among
             Which groups it may be of.
 
@@ -180,7 +182,8 @@ class Planner(Generic[T]):
             return None
         *_, name = min(able, key=lambda each: each[:3])
         group, rate = self._groups[name], self.rate(name)
-        most = min(self.chunk_seconds, most_seconds or self.chunk_seconds)
+        most = max(self.chunk_seconds, SECONDS_FOR_EACH * n_workers)
+        most = most if most_seconds is None else min(most, most_seconds)
         most = min(most, max(self.seconds_left / (2 * n_workers), SMALLEST))
         room = self._room(group, rate, most)
         items: list[T] = []
