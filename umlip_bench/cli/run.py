@@ -6,13 +6,12 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from umlip_bench.cli.declare import metavar
 from umlip_bench.cli.measures import Measures
 from umlip_bench.cli.settings_file import write_settings
+from umlip_bench.cli.workers import Sharing
 from umlip_bench.ground.durations import seconds_in
-from umlip_bench.ground.limits import Count
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunCommand(Measures):
+class RunCommand(Measures, Sharing):
     """Run suites and print how soft each model is, with 95 % intervals.
 
     The run folder keeps every case as it ends (journal/), all predictions (predictions/), and in the end
@@ -42,12 +41,6 @@ class RunCommand(Measures):
       how chgnet-0.3.0 differs from another model on high-energy states of the crystal
   umlip-bench run --config runs/two/settings.yaml --out runs/again
 """
-    jobs: Count | None = None
-    """processes, of one thread each on a CPU and a GPU each with CUDA (default: all cores or GPUs, if the
-    run takes longer than starting others does)"""
-    dask: Annotated[str | None, metavar("WHERE")] = None
-    """have the workers of a Dask cluster measure: the address of its scheduler (tcp://HOST:PORT), a scheduler
-    file, or local for one on this machine, with --jobs workers; all must see the same DIR"""
     join: bool = False
     """share the run with other processes that are given the same command, also on other machines that see
     DIR: each measures what no other has claimed"""
@@ -105,7 +98,6 @@ class RunCommand(Measures):
 
     def _jobs(self) -> Jobs | int | None:
         """Who else measures; options that do not go together are refused."""
-        from umlip_bench.cli import console
         from umlip_bench.ground.errors import UmlipBenchError
 
         if self.join and (self.dask is not None or self.jobs not in (None, 1)):
@@ -119,14 +111,7 @@ class RunCommand(Measures):
                 "--new-model does not go with --join, where each process would begin anew; give it to "
                 "umlip-bench submit, or run without --join first"
             )
-        if self.dask is None:
-            return 1 if self.join else self.jobs
-        from umlip_bench.running.dask_jobs import dask_jobs
-
-        def say(page: str) -> None:
-            console.errors().print(f"Dask: {page}", markup=False, highlight=False, soft_wrap=True)
-
-        return dask_jobs(self.dask, self.jobs, self.device, say)
+        return 1 if self.join else self.others(self.device)
 
     def _say_others(self, outcome: RunOutcome) -> int:
         """What a process that joined says if it is not the last; its exit status."""

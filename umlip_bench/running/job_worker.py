@@ -24,6 +24,7 @@ from umlip_bench.potentials.families import family
 from umlip_bench.potentials.protocol import Potential
 from umlip_bench.potentials.weights import Weights
 from umlip_bench.running.measuring import CaseLeft, measured
+from umlip_bench.running.work import Worked
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,19 +146,8 @@ class CaseWork:
     data: str
     cases: tuple[PlannedCase, ...]
 
-    def work(self) -> float:
-        """Measure the cases; each is in the run folder's journal as soon as it has ended.
-
-        Returns
-        -------
-        float
-            Seconds that it took, without loading the model.
-
-        Raises
-        ------
-        UmlipBenchError
-            If the model cannot be loaded here, or the folder cannot be written.
-        """
+    def work(self) -> Worked:
+        """Measure the cases; see `umlip_bench.running.work.Work`."""
         with loaded(self.model) as potential:
             start = monotonic()
             journal: JournalWriter[CaseRecord] = journal_writer(self.folder, self.name)
@@ -173,4 +163,4 @@ class CaseWork:
                     journal.append(record.key, record, arrays)
             finally:
                 journal.close()
-            return monotonic() - start
+            return Worked(monotonic() - start)

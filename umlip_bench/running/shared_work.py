@@ -22,6 +22,7 @@ from typing import Generic, Protocol, TypeVar
 from umlip_bench.ground.errors import UmlipBenchError
 from umlip_bench.running.helpers import Helpers
 from umlip_bench.running.planner import Item, Planner
+from umlip_bench.running.work import Work, Worked, do
 
 IN_QUEUE = 2
 """Chunks for each process, so that it need not wait for the next."""
@@ -36,20 +37,7 @@ class KeyedItem(Item, Protocol):
         ...
 
 
-class Work(Protocol):
-    """A chunk as another process gets it; it can be pickled."""
-
-    def work(self) -> float:
-        """Do what is not done of it, write it into the journal, and return the seconds that it took."""
-        ...
-
-
 T = TypeVar("T", bound=KeyedItem)
-
-
-def do(work: Work) -> float:
-    """What other processes call."""
-    return work.work()
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +83,7 @@ class SharedWork(Generic[T]):
         ended_in: Callable[[str], Collection[str]],
         until: Until | None = None,
     ) -> None:
-        self._helpers = helpers
+        self.helpers = helpers
         self._planner = planner
         self._work_of = work_of
         self._ended_in = ended_in
@@ -106,8 +94,9 @@ class SharedWork(Generic[T]):
         self._n_here = 0
         self._n_elsewhere = 0
         self._n_chunks = 0
+        self._failures: dict[str, str] = {}
         self._name = secrets.token_hex(4)
-        self._out: dict[Future[float], _Given[T]] = {}
+        self._out: dict[Future[Worked], _Given[T]] = {}
         self._failed: list[tuple[_Given[T], BaseException]] = []
         # A future that has ended already calls back from within `add_done_callback`.
         self._changed = threading.Condition(threading.RLock())
@@ -143,6 +132,12 @@ class SharedWork(Generic[T]):
             n, self._n_elsewhere = self._n_elsewhere, 0
             return n
 
+    def failures(self) -> dict[str, str]:
+        """Reasons, by key, of items that failed in other processes since this was last asked."""
+        with self._changed:
+            failures, self._failures = self._failures, {}
+        return failures
+
     def wait(self) -> bool:
         """Wait until a chunk ends or fails; whether there is still anything to do, tell or wait for."""
         with self._changed:
@@ -157,7 +152,7 @@ class SharedWork(Generic[T]):
         return bool(more or self._out or self._n_elsewhere)
 
     def _next_here(self) -> T | None:
-        jobs, now = self._helpers.jobs, monotonic()
+        jobs, now = self.helpers.jobs, monotonic()
         if now >= self._until.turn or self.over or (jobs is not None and jobs.alone):
             self._planner.put_back(list(self._mine))
             self._mine.clear()
@@ -177,13 +172,13 @@ class SharedWork(Generic[T]):
     def _give(self) -> None:
         """See to it that every other process has work."""
         self._take_back()
-        jobs = self._helpers.jobs
+        jobs = self.helpers.jobs
         if jobs is None or not self._planner.n_left or monotonic() >= self._until.turn or self.over:
             return
-        if not self._helpers.running:
+        if not self.helpers.running:
             if self._seconds() < jobs.patience:
                 return
-            self._helpers.share_cores()
+            self.helpers.share_cores()
         with self._changed:
             while len(self._out) < IN_QUEUE * jobs.n_now and self._submit(jobs.n_now):
                 pass
@@ -196,10 +191,10 @@ class SharedWork(Generic[T]):
         if share is None:
             return False
         self._n_chunks += 1
-        given = _Given(share.items, f"{self._name}-{self._n_chunks}", self._helpers.n_starts)
+        given = _Given(share.items, f"{self._name}-{self._n_chunks}", self.helpers.n_starts)
         try:
-            executor = self._helpers.executor()
-            given = _Given(given.items, given.name, self._helpers.n_starts)
+            executor = self.helpers.executor()
+            given = _Given(given.items, given.name, self.helpers.n_starts)
             future = executor.submit(do, self._work_of(share.items, given.name))
         except BrokenExecutor as error:
             self._failed.append((given, error))
@@ -214,7 +209,7 @@ class SharedWork(Generic[T]):
             return 0.0
         return monotonic() - self._begun + self._planner.seconds_left
 
-    def _ended(self, future: Future[float]) -> None:
+    def _ended(self, future: Future[Worked]) -> None:
         """Called by the executor, in a thread of its own."""
         with self._changed:
             given = self._out.pop(future, None)
@@ -225,10 +220,12 @@ class SharedWork(Generic[T]):
             elif (error := future.exception()) is not None:
                 self._failed.append((given, error))
             else:
-                self._planner.ended(given.items, future.result())
+                worked = future.result()
+                self._planner.ended(given.items, worked.seconds)
+                self._failures |= worked.failed
                 self._n_elsewhere += len(given.items)
-                jobs = self._helpers.jobs
-                if jobs is not None and self._helpers.running:
+                jobs = self.helpers.jobs
+                if jobs is not None and self.helpers.running:
                     self._submit(jobs.n_now)
             self._changed.notify_all()
 
@@ -239,13 +236,13 @@ class SharedWork(Generic[T]):
         for given, _ in failed:
             self._settle(given)
         for given, error in failed:
-            jobs = self._helpers.jobs
+            jobs = self.helpers.jobs
             if jobs is None or isinstance(error, (*jobs.deaths, CancelledError)):
                 # Of several chunks that one death has ended only the first counts.
-                if self._helpers.running and given.start == self._helpers.n_starts:
-                    self._helpers.died(str(error))
+                if self.helpers.running and given.start == self.helpers.n_starts:
+                    self.helpers.died(str(error))
             elif isinstance(error, UmlipBenchError):
-                self._helpers.give_up(f"another could not measure ({error})")
+                self.helpers.give_up(f"another could not measure ({error})")
             else:
                 raise error
 
@@ -264,7 +261,7 @@ class SharedWork(Generic[T]):
             out, self._out = self._out, {}
             failed, self._failed = self._failed, []
         if out:
-            self._helpers.stop()
+            self.helpers.stop()
         for given in [*out.values(), *(given for given, _ in failed)]:
             self._settle(given)
         with self._changed:
