@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from umlip_bench.ground.errors import JournalError
-from umlip_bench.ground.journal import Journal, _check_sum, pack, unpack
+from umlip_bench.ground.journal import Journal, _check_sum
+from umlip_bench.ground.packed import pack, unpack
 
 from ..support.narrowing import some
 

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from concurrent.futures import Executor, ProcessPoolExecutor
 from pathlib import Path
@@ -27,6 +28,7 @@ from tests.support.slow_runs import (
     writers,
 )
 from umlip_bench.running.jobs import Jobs, local_jobs
+from umlip_bench.running.run_report import how_far
 
 pytestmark = pytest.mark.seconds
 
@@ -140,3 +142,25 @@ def test_no_process_outlives_the_run_and_it_resumes(here: Path, how: signal.Sign
     after = [key for each in keys(here / "run") for key in each]
     assert len(after) == len(set(after)) == N
     assert set(before) <= set(after)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_a_run_stops_at_its_limit_and_goes_on_later(here: Path, n_jobs: int) -> None:
+    (here / "slow.py").write_text(CALCULATOR.replace("0.02", "0.3"))
+    jobs = local_jobs(n_jobs, torch.device("cpu"))
+    begun = time.monotonic()
+    outcome = run(here / "run", jobs, time_limit=3.0)
+    # What is under way when time is over is one call to the calculator, and ending takes a moment.
+    assert time.monotonic() - begun < 60.0
+    n_first = outcome.n_done
+    assert 0 < n_first < N
+    assert outcome.n_left == N - n_first
+    (said,) = how_far(outcome)
+    assert f"{n_first} of {N} materials measured" in said
+    (here / "slow.py").write_text(CALCULATOR.replace("0.02", "0.3"))
+    outcome = run(here / "run", None)
+    assert outcome.n_done == N
+    assert not outcome.n_left
+    assert how_far(outcome) == []
+    found = [key for each in keys(here / "run") for key in each]
+    assert len(found) == len(set(found)) == N

@@ -42,7 +42,7 @@ class Slow(EMT):
         time.sleep(0.02)
         # The process that runs the command writes its number down; all others die while lives are left.
         lives = HERE / "lives"
-        if lives.exists() and os.getppid() == int((HERE / "parent").read_text()):
+        if lives.exists() and os.getpid() != int((HERE / "parent").read_text()):
             left = int(lives.read_text())
             if left:
                 lives.write_text(str(left - 1))
@@ -118,16 +118,16 @@ def equal(first: Sequence[dict[str, object]], second: Sequence[dict[str, object]
     )
 
 
-def labelled(folder: Path) -> None:
-    """Write a calculator and labels of `N` materials into a folder."""
+def labelled(folder: Path, n_each: int = 3) -> None:
+    """Write a calculator, and labels of so many materials of each metal, into a folder."""
     (folder / "slow.py").write_text(CALCULATOR)
     (folder / "parent").write_text(str(os.getpid()))
     rng = np.random.default_rng(0)
     frames = []
     for metal in METALS:
-        for k in range(3):
+        for k in range(n_each):
             for _ in range(2):
-                atoms = bulk(metal, cubic=True) * (1, 1, k + 1)
+                atoms = bulk(metal, cubic=True) * (1, 1, k % 3 + 1)
                 atoms.positions += rng.normal(0, 0.1, atoms.positions.shape)
                 atoms.calc = EMT()
                 forces, energy = atoms.get_forces(), atoms.get_potential_energy()

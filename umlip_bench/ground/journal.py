@@ -16,7 +16,6 @@ import json
 import os
 import secrets
 import socket
-import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ import numpy as np
 
 from umlip_bench.ground.errors import JournalError
 from umlip_bench.ground.files import write_atomically
+from umlip_bench.ground.packed import in_short, pack, unpack
 from umlip_bench.ground.plain import from_plain, load_json, to_plain
 from umlip_bench.ground.version import __version__
 
@@ -302,7 +302,7 @@ class Journal(Generic[T]):
                 if not isinstance(key, str) or not isinstance(line.arrays, str | None):
                     raise TypeError("key or digest is no text")
             except UNREADABLE as error:
-                self._tell(f"{path}, line {number} cannot be read ({_short(error)})")
+                self._tell(f"{path}, line {number} cannot be read ({in_short(error)})")
                 continue
             self._lines.setdefault(key, []).append(line)
 
@@ -352,40 +352,6 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def pack(arrays: Mapping[str, np.ndarray]) -> bytes:
-    """Arrays as the content of an npz file; the same arrays give the same bytes.
-
-    Raises
-    ------
-    TypeError
-        For an array of objects, which only a pickle could hold.
-    """
-    for name, array in arrays.items():
-        if np.asarray(array).dtype.hasobject:
-            raise TypeError(f"{name} holds objects, which would be written as a pickle")
-    stream = io.BytesIO()
-    np.savez_compressed(stream, allow_pickle=False, **dict(arrays))
-    return stream.getvalue()
-
-
-def unpack(content: bytes) -> Mapping[str, np.ndarray]:
-    """Arrays of an npz file, read only.
-
-    Raises
-    ------
-    JournalError
-        If the content is damaged.
-    """
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-            found = dict(stored)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise JournalError(f"arrays cannot be read ({_short(error)})") from error
-    for array in found.values():
-        array.flags.writeable = False
-    return MappingProxyType(found)
-
-
 def _content_of(text: bytes) -> dict[str, Any]:
     """What a line says, but for its check sum; one of `UNREADABLE` for one that is damaged."""
     content: dict[str, Any] = load_json(text)
@@ -399,7 +365,3 @@ def _content_of(text: bytes) -> dict[str, Any]:
 def _check_sum(content: Mapping[str, Any]) -> int:
     """CRC-32 of a line's content: a flipped bit may leave good JSON with another number in it."""
     return zlib.crc32(json.dumps(content, sort_keys=True).encode())
-
-
-def _short(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".split("\n", 1)[0][:200]

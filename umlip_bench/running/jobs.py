@@ -12,11 +12,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from multiprocessing.context import BaseContext
 
 import torch
 
 from umlip_bench.running.job_worker import begin
 
+PRELOADED = ("umlip_bench.running.job_worker",)
 PATIENCE = 15.0
 """Seconds of work, done and left, below which no other process is started: loading a model takes as long."""
 
@@ -101,6 +103,20 @@ def _other_devices(device: torch.device, n: int) -> list[str | None]:
     return [f"cuda:{(own + k) % count}" for k in range(1, n + 1)]
 
 
+def _context() -> BaseContext:
+    """How processes are started.
+
+    Not forked from this one: torch's threads and a GPU's context do not survive it. Where there can be, a
+    process that has imported what all need, and has done nothing with it, is forked instead: they start at
+    once, also in place of those that died, and share the memory of what was imported.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(PRELOADED))
+    return context
+
+
 class _Pool:
     """Processes of this machine that end with this one, however it ends."""
 
@@ -109,8 +125,7 @@ class _Pool:
         self._alive: list[Connection] = []
 
     def start(self) -> Executor:
-        # Not forked: torch's threads and a GPU's context do not survive it.
-        context = multiprocessing.get_context("spawn")
+        context = _context()
         there, here = context.Pipe(duplex=False)
         self._alive.append(here)
         devices = context.SimpleQueue()
