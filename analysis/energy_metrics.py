@@ -149,14 +149,28 @@ def energy_metrics(
     errors
         How mean errors are shown, made of `mean_absolute_error` and `mean_signed_error`.
     """
-    left_out: list[Metric[JudgedEnergy[E]]] = [
-        _count(name, standing, said) for name, standing, said in LEFT_OUT
-    ]
+    parts: tuple[tuple[Metric[JudgedEnergy[E]], ...], ...] = (
+        _values(unit),
+        _over_systems(headline),
+        _over_cases(unit, headline, errors),
+        _counts(),
+    )
+    return tuple(metric for part in parts for metric in part)
+
+
+def _values(unit: str) -> tuple[Metric[JudgedEnergy[E]], ...]:
+    """Of a case, as they are."""
     return (
         Metric("reference", lambda seen: seen.value.reference, unit),
         Metric("model", lambda seen: seen.value.model, unit),
         Metric("comparable", lambda seen: int(seen.value.comparable)),
         Metric("converged", lambda seen: int(seen.value.converged)),
+    )
+
+
+def _over_systems(headline: str) -> tuple[Metric[JudgedEnergy[E]], ...]:
+    """What a system says, whatever the number of its cases: the headline and its inverse."""
+    return (
         Metric(
             "system_ratio",
             JudgedEnergy.ratio,
@@ -185,6 +199,14 @@ def energy_metrics(
             ),
             column=False,
         ),
+    )
+
+
+def _over_cases(
+    unit: str, headline: str, errors: tuple[Over, ...]
+) -> tuple[Metric[JudgedEnergy[E]], ...]:
+    """What all cases say together."""
+    return (
         Metric(
             "sums",
             JudgedEnergy.sums,
@@ -228,6 +250,15 @@ def energy_metrics(
             ),
             column=False,
         ),
+    )
+
+
+def _counts() -> tuple[Metric[JudgedEnergy[E]], ...]:
+    """Cases that are left out or flagged."""
+    left_out: list[Metric[JudgedEnergy[E]]] = [
+        _count(name, standing, said) for name, standing, said in LEFT_OUT
+    ]
+    return (
         *left_out,
         Metric(
             "n_flagged", lambda seen: int(bool(seen.value.flags)), over=(Count(),), column=False

@@ -107,6 +107,52 @@ class Summary:
     high: float | None
 
 
+@dataclass(frozen=True, eq=False)
+class Draw:
+    """Labels of a material, drawn.
+
+    Parameters
+    ----------
+    held_out
+        Frames that no fit sees.
+    orders
+        By seed, the others in the order in which fits take them.
+    """
+
+    held_out: tuple[Frame, ...]
+    orders: tuple[tuple[Frame, ...], ...]
+
+
+def draw(frames: Sequence[Frame], largest: int, seeds: int) -> Draw:
+    """Set frames apart to judge by, and shuffle the rest once for every seed.
+
+    Parameters
+    ----------
+    frames
+        Labels of one material.
+    largest
+        Number of labels of the largest fit.
+    seeds
+        Number of shuffles.
+
+    Raises
+    ------
+    CorrectionError
+        If nothing is left to judge by.
+    """
+    if len(frames) <= largest:
+        raise CorrectionError(
+            f"{len(frames)} labels are too few for a fit to {largest} and something to judge by; give "
+            "smaller --sizes or more labels"
+        )
+    apart = np.random.default_rng(SPLIT_SEED).permutation(len(frames))
+    n_held_out = min(MAX_HELD_OUT, len(frames) - largest)
+    held_out = tuple(frames[k] for k in sorted(apart[:n_held_out]))
+    pool = apart[n_held_out:]
+    orders = (np.random.default_rng(seed).permutation(pool) for seed in range(seeds))
+    return Draw(held_out, tuple(tuple(frames[k] for k in order) for order in orders))
+
+
 def trace(
     experiment: Experiment,
     frames: Sequence[Frame],
@@ -133,28 +179,18 @@ def trace(
         If there are too few labels, or a method cannot be applied to the model. A fit that these labels
         do not allow is a point with its reason.
     """
-    largest = max(plan.sizes)
-    if len(frames) <= largest:
-        raise CorrectionError(
-            f"{len(frames)} labels are too few for a fit to {largest} and something to judge by; give "
-            "smaller --sizes or more labels"
-        )
+    drawn = draw(frames, max(plan.sizes), plan.seeds)
     for each in plan.methods:
         each.method.check(experiment.potential)
-    apart = np.random.default_rng(SPLIT_SEED).permutation(len(frames))
-    n_held_out = min(MAX_HELD_OUT, len(frames) - largest)
-    held_out = tuple(frames[k] for k in sorted(apart[:n_held_out]))
-    pool = apart[n_held_out:]
     points: list[CurvePoint] = []
-    for seed in range(plan.seeds):
-        order = np.random.default_rng(seed).permutation(pool)
+    for seed, order in enumerate(drawn.orders):
         fits: list[tuple[Chosen | None, int]] = [
             (None, 0),
             *((m.seeded(seed), n) for n in sorted(plan.sizes) for m in plan.methods),
         ]
         for chosen, n in fits:
-            labels = tuple(frames[k] for k in order[:n])
-            trial = experiment.trial(chosen, Choice(f"seed {seed}", labels, held_out))
+            labels = order[:n]
+            trial = experiment.trial(chosen, Choice(f"seed {seed}", labels, drawn.held_out))
             done = trial.fitted
             measures = measure(trial.judged) if done.failure is None else None
             points.append(CurvePoint(done.method, n, seed, measures, done.seconds, done.failure))

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import platform
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -42,6 +44,7 @@ HEADER = """\
 # A corrected model of umlip_bench: umlip_bench.load("this folder"), umlip-bench run --model "this folder".
 # parent and what follows it, up to fit, are what it consists of; everything from there on is a record.
 """
+NO_TEXTS: Mapping[str, str] = MappingProxyType({})
 RECORDED_PACKAGES = ("ase", "chgnet", "mace-torch", "matgl", "numpy", "torch")
 
 
@@ -65,7 +68,11 @@ class LabelSource:
 
 
 def save(
-    fit: Fit, potential: Potential, out: Path | str, source: LabelSource | None = None
+    fit: Fit,
+    potential: Potential,
+    out: Path | str,
+    source: LabelSource | None = None,
+    texts: Mapping[str, str] = NO_TEXTS,
 ) -> Path:
     """Write a corrected model.
 
@@ -79,6 +86,8 @@ def save(
         Folder to write, which must not exist; its name becomes the model's.
     source
         Where the labels came from, for the record.
+    texts
+        Further files, by name, that are to be there as soon as the folder is.
 
     Returns
     -------
@@ -115,6 +124,8 @@ def save(
         }
         text = yaml.safe_dump(readable(content), sort_keys=False, allow_unicode=True, width=100)
         (part / CARD).write_text(HEADER + text, encoding="utf-8")
+        for name, content_of in texts.items():
+            (part / name).write_text(content_of, encoding="utf-8")
 
     write_folder_atomically(out, fill)
     trust_written(out)

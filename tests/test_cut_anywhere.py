@@ -106,6 +106,15 @@ COMMANDS = {
         "curve/trials",
         (("curve/curve.csv", without_seconds), ("curve/curve.json", content)),
     ),
+    "race": Resumable(
+        finetune,
+        (
+            *("race", "--model", EMT_MODEL, "--labels", "frames.xyz", "--material", "Cu"),
+            *("--method", "mine", "--sizes", "1,2", "--choices", "1", "--out", "race"),
+        ),
+        "race/trials",
+        (("race/race.json", numbers),),
+    ),
     "ladder": Resumable(
         finetune,
         (

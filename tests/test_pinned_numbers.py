@@ -39,6 +39,12 @@ CRYSTALS = {
 RELATIVE, ABSOLUTE = 1e-6, 1e-6
 """The second for what is zero but for rounding, such as acoustic modes at the zone centre, in THz."""
 
+ENDS_EARLIER = {
+    "m3gnet-mp-2021.2.8|solid-solutions|CaMgO-21": {"relaxed_model": 0.05933817774209227}
+}
+"""Where a relaxation ends may follow from rounding: on another processor (AMD EPYC) this one stops elsewhere,
+and no other value differs by more than 1e-7."""
+
 
 class Quiet:
     """No progress is shown."""
@@ -107,5 +113,7 @@ def test_every_metric_of_every_case(model: str, load_model: LoadModel, tmp_path:
             now = found[key].metrics[metric]
             if value is None:
                 assert now != now, f"{key}: {metric}"
-            else:
-                assert now == pytest.approx(value, rel=RELATIVE, abs=ABSOLUTE), f"{key}: {metric}"
+                continue
+            seen = (value, ENDS_EARLIER.get(key, {}).get(metric, value))
+            near = (pytest.approx(each, rel=RELATIVE, abs=ABSOLUTE) for each in seen)
+            assert any(now == each for each in near), f"{key}: {metric}: {now}, not {value}"

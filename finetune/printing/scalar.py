@@ -37,6 +37,14 @@ def print_scalar(fit: ScalarFit, model: str, console: Console) -> None:
 
 def explanations(fit: ScalarFit) -> Iterator[str]:
     """Say in words what supports the factor, and what it does."""
+    yield from _evidence(fit)
+    yield support(fit)
+    yield from _advice(fit)
+    yield from _consequences(fit)
+
+
+def _evidence(fit: ScalarFit) -> Iterator[str]:
+    """What the factor follows from."""
     labels = fit.labels
     yield (
         f"Labels: {labels.n_components} force components of {frames(labels.n_frames)}, root mean square "
@@ -61,7 +69,10 @@ def explanations(fit: ScalarFit) -> Iterator[str]:
             f"{math.exp(fit.states.amplitude):.2f} eV/Å: factors fall with the forces to the power of "
             f"{fit.drift:.2f}."
         )
-    yield support(fit)
+
+
+def _advice(fit: ScalarFit) -> Iterator[str]:
+    """What would make a better factor."""
     if fit.refusal is None and fit.forces.mae.after > fit.forces.mae.before:
         yield "The labels' own forces get worse; label more of the states that you simulate."
     if fit.estimator is Estimator.ROTATE and fit.r2 < 0.95:
@@ -81,6 +92,10 @@ def explanations(fit: ScalarFit) -> Iterator[str]:
             "One label speaks for states like it. States of another temperature or phase may need another "
             "factor: a second label there tells."
         )
+
+
+def _consequences(fit: ScalarFit) -> Iterator[str]:
+    """What the factor does to everything else."""
     if fit.stress is not None and fit.stress.mae.after > fit.stress.mae.before:
         yield (
             "Stress gets worse: it scales with the energy, but was not as soft as the forces. Equilibrium "

@@ -16,7 +16,8 @@ EMT_MODEL = "ase:ase.calculators.emt:EMT"
 FRAMES, RUN, OTHER = "frames.xyz", "RUN", "OTHER"
 COMPUTE = ("--device", "cpu", "--dtype", "float64")
 MODEL = ("--model", EMT_MODEL, *COMPUTE)
-COPPER = ("--labels", FRAMES, "--material", "Cu", "--method", "e0")
+COPPER = ("--labels", FRAMES, "--material", "Cu")
+E0 = ("--method", "e0")
 
 
 @dataclass(frozen=True)
@@ -53,17 +54,23 @@ WRITING = {
     "card": Writing(("card", RUN, "--model", EMT_MODEL, "--out"), "o.md"),
     "compare": Writing(("compare", RUN, OTHER, "--out"), "o.csv"),
     "export": Writing(("export", RUN, "--out"), "o", True),
-    "fit": Writing(
-        ("umlip-finetune", "fit", *MODEL, "--labels", FRAMES, "--method", "e0", "--out"), "o", True
-    ),
+    "fit": Writing(("umlip-finetune", "fit", *MODEL, "--labels", FRAMES, *E0, "--out"), "o", True),
     "evaluate": Writing(
         ("umlip-finetune", "evaluate", *MODEL, *COPPER, "--sizes", "1", "--out"), "o.json"
     ),
     "curve": Writing(
-        ("umlip-finetune", "curve", *MODEL, *COPPER, "--sizes", "1,2", "--out"), "o", True
+        ("umlip-finetune", "curve", *MODEL, *COPPER, *E0, "--sizes", "1,2", "--out"), "o", True
+    ),
+    "race": Writing(
+        (
+            *("umlip-finetune", "race", *MODEL, *COPPER, "--method", "scalar", "--sizes", "1,2"),
+            *("--choices", "1", "--out"),
+        ),
+        "o",
+        True,
     ),
     "ladder": Writing(
-        ("umlip-finetune", "ladder", *MODEL, "--labels", FRAMES, "--method", "e0", "--out"),
+        ("umlip-finetune", "ladder", *MODEL, "--labels", FRAMES, *E0, "--out"),
         "o.json",
     ),
     "collect": Writing(("umlip-finetune", "collect", FRAMES, "--out"), "o.xyz"),

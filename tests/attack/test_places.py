@@ -14,7 +14,7 @@ from tests.attack.shell import (
     Shell,
     closed_stdout,
     full_disk,
-    nobody,
+    read_only_folder,
     reader_that_left,
 )
 from umlip_bench.cli import PROGRAM as BENCH
@@ -57,7 +57,7 @@ PLACES = {
     "missing folder": Place(lambda out: f"no/where/{out}", ends=(DONE, REFUSED)),
     "file as a folder": Place(lambda out: f"file/{out}", ends=(REFUSED,)),
     "no place for files": Place(lambda out: f"/proc/x/{out}", ends=(REFUSED,)),
-    "read-only folder": Place(prepare=nobody, ends=(REFUSED,)),
+    "read-only folder": Place(prepare=read_only_folder, ends=(REFUSED,)),
     "name of 300 letters": Place(lambda out: "x" * 300 + out, ends=(REFUSED,)),
     "closed stdout": Place(prepare=closed_stdout),
     "reader that left": Place(prepare=reader_that_left),
@@ -77,6 +77,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def cleaned(folder: Path) -> Iterator[None]:
     yield
+    folder.chmod(0o755)
     clean(folder)
 
 

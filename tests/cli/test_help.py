@@ -49,6 +49,7 @@ NEEDS = {
     "mlearn": "published data",
     "label": "GPAW",
     "speed": "minutes, on an idle machine",
+    "estimate": "a second potential's weights",
     "calibrate": "minutes, on an idle machine",
     "full": "minutes of training",
     "migration": "minutes",
@@ -391,6 +392,7 @@ def test_every_command_has_an_example_that_is_run_or_a_reason() -> None:
                 "umlip-bench speed",
                 "umlip-bench calibrate",
                 "umlip-finetune curve",
+                "umlip-finetune estimate",
                 "umlip-finetune label",
                 "umlip-finetune speed",
             }

@@ -8,6 +8,8 @@ from typing import Any
 
 from rich.console import Console
 
+from umlip_bench.cli.surroundings import drop_output
+
 WIDTH_WITHOUT_TERMINAL = 120
 """Columns in a pipe or a log file; rich would take 80 and cut names short."""
 EXAMPLES = "examples:\n"
@@ -17,12 +19,13 @@ EXAMPLES = "examples:\n"
 class _Output(Console):
     """A console of a program.
 
-    A broken pipe is for the program to handle, rich would end it with status 1; and examples in help are not
-    broken into lines, however narrow the terminal: they are to be copied.
+    Where the reader of a pipe has left, what is printed goes nowhere and the command goes on: what it has
+    still to write is not lost. (rich would end it with status 1.) And examples in help are not broken into
+    lines, however narrow the terminal: they are to be copied.
     """
 
     def on_broken_pipe(self) -> None:
-        raise BrokenPipeError
+        drop_output()
 
     def print(self, *objects: Any, **options: Any) -> None:
         """As of rich."""

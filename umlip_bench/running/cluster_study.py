@@ -276,8 +276,9 @@ class ByOne:
         share = self._planner.take(self._cluster.n)
         if share is None:
             return None
-        self._free = max(self._free, now) + self._cluster.planning
-        return share.items, self._free
+        # Asked for when the chunk before it begins, so that it is there unless the planner is far behind.
+        self._free = max(self._free + self._cluster.planning, now)
+        return share.items, max(now, self._free - self._planner.chunk_seconds)
 
     def ended(self, cases: Sequence[SimulatedCase], seconds: float, now: float) -> None:
         """See `_Planning`."""

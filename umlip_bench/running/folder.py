@@ -36,7 +36,7 @@ from umlip_bench.analysis.run_files import (
 )
 from umlip_bench.analysis.summary import Row
 from umlip_bench.ground.errors import RunFolderError
-from umlip_bench.ground.files import write_atomically
+from umlip_bench.ground.files import PREFIX, write_atomically
 from umlip_bench.ground.journal import Journal
 from umlip_bench.ground.lock import Lock
 from umlip_bench.ground.plain import load_json
@@ -249,7 +249,7 @@ def _check_ours(path: Path) -> None:
     try:
         if path.exists() and not (path / CONFIG).exists():
             # A run that was killed before its first file was whole leaves only these.
-            ours = (LOCK, f".{CONFIG}.", CLAIMS)
+            ours = (LOCK, PREFIX, CLAIMS)
             if not all(entry.name.startswith(ours) for entry in path.iterdir()):
                 raise RunFolderError(
                     f"{path} is not empty and not a run folder; choose another --out"

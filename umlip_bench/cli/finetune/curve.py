@@ -18,7 +18,7 @@ from umlip_bench.cli.settings_file import write_settings
 from umlip_bench.ground.limits import Count, limits_of
 
 
-def _sizes(text: str) -> tuple[int, ...]:
+def sizes_of(text: str) -> tuple[int, ...]:
     """Whole numbers with commas between them."""
     limits = limits_of(Count)
     assert limits is not None
@@ -48,7 +48,7 @@ class CurveCommand(Overwriting, WithMethods, TakesLabels):
     """the material, where there are several"""
     method: Annotated[tuple[str, ...], names_of(every)] = ("scalar", "full")
     """may be given several times"""
-    sizes: Annotated[tuple[int, ...], Reads(_sizes, metavar="N,N")] = (1, 3, 10)
+    sizes: Annotated[tuple[int, ...], Reads(sizes_of, metavar="N,N")] = (1, 3, 10)
     """numbers of labels"""
     choices: Count = 3
     """choices of labels of each number"""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from umlip_bench.cli.declare import Data, File, Folder, Name, Parts, TakesLabels
 from umlip_bench.cli.finetune.methods import (
@@ -17,7 +17,13 @@ from umlip_bench.cli.finetune.methods import (
     refuse,
     settings_of,
 )
-from umlip_bench.cli.settings_file import write_settings
+from umlip_bench.cli.settings_file import NAME as SETTINGS_FILE
+from umlip_bench.cli.settings_file import settings_text
+from umlip_bench.ground.errors import CorrectionError
+
+if TYPE_CHECKING:
+    from umlip_bench.datasets import Dataset
+    from umlip_bench.finetune.method import Chosen
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,20 +66,13 @@ class FitCommand(WithMethods, TakesLabels):
     def run(self) -> int:
         from umlip_bench.cli import console
         from umlip_bench.cli.labels import load_further, load_labels
-        from umlip_bench.ground.errors import CorrectionError
         from umlip_bench.ground.structures import read_structures
 
         (chosen,) = self.choose([self.method])
         if self.states is not None and not chosen.method.serves_states:
             refuse("--states", [self.method])
         labels = load_labels(self.labels, self.reading)
-        takes_curvature = chosen.method.takes_curvature
-        if not (labels.frames or (takes_curvature and labels.of_task("phonons"))):
-            tasks = ", ".join(labels.tasks) or "none"
-            raise CorrectionError(
-                f"{self.labels} has no labelled frames; it has cases for {tasks}. Force sets are trained on "
-                f"by {', '.join(each.name for each in offered(kept) if each.takes_curvature)}"
-            )
+        self._check(labels, chosen)
         found = () if self.held_out is None else load_further(self.held_out, self.reading).frames
         states = () if self.states is None else tuple(read_structures(self.states))
 
@@ -87,7 +86,8 @@ class FitCommand(WithMethods, TakesLabels):
         from umlip_bench.potentials.loading import potential
 
         check_target(self.out)
-        sets = force_sets(labels.of_task("phonons")) if takes_curvature else ()
+        phonons = labels.of_task("phonons") if chosen.method.takes_curvature else ()
+        sets = force_sets(phonons)
         held_out = unseen(found, labels.frames, {each.composition for each in sets})
         if self.held_out is not None and not held_out:
             raise CorrectionError(
@@ -121,21 +121,15 @@ class FitCommand(WithMethods, TakesLabels):
             check = held_out_check(model, fit.put_on(model), held_out)
             if check is not None:
                 print_check(check, f"{model.card.name}, {self.method}", output)
-        save(fit, model, self.out, source)
-        write_settings(self, self.out)
+        save(fit, model, self.out, source, {SETTINGS_FILE: settings_text(self)})
         shutil.rmtree(scratch, ignore_errors=True)
         warning = level_warning(model.card.level_of_theory, labels.manifest.level_of_theory)
         if warning:
-            output.print(
-                f"Level of theory: {warning}.", style="yellow", markup=False, highlight=False
-            )
+            _warn(f"Level of theory: {warning}.")
         if teacher is not None:
-            output.print(
+            _warn(
                 f"Labels: not DFT's but those of {teacher}. Errors above are against the teacher, except on "
-                "frames of DFT given as --held-out and on other materials.",
-                style="yellow",
-                markup=False,
-                highlight=False,
+                "frames of DFT given as --held-out and on other materials."
             )
         errors.print(
             f"Corrected model: {self.out}; use it as --model {self.out} or "
@@ -145,6 +139,23 @@ class FitCommand(WithMethods, TakesLabels):
             soft_wrap=True,
         )
         return 0
+
+    def _check(self, labels: Dataset, chosen: Chosen) -> None:
+        """Refuse labels that the method has no use for."""
+        takes = chosen.method.takes_curvature
+        if labels.frames or (takes and labels.of_task("phonons")):
+            return
+        tasks = ", ".join(labels.tasks) or "none"
+        raise CorrectionError(
+            f"{self.labels} has no labelled frames; it has cases for {tasks}. Force sets are trained on "
+            f"by {', '.join(each.name for each in offered(kept) if each.takes_curvature)}"
+        )
+
+
+def _warn(text: str) -> None:
+    from umlip_bench.cli import console
+
+    console.output().print(text, style="yellow", markup=False, highlight=False)
 
 
 COMMAND = FitCommand
