@@ -48,6 +48,7 @@ NEEDS = {
     "sevennet": "an environment that was built",
     "mlearn": "published data",
     "label": "GPAW",
+    "submit": "Slurm",
     "speed": "minutes, on an idle machine",
     "estimate": "a second potential's weights",
     "calibrate": "minutes, on an idle machine",
