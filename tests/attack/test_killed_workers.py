@@ -56,7 +56,9 @@ def command(options: list[str]) -> None:
 
     claims.STALE, claims.BEAT, joined_work.POLL = 3.0, 0.5, 0.2
     joined_chunks.SHORTEST = CHUNK
-    planner.Planner.__init__.__kwdefaults__["chunk_seconds"] = CHUNK
+    defaults = planner.Planner.__init__.__kwdefaults__
+    assert defaults is not None
+    defaults["chunk_seconds"] = CHUNK
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)

@@ -239,7 +239,7 @@ def test_a_program_alone_shows_its_help(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["modles"], "there is no command 'modles'; there are run, status, suites, relax"),
+        (["modles"], "there is no command 'modles'; there are run, submit, status, suites, relax"),
         (["data", "shwo"], "there is no command 'shwo' of umlip-bench data; there are list, show"),
         (["models", "show", "a", "b"], "'b' is more than umlip-bench models show takes"),
         (["card", "--modle", "x"], "--modle. Did you mean --model? See umlip-bench card --help."),

@@ -101,7 +101,7 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
     },
 }
 """By command and option, which of `TRIED` are numbers of its kind."""
-WORDS = {"reference", "pseudo", "codes"}
+WORDS = {"reference", "pseudo", "codes", "slurm", "time-limit"}
 """Options that are read in a way of their own and take no plain number."""
 
 

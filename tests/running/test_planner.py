@@ -63,7 +63,8 @@ def worked_off(planner: Planner[Toy], n_workers: int) -> Iterator[Moment]:
     """Let workers take and end chunks."""
     spent: Counter[str] = Counter()
     busy: list[tuple[float, int, Share[Toy]]] = []
-    longest, count = CHUNK_SECONDS, 0
+    longest: float = CHUNK_SECONDS
+    count = 0
 
     def begin(now: float) -> None:
         nonlocal count

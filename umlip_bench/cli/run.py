@@ -127,7 +127,7 @@ class RunCommand(Measures, Sharing):
 class _Bars:
     """A progress bar per model on stderr; `on_case` is called when the first case is in the folder."""
 
-    def __init__(self, console: Console, on_case: Callable[[], None]) -> None:
+    def __init__(self, console: Console, on_case: Callable[[], object]) -> None:
         from umlip_bench.cli.progress import progress_bar
 
         self._progress = progress_bar(console)

@@ -35,7 +35,7 @@ class SubmitCommand(Measures):
   umlip-bench submit phonons --model my.model --data my.xyz --out runs/mine --tasks 9 --slurm time=4:00:00
   umlip-bench submit --out runs/gpu --tasks 8 --slurm partition=gpu --slurm gpus-per-node=1 --slurm time=120
 """
-    tasks: Count
+    tasks: Count = 10
     """tasks of the array; each loads one model at a time"""
     slurm: Annotated[
         tuple[tuple[str, str], ...], Reads(_option, each=True, metavar="KEY=VALUE")
