@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 import random
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -46,7 +45,7 @@ def items(scatter: float, n: int = 400) -> list[Toy]:
     return [
         Toy(group, size, cost * size * float(rng.lognormal(0.0, scatter)))
         for group, cost in COSTS.items()
-        for size in rng.integers(1, 20, n).tolist()
+        for size in map(float, rng.integers(1, 20, n))
     ]
 
 
@@ -61,10 +60,9 @@ class Moment:
 
 def worked_off(planner: Planner[Toy], n_workers: int) -> Iterator[Moment]:
     """Let workers take and end chunks."""
-    spent: Counter[str] = Counter()
+    spent = dict.fromkeys(COSTS, 0.0)
     busy: list[tuple[float, int, Share[Toy]]] = []
-    longest: float = CHUNK_SECONDS
-    count = 0
+    longest, count = float(CHUNK_SECONDS), 0
 
     def begin(now: float) -> None:
         nonlocal count
