@@ -26,10 +26,12 @@ from umlip_bench.analysis.reference import DFT, reference_of
 from umlip_bench.analysis.registry import all_suites, suite_of
 from umlip_bench.analysis.run_files import VERSIONS
 from umlip_bench.analysis.runs import Run
+from umlip_bench.analysis.sheet import sheets_of
 from umlip_bench.analysis.suite import NO_RESULT, AnySuite, Headline
 from umlip_bench.analysis.summary import Row
 from umlip_bench.ground.elements import SYMBOLS
 from umlip_bench.ground.errors import UmlipBenchError
+from umlip_bench.ground.level_of_theory import EXPERIMENT
 
 WORST = 3
 """Cases that are named, of each suite and variant."""
@@ -74,8 +76,9 @@ def card_content(side: Side) -> ModelCardContent:
             for record in run.failed(model=model)
         ),
         factor=_factor(side),
+        sheet=sheets_of([side]).get(run.data),
         data=run.data,
-        data_notes=() if reference_of(run.data) == DFT else run.data_notes,
+        data_notes=() if _is_dft(run) else run.data_notes,
         data_sha256=str(identity["data"]["sha256"]),
         data_level=run.level,
         settings={name: str(value) for name, value in identity["settings"].items()},
@@ -84,6 +87,11 @@ def card_content(side: Side) -> ModelCardContent:
         started=str(provenance.get("started", "unknown")),
         incomplete=run.incomplete,
     )
+
+
+def _is_dft(run: Run) -> bool:
+    """Whether reference values are DFT's, not another model's nor measured."""
+    return reference_of(run.data) == DFT and run.level.functional != EXPERIMENT
 
 
 def _classes(side: Side) -> list[ClassScale]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from umlip_bench.analysis.chemistry import ClassScale
+from umlip_bench.analysis.sheet import PropertySheet
 from umlip_bench.ground.level_of_theory import LevelOfTheory, differs
 from umlip_bench.ground.model_card import ModelCard
 
@@ -198,6 +199,8 @@ class ModelCardContent:
         Cases without a result.
     factor
         What to correct; ``None`` without forces.
+    sheet
+        Properties of what has no reference; ``None`` where there is one.
     data, data_sha256
         Reference data.
     data_notes
@@ -228,6 +231,7 @@ class ModelCardContent:
     left_out: tuple[CardCount, ...]
     failures: tuple[CardFailure, ...]
     factor: CardFactor | None
+    sheet: PropertySheet | None
     data: str
     data_notes: tuple[str, ...]
     data_sha256: str

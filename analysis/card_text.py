@@ -18,6 +18,7 @@ from umlip_bench.analysis.document import (
     to_html,
     to_markdown,
 )
+from umlip_bench.analysis.sheet import PropertySheet
 from umlip_bench.analysis.tables import number
 from umlip_bench.ground.elements import SYMBOLS
 
@@ -56,6 +57,7 @@ def sections(content: ModelCardContent) -> list[Section]:
         Section("In short", tuple(_short(content))),
         Section("Intended use", tuple(_use(content))),
         Section("Model", (_model(content),)),
+        *([Section("Properties", tuple(_properties(content.sheet)))] if content.sheet else []),
         Section("How soft", tuple(_scales(content))),
         Section("Where it fails", tuple(_fails(content))),
         Section("What to correct", tuple(_correct(content))),
@@ -147,8 +149,20 @@ def _model(content: ModelCardContent) -> Block:
     )
 
 
+def _properties(sheet: PropertySheet) -> Iterator[Block]:
+    yield Grid(
+        ("measured by", "property", "value"),
+        tuple((line.suite, line.label, line.cells[0]) for line in sheet.lines),
+    )
+    if sheet.remarks:
+        yield Bullets(sheet.remarks)
+
+
 def _scales(content: ModelCardContent) -> Iterator[Block]:
     factor = content.factor
+    if not content.scales:
+        yield Paragraph("There is no scale without something to compare with.")
+        return
     head = ("suite", "geometry", "of", "scale", "best factor", "cases", "failed")
     if factor is None:
         yield Grid(head, tuple(_scale_cells(scale) for scale in content.scales))

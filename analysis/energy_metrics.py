@@ -34,6 +34,7 @@ from umlip_bench.analysis.over_sums import (
     pooled_slope,
 )
 from umlip_bench.analysis.over_systems import Leverage, MedianOfSystems
+from umlip_bench.analysis.properties import Property
 from umlip_bench.analysis.softening import N_COMPONENTS, component_sums, inverse_of, slope_of
 from umlip_bench.analysis.suite import NO_RESULT
 
@@ -103,6 +104,38 @@ def faults(result: Energetic, variant: str) -> tuple[str, ...]:
     """Energies that are missing, or of a geometry that is not the one that was to be relaxed."""
     value = result.comparison.value(EnergyVariant(variant))
     return (FAULTS[value.standing],) if value is not None and value.standing in FAULTS else ()
+
+
+def energy_property(
+    key: str, label: str, unit: str, size: float = 1.0, digits: int = 3
+) -> Callable[[Energetic, str], tuple[Property, ...]]:
+    """What makes the one property of a result in a variant.
+
+    Parameters
+    ----------
+    key, label, unit, digits
+        As of `Property`; the name of the case follows the label.
+    size
+        The unit in that of the energies.
+    """
+
+    def properties(result: Energetic, variant: str) -> tuple[Property, ...]:
+        value = result.comparison.value(EnergyVariant(variant))
+        if value is None:
+            return ()
+        wrong = value.reason if value.standing in FAULTS else ""
+        return (
+            Property(
+                key=key,
+                label=f"{label}, {result.comparison.name}",
+                value=value.model / size,
+                unit=unit,
+                digits=digits,
+                remark="; ".join([*([wrong] if wrong else []), *value.flags]),
+            ),
+        )
+
+    return properties
 
 
 def ways(*variants: EnergyVariant) -> tuple[suite.Variant, ...]:

@@ -110,7 +110,8 @@ def run_tables(run: Run) -> Mapping[str, pd.DataFrame]:
     -------
     mapping
         ``summary`` (as `Run.summary`, and in ``incomplete`` what the run lacks, the same in every row and
-        empty for a run that is complete), ``cases-high-energy`` and so on for each suite (as `Run.cases`)
+        empty for a run that is complete), ``properties`` (as `Run.properties`, of a run without reference
+        values), ``cases-high-energy`` and so on for each suite (as `Run.cases`)
         and ``predictions`` (as `predictions`).
 
     Raises
@@ -120,6 +121,7 @@ def run_tables(run: Run) -> Mapping[str, pd.DataFrame]:
     """
     return {
         "summary": run.summary().assign(incomplete="; ".join(run.incomplete)),
+        **({} if run.has_reference else {"properties": run.properties()}),
         **{f"cases-{suite}": run.cases(suite) for suite in run.suites},
         "predictions": predictions(run),
     }

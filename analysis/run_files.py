@@ -41,6 +41,8 @@ VERSIONS = "versions"
 DONE, FAILED = "done", "failed"
 DATA_NOTES = "data_notes"
 """Entry of the provenance: what a reader of the numbers must know of the data."""
+HAS_REFERENCE = "has_reference"
+"""Entry of the provenance: whether there are reference values; those of a structure alone are none."""
 GENERATION = "generation"
 """Entry of a model in run.yaml: how often it was measured anew under its name."""
 

@@ -12,12 +12,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from umlip_bench.analysis.properties import PropertyRow
 from umlip_bench.analysis.registry import all_suites, suite_of
 from umlip_bench.analysis.run_files import (
     CONFIG,
     DATA_NOTES,
     DONE,
     GENERATION,
+    HAS_REFERENCE,
     SUMMARY,
     SUMMARY_SCHEMA,
     VERSIONS,
@@ -112,6 +114,11 @@ class Run:
     def data_notes(self) -> tuple[str, ...]:
         """What a reader of the numbers must know of the reference data, a sentence each."""
         return tuple(map(str, self.config.provenance.get(DATA_NOTES) or ()))
+
+    @property
+    def has_reference(self) -> bool:
+        """Whether there are reference values to compare with."""
+        return bool(self.config.provenance.get(HAS_REFERENCE, True))
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -211,6 +218,25 @@ class Run:
         import pandas as pd
 
         return pd.DataFrame([row.to_json() for row in self.rows], columns=list(Row.__annotations__))
+
+    def properties(self) -> pd.DataFrame:
+        """Properties of a material without reference values, a row each of model, case and property.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns are those of `PropertyRow`; without a row where there are reference values.
+        """
+        import pandas as pd
+
+        rows = [
+            row.to_json()
+            for suite in (() if self.has_reference else self.suites)
+            for model in self.models
+            for result in self.results(suite, model)
+            for row in suite_of(suite).property_rows(model, self.data, result)
+        ]
+        return pd.DataFrame(rows, columns=list(PropertyRow.__annotations__))
 
     def cases(self, suite: str) -> pd.DataFrame:
         """Cases of a suite, a row each of model and case.

@@ -26,6 +26,8 @@ from umlip_bench.analysis.metric import (
 from umlip_bench.analysis.over import Count, Over, Share
 from umlip_bench.analysis.over_sums import Pooled
 from umlip_bench.analysis.parity import Parity, Quantity
+from umlip_bench.analysis.properties import Fact as Fact
+from umlip_bench.analysis.properties import Property, PropertyRow
 from umlip_bench.analysis.summary import Row, RowHead
 from umlip_bench.analysis.tables import (
     CaseTable,
@@ -74,14 +76,6 @@ class Variant:
     prefix: str
 
 
-@dataclass(frozen=True)
-class Fact(Generic[R]):
-    """A number of a case that is of no variant: its column, and how it follows from the result."""
-
-    key: str
-    of: Callable[[R], float | int]
-
-
 def _itself(result: R, variant: str) -> Any:
     return result
 
@@ -107,7 +101,7 @@ def _no_words(views: Sequence[Any]) -> str:
     return ""
 
 
-def _no_faults(result: Any, variant: str) -> tuple[str, ...]:
+def _none(result: Any, variant: str) -> tuple[Any, ...]:
     return ()
 
 
@@ -161,6 +155,8 @@ class DeclaredSuite(Generic[R, V]):
     faults
         What went wrong in a case and variant, in words, whether or not there is a reference to compare with:
         `NO_RESULT` for a geometry that was to be measured and has no result.
+    properties
+        What a sheet of a material without a reference lists of a case and variant.
     system
         What clusters: results of one material, formula or element are not independent.
     case_table
@@ -186,7 +182,8 @@ class DeclaredSuite(Generic[R, V]):
     compared: Callable[[R], bool] = _always
     lost: Callable[[R, str], bool] = _never
     amplitude: Callable[[Sequence[V]], str] = _no_words
-    faults: Callable[[R, str], tuple[str, ...]] = _no_faults
+    faults: Callable[[R, str], tuple[str, ...]] = _none
+    properties: Callable[[R, str], Sequence[Property]] = _none
     system: Callable[[R], str] = clusters
     case_table: Callable[[Sequence[R]], CaseTable | None] = _nothing
     drawing_title: str = ""
@@ -321,6 +318,12 @@ class DeclaredSuite(Generic[R, V]):
             return ()
         found = ((quantity, quantity.values(view)) for quantity in self.quantities)
         return tuple(Parity(each, *values) for each, values in found if values is not None)
+
+    def property_rows(self, model: str, data: str, result: R) -> Iterator[PropertyRow]:
+        """The properties of one case in all variants, for files."""
+        for variant in self.variant_names:
+            for each in self.properties(result, variant):
+                yield PropertyRow.of(each, model, data, self.name, variant, result.name)
 
     # ---- many results
 

@@ -17,13 +17,14 @@ WIDTH = 80
 """Characters that it fits."""
 
 Line = tuple[str, str, str, str]
-"""Suite, its first headline that has a value, number of cases, judgement."""
+"""Suite, its first headline that has a value, number of cases, judgement with the way of measuring if that is
+not the suite's first."""
 
 
 def verdict_tables(
     parts: Iterable[tuple[AnySuite, Sequence[Row]]], models: Sequence[str]
 ) -> list[Table]:
-    """A table for each model, of suites at their first way of measuring, DFT's geometry.
+    """A table for each model, of suites at their first way of measuring that has a value.
 
     Parameters
     ----------
@@ -48,13 +49,16 @@ def verdict_tables(
 def verdict_lines(parts: Iterable[tuple[AnySuite, Sequence[Row]]], model: str) -> Iterator[Line]:
     """The lines of a model; arguments as of `verdict_tables`."""
     for suite, rows in parts:
-        first = suite.variant_names[0]
-        own = [row for row in rows if row.model == model and row.variant == first]
+        first, *others = suite.variant_names
+        of_model = [row for row in rows if row.model == model]
+        variants = [v for v in (first, *others) if _has_scale(suite, v, of_model)] or [first]
+        own = [row for row in of_model if row.variant == variants[0]]
         if not own:
             continue
         said = suite.presentation.verdict(own, model).removeprefix(f"{model}: ")
         # What stands in brackets or after the colon are reasons and numbers, which the suite's table has.
         judgement = said.partition(": ")[0].partition(" (")[0]
+        judgement += f" ({variants[0]})" if variants[0] != first else ""
         found = {row.metric: row for row in own}
         scales = [found[each.metric] for each in suite.headlines if each.metric in found]
         scale = next((row for row in scales if row.n_cases), None)
@@ -62,6 +66,11 @@ def verdict_lines(parts: Iterable[tuple[AnySuite, Sequence[Row]]], model: str) -
             yield suite.name, "-", "-", judgement
         else:
             yield suite.name, with_interval(scale, 2), str(scale.n_cases), judgement
+
+
+def _has_scale(suite: AnySuite, variant: str, rows: Sequence[Row]) -> bool:
+    metrics = {each.metric for each in suite.headlines}
+    return any(row.variant == variant and row.metric in metrics and row.n_cases for row in rows)
 
 
 def _table(model: str, lines: Sequence[Line], reference: str) -> Table:

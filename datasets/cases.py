@@ -135,6 +135,8 @@ class DefectCase(ReferenceCase):
         Atoms added (positive) or removed (negative) by element.
     chemical_potentials
         In eV/atom by element, where the source has them; empty otherwise.
+    formation_energy
+        In eV, where the source has it and no totals, of an atom that goes to the host; nan otherwise.
     """
 
     task: ClassVar[Task] = Task.DEFECTS
@@ -147,6 +149,7 @@ class DefectCase(ReferenceCase):
     host_energy: float = float("nan")
     exchanged: Mapping[str, int]
     chemical_potentials: Mapping[str, float]
+    formation_energy: float = float("nan")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

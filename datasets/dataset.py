@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from umlip_bench.datasets.cases import ReferenceCase
 from umlip_bench.datasets.frame import Frame
@@ -30,6 +31,8 @@ class Manifest:
         What a reader of the numbers must know.
     teacher
         The potential that gave the labels; ``None`` for DFT's.
+    mu
+        Chemical potentials of elements that defects are counted at, eV/atom; empty where none are given.
     """
 
     id: str
@@ -41,6 +44,7 @@ class Manifest:
     citation: str
     caveats: tuple[str, ...] = ()
     teacher: Teacher | None = None
+    mu: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -9,15 +9,13 @@ from umlip_bench.datasets.readers import Code, Result
 from umlip_bench.datasets.values_table import Table
 from umlip_bench.ground.errors import DataError
 from umlip_bench.ground.label_reading import LabelReading
-from umlip_bench.ground.level_of_theory import LevelOfTheory
+from umlip_bench.ground.level_of_theory import EXPERIMENT, LevelOfTheory
 
 OF_ANYONE = frozenset(Code) - {Code.VASP, Code.ESPRESSO, Code.GPAW}
 """Forms that do not tell which DFT code the labels are of."""
 
 
 MANIFEST = "the manifest"
-EXPERIMENT = "experiment"
-"""What stands in place of a functional where values were measured."""
 
 
 def stated_level(of_manifest: LevelOfTheory, reading: LabelReading) -> tuple[LevelOfTheory, str]:

@@ -9,6 +9,7 @@ licence: CC-BY-4.0
 citation: Doe et al. (2026)
 caveats: [Two frames have coarse k-points.]
 files: {my.xyz: 3d9c...}                # sha256
+mu: {Mg: -1.5, O: -4.9}                 # chemical potentials for defects, eV/atom
 teacher: {name: nequix-omat-1, sha256: 5e1f...}  # of labels that a potential gave, not DFT
 ```
 """
@@ -16,6 +17,7 @@ teacher: {name: nequix-omat-1, sha256: 5e1f...}  # of labels that a potential ga
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,6 +28,7 @@ import yaml
 from umlip_bench.datasets.dataset import Manifest
 from umlip_bench.datasets.teacher import Teacher
 from umlip_bench.ground import codec
+from umlip_bench.ground.elements import SYMBOLS
 from umlip_bench.ground.errors import ContentError, DataError
 from umlip_bench.ground.files import write_atomically
 from umlip_bench.ground.level_of_theory import LevelOfTheory
@@ -51,6 +54,7 @@ class _Content:
     caveats: tuple[str, ...] | None = None
     files: Mapping[str, str] | None = None
     teacher: Teacher | None = None
+    mu: Mapping[str, float] | None = None
 
 
 def path_of(data: Path) -> Path:
@@ -90,6 +94,12 @@ def parse(
         raise DataError(
             f"{error}; needed is at least `level_of_theory: {{functional: PBE}}`"
         ) from error
+    for symbol, energy in (content.mu or {}).items():
+        if symbol not in SYMBOLS or not math.isfinite(energy):
+            raise DataError(
+                f"{where}: mu has {symbol}: {energy}; it must be elements with energies in eV/atom, as "
+                "`mu: {Mg: -1.5, O: -4.9}`"
+            )
     name = id or content.id or where
     manifest = Manifest(
         id=name,
@@ -101,6 +111,7 @@ def parse(
         citation=content.citation or NOT_STATED,
         caveats=content.caveats or (),
         teacher=content.teacher,
+        mu=content.mu or {},
     )
     return manifest, content.files or {}
 
@@ -147,6 +158,8 @@ def write(path: Path, manifest: Manifest, files: Iterable[Path] = ()) -> None:
     entry["caveats"] = list(manifest.caveats)
     if manifest.teacher is None:
         del entry["teacher"]
+    if not manifest.mu:
+        del entry["mu"]
     if hashes := {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}:
         entry["files"] = hashes
     text = yaml.safe_dump(entry, sort_keys=False, allow_unicode=True, width=100)

@@ -10,6 +10,7 @@ from functools import singledispatch
 import numpy as np
 from ase import Atoms
 
+from umlip_bench.datasets.barrier_case import BarrierCase
 from umlip_bench.datasets.cases import (
     DefectCase,
     ElasticCase,
@@ -23,6 +24,7 @@ from umlip_bench.datasets.cases import (
     SurfaceCase,
 )
 from umlip_bench.datasets.frame import composition
+from umlip_bench.datasets.phonon_cases import ForceConstantsCase, FrequencyCase
 
 Quantity = tuple[str, str]
 """Name and unit."""
@@ -185,8 +187,9 @@ def _(case: DefectCase) -> Iterable[Atoms]:
     return case.host, case.defective
 
 
-@structures.register
-def _(case: PhononCase) -> Iterable[Atoms]:
+@structures.register(PhononCase)
+@structures.register(ForceConstantsCase)
+def _(case: PhononCase | ForceConstantsCase) -> Iterable[Atoms]:
     return (case.unitcell,)
 
 
@@ -195,11 +198,19 @@ def _(case: MigrationCase) -> Iterable[Atoms]:
     return case.images
 
 
+@structures.register
+def _(case: BarrierCase) -> Iterable[Atoms]:
+    return (case.atoms,) if case.last is None else (case.atoms, case.last)
+
+
 @structures.register(SolidSolutionCase)
 @structures.register(HeatCapacityCase)
+@structures.register(FrequencyCase)
 @structures.register(EosCase)
 @structures.register(ElasticCase)
-def _(case: SolidSolutionCase | HeatCapacityCase | EosCase | ElasticCase) -> Iterable[Atoms]:
+def _(
+    case: SolidSolutionCase | HeatCapacityCase | FrequencyCase | EosCase | ElasticCase,
+) -> Iterable[Atoms]:
     return (case.atoms,)
 
 
@@ -223,13 +234,26 @@ def _(case: PhononCase) -> Iterator[tuple[Quantity, np.ndarray]]:
 
 
 @quantities.register
+def _(case: ForceConstantsCase) -> Iterator[tuple[Quantity, np.ndarray]]:
+    yield ("force constant", "eV/Å²"), case.force_constants
+
+
+@quantities.register
+def _(case: FrequencyCase) -> Iterator[tuple[Quantity, np.ndarray]]:
+    yield ("frequency", "THz"), case.frequencies
+
+
+@quantities.register
 def _(case: SurfaceCase) -> Iterator[tuple[Quantity, np.ndarray]]:
     yield ("surface energy", "eV/Å²"), np.array([case.surface_energy])
 
 
 @quantities.register
 def _(case: DefectCase) -> Iterator[tuple[Quantity, np.ndarray]]:
-    yield ("energy over the host's", "eV"), np.array([case.energy])
+    if np.isnan(case.formation_energy):
+        yield ("energy over the host's", "eV"), np.array([case.energy])
+    else:
+        yield ("formation energy", "eV"), np.array([case.formation_energy])
 
 
 @quantities.register
@@ -252,6 +276,11 @@ def _(case: EosCase) -> Iterator[tuple[Quantity, np.ndarray]]:
 def _(case: ElasticCase) -> Iterator[tuple[Quantity, np.ndarray]]:
     yield ("bulk modulus", "eV/Å³"), np.array([case.bulk_modulus])
     yield ("shear modulus", "eV/Å³"), np.array([case.shear_modulus])
+
+
+@quantities.register
+def _(case: BarrierCase) -> Iterator[tuple[Quantity, np.ndarray]]:
+    yield ("barrier", "eV"), np.array([case.barrier])
 
 
 @quantities.register

@@ -68,8 +68,7 @@ def surface_case(
     ending: str = "",
 ) -> SurfaceCase:
     """A slab and its bulk."""
-    first, second, _ = slab.atoms.cell
-    area = float(np.linalg.norm(np.cross(first, second)))
+    area = area_of(slab.atoms)
     excess = slab.energy - len(slab.atoms) * bulk.energy_per_atom
     name = f"{system} ({' '.join(map(str, miller))}){ending}"
     return SurfaceCase(
@@ -85,6 +84,12 @@ def surface_case(
         slab_energy=slab.energy,
         bulk_energy=bulk.energy,
     )
+
+
+def area_of(slab: Atoms) -> float:
+    """Of one face of a slab, Å²."""
+    first, second, _ = slab.cell
+    return float(np.linalg.norm(np.cross(first, second)))
 
 
 def defect_case(

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from ase import Atoms
 
-from umlip_bench.datasets import extxyz
+from umlip_bench.datasets import extxyz, part_cases
 from umlip_bench.datasets.cases import (
     AmplitudeSeries,
     DefectCase,
@@ -27,16 +27,7 @@ from umlip_bench.datasets.cases import (
     SurfaceCase,
 )
 from umlip_bench.datasets.labels import frames_cases
-from umlip_bench.datasets.part_cases import (
-    LabelledPoint,
-    by,
-    defect_case,
-    differing_site,
-    eos_case,
-    named,
-    ordering_case,
-    surface_case,
-)
+from umlip_bench.datasets.part_cases import LabelledPoint, by, named
 from umlip_bench.datasets.roles import Role, miller_index, one
 from umlip_bench.ground.errors import DataError
 from umlip_bench.ground.level_of_theory import LevelOfTheory
@@ -78,14 +69,14 @@ def frames(points: Sequence[LabelledPoint], level: LevelOfTheory) -> Iterator[Fr
 def eos(points: Sequence[LabelledPoint], level: LevelOfTheory) -> Iterator[EosCase]:
     """One curve for each crystal."""
     for system, members in by("system", points):
-        yield eos_case(system, members, level)
+        yield part_cases.eos_case(system, members, level)
 
 
 def surfaces(points: Sequence[LabelledPoint], level: LevelOfTheory) -> Iterator[SurfaceCase]:
     """Slabs as cut from the bulk."""
     for system, members in by("system", points):
         slab, bulk = one(members, Role.SLAB), one(members, Role.BULK)
-        yield surface_case(system, slab, bulk, miller_index(slab.info["miller"]), level)
+        yield part_cases.surface_case(system, slab, bulk, miller_index(slab.info["miller"]), level)
 
 
 def defects(points: Sequence[LabelledPoint], level: LevelOfTheory) -> Iterator[DefectCase]:
@@ -106,7 +97,7 @@ def defects(points: Sequence[LabelledPoint], level: LevelOfTheory) -> Iterator[D
                 name = f"{system} Schottky pair"
             if len(removed) > 1 or removed == [system]:
                 potentials = dict.fromkeys(removed, host.energy_per_atom)
-            yield defect_case(
+            yield part_cases.defect_case(
                 name,
                 system,
                 host,
@@ -114,7 +105,7 @@ def defects(points: Sequence[LabelledPoint], level: LevelOfTheory) -> Iterator[D
                 "vacancy",
                 level,
                 chemical_potentials=potentials,
-                site=differing_site(host.atoms, defective.atoms, removed[0], host.atoms),
+                site=part_cases.differing_site(host.atoms, defective.atoms, removed[0], host.atoms),
             )
 
 
@@ -173,14 +164,20 @@ def _mirrored_forces(
 def solid_solutions(
     points: Sequence[LabelledPoint], level: LevelOfTheory
 ) -> Iterator[SolidSolutionCase]:
-    """Orderings, and the end members with their mixing energy of zero."""
+    """Orderings, and the end members with their mixing energy of zero.
+
+    A crystal that ends a second system has that in its name there.
+    """
+    seen: set[str] = set()
     for system, members in by("system", points):
         named = {str(each.info["decoration"]): each for each in members}
         one_end, other = system.split("-")
         first, second = (named[end].energy_per_atom for end in (one_end, other))
         for name, each in named.items():
-            yield ordering_case(
-                name,
+            unique = f"{name} of {system}" if name in seen else name
+            seen.add(unique)
+            yield part_cases.ordering_case(
+                unique,
                 system,
                 each,
                 float(each.info["fraction"]),

@@ -6,39 +6,32 @@ on equal terms.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ase import Atoms
-from ase.data import atomic_masses
-from phonopy.interface.calculator import get_calculator_physical_units
-from phonopy.interface.phonopy_yaml import PhonopyYamlData, load_phonopy_yaml
-from phonopy.structure.atomic_data import get_atomic_data
-from phonopy.structure.atoms import PhonopyAtoms
 
 from umlip_bench.datasets.cases import PhononCase, Preparation
 from umlip_bench.datasets.force_order import at_rest, misfit
-from umlip_bench.datasets.phonopy_cells import SYMPREC, primitive_matrix
-from umlip_bench.datasets.supercells import order_of, phonopys_supercell
-from umlip_bench.ground import codec
-from umlip_bench.ground.errors import ContentError, DataError
+from umlip_bench.datasets.phonopy_content import (
+    check_keys,
+    has_displacements,
+    parsed,
+    phonopy_cells,
+    units_of,
+)
+from umlip_bench.datasets.phonopy_content import read_yaml as read_yaml
+from umlip_bench.ground.errors import DataError
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 
 FORCE_SETS = "FORCE_SETS"
 NAMES = ("phonopy_params.yaml", "phonopy_disp.yaml", "phonopy.yaml")
 """What phonopy calls its files. Of several in one folder, which are of one calculation, the first is read."""
-FORMAT = (
-    f"phonopy's files ({', '.join(NAMES)}) with the forces in them or in {FORCE_SETS} beside them"
-)
 REMEDY = (
     f"write {FORCE_SETS} beside it (`phonopy -f disp-*/vasprun.xml`) or the forces into it "
     "(`phonopy --sp` after that)"
 )
-
-MAX_BYTES = 1_000_000_000
-"""Of a file, which may hold the force constants of a large supercell."""
 
 
 def chosen(files: Sequence[Path]) -> list[Path]:
@@ -49,12 +42,11 @@ def chosen(files: Sequence[Path]) -> list[Path]:
     return sorted(by_folder.values())
 
 
-def sources(path: Path) -> Iterator[Path]:
-    """The file itself and the ``FORCE_SETS`` beside it, if there is one."""
-    yield path
-    beside = path.parent / FORCE_SETS
-    if beside.is_file():
-        yield beside
+def has_forces(content: Mapping[str, Any], path: Path) -> bool:
+    """Whether a yaml file of this content has displacements, and forces in it or beside it."""
+    if not has_displacements(content):
+        return False
+    return (path.parent / FORCE_SETS).is_file() or _forces_of(content) is not None
 
 
 def read(path: Path, level: LevelOfTheory, name: str, *, trust_order: bool = False) -> PhononCase:
@@ -77,15 +69,8 @@ def read(path: Path, level: LevelOfTheory, name: str, *, trust_order: bool = Fal
         If something is missing or does not fit together; names the file and the remedy.
     """
     source = read_yaml(path)
-    lacking = [key for key in ("unit_cell", "supercell_matrix") if key not in source]
-    if not (source.get("displacements") or (source.get("dataset") or {}).get("displacements")):
-        lacking.append("displacements")
-    if lacking:
-        raise DataError(
-            f"{path} has no {', no '.join(lacking)}; needed is the file that phonopy wrote with the "
-            "displacements (`phonopy -d`)"
-        )
-    length, force = _units(source, path)
+    check_keys(source, path, displacements=True)
+    length, force = units_of(source, path)
     atoms, displacements = displacements_of(source, path)
     forces = _forces_of(source)
     if forces is None:
@@ -107,23 +92,6 @@ def read(path: Path, level: LevelOfTheory, name: str, *, trust_order: bool = Fal
         where=str(path),
         trust_order=trust_order,
     )
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Content of a phonopy yaml file, whatever version of phonopy wrote it.
-
-    Raises
-    ------
-    DataError
-        If it is none.
-    """
-    try:
-        content = codec.read_yaml(path, MAX_BYTES)
-    except ContentError as error:
-        raise DataError(str(error)) from error
-    if not isinstance(content, dict):
-        raise DataError(f"{path} is no file of phonopy's")
-    return content
 
 
 def displacements_of(
@@ -149,7 +117,7 @@ def displacements_of(
     DataError
         If they are of no form of phonopy's.
     """
-    dataset = _parsed(source, path).dataset
+    dataset = parsed(source, path).dataset
     if dataset is None:
         raise DataError(f"{path or 'the file'} has displacements of no form that phonopy writes")
     if "first_atoms" in dataset:
@@ -161,28 +129,13 @@ def displacements_of(
 
 def _forces_of(source: Mapping[str, Any]) -> np.ndarray | None:
     """Forces that are in the file itself, shape (D, N, 3)."""
-    dataset: Mapping[str, Any] = _parsed(source, None).dataset or {}
+    dataset: Mapping[str, Any] = parsed(source, None).dataset or {}
     if "first_atoms" not in dataset:
         forces = dataset.get("forces")
         return None if forces is None else np.asarray(forces, dtype=float)
     if all("forces" in entry for entry in dataset["first_atoms"]):
         return np.array([entry["forces"] for entry in dataset["first_atoms"]], dtype=float)
     return None
-
-
-def _parsed(source: Mapping[str, Any], path: Path | None) -> PhonopyYamlData:
-    """What phonopy makes of the content of its file, force constants left out."""
-    content = {key: value for key, value in source.items() if key != "force_constants"}
-    # Checked by `_units`; some versions state them of force constants in other words.
-    content.pop("physical_unit", None)
-    try:
-        return load_phonopy_yaml(content)
-    # What phonopy raises on content that is not of the form that it writes.
-    except (ValueError, KeyError, TypeError, IndexError, RuntimeError, AttributeError) as error:
-        raise DataError(
-            f"{path or 'the file'} is not as phonopy writes it ({type(error).__name__}: {error}); needed "
-            "is the file that it wrote with the displacements (`phonopy -d`)"
-        ) from error
 
 
 def phonon_case(
@@ -225,15 +178,10 @@ def phonon_case(
         unit cell, or the forces are in another order.
     """
     where = where or name
-    parsed = _parsed(source, None)
-    cell, matrix = _one_species_a_site(parsed.unitcell, where), parsed.supercell_matrix
-    if matrix is None:
-        raise DataError(f"{where} has no supercell_matrix")
-    unitcell = _unitcell(cell, length)
-    symprec = _symprec(source)
+    cells = phonopy_cells(source, length, where)
     atoms, displacements = displaced or displacements_of(source)
     displacements = length * displacements
-    count = round(abs(np.linalg.det(matrix))) * len(unitcell)
+    count, order, symprec = len(cells.supercell), cells.order, cells.symprec
     if forces.shape != (len(displacements), count, 3) or (
         atoms is None and displacements.shape != forces.shape
     ):
@@ -241,27 +189,25 @@ def phonon_case(
             f"{where}: forces of shape {forces.shape} for {len(displacements)} displaced supercells "
             f"of {count} atoms"
         )
-    supercell = phonopys_supercell(unitcell, matrix, symprec, where)
-    order = order_of(supercell, unitcell, parsed.supercell, length, where, symprec)
     forces = forces[:, order]
     if atoms is None:
         displacements = displacements[:, order]
     else:
         atoms = np.argsort(order)[atoms]
     notes = (
-        *_residual_note(at_rest(supercell, atoms, forces), atoms, symprec),
-        *_order_note(misfit(supercell, atoms, displacements, forces, symprec), where, trust_order),
+        *_residual_note(at_rest(cells.supercell, atoms, forces), atoms, symprec),
+        *_order_note(
+            misfit(cells.supercell, atoms, displacements, forces, symprec), where, trust_order
+        ),
     )
-    # Stored even where it was phonopy's choice, which may depend on its version.
-    primitive = parsed.primitive_matrix
     return PhononCase(
         name=name,
         system=system,
         level_of_theory=level,
         preparation=preparation,
-        unitcell=unitcell,
-        supercell_matrix=np.array(matrix, dtype=int),
-        primitive_matrix=primitive_matrix(unitcell, symprec) if primitive is None else primitive,
+        unitcell=cells.unitcell,
+        supercell_matrix=cells.supercell_matrix,
+        primitive_matrix=cells.primitive_matrix,
         displaced_atoms=atoms,
         displacements=displacements,
         forces=forces,
@@ -350,52 +296,3 @@ def _read_random_force_sets(path: Path, displacements: np.ndarray) -> np.ndarray
     if vectors.shape != lines[..., :3].shape or not np.allclose(lines[..., :3], vectors, atol=1e-6):
         raise DataError(f"{path} is of other displacements than the yaml file beside it")
     return np.asarray(lines[..., 3:])
-
-
-def _one_species_a_site(cell: PhonopyAtoms | None, where: str) -> PhonopyAtoms:
-    if cell is None:
-        raise DataError(f"{where} has no unit_cell")
-    if cell.has_weighted_species:
-        raise DataError(f"{where} has mixed sites; needed is one element on each site")
-    return cell
-
-
-def _unitcell(cell: PhonopyAtoms, length: float) -> Atoms:
-    """For ASE, in Å. Masses are set where they are not merely phonopy's defaults."""
-    atoms = Atoms(
-        numbers=cell.numbers,
-        scaled_positions=cell.scaled_positions,
-        cell=length * np.asarray(cell.cell),
-        pbc=True,
-    )
-    defaults = [get_atomic_data().atom_data[number][3] or np.nan for number in atoms.numbers]
-    if cell.masses is not None:
-        # phonopy's are standard weights of an older table, and written with six digits.
-        usual = np.isclose(cell.masses, defaults, rtol=0, atol=1e-6)
-        usual |= np.isclose(cell.masses, atomic_masses[atoms.numbers], rtol=0, atol=1e-6)
-        if not usual.all():
-            atoms.set_masses(np.where(usual, atomic_masses[atoms.numbers], cell.masses))
-    return atoms
-
-
-def _symprec(source: Mapping[str, Any]) -> float:
-    """Å; in the units of the file phonopy's own, whatever the code."""
-    return float((source.get("phonopy") or {}).get("symmetry_tolerance", SYMPREC))
-
-
-def _units(source: Mapping[str, Any], path: Path) -> tuple[float, float]:
-    """The file's unit of length in Å, and of force in eV/Å."""
-    code = (source.get("phonopy") or {}).get("calculator")
-    try:
-        units = get_calculator_physical_units(code)
-    except ValueError as error:
-        raise DataError(
-            f"{path} has forces of {code}, whose units phonopy does not know"
-        ) from error
-    for what, unit in (("length", units.length_unit), ("force", units.force_unit)):
-        stated = (source.get("physical_unit") or {}).get(what, unit)
-        if stated != unit:
-            raise DataError(
-                f"{path} has {what}s in {stated}, but those of {code or 'VASP'} are in {unit}"
-            )
-    return float(units.distance_to_A), float(units.force_to_eVperA)

@@ -58,7 +58,9 @@ def is_held(case: ReferenceCase) -> bool:
         return case.slab_energy is not None
     if isinstance(case, EosCase):
         return case.energies is not None
-    return isinstance(case, FramesCase | MigrationCase | DefectCase | SolidSolutionCase)
+    if isinstance(case, DefectCase):
+        return bool(np.isnan(case.formation_energy))
+    return isinstance(case, FramesCase | MigrationCase | SolidSolutionCase)
 
 
 def _of_case(case: ReferenceCase, names: Collection[tuple[str, str]]) -> Iterator[Atoms]:

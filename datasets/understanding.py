@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from umlip_bench.datasets.cases import ReferenceCase
 from umlip_bench.datasets.dataset import Understood
+from umlip_bench.datasets.frame import composition
 from umlip_bench.datasets.label_names import ASE_NAMES, STANDARD, LabelNames
+from umlip_bench.datasets.labels import SYSTEM, geometry_of
 from umlip_bench.datasets.paths import PathFrame
 from umlip_bench.datasets.readers.result import ROLE, Code, Result
 from umlip_bench.datasets.values_table import Table
@@ -76,6 +78,21 @@ def of_roles(cases: Sequence[ReferenceCase], parts: Sequence[Result]) -> Iterato
         given = ", ".join(f"{n} {role}" for role, n in roles.items())
         made = ", ".join(f"{n} of {task}" for task, n in tasks.items())
         yield Understood(f"roles: {given}; cases: {made}.", expected=True)
+
+
+def system_of(result: Result) -> str:
+    """The material that a structure names, else its reduced formula."""
+    return str(result.atoms.info.get(SYSTEM) or composition(geometry_of(result.atoms)))
+
+
+def of_curves(curves: Mapping[str, Sequence[Result]]) -> Iterator[Understood]:
+    """Structures that are taken for equations of state, though nothing says so."""
+    for system, members in curves.items():
+        yield Understood(
+            f"{system}: {len(members)} structures of one cell at as many volumes are taken for an equation "
+            "of state; role=state says that they are none.",
+            expected=False,
+        )
 
 
 def of_table(table: Table, cases: Sequence[ReferenceCase]) -> Understood:

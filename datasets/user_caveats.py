@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from umlip_bench.datasets.cases import MigrationCase, PhononCase
+from umlip_bench.datasets.cases import MigrationCase
 from umlip_bench.datasets.label_names import KNOWN
 from umlip_bench.datasets.labels import STRESS
+from umlip_bench.datasets.phonon_files import PhononReference
 from umlip_bench.datasets.readers import RefusedResult, Result, of_bands
-from umlip_bench.ground.level_of_theory import LevelOfTheory
+from umlip_bench.ground.level_of_theory import EXPERIMENT, LevelOfTheory
 
 NAMED = 8
 """Entries left out that are named; the others are counted."""
@@ -26,9 +27,10 @@ def of_labels(
         named = "; ".join(f"{each.where}: {each.reason}" for each in refused[:NAMED])
         more = f"; and {len(refused) - NAMED} more" if len(refused) > NAMED else ""
         n_files = len({each.where.split(", ")[0] for each in refused})
+        used = f", {len(results)} labels are used" if results else ""
         yield (
-            f"{len(refused)} entries of {n_files} file{'' if n_files == 1 else 's'} were left out, "
-            f"{len(results)} labels are used: {named}{more}."
+            f"{len(refused)} entries of {n_files} file{'' if n_files == 1 else 's'} were left out{used}: "
+            f"{named}{more}."
         )
     unsaid = sum(r.level.functional == "unknown" for r in results)
     if unsaid and level != stated:
@@ -50,6 +52,12 @@ def of_labels(
         )
 
 
+def of_experiment(level: LevelOfTheory) -> Iterator[str]:
+    """What a reader of pages that speak of DFT must know of values that were measured."""
+    if level.functional == EXPERIMENT:
+        yield "Values were measured: where a page says DFT, it stands for experiment."
+
+
 def of_paths(paths: Sequence[MigrationCase]) -> Iterator[str]:
     """What was mended or is missing, each thing once, with the paths that it is true of."""
     said: dict[str, list[str]] = {}
@@ -60,7 +68,7 @@ def of_paths(paths: Sequence[MigrationCase]) -> Iterator[str]:
         yield f"path{'' if len(names) == 1 else 's'} {', '.join(names)}: {note}."
 
 
-def of_phonons(phonons: Sequence[PhononCase], left_out: Mapping[str, str]) -> Iterator[str]:
+def of_phonons(phonons: Sequence[PhononReference], left_out: Mapping[str, str]) -> Iterator[str]:
     """What is taken for granted of phonopy's files, and which are left out."""
     if phonons:
         names = ", ".join(case.name for case in phonons)

@@ -10,28 +10,30 @@ from pathlib import Path
 from typing import Never
 
 from umlip_bench.datasets import (
+    curves,
     extxyz,
     manifests,
     neb_folders,
-    phonopy_files,
+    phonon_files,
     understanding,
     user_caveats,
+    values_cases,
     values_table,
 )
-from umlip_bench.datasets.cases import MigrationCase, PhononCase, ReferenceCase
+from umlip_bench.datasets.cases import MigrationCase, ReferenceCase
 from umlip_bench.datasets.dataset import Dataset
 from umlip_bench.datasets.extxyz import ReadingError
-from umlip_bench.datasets.frame import Frame, composition
+from umlip_bench.datasets.frame import Frame
 from umlip_bench.datasets.label_names import listed, present
 from umlip_bench.datasets.labels import (
     FORMAT,
-    SYSTEM,
     frames_cases,
     geometry_of,
     with_standard_names,
 )
 from umlip_bench.datasets.levels import common_level, stated_level, with_tables
 from umlip_bench.datasets.paths import PATH_FORMAT, PathFrame, is_image, migration_cases, path_frame
+from umlip_bench.datasets.phonon_files import PhononReference
 from umlip_bench.datasets.readers import (
     EXPECTED,
     Code,
@@ -42,7 +44,8 @@ from umlip_bench.datasets.readers import (
 )
 from umlip_bench.datasets.readers.result import is_part
 from umlip_bench.datasets.readers.xyz import labelled
-from umlip_bench.datasets.roles import ROLE_FORMAT, role_cases, role_point
+from umlip_bench.datasets.role_cases import role_cases
+from umlip_bench.datasets.roles import ROLE_FORMAT, role_point
 from umlip_bench.datasets.user_caveats import NAMED
 from umlip_bench.datasets.user_folder import contents
 from umlip_bench.ground.errors import DataError
@@ -79,14 +82,21 @@ def read(path: Path, *, trust_order: bool = False, reading: LabelReading = AS_FO
     if not there:
         raise DataError(f"{path} holds no file to read; expected {allowed()}")
     found = list(chain.from_iterable(_read_file(file, reading) for file in there.labels))
-    refused = [each for each in found if isinstance(each, RefusedResult)]
-    results = [each for each in found if isinstance(each, Result)]
-    parts = [each for each in results if is_part(each.atoms)]
-    frames = [
-        as_frame(r, index)
-        for index, r in enumerate(found)
-        if isinstance(r, Result) and not is_part(r.atoms)
+    on_curves = curves.recognised([each for each in found if not isinstance(each, PathFrame)])
+    of_curve = {each.where for members in on_curves.values() for each in members}
+    refused = [
+        each for each in found if isinstance(each, RefusedResult) and each.where not in of_curve
     ]
+    parts = [each for each in found if isinstance(each, Result) and is_part(each.atoms)]
+    parts += chain.from_iterable(on_curves.values())
+    states = [
+        (index, each)
+        for index, each in enumerate(found)
+        if isinstance(each, Result) and not is_part(each.atoms)
+        if each.where not in of_curve or curves.has_states(each)
+    ]
+    frames = [as_frame(each, index) for index, each in states]
+    results = [*parts, *(each for _, each in states if each.where not in of_curve)]
     bands = {name: neb_folders.read(folder, name) for name, folder in there.bands.items()}
     images = [each for each in found if isinstance(each, PathFrame)]
     images += chain.from_iterable(band.images for band in bands.values())
@@ -99,15 +109,17 @@ def read(path: Path, *, trust_order: bool = False, reading: LabelReading = AS_FO
     level = with_tables(level, there.tables, said_by, len(results))
     values: list[ReferenceCase] = []
     for table in there.tables:
-        of_table, lines = values_table.cases(table, level)
+        of_table, lines = values_cases.cases(table, level)
         values += of_table
         refused += [*table.refused, *lines]
-    phonons, left_out = _read_force_sets(there.force_sets, level, trust_order=trust_order)
+    phonons, left_out = _read_phonons(there.phonons, level, trust_order=trust_order)
     if not (frames or images or phonons or parts or values):
         _refuse_all(path, refused, left_out)
-    paths, by_roles = _paths(path, images, level), _by_roles(path, parts, level)
+    paths = _paths(path, images, level)
+    by_roles = _by_roles(path, parts, level, manifest.mu)
     caveats = (
         *manifest.caveats,
+        *user_caveats.of_experiment(level),
         *user_caveats.of_labels(results, refused, level, stated),
         *user_caveats.of_paths(paths),
         *(said for name, band in bands.items() if (said := neb_folders.told(name, band.images))),
@@ -116,6 +128,7 @@ def read(path: Path, *, trust_order: bool = False, reading: LabelReading = AS_FO
     understood = (
         *understanding.of_labels(results, reading),
         *understanding.of_roles(by_roles, parts),
+        *understanding.of_curves(on_curves),
         *(understanding.of_table(table, values) for table in there.tables),
         *(understanding.of_band(name, band.images) for name, band in bands.items()),
         understanding.of_level(level, said_by if level == stated else "the data"),
@@ -139,10 +152,10 @@ def _paths(
 
 
 def _by_roles(
-    path: Path, parts: Sequence[Result], level: LevelOfTheory
+    path: Path, parts: Sequence[Result], level: LevelOfTheory, potentials: Mapping[str, float]
 ) -> tuple[ReferenceCase, ...]:
     try:
-        return role_cases([role_point(each) for each in parts], level)
+        return role_cases([role_point(each) for each in parts], level, potentials)
     except DataError as error:
         raise DataError(f"{path} has structures with roles that do not fit:\n{error}") from error
 
@@ -175,15 +188,15 @@ def _refuse_all(path: Path, refused: Sequence[RefusedResult], left_out: Mapping[
     )
 
 
-def _read_force_sets(
-    force_sets: Mapping[str, Path], level: LevelOfTheory, *, trust_order: bool
-) -> tuple[list[PhononCase], dict[str, str]]:
+def _read_phonons(
+    files: Mapping[str, Path], level: LevelOfTheory, *, trust_order: bool
+) -> tuple[list[PhononReference], dict[str, str]]:
     """Cases, and why others cannot be used, by name."""
-    cases: list[PhononCase] = []
+    cases: list[PhononReference] = []
     left_out: dict[str, str] = {}
-    for name, path in force_sets.items():
+    for name, path in files.items():
         try:
-            cases.append(phonopy_files.read(path, level, name, trust_order=trust_order))
+            cases.append(phonon_files.read(path, level, name, trust_order=trust_order))
         except DataError as error:
             left_out[name] = str(error)
     return cases, left_out
@@ -193,7 +206,7 @@ def allowed() -> str:
     """What can be read, for messages."""
     return (
         f"{FORMAT}; or {ROLE_FORMAT}; or {values_table.FORMAT}; or {PATH_FORMAT}; or {EXPECTED}; "
-        f"{phonopy_files.FORMAT}, or a folder of such files"
+        f"{phonon_files.FORMAT}, or a folder of such files"
     )
 
 
@@ -222,8 +235,7 @@ def _read_xyz(path: Path, reading: LabelReading) -> Iterator[Result | RefusedRes
 
 def as_frame(result: Result, index: int) -> Frame:
     """A result as a frame of the material that it names, else of its reduced formula."""
-    geometry = geometry_of(result.atoms)
-    system = str(result.atoms.info.get(SYSTEM) or composition(geometry))
+    geometry, system = geometry_of(result.atoms), understanding.system_of(result)
     geometry.info["system"] = f"{system}, frame {index}"
     return Frame(geometry, result.energy, result.forces, result.stress, system, index)
 

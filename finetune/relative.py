@@ -6,7 +6,7 @@ that one is where DFT is known stands beside it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -21,13 +21,79 @@ from umlip_bench.datasets.labels import frames_cases
 from umlip_bench.engine.prediction import predict
 from umlip_bench.finetune.labelling.sampling import sample
 from umlip_bench.finetune.labelling.settings import Sampling
+from umlip_bench.ground.errors import UmlipBenchError
 from umlip_bench.ground.identity import identity
 from umlip_bench.ground.level_of_theory import differs
+from umlip_bench.ground.structures import check_input, read_structure
 from umlip_bench.potentials.protocol import Potential
-from umlip_bench.running.measure import DATA, run, source_of
+from umlip_bench.running.measure import DATA, measured, source_of
+from umlip_bench.running.source import Source
 
 SUITE = "high-energy"
 """That such labels serve."""
+
+
+def check_alone(option: str, suites: Sequence[str], given: Sequence[str]) -> None:
+    """Refuse what does not go with another potential as the reference.
+
+    Parameters
+    ----------
+    option
+        By which that one is given, for messages.
+    suites
+        That are asked for.
+    given
+        What else is given that belongs to data or to structures without a reference.
+
+    Raises
+    ------
+    UmlipBenchError
+        If there is anything.
+    """
+    others = [*(name for name in suites if name != SUITE), *given]
+    if others:
+        raise UmlipBenchError(
+            f"{others[0]} does not go with {option}, which measures the suite {SUITE} alone; leave one of "
+            "them away"
+        )
+
+
+def relative_source(
+    reference: Potential,
+    structure: str | Path | Atoms | None,
+    mode: str,
+    *,
+    keep: Path | None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Source:
+    """What is run on with another potential as the reference.
+
+    Parameters
+    ----------
+    reference, keep, progress
+        As of `relative_labels`.
+    structure
+        The crystal, or its file.
+    mode
+        As of `umlip_bench.run`.
+
+    Raises
+    ------
+    UmlipBenchError
+        If there is no structure, or `relative_labels` fails.
+    """
+    if structure is None:
+        raise UmlipBenchError(
+            f"{reference.card.name} as the reference goes with a structure, whose states it samples and "
+            "labels"
+        )
+    if isinstance(structure, Atoms):
+        check_input(structure)
+        atoms, name = structure, structure.get_chemical_formula(empirical=True)
+    else:
+        atoms, name = read_structure(Path(structure)), Path(structure).name
+    labels = relative_labels(reference, atoms, name, keep=keep, progress=progress)
+    return source_of([SUITE], labels, None, mode)
 
 
 def relative_labels(
@@ -113,8 +179,8 @@ def own_slope(reference: Potential) -> str:
             f"{reference.card.level_of_theory.functional}, and {DATA} is {data.functional}"
         )
     dtype = str(reference.dtype).removeprefix("torch.")
-    measured = run([reference], suites=[SUITE], data=DATA, mode="full", dtype=dtype)
-    slope = measured.folder.find(SUITE, "fixed-geometry", name, "slope_median")
+    found = measured(source, [reference], dtype=dtype)
+    slope = found.folder.find(SUITE, "fixed-geometry", name, "slope_median")
     if slope is None or not slope.n_cases:
         return f"How soft {name} is itself is not known here: it gives no forces on {DATA}"
     return (

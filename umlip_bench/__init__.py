@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from umlip_bench.engine.mapping import Mapped, map
     from umlip_bench.engine.prediction import predict
     from umlip_bench.finetune.correcting import correct
+    from umlip_bench.finetune.run import run
     from umlip_bench.ground.level_of_theory import LevelOfTheory
     from umlip_bench.ground.model_card import ModelCard
     from umlip_bench.ground.structures import make_periodic
     from umlip_bench.potentials.graph import Prediction
     from umlip_bench.potentials.loading import potential
     from umlip_bench.potentials.protocol import Potential
-    from umlip_bench.running.measure import run
     from umlip_bench.running.measured_run import MeasuredRun
 
 _HOME = {
@@ -40,7 +40,7 @@ _HOME = {
     "make_periodic": "umlip_bench.ground.structures",
     "potential": "umlip_bench.potentials.loading",
     "predict": "umlip_bench.engine.prediction",
-    "run": "umlip_bench.running.measure",
+    "run": "umlip_bench.finetune.run",
 }
 
 __all__ = [

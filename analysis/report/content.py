@@ -19,6 +19,7 @@ from umlip_bench.analysis.report.comparison_content import (
 )
 from umlip_bench.analysis.report.model_content import HeadlineScale, Member
 from umlip_bench.analysis.report.suite_content import SuiteSection
+from umlip_bench.analysis.sheet import PropertySheet
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 
 
@@ -181,6 +182,8 @@ class ReportContent:
         Suites.
     pairs, run_pairs
         Model against model, run against run.
+    sheets
+        Properties of what has no reference, by its name.
     relaxation
         Relaxed against fixed geometry; ``None`` where nothing can be compared in both.
     corrections
@@ -203,6 +206,7 @@ class ReportContent:
     sections: tuple[SuiteSection, ...]
     pairs: tuple[Pair, ...]
     run_pairs: tuple[RunPair, ...]
+    sheets: tuple[tuple[str, PropertySheet], ...]
     relaxation: RelaxationEffect | None
     corrections: tuple[CorrectionNote, ...]
     chemistry: ChemistrySection

@@ -33,6 +33,7 @@ from umlip_bench.analysis.report.model_content import Member
 from umlip_bench.analysis.report.sections import section_of
 from umlip_bench.analysis.run_differences import changes
 from umlip_bench.analysis.runs import Run
+from umlip_bench.analysis.sheet import sheets_of
 from umlip_bench.ground.errors import DataError
 from umlip_bench.ground.version import __version__
 
@@ -88,6 +89,7 @@ def gather(
             RunPair(first.name, second.name, tuple(changes(first, second)))
             for first, second in combinations(runs, 2)
         ),
+        sheets=tuple(sheets_of(everyone).items()),
         relaxation=relaxation_of(everyone),
         corrections=tuple(correction_note(each, everyone, pairs, suites) for each in mended),
         chemistry=chemistry_of(everyone),

@@ -8,6 +8,7 @@ from umlip_bench.analysis.energies import EnergyVariant, energy_caption, energy_
 from umlip_bench.analysis.energy_metrics import (
     JudgedEnergy,
     energy_metrics,
+    energy_property,
     faults,
     is_lost,
     judged,
@@ -34,6 +35,7 @@ SUITE: Suite[DefectResult, JudgedEnergy[DefectResult]] = Suite(
     view=judged,
     lost=is_lost,
     faults=faults,
+    properties=energy_property("formation_energy", "formation energy", "eV"),
     metrics=energy_metrics(
         "eV",
         WHAT,

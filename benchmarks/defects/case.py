@@ -97,6 +97,11 @@ def formation_cases(defects: Sequence[DefectCase]) -> Iterator[FormationCase]:
     A pair that adds or removes whole formula units has a reference only if the energy of the host is known.
     Defects that are in no pair come alone, without a reference.
     """
+    for defect in defects:
+        if not np.isnan(defect.formation_energy):
+            value = defect.formation_energy
+            yield FormationCase(defect.name, defect.system, (defect,), value, elemental=True)
+    defects = [defect for defect in defects if np.isnan(defect.formation_energy)]
     single = [
         defect for defect in defects if not set(defect.exchanged) <= set(defect.chemical_potentials)
     ]

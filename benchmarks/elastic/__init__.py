@@ -15,6 +15,7 @@ from umlip_bench.analysis.over import Mean, Median, Share, below_one
 from umlip_bench.analysis.parity import Quantity
 from umlip_bench.analysis.suite import Variant
 from umlip_bench.benchmarks.amplitudes import scan_metrics
+from umlip_bench.benchmarks.elastic.properties import properties
 from umlip_bench.benchmarks.elastic.result import (
     AMPLITUDES,
     FIXED,
@@ -30,6 +31,7 @@ from umlip_bench.benchmarks.elastic.result import (
 )
 from umlip_bench.benchmarks.elastic.words import caption, case_table, verdict
 from umlip_bench.benchmarks.suite import Suite
+from umlip_bench.ground.units import GPA
 
 
 def modulus(kind: str, symbol: str) -> tuple[Metric[JudgedTensor], ...]:
@@ -58,6 +60,14 @@ def modulus(kind: str, symbol: str) -> tuple[Metric[JudgedTensor], ...]:
     )
 
 
+def constant(i: int, j: int) -> Metric[JudgedTensor]:
+    """An elastic constant along the conventional axes of the crystal, Voigt's indices from 0."""
+    return Metric(f"C{i + 1}{j + 1}", lambda seen: float(seen.constants[i, j]) / GPA, "GPa")
+
+
+CONSTANTS = tuple(constant(i, j) for i in range(6) for j in range(i, 6))
+
+
 def plotted(kind: str) -> Quantity[JudgedTensor]:
     """DFT's modulus and the model's, of a stable crystal."""
 
@@ -71,7 +81,7 @@ def plotted(kind: str) -> Quantity[JudgedTensor]:
 
 SUITE = Suite(
     name="elastic",
-    version=5,
+    version=6,
     title="Elasticity",
     place=8,
     measured_by=f"{__name__}.measure",
@@ -81,6 +91,7 @@ SUITE = Suite(
     compared=lambda result: result.reference is not None,
     lost=is_lost,
     faults=faults,
+    properties=properties,
     amplitude=amplitude,
     metrics=(
         *modulus("shear", "G"),
@@ -99,6 +110,7 @@ SUITE = Suite(
             ),
         ),
         *scan_metrics(scan, AMPLITUDES, RIPPLE, "GPa", only=(FIXED,)),
+        *CONSTANTS,
         Metric("lowest_eigenvalue", lambda seen: seen.lowest_eigenvalue, "GPa"),
         Metric("strain", lambda seen: seen.material.strain),
     ),

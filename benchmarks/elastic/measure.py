@@ -44,6 +44,7 @@ from umlip_bench.datasets.cases import ElasticCase
 from umlip_bench.engine.lbfgs import Lbfgs
 from umlip_bench.engine.relaxation import Relax, Relaxed
 from umlip_bench.engine.requests import Procedure, Request, Static, Task
+from umlip_bench.ground.conventional_cell import conventional_cell
 from umlip_bench.ground.crystal_axes import CrystalAxes, crystal_axes
 from umlip_bench.ground.errors import StructureError
 from umlip_bench.ground.structures import describe
@@ -151,7 +152,8 @@ class RelaxedStress(Procedure[np.ndarray]):
 
 def measure(case: ElasticMeasurement) -> Task[ElasticComparison]:
     """Elastic constants at the cell as it is, and at the model's own."""
-    fixed = relaxed = None
+    fixed = relaxed = own_cell = None
+    held = float("nan")
     fixed_failure = relaxed_failure = ""
     # Free of the rounding that a relaxed cell has; relaxation does not turn the cell.
     axes = crystal_axes(case.atoms, SYMPREC)
@@ -162,6 +164,8 @@ def measure(case: ElasticMeasurement) -> Task[ElasticComparison]:
         fixed_failure = str(error)
     try:
         own = yield from _at_rest(case.atoms, cell=True)
+        own_cell = conventional_cell(own, SYMPREC)
+        held = yield from _held_bulk_modulus(own)
         relaxed = yield from _constants(own, axes, STRAIN)
     except StructureError as error:
         relaxed_failure = str(error)
@@ -186,7 +190,21 @@ def measure(case: ElasticMeasurement) -> Task[ElasticComparison]:
         scan=scan,
         scan_failure=scan_failure,
         system=case.system,
+        own_cell=own_cell,
+        held_bulk_modulus=held,
     )
+
+
+def _held_bulk_modulus(atoms: Atoms) -> Task[float]:
+    """K = -V dp/dV, eV/Å³, from isotropic strains of both signs, fractional coordinates held."""
+    answers = yield [
+        Static(strained(atoms, sign * STRAIN * np.eye(3)), stress=True, held=True)
+        for sign in (1, -1)
+    ]
+    if any(each.stress is None for each in answers):
+        return float("nan")
+    up, down = (np.trace(each.stress) / 3 for each in answers)
+    return float(up - down) / (6 * STRAIN)
 
 
 def _scan(

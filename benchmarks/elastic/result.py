@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
 from umlip_bench.analysis.suite import NO_RESULT
-from umlip_bench.analysis.under_factor import Energies
+from umlip_bench.analysis.under_factor import Energies, Power
 from umlip_bench.benchmarks.amplitudes import AmplitudeScan
 from umlip_bench.benchmarks.elastic.elasticity import is_stable, lowest_eigenvalue, moduli
+from umlip_bench.ground.conventional_cell import ConventionalCell
 from umlip_bench.ground.errors import DataError
 from umlip_bench.ground.readonly import ReadOnlyArrays
 from umlip_bench.ground.units import GPA
@@ -73,6 +75,11 @@ class ElasticComparison(ReadOnlyArrays):
         Why it could not be; empty if it could.
     system
         What it clusters with: its formula, or its element; empty if it is alone.
+    own_cell
+        The model's conventional cell; ``None`` if it was not relaxed.
+    held_bulk_modulus
+        Of the model at its own cell and `strain`, fractional coordinates held, eV/Å³; nan if it was not
+        measured. Between it and that of `relaxed` is what the atoms give way.
     """
 
     name: str
@@ -87,6 +94,8 @@ class ElasticComparison(ReadOnlyArrays):
     scan: AmplitudeScan | None = None
     scan_failure: str = ""
     system: str = ""
+    own_cell: ConventionalCell | None = None
+    held_bulk_modulus: Annotated[float, Power(1.0)] = NAN
 
     def constants(self, variant: str) -> FloatArray | None:
         """The model's in a variant."""

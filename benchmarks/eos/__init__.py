@@ -14,6 +14,7 @@ from umlip_bench.analysis.parity import Quantity
 from umlip_bench.analysis.suite import Fact, Variant
 from umlip_bench.benchmarks.amplitudes import scan_metrics
 from umlip_bench.benchmarks.eos.drawing import drawings
+from umlip_bench.benchmarks.eos.properties import properties
 from umlip_bench.benchmarks.eos.result import (
     AMPLITUDES,
     FIXED,
@@ -34,7 +35,7 @@ from umlip_bench.benchmarks.suite import Suite
 
 SUITE = Suite(
     name="eos",
-    version=3,
+    version=4,
     title="Equations of state",
     place=5,
     measured_by=f"{__name__}.measure",
@@ -44,6 +45,7 @@ SUITE = Suite(
     compared=lambda result: result.reference is not None,
     lost=is_lost,
     faults=faults,
+    properties=properties,
     amplitude=amplitude,
     metrics=(
         Metric(

@@ -23,6 +23,7 @@ from umlip_bench.datasets.cases import EosCase
 from umlip_bench.engine.relaxation import Relax
 from umlip_bench.engine.requests import Static, Task
 from umlip_bench.ground.birch_murnaghan import Equilibrium
+from umlip_bench.ground.conventional_cell import ConventionalCell, conventional_cell
 from umlip_bench.ground.errors import StructureError
 from umlip_bench.ground.units import GPA
 
@@ -74,11 +75,12 @@ def measure(case: EosMeasurement) -> Task[EosComparison]:
         volumes = case.reference.volume * (1 + STRAINS) if points is None else points.volumes
         fixed = yield from _curve(case.atoms, volumes)
     scan = yield from _scan(case)
-    relaxed, note = None, ""
+    relaxed, own_cell, note = None, None, ""
     try:
         own = yield Relax(case.atoms, cell=True, fmax=FMAX, steps=STEPS, symprec=SYMPREC)
         if own.converged:
             relaxed = yield from _curve(own.atoms, own.atoms.get_volume() * (1 + STRAINS))
+            own_cell = _cell_at_minimum(own.atoms, relaxed)
         else:
             note = f"not relaxed: {own.fmax:.2g} eV/Å are left after {own.steps} steps"
     except StructureError as error:
@@ -98,7 +100,13 @@ def measure(case: EosMeasurement) -> Task[EosComparison]:
         note=note,
         scan=scan,
         system=case.system,
+        own_cell=own_cell,
     )
+
+
+def _cell_at_minimum(atoms: Atoms, curve: EnergyCurve) -> ConventionalCell | None:
+    minimum = curve.equilibrium
+    return None if minimum is None else conventional_cell(scaled(atoms, minimum.volume), SYMPREC)
 
 
 def _scan(case: EosMeasurement) -> Task[AmplitudeScan | None]:

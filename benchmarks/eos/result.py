@@ -15,6 +15,7 @@ from umlip_bench.analysis.suite import NO_RESULT
 from umlip_bench.analysis.under_factor import OF_DFT, Energies
 from umlip_bench.benchmarks.amplitudes import AmplitudeScan
 from umlip_bench.ground.birch_murnaghan import BirchMurnaghan, Equilibrium, delta, nu
+from umlip_bench.ground.conventional_cell import ConventionalCell
 from umlip_bench.ground.errors import DataError
 from umlip_bench.ground.readonly import ReadOnlyArrays
 from umlip_bench.ground.units import GPA
@@ -87,6 +88,8 @@ class EosComparison(ReadOnlyArrays):
         and over DFT's; ``None`` if the model has no stress.
     system
         What it clusters with: its formula, or its element; empty if it is alone.
+    own_cell
+        The model's conventional cell at the minimum of its curve; ``None`` if there is none.
     """
 
     name: str
@@ -98,6 +101,7 @@ class EosComparison(ReadOnlyArrays):
     note: str = ""
     scan: AmplitudeScan | None = None
     system: str = ""
+    own_cell: ConventionalCell | None = None
 
     def curve(self, variant: str) -> EnergyCurve | None:
         """The model's in a variant."""

@@ -11,6 +11,7 @@ from umlip_bench.analysis.energies import EnergyVariant
 from umlip_bench.analysis.energy_metrics import (
     JudgedEnergy,
     energy_metrics,
+    energy_property,
     faults,
     is_lost,
     judged,
@@ -95,6 +96,7 @@ SUITE: Suite[MigrationComparison, Path] = Suite(
     view=judged,
     lost=is_lost,
     faults=faults,
+    properties=energy_property("barrier", "kinetically resolved barrier", "eV"),
     metrics=(
         *ENERGIES,
         Metric(

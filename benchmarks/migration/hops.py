@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -11,7 +12,7 @@ from ase import Atoms
 from ase.geometry import find_mic
 
 from umlip_bench.datasets.path_mending import interpolate
-from umlip_bench.ground.errors import UmlipBenchError
+from umlip_bench.ground.errors import DataError, UmlipBenchError
 from umlip_bench.ground.symmetry import found_by
 
 MAX_LENGTH = 5.0
@@ -23,6 +24,8 @@ N_IMAGES = 5
 """Images between the end points."""
 SMALLEST_WIDTH = 8.0
 """Å between a vacancy and its periodic images."""
+SAME_LENGTH = 0.1
+"""Å; hops that differ by less are taken for those of a length that is stated."""
 _SYMPREC = 1e-3
 
 
@@ -38,11 +41,14 @@ class Hop:
         End points included; the atoms in the same order in each.
     moving
         Index of the ion.
+    length
+        Å, of the straight way.
     """
 
     name: str
     images: tuple[Atoms, ...]
     moving: int
+    length: float
 
 
 def vacancy_hops(crystal: Atoms, ion: str, most: int = MOST_HOPS) -> list[Hop]:
@@ -81,6 +87,25 @@ def vacancy_hops(crystal: Atoms, ion: str, most: int = MOST_HOPS) -> list[Hop]:
             f"every straight way between sites of {ion} within {MAX_LENGTH} Å leads through another atom"
         )
     return found
+
+
+def hop_of_length(hops: Sequence[Hop], length: float, name: str) -> Hop:
+    """The hop of a length in Å, of which there must be one; for nan the shortest.
+
+    Raises
+    ------
+    DataError
+        If there is no such hop, or several; names those that there are.
+    """
+    wanted = hops[0].length if np.isnan(length) else length
+    found = [hop for hop in hops if abs(hop.length - wanted) < SAME_LENGTH]
+    if len(found) != 1:
+        raise DataError(
+            f"{name}: {len(found) or 'no'} hops of {wanted:.2f} Å that symmetry tells apart; there are "
+            f"{'; '.join(hop.name for hop in hops)}: give the column distance (Å), or the end points as "
+            "structure and end"
+        )
+    return found[0]
 
 
 Pair = tuple[int, int, np.ndarray]
@@ -162,4 +187,4 @@ def _hop(crystal: Atoms, ion: str, a: int, b: int, image: np.ndarray) -> Hop | N
     name = f"{ion}{a}-{ion}{b} {length:.2f} Å"
     if image.any():
         name += f" [{' '.join(map(str, image.tolist()))}]"
-    return Hop(name, interpolate(first, last, N_IMAGES), moving)
+    return Hop(name, interpolate(first, last, N_IMAGES), moving, length)

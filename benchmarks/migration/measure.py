@@ -8,7 +8,6 @@ an elastic band is another way to prepare the images, and is compared with DFT's
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from ase import Atoms
@@ -16,22 +15,19 @@ from ase.geometry import find_mic
 
 from umlip_bench.analysis.energies import EnergyComparison, EnergyValue, EnergyVariant, Standing
 from umlip_bench.analysis.softening import component_sums, slope_of
-from umlip_bench.benchmarks.elements import elements_of
-from umlip_bench.benchmarks.migration.hops import MOST_HOPS, vacancy_hops
+from umlip_bench.benchmarks.migration.case import Migration, cases, structure_cases
 from umlip_bench.benchmarks.migration.result import (
     MigrationComparison,
     Profile,
     distances_to_polyline,
     has_barrier,
 )
-from umlip_bench.benchmarks.selection import cheapest
-from umlip_bench.benchmarks.suite import Mode, StructureRequest
-from umlip_bench.datasets import Dataset
-from umlip_bench.datasets.cases import MigrationCase, PathMethod
 from umlip_bench.engine.bands import ApproxBand, ApproxBandResult, Band, BandResult, EnergyProfile
 from umlip_bench.engine.relaxation import Relax
 from umlip_bench.engine.requests import Static, Task
-from umlip_bench.ground.errors import StructureError, UmlipBenchError
+from umlip_bench.ground.errors import StructureError
+
+__all__ = ["cases", "measure", "structure_cases"]
 
 FMAX = 0.05
 """eV/Å, of images and bands."""
@@ -46,78 +42,11 @@ BELOW = 0.02
 """eV; an image that lies lower than both end points by more is another minimum on the way."""
 GAP = 2.0
 """Å; if the ion goes farther from one image to the next, the saddle point may lie between them."""
-QUICK_CASES = 4
-QUICK_HOPS = 1
-"""Of a structure; each takes minutes on a CPU."""
-
-PREPARED = {
-    PathMethod.FIXED: EnergyVariant.FIXED,
-    PathMethod.APPROX_NEB: EnergyVariant.APPROX_NEB,
-    PathMethod.NEB: EnergyVariant.NEB,
-}
-"""The variant whose images came about as DFT's did."""
-
 _SO_PREPARED = {
     EnergyVariant.FIXED: "fixed, not relaxed",
     EnergyVariant.APPROX_NEB: "relaxed one by one, not as a band",
     EnergyVariant.NEB: "those of a band, not relaxed one by one",
 }
-
-
-@dataclass(frozen=True, eq=False)
-class Migration:
-    """A path to be measured.
-
-    Parameters
-    ----------
-    name, system
-        The path, unique in its data set, and the material.
-    images
-        In order, at least three.
-    moving
-        Index of the ion.
-    energies
-        DFT's, shape (images,), eV, nan where one is not known; ``None`` if there are none.
-    prepared
-        The variant that DFT prepared the images by.
-    notes
-        What a reader should know of the path itself.
-    forces
-        DFT's, shape (images, N, 3), eV/Å; ``None`` if there are none.
-    """
-
-    name: str
-    system: str
-    images: tuple[Atoms, ...]
-    moving: int
-    energies: np.ndarray | None
-    prepared: EnergyVariant = EnergyVariant.FIXED
-    notes: tuple[str, ...] = ()
-    forces: np.ndarray | None = None
-
-    @property
-    def known(self) -> bool:
-        """Whether DFT's energies of all images are known."""
-        return self.energies is not None and bool(np.isfinite(self.energies).all())
-
-    @property
-    def barrier(self) -> float:
-        """DFT's, kinetically resolved, eV; nan if it is not known, or DFT's path has none."""
-        if self.energies is None or not self.known or not has_barrier(self.energies):
-            return float("nan")
-        return float(self.energies.max() - 0.5 * (self.energies[0] + self.energies[-1]))
-
-    @property
-    def asymmetry(self) -> float:
-        """DFT's energy of the last end point above the first, eV; nan if it is not known."""
-        return (
-            float("nan") if self.energies is None else float(self.energies[-1] - self.energies[0])
-        )
-
-    @property
-    def elements(self) -> tuple[str, ...]:
-        """Chemical symbols, sorted."""
-        return elements_of(self.images[:1])
 
 
 def measure(case: Migration) -> Task[MigrationComparison]:
@@ -166,6 +95,8 @@ def _compare(
 ) -> MigrationComparison:
     given = _profile(case, EnergyVariant.FIXED, fixed)
     standing = Standing.COMPARABLE if case.known else Standing.NO_REFERENCE, ""
+    if case.has_reference and not case.known:
+        standing = Standing.NOT_COMPARABLE, "the path that the barrier is of is not known"
     standing = _unless_monotonic(case, fixed, standing)
     flags = (*case.notes, *_gaps(given), *_rough_ends(case, fixed))
     flags += _flags(case, fixed, standing[0])
@@ -254,7 +185,8 @@ def _standing(
     `off` is the distance of the ion from the path given in each image, shape (images,), Å.
     """
     shifts = _shifts(case, variant, result)
-    if variant is EnergyVariant.NEB and case.prepared is not EnergyVariant.FIXED:
+    given = case.prepared is not EnergyVariant.FIXED and case.energies is not None
+    if variant is EnergyVariant.NEB and given:
         # From a guess a band may go anywhere; from DFT's own path it should not.
         shifts = np.maximum(shifts, off)
     farthest = int(np.argmax(shifts))
@@ -269,7 +201,7 @@ def _standing(
     at_ends = float(np.linalg.norm(result.forces[[0, -1]], axis=2).max())
     if at_ends > AT_REST:
         return Standing.UNCONVERGED, f"forces of {at_ends:.2g} eV/Å are left at the end points"
-    if not case.known:
+    if not case.has_reference:
         return Standing.NO_REFERENCE, ""
     if variant is not case.prepared:
         return Standing.NOT_COMPARABLE, f"DFT's images are {_SO_PREPARED[case.prepared]}"
@@ -306,7 +238,7 @@ def _gaps(given: Profile) -> tuple[str, ...]:
 
 def _rough_ends(case: Migration, fixed: EnergyProfile) -> tuple[str, ...]:
     """End points that DFT relaxed and that are no minima of the model."""
-    if case.prepared is EnergyVariant.FIXED:
+    if case.prepared is EnergyVariant.FIXED or case.energies is None:
         return ()
     largest = [float(np.linalg.norm(fixed.forces[k], axis=1).max()) for k in (0, -1)]
     return tuple(
@@ -336,44 +268,3 @@ def _flags(case: Migration, profile: EnergyProfile, standing: Standing) -> tuple
                 f"last end point against first: {model:+.2f} eV, DFT {case.asymmetry:+.2f} eV"
             )
     return tuple(flags)
-
-
-def cases(dataset: Dataset, mode: Mode) -> Sequence[Migration]:
-    """One case for each usable path; the cheapest in quick mode."""
-    found = [
-        Migration(
-            name=case.name,
-            system=case.system,
-            images=case.images,
-            moving=case.moving_ion,
-            energies=np.asarray(case.energies),
-            prepared=PREPARED[case.method],
-            notes=case.notes,
-            forces=case.forces,
-        )
-        for case in dataset.of_task("migration")
-        if isinstance(case, MigrationCase)
-    ]
-    return cheapest(found, QUICK_CASES, _n_atoms) if mode is Mode.QUICK else found
-
-
-def structure_cases(request: StructureRequest) -> Sequence[Migration]:
-    """Symmetry-distinct hops of an ion into a vacancy next to it; the shortest in quick mode.
-
-    Raises
-    ------
-    UmlipBenchError
-        If no ion was named, or it has nowhere to go.
-    """
-    if request.ion is None:
-        symbols = ", ".join(dict.fromkeys(request.atoms.get_chemical_symbols()))
-        raise UmlipBenchError(f"migration: name the ion that moves with --ion, one of {symbols}")
-    most = QUICK_HOPS if request.mode is Mode.QUICK else MOST_HOPS
-    return [
-        Migration(hop.name, request.name, hop.images, hop.moving, None)
-        for hop in vacancy_hops(request.atoms, request.ion, most)
-    ]
-
-
-def _n_atoms(case: Migration) -> int:
-    return sum(map(len, case.images))

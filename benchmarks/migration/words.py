@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from umlip_bench.analysis.energies import (
     EnergyVariant,
     cell,
@@ -56,7 +58,9 @@ def case_table(results: Sequence[MigrationComparison]) -> CaseTable:
     rows = []
     for result in results:
         reference = result.reference
-        row = [result.energies.name, "-" if reference is None else _described(reference)]
+        known = [v.reference for v in result.energies.values if np.isfinite(v.reference)]
+        alone = f"{known[0]:.3f}" if known else "-"
+        row = [result.energies.name, alone if reference is None else _described(reference)]
         by_variant = {profile.of: profile for profile in result.profiles}
         for variant in VARIANTS:
             profile = by_variant.get(variant)

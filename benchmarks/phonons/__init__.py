@@ -19,7 +19,7 @@ from umlip_bench.analysis.parity import Quantity
 from umlip_bench.analysis.suite import Variant
 from umlip_bench.benchmarks.amplitudes import scan_metrics
 from umlip_bench.benchmarks.phonons.drawing import drawings
-from umlip_bench.benchmarks.phonons.harmonic import overlap
+from umlip_bench.benchmarks.phonons.properties import properties
 from umlip_bench.benchmarks.phonons.result import (
     AMPLITUDES,
     FIXED,
@@ -46,7 +46,7 @@ def max_ratio(seen: JudgedPhonons) -> float:
 
 SUITE = Suite(
     name="phonons",
-    version=6,
+    version=7,
     title="Phonons",
     place=7,
     measured_by=f"{__name__}.measure",
@@ -58,6 +58,7 @@ SUITE = Suite(
     ),
     lost=is_lost,
     faults=faults,
+    properties=properties,
     amplitude=amplitude,
     metrics=(
         Metric(
@@ -127,7 +128,7 @@ SUITE = Suite(
         ),
         Metric(
             "dos_overlap",
-            lambda s: s.against_dft(lambda dft, own: overlap(dft.mesh, own.mesh, s.weights)),
+            JudgedPhonons.dos_overlap,
             over=(Median("DOS overlap", paired=True),),
         ),
         Metric(

@@ -6,7 +6,6 @@ symmetry, no non-analytical term. All three cells are given, never left to a def
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -21,6 +20,7 @@ from scipy.linalg import expm, logm
 
 from umlip_bench.benchmarks.phonons.displacements import Displacements, RandomDisplacements
 from umlip_bench.benchmarks.phonons.failures import phonopys_failures
+from umlip_bench.benchmarks.phonons.mesh import Mesh, large_enough
 from umlip_bench.benchmarks.phonons.result import BandPath
 from umlip_bench.datasets.phonopy_cells import SYMPREC as PHONOPY_SYMPREC
 from umlip_bench.datasets.phonopy_cells import kinds, phonopy_cell, primitive_matrix
@@ -35,30 +35,12 @@ MESH_LENGTH = 40.0
 """Å; a mesh has this times the length of a reciprocal vector points along it, zone centre among them."""
 PATH_STEP = 0.01
 """1/Å between points of a band, at most."""
-SMALLEST_SUPERCELL = 8.0
-"""Å between opposite faces of a supercell that no reference prescribes, at least."""
 SYMPREC = 1e-3
 """Å; tolerance with which the symmetry of structures from files is found, and kept in relaxing."""
 SAME_MASS = 1e-6
 """u; masses of an element that differ by more are isotopes."""
 LEVEL = 3
 """Rounds of translational and permutation symmetry, which disturb each other a little."""
-
-
-@dataclass(frozen=True, eq=False)
-class Mesh:
-    """Irreducible q-points.
-
-    Parameters
-    ----------
-    qpoints
-        Shape (Q, 3), in units of the primitive cell's reciprocal vectors.
-    weights
-        Shape (Q,), multiplicities.
-    """
-
-    qpoints: np.ndarray
-    weights: np.ndarray
 
 
 class Crystal:
@@ -135,10 +117,7 @@ class Crystal:
         if atoms.has("masses"):
             unitcell.set_masses(masses[first])
         unitcell.info.update({k: v for k, v in atoms.info.items() if k in ("name", "system")})
-        heights = 1 / np.linalg.norm(np.linalg.inv(unitcell.cell.array), axis=0)
-        # A little less than the limit does: a file's last digit decides nothing.
-        repeats = np.maximum(1, np.ceil(SMALLEST_SUPERCELL / heights - 1e-3)).astype(int)
-        return cls(unitcell, np.diag(repeats), None)
+        return cls(unitcell, large_enough(unitcell), None)
 
     @property
     def primitive(self) -> Atoms:
@@ -269,6 +248,25 @@ class Crystal:
                 fc_calculator=displacements.solver,
                 show_drift=False,
             )
+        return self.symmetrised(np.array(self._phonopy.force_constants))
+
+    def symmetrised(self, force_constants: np.ndarray) -> np.ndarray:
+        """Force constants with translational and permutation symmetry.
+
+        Parameters
+        ----------
+        force_constants
+            Shape (N, N, 3, 3) of all atoms of the supercell, or (n, N, 3, 3), eV/Å².
+
+        Returns
+        -------
+        ndarray
+            Shape (n, N, 3, 3), eV/Å².
+        """
+        if len(force_constants) != len(self._phonopy.primitive):
+            force_constants = force_constants[self._phonopy.primitive.p2s_map]
+        with phonopys_failures(self.unitcell):
+            self._phonopy.force_constants = np.array(force_constants, order="C")
             self._phonopy.symmetrize_force_constants(level=LEVEL, show_drift=False)
         return np.array(self._phonopy.force_constants)
 

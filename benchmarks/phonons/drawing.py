@@ -29,11 +29,13 @@ def drawings(results: Mapping[str, PhononComparison]) -> list[Drawing]:
         bands, states = [], []
         for label, result, side in shown:
             path = result.sampling.path
-            for segment in range(len(path.labels)):
+            for segment in range(len(path.labels)) if np.isfinite(side.bands).all() else ():
                 on_it = path.segments == segment
                 bands += [
                     Line(label, path.distances[on_it], branch) for branch in side.bands[on_it].T
                 ]
+            if not result.sampling.is_mesh:
+                continue
             at = np.linspace(
                 side.mesh.min() - 4 * SMEARING, side.mesh.max() + 4 * SMEARING, DOS_POINTS
             )
@@ -41,8 +43,8 @@ def drawings(results: Mapping[str, PhononComparison]) -> list[Drawing]:
             states.append(Line(label, density * side.mesh.shape[1], at))
         heights = [side.bands for _, _, side in shown] + [side.mesh for _, _, side in shown]
         span = (
-            min(float(h.min()) for h in heights) - 0.3,
-            max(float(h.max()) for h in heights) + 0.3,
+            min(float(h.min()) for h in heights if np.isfinite(h).all()) - 0.3,
+            max(float(h.max()) for h in heights if np.isfinite(h).all()) + 0.3,
         )
         ticks = _symmetry_points(first.sampling.path)
         found += [

@@ -18,7 +18,7 @@ from umlip_bench.analysis.suite import NO_RESULT
 from umlip_bench.analysis.under_factor import OF_DFT, Energies, Frequencies
 from umlip_bench.benchmarks.amplitudes import AmplitudeScan
 from umlip_bench.benchmarks.phonons.anharmonicity import Anharmonicity
-from umlip_bench.benchmarks.phonons.harmonic import Thermodynamics, thermodynamics
+from umlip_bench.benchmarks.phonons.harmonic import Thermodynamics, overlap, thermodynamics
 from umlip_bench.ground.errors import DataError
 from umlip_bench.ground.readonly import ReadOnlyArrays
 
@@ -70,10 +70,17 @@ class FrequencySampling(ReadOnlyArrays):
         Shape (Q,), multiplicities of the q-points of the mesh.
     path
         For the bands.
+    commensurate
+        Shape (C, 3), the wave vectors of `Phonons.commensurate`, in units as those of the path; ``None``
+        where they were not kept.
+    is_mesh
+        Whether the mesh is one: sums over single wave vectors, or those of bands, are not the crystal's.
     """
 
     weights: FloatArray
     path: BandPath
+    commensurate: FloatArray | None = None
+    is_mesh: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +97,8 @@ class Phonons(ReadOnlyArrays):
         Shape (C, B), THz, at the wave vectors that fit into the supercell. There finite displacements are
         exact; elsewhere frequencies are interpolated, and may dip below zero near the zone centre.
     force_constants
-        Shape (n, N, 3, 3), eV/Å², of the n atoms of the primitive cell with the N of the supercell.
+        Shape (n, N, 3, 3), eV/Å², of the n atoms of the primitive cell with the N of the supercell; ``None``
+        where frequencies alone are known, which `bands` may then lack: nan.
     modes
         Shape (C, B), THz²: curvature along each of DFT's modes at the wave vectors of `commensurate`, for DFT
         itself its signed ω²; ``None`` where DFT's force constants are not known.
@@ -99,7 +107,7 @@ class Phonons(ReadOnlyArrays):
     mesh: Frequencies
     bands: Frequencies
     commensurate: Frequencies
-    force_constants: Energies
+    force_constants: Energies | None
     modes: Energies | None = None
 
     @property
@@ -110,7 +118,8 @@ class Phonons(ReadOnlyArrays):
     @property
     def lowest(self) -> float:
         """Lowest frequency anywhere, THz."""
-        return float(min(self.mesh.min(), self.bands.min(), self.commensurate.min()))
+        lowest = [self.mesh.min(), self.bands.min(), self.commensurate.min()]
+        return float(np.fmin.reduce(lowest))
 
     @property
     def imaginary(self) -> float:
@@ -253,8 +262,9 @@ class JudgedPhonons:
     @cached_property
     def constants(self) -> Softening | None:
         """Of the elements of the force constants; only at DFT's geometry."""
-        if self.dft is None or self.variant != FIXED:
+        if self.dft is None or self.variant != FIXED or self.dft.force_constants is None:
             return None
+        assert self.model.force_constants is not None
         return self._softening(self.dft.force_constants, self.model.force_constants)
 
     @cached_property
@@ -306,6 +316,12 @@ class JudgedPhonons:
         """Rank of a free energy, likewise."""
         return -self.above_all_of_cells()
 
+    def dos_overlap(self) -> float:
+        """What densities of states share; of a mesh alone."""
+        if not self.material.sampling.is_mesh:
+            return NAN
+        return self.against_dft(lambda dft, own: overlap(dft.mesh, own.mesh, self.weights))
+
     def frequency_mae(self) -> float:
         """On the mesh, THz."""
         weights = self.weights
@@ -327,6 +343,8 @@ class JudgedPhonons:
             raise DataError(f"material {self.material.name!r}: {error}") from error
 
     def _thermodynamics(self, side: Phonons) -> Thermodynamics | None:
+        if not self.material.sampling.is_mesh:
+            return None
         if not side.is_stable or float(side.mesh.min()) < -IMAGINARY:
             return None
         return thermodynamics(side.mesh, self.weights, TEMPERATURE)

@@ -33,6 +33,7 @@ def highest(seen: JudgedPhonons) -> Pair | None:
 
 def force_constants(seen: JudgedPhonons) -> Pair | None:
     """At DFT's geometry, eV/Å²."""
-    if seen.dft is None or seen.variant != FIXED:
+    if seen.dft is None or seen.variant != FIXED or seen.dft.force_constants is None:
         return None
+    assert seen.model.force_constants is not None
     return seen.dft.force_constants.ravel(), seen.model.force_constants.ravel()

@@ -16,6 +16,7 @@ from umlip_bench.datasets.cases import (
     SurfaceCase,
 )
 from umlip_bench.datasets.overview import structures
+from umlip_bench.datasets.phonon_cases import ForceConstantsCase, FrequencyCase
 
 
 def crystals(dataset: Dataset) -> dict[str, Atoms]:
@@ -35,9 +36,9 @@ def crystals(dataset: Dataset) -> dict[str, Atoms]:
 
 
 def _crystal(case: ReferenceCase) -> Iterator[Atoms]:
-    if isinstance(case, EosCase | ElasticCase | HeatCapacityCase):
+    if isinstance(case, EosCase | ElasticCase | HeatCapacityCase | FrequencyCase):
         yield case.atoms
-    elif isinstance(case, PhononCase):
+    elif isinstance(case, PhononCase | ForceConstantsCase):
         yield case.unitcell
     elif isinstance(case, SurfaceCase):
         yield case.bulk

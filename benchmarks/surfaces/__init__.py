@@ -8,6 +8,7 @@ from umlip_bench.analysis.energies import EnergyVariant, energy_caption, energy_
 from umlip_bench.analysis.energy_metrics import (
     JudgedEnergy,
     energy_metrics,
+    energy_property,
     faults,
     is_lost,
     judged,
@@ -53,6 +54,7 @@ SUITE: Suite[SurfaceResult, JudgedEnergy[SurfaceResult]] = Suite(
     view=judged,
     lost=is_lost,
     faults=faults,
+    properties=energy_property("surface_energy", "surface energy", "J/m²", J_PER_M2),
     metrics=(
         *ENERGIES,
         Metric("reference_si", lambda seen: seen.value.reference / J_PER_M2, "J/m^2"),

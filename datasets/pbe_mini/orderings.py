@@ -10,22 +10,40 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 from ase.geometry import minkowski_reduce
-from structures import CRYSTALS, Point, crystal, point  # type: ignore[import-not-found]
+from structures import CRYSTALS, Mesh, Point, crystal, point  # type: ignore[import-not-found]
 
 SOLUTIONS = (("CaO", "MgO"), ("LiF", "NaF"))
-"""First and second end member; two crystals with one anion."""
+"""First and second end member; two crystals with one anion. Of these every ordering."""
+
+MORE_SOLUTIONS = (
+    *(("NaF", "KF"), ("LiCl", "NaCl"), ("NaCl", "KCl")),
+    *(("CaO", "SrO"), ("CaS", "MgS"), ("CaS", "SrS")),
+)
+"""Of these the end members and `SYMMETRIC`."""
+
+SYMMETRIC = {1: "L1_2", 5: "D0_22", 8: "L1_0", 12: "40", 15: "L1_2", 19: "D0_22"}
+"""Number and name of the most symmetric orderings.
+
+They have compact cells, so that one mesh is equally dense in all of them and in the end members, and are
+ground states of the Ising model on this lattice (Kanamori and Kakehashi, J. Phys. Colloq. 38, C7-274, 1977).
+"""
+
+SYMMETRIC_MESH: Mesh = (3, 3, 3)
 
 
 def solid_solutions() -> Iterator[Point]:
-    """Every ordering on up to four cations of rocksalt, and the end members.
+    """Orderings on up to four cations of rocksalt, and the end members.
 
     Lattice constants follow Vegard's law.
     """
-    for first, second in SOLUTIONS:
+    for first, second in (*SOLUTIONS, *MORE_SOLUTIONS):
+        every = (first, second) in SOLUTIONS
         cations = [crystal(end, cubic=True).symbols[0] for end in (first, second)]
         anion = str(crystal(first, cubic=True).symbols[1])
         for index, (lattice, pattern) in enumerate(_orderings()):
             share = pattern.mean()
+            if not every and 0 < share < 1 and index not in SYMMETRIC:
+                continue
             constant = share * CRYSTALS[first][1] + (1 - share) * CRYSTALS[second][1]
             mixed = f"{''.join(cations)}{anion}-{index}"
             name = {0.0: second, 1.0: first}.get(share, mixed)
@@ -39,7 +57,8 @@ def solid_solutions() -> Iterator[Point]:
             # as the long one needs, eleven times the points.
             lengths = cell.cell.lengths()
             slender = bool(lengths.max() > 3 * lengths.min())
-            yield replace(point(f"ordering-{name}", cell, **info), point_group=not slender)
+            mesh = None if every else SYMMETRIC_MESH
+            yield replace(point(f"ordering-{name}", cell, mesh, **info), point_group=not slender)
 
 
 def _orderings() -> list[tuple[np.ndarray, np.ndarray]]:

@@ -31,7 +31,11 @@ CRYSTALS: dict[str, tuple[str, float]] = {
     "BN": ("zincblende", 3.626),
     "C": ("diamond", 3.572),
     "CaO": ("rocksalt", 4.831),
+    "CaS": ("rocksalt", 5.72),
     "GaAs": ("zincblende", 5.76),
+    "KCl": ("rocksalt", 6.39),
+    "KF": ("rocksalt", 5.42),
+    "LiCl": ("rocksalt", 5.15),
     "LiF": ("rocksalt", 4.07),
     "MgO": ("rocksalt", 4.254),
     "MgS": ("rocksalt", 5.24),
@@ -39,6 +43,8 @@ CRYSTALS: dict[str, tuple[str, float]] = {
     "NaF": ("rocksalt", 4.70),
     "Si": ("diamond", 5.47),
     "SiC": ("zincblende", 4.38),
+    "SrO": ("rocksalt", 5.20),
+    "SrS": ("rocksalt", 6.06),
 }
 """Structure and lattice constant in Å, near the PBE equilibrium.
 

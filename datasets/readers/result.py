@@ -103,11 +103,14 @@ class RefusedResult:
         Why.
     bare
         Whether it is because there are no labels at all.
+    energy_alone
+        What there is, where nothing but forces is missing: some cases need none.
     """
 
     where: str
     reason: str
     bare: bool = False
+    energy_alone: Result | None = None
 
 
 Read = Iterator[Result | RefusedResult]
@@ -177,7 +180,8 @@ def without_forces(atoms: Atoms) -> np.ndarray:
 def checked(result: Result) -> Result | RefusedResult:
     """The result, or that its numbers are not finite or its structure is none to measure on."""
     values = [np.array(result.energy)]
-    if not (is_part(result.atoms) and np.isnan(result.forces).all()):
+    # Nan throughout where there are none: who asks for forces has refused it.
+    if not np.isnan(result.forces).all():
         values.append(result.forces)
     if result.stress is not None:
         values.append(result.stress)

@@ -23,6 +23,7 @@ from umlip_bench.datasets.labels import (
 )
 from umlip_bench.datasets.readers.result import (
     ROLE,
+    STATE,
     UNKNOWN,
     Code,
     Read,
@@ -104,7 +105,8 @@ def labelled(
         found = frame(where, 0, atoms, names)
     except DataError as error:
         reason = str(error).removeprefix(f"{where}: ")
-        return RefusedResult(where, reason, bare=not has_labels(atoms))
+        alone = _without_forces(where, atoms, reading, code)
+        return RefusedResult(where, reason, bare=not has_labels(atoms), energy_alone=alone)
     results = {} if atoms.calc is None else atoms.calc.results
     of_ase = names.energy == ASE_NAMES.energy
     free = atoms.info.get(FREE_ENERGY, results.get("free_energy") if of_ase else None)
@@ -125,11 +127,23 @@ def labelled(
     )
 
 
+def _without_forces(where: str, atoms: Atoms, reading: LabelReading, code: Code) -> Result | None:
+    """A structure with an energy, if its forces are all that is missing."""
+    try:
+        atoms = with_standard_names(where, atoms, reading)
+        if FORCES in atoms.arrays or ENERGY not in atoms.info:
+            return None
+        found = _energy_alone(where, atoms, code)
+    except DataError:
+        return None
+    return found if isinstance(found, Result) else None
+
+
 def _energy_alone(where: str, atoms: Atoms, code: Code) -> Result | RefusedResult:
     """A structure that plays a part in a case, which has no forces."""
     energy = atoms.info.get(ENERGY)
     if not isinstance(energy, int | float | np.number):
-        role = atoms.info[ROLE]
+        role = atoms.info.get(ROLE, STATE)
         return RefusedResult(where, f"it is a {role}, and has no energy", bare=energy is None)
     return checked(
         Result(

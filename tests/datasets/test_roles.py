@@ -306,6 +306,76 @@ def test_a_curve_of_one_cell_at_several_volumes(tmp_path: Path) -> None:
         load(tmp_path, *cells)
 
 
+def volumes(
+    *, forces: bool, scales: Sequence[float] = tuple(np.linspace(0.97, 1.03, 7))
+) -> list[Atoms]:
+    """One cell at several volumes, without a role."""
+    made = []
+    for scale in scales:
+        atoms = oxide()
+        atoms.set_cell(atoms.cell.array * scale, scale_atoms=True)
+        atoms.info = {"REF_energy": -48.0 + 80 * (scale**3 - 1) ** 2}
+        if forces:
+            atoms.arrays["REF_forces"] = np.zeros((len(atoms), 3))
+        made.append(atoms)
+    return made
+
+
+@pytest.mark.parametrize("forces", [False, True])
+def test_a_curve_that_nobody_called_one(tmp_path: Path, forces: bool) -> None:
+    found = load(tmp_path, *volumes(forces=forces))
+    (case,) = each_as_a(EosCase, found.of_task("eos"))
+    assert (case.system, found.tasks) == ("MgO", ("eos",))
+    assert case.volume == pytest.approx(4.25**3, rel=1e-3)
+    (said,) = [each.text for each in found.understood if not each.expected]
+    assert said.startswith("MgO: 7 structures of one cell at as many volumes are taken for")
+
+
+def test_states_of_a_curve_stay_states_where_forces_do_not_vanish(tmp_path: Path) -> None:
+    cells = volumes(forces=True)
+    for atoms in cells:
+        atoms.arrays["REF_forces"][0, 0], atoms.arrays["REF_forces"][1, 0] = 0.2, -0.2
+    assert load(tmp_path, *cells).tasks == ("high-energy", "eos")
+
+
+def test_what_is_not_clearly_a_curve_is_none(tmp_path: Path) -> None:
+    named = volumes(forces=True)
+    named[0].info["role"] = "state"
+    moved = volumes(forces=True)
+    moved[3].positions[0] += 0.1
+    few = volumes(forces=True, scales=(0.98, 1.0, 1.02))
+    rising = volumes(forces=True, scales=np.linspace(1.02, 1.1, 6).tolist())
+    for cells in (named, moved, few, rising, [*volumes(forces=True), oxide_again()]):
+        assert load(tmp_path, *cells).tasks == ("high-energy",)
+    with pytest.raises(DataError, match="REF_forces is missing"):
+        load(tmp_path, *volumes(forces=False, scales=(0.98, 1.0, 1.02)))
+
+
+def oxide_again() -> Atoms:
+    """At a volume that another structure has too."""
+    return volumes(forces=True, scales=(1.0,))[0]
+
+
+def test_chemical_potentials_of_the_manifest(tmp_path: Path) -> None:
+    manifest = tmp_path / "my.manifest.yaml"
+    manifest.write_text("level_of_theory: {functional: PBE}\nmu: {Mg: -1.5, O: -4.9}\n")
+    given = [
+        part("host", -380.0, oxide().repeat(2)),
+        part("defect", -370.0, defective(1), defect="V_O"),
+        part("defect", -371.0, defective(0), defect="V_Mg", mu="Mg=-2.0"),
+        part("element", -1.0 * 2, bulk("Mg")),
+    ]
+    oxygen, magnesium = each_as_a(DefectCase, load(tmp_path, *given).of_task("defects"))
+    assert oxygen.chemical_potentials == {"O": -4.9}
+    assert magnesium.chemical_potentials == {"Mg": -2.0}
+    assert main(["data", "import", str(tmp_path / "my.xyz"), "--out", str(tmp_path / "a.xyz")]) == 0
+    again = datasets.load(str(tmp_path / "a.xyz"))
+    assert again.manifest.mu == {"Mg": -1.5, "O": -4.9}
+    manifest.write_text("level_of_theory: {functional: PBE}\nmu: {Xy: -1.5}\n")
+    with pytest.raises(DataError, match="mu has Xy"):
+        load(tmp_path, *given)
+
+
 def test_entries_of_pymatgen_with_roles(tmp_path: Path) -> None:
     """Energies are enough."""
     given = {

@@ -1,6 +1,7 @@
 """Another potential as the reference: numbers are relative to it, and say so wherever they stand."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from umlip_bench.datasets import Dataset, extxyz
 from umlip_bench.finetune import relative
 from umlip_bench.finetune.labelling.settings import Sampling
 from umlip_bench.finetune.relative import own_slope, relative_labels
+from umlip_bench.ground.errors import UmlipBenchError
 from umlip_bench.running.measured_run import MeasuredRun
 
 from ..support.narrowing import some
@@ -88,6 +90,27 @@ def test_a_reference_of_another_functional_is_not_judged_by_the_set() -> None:
     calculator = umlip_bench.potential(EMT())
     calculator.card = umlip_bench.potential("chgnet-r2scan", device="cpu").card
     assert "was trained on r2SCAN, and pbe-mini is PBE" in own_slope(calculator)
+
+
+@pytest.mark.seconds
+def test_in_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relative, "Sampling", lambda: BRIEF)
+    run = umlip_bench.run(
+        {"softer": Softer()}, structure=bulk("Cu"), against=NAME, device="cpu", out=tmp_path / "run"
+    )
+    (slope,) = run.summary().query("metric == 'slope_median'").value
+    assert slope == pytest.approx(0.8, abs=1e-6)
+    assert run.folder.data == f"Cu relative to {NAME}"
+    assert list(tmp_path.glob("run.reference-*.xyz"))
+    for wrong, words in (
+        ({"data": "pbe-mini"}, "data does not go with against"),
+        ({"structure": None}, "goes with a structure"),
+        ({"suites": ["eos"]}, "eos does not go with against"),
+        ({"ion": "Cu"}, "ion does not go with against"),
+    ):
+        given: dict[str, Any] = {"structure": bulk("Cu"), "against": EMT(), **wrong}
+        with pytest.raises(UmlipBenchError, match=words):
+            umlip_bench.run([Softer()], **given)
 
 
 @pytest.mark.seconds

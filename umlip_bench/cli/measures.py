@@ -51,7 +51,8 @@ class Measures(OnDevice, TakesLabels):
     data: Data | None = None
     """a set of `umlip-bench data list`, or a file or folder with labels (default: pbe-mini)"""
     structure: File | None = None
-    """measure this structure, without reference values; FILE@N takes frame N of several"""
+    """measure this structure, without reference values, and end with its property sheet; FILE@N takes frame N
+    of several"""
     against: Name | None = None
     """with --structure: compare with this model, in place of DFT, on high-energy states of the structure that
     it samples; all numbers are relative to it"""
@@ -121,40 +122,33 @@ class Measures(OnDevice, TakesLabels):
         """States of the structure, labelled by another model."""
         from umlip_bench.cli import console
         from umlip_bench.cli.progress import progress_bar
-        from umlip_bench.finetune.relative import SUITE, relative_labels
+        from umlip_bench.finetune.relative import check_alone, relative_source
         from umlip_bench.ground.errors import UmlipBenchError
         from umlip_bench.ground.structures import read_structure
         from umlip_bench.potentials.loading import potential
-        from umlip_bench.running.measure import source_of
 
         if self.structure is None:
             raise UmlipBenchError(
                 f"--against {against} goes with --structure FILE, whose states it samples and labels"
             )
-        others = [name for name in self.suites if name != SUITE]
         beside = ["--data", "--trust-order", "--max-index", "--ion"]
         values = [self.data, self.trust_order or None, self.max_index, self.ion]
         given = [name for name, value in zip(beside, values, strict=True) if value is not None]
         given += ["what is said of labels"] if self.reading != AS_FOUND else []
-        if others or given:
-            raise UmlipBenchError(
-                f"{(others + given)[0]} does not go with --against, which measures the suite {SUITE} alone; "
-                "leave one of them away"
-            )
-        atoms = read_structure(self.structure)
+        check_alone("--against", self.suites, given)
+        read_structure(self.structure)  # before the model, which is slow to load
         errors = console.errors()
         with errors.status(f"reading {against}"):
             reference = potential(against, device=self.device, dtype=self.dtype)
         with progress_bar(errors) as bar:
             row = bar.add_task(f"states of {self.structure.name}", total=None)
-            labels = relative_labels(
+            return relative_source(
                 reference,
-                atoms,
-                self.structure.name,
+                self.structure,
+                self.mode,
                 keep=self.out,
                 progress=lambda done, total: bar.update(row, completed=done, total=total),
             )
-        return source_of([SUITE], labels, None, self.mode)
 
     def resolved(self, source: Source, models: Sequence[Weights]) -> Self:
         """The command, with what it took where nothing was named."""

@@ -15,6 +15,7 @@ Ask for any number of things at once, or write a measurement as a generator:
 """
 
 from umlip_bench.engine.bands import ApproxBand, ApproxBandResult, Band, BandResult
+from umlip_bench.engine.cell_filter import FrechetCellFilter
 from umlip_bench.engine.dynamics import Langevin, Trajectory
 from umlip_bench.engine.fire import Fire
 from umlip_bench.engine.lbfgs import Lbfgs
@@ -31,6 +32,7 @@ __all__ = [
     "Done",
     "Failed",
     "Fire",
+    "FrechetCellFilter",
     "Langevin",
     "Lbfgs",
     "Procedure",

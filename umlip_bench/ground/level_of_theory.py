@@ -46,9 +46,13 @@ class LevelOfTheory:
         return ", ".join([functional, *([self.pseudopotentials] if self.pseudopotentials else [])])
 
 
+EXPERIMENT = "experiment"
+"""In place of a functional, of values that were measured."""
+
+
 def differs(model: LevelOfTheory, data: LevelOfTheory) -> bool:
-    """Whether both functionals are known and not the same."""
-    return "unknown" not in (model.functional, data.functional) and (
+    """Whether both functionals are known and not the same; what was measured has none."""
+    return not {"unknown", EXPERIMENT} & {model.functional, data.functional} and (
         model.functional != data.functional
     )
 
@@ -58,6 +62,8 @@ def level_warning(model: LevelOfTheory, data: LevelOfTheory) -> str | None:
 
     Energy corrections and +U do not touch forces; the functional does.
     """
+    if data.functional == EXPERIMENT:
+        return "the data were measured: what the model's functional itself misses is in the numbers"
     if "unknown" in (model.functional, data.functional):
         side = "model" if model.functional == "unknown" else "data"
         return f"the {side}'s functional is not known"

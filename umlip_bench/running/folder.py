@@ -17,6 +17,7 @@ from typing import Any, Self
 import numpy as np
 import yaml
 
+from umlip_bench.analysis.properties import PropertyRow
 from umlip_bench.analysis.run_files import (
     CASES,
     CONFIG,
@@ -159,41 +160,58 @@ class RunFolder:
         """What was stored with a case that is done."""
         return self._journal.arrays(record.key)
 
-    def write_summary(self, rows: Mapping[str, Sequence[Row]]) -> None:
+    def write_summary(
+        self,
+        rows: Mapping[str, Sequence[Row]],
+        properties: Mapping[str, Sequence[PropertyRow]] | None = None,
+    ) -> None:
         """Write cases.jsonl, and the rows of some suites to summary.json; those of other suites stay.
 
         Parameters
         ----------
         rows
             By name of the suite.
+        properties
+            Of a run without reference values, likewise.
         """
         found = recorded(self._journal, self.plan)
         lines = "".join(record.to_json() + "\n" for record in found.records)
         write_atomically(self.path / CASES, lambda file: file.write(lines.encode()))
-        before, known = self._summary_before()
+        before, properties_before, known = self._summary_before()
         of = {**known, **{name: summary_identity(found.records, name) for name in rows}}
         by_suite = {name: [row.to_json() for row in several] for name, several in rows.items()}
         for row in before:
             if row["suite"] not in rows:
                 by_suite.setdefault(row["suite"], []).append(row)
+        found_properties = {
+            name: [row.to_json() for row in several] for name, several in (properties or {}).items()
+        }
+        for row in properties_before:
+            if row["suite"] not in rows:
+                found_properties.setdefault(row["suite"], []).append(row)
         content = {
             "schema": SUMMARY_SCHEMA,
             "of": {name: of[name] for name in self.config.suites if name in of},
             "rows": [row for name in self.config.suites for row in by_suite.get(name, [])],
         }
+        if found_properties:
+            content["properties"] = [
+                row for name in self.config.suites for row in found_properties.get(name, [])
+            ]
         text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         write_atomically(self.path / SUMMARY, lambda file: file.write(text.encode()))
 
-    def _summary_before(self) -> tuple[list[dict[str, Any]], dict[str, str]]:
-        """Rows of the summary that is there, and what they are of; nothing of one that cannot be read."""
+    def _summary_before(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, str]]:
+        """Rows and properties that are there, and what they are of; nothing of what cannot be read."""
         try:
             content = load_json((self.path / SUMMARY).read_bytes())
             if content["schema"] != SUMMARY_SCHEMA:
-                return [], {}  # made anew from the cases by whoever reads them
+                return [], [], {}  # made anew from the cases by whoever reads them
             rows = [dict(row) for row in content["rows"] if isinstance(row["suite"], str)]
-            return rows, dict(content["of"])
+            properties = [dict(row) for row in content.get("properties", [])]
+            return rows, properties, dict(content["of"])
         except (OSError, ValueError, KeyError, TypeError):
-            return [], {}
+            return [], [], {}
 
     def _merge(self, config: RunConfig, new_models: Collection[str]) -> RunConfig:
         """Agree with an earlier run.yaml, and write the union of models and suites."""

@@ -1,6 +1,7 @@
 """One way to run suites: what is measured, with which models, and what comes of it.
 
-`run` is `source_of`, `prepare` and `PreparedRun.carry_out` in one; the command line calls the three.
+`source_of` says on what, `measured` is `prepare` and `PreparedRun.carry_out` in one; the command line calls
+all three, `umlip_bench.run` (`umlip_bench.finetune.run`) the first two.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ class PreparedRun:
         progress
             Told about every case.
         new_model, jobs, join, time_limit
-            As of `run`.
+            As of `umlip_bench.run`.
         only_plan
             As of `umlip_bench.running.runner.run_suites`.
 
@@ -129,91 +130,28 @@ class _Silent:
         """Say nothing."""
 
 
-def run(
-    models: Sequence[Model] | Mapping[str, Model] = (),
-    *,
-    suites: Sequence[str] = (),
-    data: Labels | None = None,
-    structure: str | Path | Atoms | None = None,
+def measured(
+    source: Source,
+    models: Sequence[Model] | Mapping[str, Model],
     out: str | Path | None = None,
-    mode: str = "standard",
-    max_index: int = MAX_INDEX,
-    ion: str | None = None,
-    trust_order: bool = False,
+    progress: ProgressDisplay | None = None,
+    *,
     device: str = "auto",
     dtype: str = "float32",
     new_model: bool = False,
     jobs: int | Jobs | None = 1,
     join: bool = False,
     time_limit: float | None = None,
-    progress: ProgressDisplay | None = None,
 ) -> MeasuredRun:
-    """Run suites with any number of models; what ``umlip-bench run`` does.
-
-    Parameters
-    ----------
-    models
-        Names, paths, ASE calculators or potentials, or a mapping of these by what they are to be called.
-        Without any: one version of each potential of the paper, and every other model whose weights are
-        here and that has the functional of the data.
-    suites
-        Names; without any, all that there is data for.
-    data
-        Reference data: a name, a path, a `Dataset`, or labelled structures; ``pbe-mini`` by default.
-    structure
-        A file or a structure that is measured without reference values, in place of data.
-    out
-        The run folder, to which an interrupted or an earlier run is continued. Without it results live as
-        long as what is returned.
-    mode
-        ``quick``, ``standard`` or ``full``: how many cases.
-    max_index, ion
-        With `structure`: highest Miller index of surfaces, and the ion that migrates.
-    trust_order
-        As of `umlip_bench.datasets.load`.
-    device, dtype
-        As of `umlip_bench.potential`; calculators and potentials that are given stay where they are.
-    new_model
-        Measure the models anew, also where `out` has results of other ones of their names.
-    jobs
-        Processes, as of ``umlip-bench run --jobs``; ``None`` for as many as there are cores or GPUs. A
-        script that asks for more than one begins below ``if __name__ == "__main__":``, as
-        `multiprocessing` wants it.
-        Calculators and potentials that are given are run in this one. `umlip_bench.running.jobs.Jobs` for
-        any `concurrent.futures.Executor`.
-    join
-        Share the run with other processes that do the same, as of ``umlip-bench run --join``.
-    time_limit
-        Seconds after which to stop measuring.
-    progress
-        Told about every case.
-
-    Returns
-    -------
-    MeasuredRun
-        Which shows itself in a notebook.
+    """Measure models; parameters but `source` as of `umlip_bench.run`.
 
     Raises
     ------
     UmlipBenchError
-        If a model, suite or the data are not usable, or no model could be run; the message names the remedy.
-
-    Examples
-    --------
-    >>> from ase.calculators.emt import EMT
-    >>> from ase.build import bulk
-    >>> import umlip_bench
-    >>> run = umlip_bench.run([EMT()], structure=bulk("Cu"), suites=["eos"])
-    >>> run.models
-    ('EMT',)
-    >>> len(run.cases())
-    1
+        If a model is not usable, or none could be run; the message names the remedy.
     """
-    source = source_of(
-        suites, data, structure, mode, max_index=max_index, ion=ion, trust_order=trust_order
-    )
     prepared = prepare(source, models, device=device, dtype=dtype)
-    measured = prepared.carry_out(
+    found = prepared.carry_out(
         None if out is None else Path(out),
         progress,
         new_model=new_model,
@@ -221,12 +159,12 @@ def run(
         join=join,
         time_limit=time_limit,
     )
-    left_out = {**measured.missing, **measured.outcome.unusable}
-    outcome = measured.outcome
+    left_out = {**found.missing, **found.outcome.unusable}
+    outcome = found.outcome
     if not outcome.n_done and not outcome.failed and not outcome.n_left and not outcome.with_others:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
         raise UmlipBenchError(f"no model could be run: {reasons}")
-    return measured
+    return found
 
 
 def source_of(
@@ -240,7 +178,7 @@ def source_of(
     trust_order: bool = False,
     reading: LabelReading = AS_FOUND,
 ) -> Source:
-    """What is run on; as of `run`, and `reading` as of `umlip_bench.datasets.load`.
+    """What is run on; as of `umlip_bench.run`, and `reading` as of `umlip_bench.datasets.load`.
 
     Raises
     ------
@@ -269,7 +207,7 @@ def prepare(
     device: str,
     dtype: str,
 ) -> PreparedRun:
-    """Locate models; parameters as of `run`.
+    """Locate models; parameters as of `umlip_bench.run`.
 
     Raises
     ------

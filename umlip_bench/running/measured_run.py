@@ -96,6 +96,10 @@ class MeasuredRun:
         found = pd.concat(parts, ignore_index=True)
         return found[["suite", *(column for column in found.columns if column != "suite")]]
 
+    def properties(self) -> pd.DataFrame:
+        """Properties of a structure without reference values, a row each; empty for other runs."""
+        return self.folder.properties()
+
     def predictions(self) -> pd.DataFrame:
         """All values of models beside those of DFT, one row each."""
         from umlip_bench.analysis.export import predictions

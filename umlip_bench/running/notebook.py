@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
+from umlip_bench.analysis.compared_models import sides
 from umlip_bench.analysis.reference import reference_of
 from umlip_bench.analysis.registry import suite_of
 from umlip_bench.analysis.report.figures import drawn
 from umlip_bench.analysis.runs import Run
+from umlip_bench.analysis.sheet import sheets_of
 from umlip_bench.analysis.verdict_table import verdict_lines
 from umlip_bench.ground.level_of_theory import differs, level_warning
 from umlip_bench.running.charts import scales_of
@@ -49,6 +51,10 @@ def html_of(run: Run, left_out: Mapping[str, str], told: Sequence[str]) -> str:
             f"<p>{len(run.records)} cases of {escape(', '.join(run.suites))}, measured by "
             f"{escape(', '.join(run.models))}; there is no verdict without reference values</p>"
         )
+    for sheet in sheets_of(sides([run])).values():
+        shown = [(line.title, line.label, *line.cells) for line in sheet.lines]
+        parts.append(_table(("", "property", *sheet.models), shown))
+        parts += [f"<p>{escape(remark)}</p>" for remark in sheet.remarks]
     figure = scales_of(run)
     if figure is not None:
         parts.append(drawn(figure, "svg", PIXELS_PER_INCH).decode())
@@ -65,7 +71,7 @@ def _verdicts(run: Run) -> Iterator[tuple[str, ...]]:
             yield model, *line
 
 
-def _table(heads: tuple[str, ...], lines: list[tuple[str, ...]]) -> str:
+def _table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     head = "".join(f"<th>{escape(each)}</th>" for each in heads)
     body = "".join(
         "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in line) + "</tr>" for line in lines

@@ -24,12 +24,15 @@ class DataIdentity:
         Of the labels.
     notes
         What a reader of the numbers must know of them.
+    has_reference
+        Whether there are any; a structure alone has none.
     """
 
     id: str
     sha256: str
     level_of_theory: LevelOfTheory
     notes: tuple[str, ...] = ()
+    has_reference: bool = True
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from rich.console import Console
 
 from umlip_bench.analysis.reference import DFT, reference_of
+from umlip_bench.analysis.sheet import print_sheet, property_sheet
 from umlip_bench.analysis.tables import print_cases, print_table
 from umlip_bench.analysis.verdict_table import verdict_tables
 from umlip_bench.ground.level_of_theory import differs, level_warning
@@ -52,7 +53,11 @@ def print_outcome(outcome: RunOutcome, source: Source, console: Console) -> None
             few = table is not None and min(len(results), len(table.rows)) <= FEW_CASES
             if table is not None and (one_by_one or few):
                 print_cases(replace(table, title=f"{model}: {table.title}"), console)
-    if not one_by_one:
+    if one_by_one:
+        sheet = property_sheet([(part.suite, part.results) for part in outcome.suites])
+        if sheet is not None:
+            print_sheet(sheet, source.data.id, console)
+    else:
         reference = f"Reference: {source.data.id}, {data.in_full}."
         console.print(reference, style="dim", markup=False, highlight=False)
     for name in () if one_by_one else outcome.levels:

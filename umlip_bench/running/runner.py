@@ -13,11 +13,13 @@ from typing import Any
 
 import torch
 
+from umlip_bench.analysis.properties import PropertyRow
 from umlip_bench.analysis.run_files import (
     DATA_NOTES,
     DONE,
     FAILED,
     GENERATION,
+    HAS_REFERENCE,
     VERSIONS,
     CaseRecord,
     RunConfig,
@@ -72,6 +74,15 @@ class SuiteOutcome:
     failed: Sequence[CaseRecord]
     n_done: int
     left: Mapping[str, int] = field(default_factory=dict)
+
+    def properties(self, data: str) -> list[PropertyRow]:
+        """Properties of all cases, the data being called so."""
+        return [
+            row
+            for model, results in self.results.items()
+            for result in results
+            for row in self.suite.property_rows(model, data, result)
+        ]
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,7 +198,11 @@ def run_suites(
     }
     config = RunConfig(
         {"data": labels, "settings": settings},
-        {**_provenance(device), DATA_NOTES: list(data.notes)},
+        {
+            **_provenance(device),
+            DATA_NOTES: list(data.notes),
+            HAS_REFERENCE: data.has_reference,
+        },
         {w.card.name: _card(w) for w in models},
         [plan.suite.name for plan in plans],
     )
@@ -221,7 +236,10 @@ def run_suites(
             return RunOutcome((), found.unusable, {}, tuple(told), with_others=True)
         # The summary is the folder's: models of earlier commands stay in it.
         outcomes = [_collect(folder, plan, keys[plan.suite.name], data, asked) for plan in plans]
-        folder.write_summary({outcome.suite.name: outcome.rows for outcome in outcomes})
+        folder.write_summary(
+            {outcome.suite.name: outcome.rows for outcome in outcomes},
+            {} if data.has_reference else {o.suite.name: o.properties(data.id) for o in outcomes},
+        )
         levels = {
             name: LevelOfTheory(**card["level_of_theory"])
             for name, card in folder.config.models.items()

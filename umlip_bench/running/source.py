@@ -39,14 +39,16 @@ class Source:
         The cases of each suite.
     notes
         What a user should know of them, a sentence each.
-    has_reference
-        Whether there is anything to compare with.
     """
 
     data: DataIdentity
     plans: Sequence[SuitePlan]
     notes: Sequence[str]
-    has_reference: bool = True
+
+    @property
+    def has_reference(self) -> bool:
+        """Whether there is anything to compare with."""
+        return self.data.has_reference
 
 
 def from_dataset(suites: Sequence[str], dataset: Dataset, mode: Mode) -> Source:
@@ -146,8 +148,8 @@ def from_structure(
     if not plans:
         raise UmlipBenchError(f"no suite can measure {full_name}: {' '.join(notes)}")
     digest = hashlib.sha256(f"{max_index} {ion} ".encode() + content).hexdigest()
-    data = DataIdentity(full_name, digest, LevelOfTheory("unknown"))
-    return Source(data, plans, notes, has_reference=False)
+    data = DataIdentity(full_name, digest, LevelOfTheory("unknown"), has_reference=False)
+    return Source(data, plans, notes)
 
 
 def _structure(given: Path | Atoms) -> tuple[Atoms, str, str, bytes]:
