@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from umlip_bench.cli.declare import Reads
 from umlip_bench.cli.measures import Measures
 from umlip_bench.cli.settings_file import write_settings
 from umlip_bench.ground.durations import seconds_in
 from umlip_bench.ground.limits import Count
+
+if TYPE_CHECKING:
+    from submitit.core.utils import DelayedSubmission
 
 
 def _option(text: str) -> tuple[str, str]:
@@ -20,6 +23,34 @@ def _option(text: str) -> tuple[str, str]:
     if not (name and mark and value):
         raise ValueError(f"{text!r} is no option of sbatch as KEY=VALUE, such as time=4:00:00")
     return name, value
+
+
+class JoinTask:
+    """What a task does: a command line of ``umlip-bench``; it is pickled.
+
+    Parameters
+    ----------
+    words
+        Of the command.
+    """
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self.words = tuple(words)
+
+    def __call__(self, number: int) -> int:
+        """Run it; the number of the task makes no difference."""
+        from umlip_bench.cli import main
+
+        status = main(self.words)
+        if status:
+            raise RuntimeError(f"umlip-bench {' '.join(self.words)} ended with status {status}")
+        return status
+
+    def checkpoint(self, number: int) -> DelayedSubmission:
+        """At the end of the walltime: the same again."""
+        from submitit.core.utils import DelayedSubmission
+
+        return DelayedSubmission(self, number)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +91,7 @@ class SubmitCommand(Measures):
         )
         settings = write_settings(command, self.out)
         words = ["run", "--config", str(settings)]
-        jobs = submit_array(words, self.tasks, options, self.out)
+        jobs = submit_array(JoinTask(words), self.tasks, options, self.out)
         for name, reason in prepared.missing.items():
             print(f"{name} was left out: {reason}", file=sys.stderr)
         n = sum(len(plan.cases) for plan in source.plans) * len(prepared.models)

@@ -6,15 +6,11 @@ A task that comes to the end of its walltime is put back into the queue, and goe
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from umlip_bench.ground.errors import UmlipBenchError
 from umlip_bench.ground.extras import require
-
-if TYPE_CHECKING:
-    from submitit.core.utils import DelayedSubmission
 
 LOGS = "slurm"
 """Folder of the array's scripts and output, in the run folder."""
@@ -24,43 +20,16 @@ DEFAULT_MINUTES = 60
 _TIME = re.compile(r"(?:(?P<d>\d+)-)?(?P<first>\d+)(?::(?P<second>\d+))?(?::(?P<third>\d+))?$")
 
 
-class JoinTask:
-    """What a task does: a command line of ``umlip-bench``; it is pickled.
-
-    Parameters
-    ----------
-    words
-        Of the command.
-    """
-
-    def __init__(self, words: Sequence[str]) -> None:
-        self.words = tuple(words)
-
-    def __call__(self, number: int) -> int:
-        """Run it; the number of the task makes no difference."""
-        from umlip_bench.cli import main
-
-        status = main(self.words)
-        if status:
-            raise RuntimeError(f"umlip-bench {' '.join(self.words)} ended with status {status}")
-        return status
-
-    def checkpoint(self, number: int) -> DelayedSubmission:
-        """At the end of the walltime: the same again."""
-        from submitit.core.utils import DelayedSubmission
-
-        return DelayedSubmission(self, number)
-
-
 def submit_array(
-    words: Sequence[str], n: int, options: Mapping[str, str], folder: Path
+    task: Callable[[int], int], n: int, options: Mapping[str, str], folder: Path
 ) -> list[str]:
     """Submit an array job.
 
     Parameters
     ----------
-    words
-        Of the command that each task runs.
+    task
+        Is pickled and called with the number of the task; its `checkpoint` gives what is to follow at the end
+        of the walltime, as of submitit.
     n
         Tasks.
     options
@@ -98,7 +67,7 @@ def submit_array(
                 "additional_parameters": {"requeue": True, **more},
             }
         )
-        jobs = executor.map_array(JoinTask(words), range(n))
+        jobs = executor.map_array(task, range(n))
     except (RuntimeError, FileNotFoundError, FailedJobError) as error:
         raise UmlipBenchError(
             f"Slurm did not take the job: {error}; give options of sbatch as --slurm KEY=VALUE, on a machine "
