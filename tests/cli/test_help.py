@@ -390,6 +390,7 @@ def test_every_command_has_an_example_that_is_run_or_a_reason() -> None:
                 "umlip-bench models fetch",
                 "umlip-bench data fetch",
                 "umlip-bench env build",
+                "umlip-bench submit",
                 "umlip-bench speed",
                 "umlip-bench calibrate",
                 "umlip-finetune curve",
