@@ -148,7 +148,7 @@ class CaseScale:
     system
         Its material.
     scale
-        The suite's first headline, dimensionless.
+        Model over DFT, dimensionless.
     """
 
     record: CaseRecord
@@ -156,8 +156,17 @@ class CaseScale:
     scale: float
 
 
-def case_scales(run: Run, suite: str, variant: str, model: str) -> list[CaseScale]:
+def case_scales(
+    run: Run, suite: str, variant: str, model: str, metric: str | None = None
+) -> list[CaseScale]:
     """Scales of the cases of a suite, of those that have one in the variant; none if it measures none.
+
+    Parameters
+    ----------
+    run, suite, variant, model
+        As of `by_element`.
+    metric
+        Row of the headline; by default the suite's first.
 
     Raises
     ------
@@ -167,7 +176,8 @@ def case_scales(run: Run, suite: str, variant: str, model: str) -> list[CaseScal
     analysis = suite_of(suite)
     if not analysis.headlines:
         return []
-    headline = analysis.headlines[0]
+    headlines = (each for each in analysis.headlines if metric in (None, each.metric))
+    headline = next(headlines)
     found = (
         CaseScale(record, analysis.system(result), analysis.scale(result, variant, headline))
         for record in run.of(suite, model)
@@ -176,7 +186,9 @@ def case_scales(run: Run, suite: str, variant: str, model: str) -> list[CaseScal
     return [case for case in found if np.isfinite(case.scale)]
 
 
-def by_element(run: Run, suite: str, variant: str, model: str) -> list[ElementScale]:
+def by_element(
+    run: Run, suite: str, variant: str, model: str, metric: str | None = None
+) -> list[ElementScale]:
     """A suite's scale for every element, over the cases that contain it.
 
     A case counts for each of its elements: whether one or the other is soft, it does not tell.
@@ -187,14 +199,16 @@ def by_element(run: Run, suite: str, variant: str, model: str) -> list[ElementSc
     run
         The run.
     suite, variant, model
-        Names; the scale is the suite's first headline.
+        Names.
+    metric
+        Row of the headline that is the scale; by default the suite's first.
 
     Returns
     -------
     list of ElementScale
         By atomic number; elements without a case that has a scale are left out.
     """
-    cases = case_scales(run, suite, variant, model)
+    cases = case_scales(run, suite, variant, model, metric)
     present = {symbol for case in cases for symbol in case.record.elements}
     return [
         ElementScale(symbol, *_over_systems([c for c in cases if symbol in c.record.elements]))
@@ -203,12 +217,14 @@ def by_element(run: Run, suite: str, variant: str, model: str) -> list[ElementSc
     ]
 
 
-def by_class(run: Run, suite: str, variant: str, model: str) -> list[ClassScale]:
+def by_class(
+    run: Run, suite: str, variant: str, model: str, metric: str | None = None
+) -> list[ClassScale]:
     """A suite's scale for every class of compounds that it has cases of.
 
     Parameters
     ----------
-    run, suite, variant, model
+    run, suite, variant, model, metric
         As of `by_element`.
 
     Returns
@@ -216,7 +232,7 @@ def by_class(run: Run, suite: str, variant: str, model: str) -> list[ClassScale]
     list of ClassScale
         In the order of `Chemistry`.
     """
-    cases = case_scales(run, suite, variant, model)
+    cases = case_scales(run, suite, variant, model, metric)
     classes = [chemistry_of(case.record.elements) for case in cases]
     return [
         ClassScale(

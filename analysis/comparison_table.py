@@ -39,7 +39,7 @@ def print_comparison(
     Parameters
     ----------
     first, second
-        The sides; their labels head the columns.
+        The sides; their labels stand above the tables.
     rows, overlaps
         As from `umlip_bench.analysis.comparison`.
     console
@@ -48,6 +48,9 @@ def print_comparison(
     for run in dict.fromkeys((first.run, second.run)):
         for missing in run.incomplete:
             console.print(Text(f"Not complete: {run.path}: {missing}", style="yellow"))
+    # Above the tables, whose columns would cut long names.
+    for letter, side in (("A", first), ("B", second)):
+        console.print(Text(f"{letter}: {side.label}", style="bold"))
     adjusted = holm([row.p_value for row in rows])
     for suite, variant in dict.fromkeys((row.suite, row.variant) for row in rows):
         members = [
@@ -55,7 +58,7 @@ def print_comparison(
             for row, p in zip(rows, adjusted, strict=True)
             if (row.suite, row.variant) == (suite, variant)
         ]
-        console.print(_table(f"{suite} ({variant})", first, second, members))
+        console.print(_table(f"{suite} ({variant})", members))
     for overlap in overlaps:
         for line in _in_words(overlap, first, second):
             console.print(Text(line))
@@ -102,11 +105,11 @@ def print_changes(
     console.print(drawn)
 
 
-def _table(title: str, first: Side, second: Side, rows: Sequence[tuple[PairedRow, bool]]) -> Table:
+def _table(title: str, rows: Sequence[tuple[PairedRow, bool]]) -> Table:
     """Rows, each with whether its difference stands among all."""
     drawn = Table(title=Text(title), title_justify="left")
     drawn.add_column("", no_wrap=True)
-    for head in (f"A: {first.label}", f"B: {second.label}", "B - A", "cases"):
+    for head in ("A", "B", "B - A", "cases"):
         drawn.add_column(Text(head), overflow="fold", justify="left")
     for row, stands in rows:
         label = f"{row.label} ({row.unit})" if row.unit else row.label

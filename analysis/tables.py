@@ -19,6 +19,9 @@ MODEL_WIDTH = 23
 """Columns of a model, borders included: enough for ``0.812 [0.780, 0.870]``."""
 
 
+COLUMN_BORDERS = 3
+
+
 @dataclass(frozen=True)
 class Presentation:
     """How the rows of a suite are shown.
@@ -67,16 +70,48 @@ class CaseTable:
 
 
 def print_cases(table: CaseTable, console: Console) -> None:
-    """Print cases one by one."""
-    drawn = Table(title=Text(table.title), title_justify="left")
-    for k, column in enumerate(table.columns):
-        drawn.add_column(Text(column), justify="left" if k == 0 else "right")
-    for row in table.rows:
-        drawn.add_row(*map(Text, row))
-    console.print(drawn)
+    """Print cases one by one; columns that do not fit beside each other go into a further table below."""
+    least = [_least_width(table, k) for k in range(len(table.columns))]
+    for chosen in _columns_that_fit(table, least, console.width - 1):
+        drawn = Table(title=Text(table.title), title_justify="left")
+        for k in chosen:
+            head = Text(table.columns[k])
+            drawn.add_column(head, justify="left" if k == 0 else "right", min_width=least[k])
+        for row in table.rows:
+            drawn.add_row(*(Text(row[k]) for k in chosen))
+        console.print(drawn)
     for note in table.notes:
         console.print(Text(note), style="dim")
     console.print()
+
+
+def _least_width(table: CaseTable, column: int) -> int:
+    """Of its longest word."""
+    texts = (table.columns[column], *(row[column] for row in table.rows))
+    return max((len(word) for text in texts for word in text.split()), default=1)
+
+
+def _columns_that_fit(
+    table: CaseTable, least: Sequence[int], width: int
+) -> Iterator[Sequence[int]]:
+    """Numbers of the columns of each part; what says which case it is, is in all of them."""
+    naming = 1
+    while naming < len(least) and any(_is_name(row[naming]) for row in table.rows):
+        naming += 1
+    if naming == len(least):
+        naming = 1
+    lead = list(range(naming))
+    part = list(lead)
+    for k in range(naming, len(least)):
+        if len(part) > naming and sum(least[i] + COLUMN_BORDERS for i in (*part, k)) > width:
+            yield part
+            part = list(lead)
+        part.append(k)
+    yield part
+
+
+def _is_name(text: str) -> bool:
+    return bool(text) and text[0].isalpha()
 
 
 @dataclass(frozen=True)
@@ -136,13 +171,28 @@ def print_table(rows: Sequence[Row], presentation: Presentation, console: Consol
                 console.print(Text(presentation.verdict(panel.rows, model)))
             console.print()
             continue
-        per_table = max(1, (console.width - LABEL_WIDTH) // MODEL_WIDTH)
-        for start in range(0, len(panel.models), per_table):
-            console.print(_table(panel, panel.models[start : start + per_table], presentation))
+        for models in _side_by_side(panel.models, console.width - LABEL_WIDTH):
+            console.print(_table(panel, models, presentation))
         for model in panel.models:
             console.print(Text(presentation.verdict(panel.rows, model)))
         console.print(Text(presentation.caption(panel.rows), style="dim"))
         console.print()
+
+
+def _side_by_side(models: Sequence[str], width: int) -> Iterator[Sequence[str]]:
+    """Models in groups that fit beside each other; a name is not cut unless it fits no line at all."""
+    group: list[str] = []
+    for model in models:
+        if group and sum(map(_column, [*group, model])) > width:
+            yield group
+            group = []
+        group.append(model)
+    yield group
+
+
+def _column(model: str) -> int:
+    """Characters of a model's column, borders included."""
+    return max(MODEL_WIDTH, len(model) + COLUMN_BORDERS)
 
 
 def _has_values(panel: Panel, presentation: Presentation) -> bool:
@@ -155,7 +205,8 @@ def _table(panel: Panel, models: Sequence[str], presentation: Presentation) -> T
     table = Table(title=Text(panel.title), title_justify="left")
     table.add_column("", no_wrap=True)
     for model in models:
-        table.add_column(Text(model), justify="left", overflow="fold", max_width=MODEL_WIDTH - 3)
+        width = _column(model) - COLUMN_BORDERS
+        table.add_column(Text(model), justify="left", overflow="fold", max_width=width)
     counts = [panel.find(model, presentation.count_metric) for model in models]
     for metric, label in presentation.labels:
         cells = [panel.find(model, metric) for model in models]

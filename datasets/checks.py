@@ -5,7 +5,6 @@ None of these is proof: a check says what it saw, why that is suspicious and wha
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import numpy as np
 from ase import units
 
 from umlip_bench.datasets.consistency import LabelMistake, faults
+from umlip_bench.datasets.duplicates import geometry_digest
 from umlip_bench.datasets.frame import Frame
 
 LARGE_STRESS = 1.0
@@ -207,7 +207,7 @@ def _forces_size(frames: Sequence[Frame]) -> list[Finding]:
 def _duplicates(frames: Sequence[Frame]) -> list[Finding]:
     groups: dict[str, list[Frame]] = defaultdict(list)
     for each in frames:
-        groups[_geometry(each)].append(each)
+        groups[geometry_digest(each.atoms)].append(each)
     repeated = [members for members in groups.values() if len(members) > 1]
     if not repeated:
         return []
@@ -217,15 +217,6 @@ def _duplicates(frames: Sequence[Frame]) -> list[Finding]:
     if differing:
         text += f", {len(differing)} of them with different energies (over 1 meV/atom)"
     return [Finding(f"{text}: duplicates pretend to be independent; remove them", indices)]
-
-
-def _geometry(frame: Frame) -> str:
-    """Digest of a geometry to 1e-5 Å."""
-    digest = hashlib.sha256(frame.atoms.numbers.tobytes())
-    for array in (frame.atoms.cell.array, frame.atoms.positions):
-        # Adding zero turns -0 into 0.
-        digest.update((np.round(array, 5) + 0.0).tobytes())
-    return digest.hexdigest()
 
 
 def _periodicity(frames: Sequence[Frame]) -> list[Finding]:

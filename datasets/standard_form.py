@@ -81,10 +81,13 @@ def _of_case(case: ReferenceCase, names: Collection[tuple[str, str]]) -> Iterato
         energy = case.host_energy + case.energy
         yield _part(case, Role.DEFECT, case.defective, energy, **given, prepared=_prepared(case))
     elif isinstance(case, SolidSolutionCase):
-        role = Role.END_MEMBER if case.name in case.end_members else Role.ORDERING
+        # Where another mixture has one of its end members, orderings bring both with them.
+        whole = all((case.system, end) in names for end in case.end_members)
+        is_end = whole and case.name in case.end_members
+        role = Role.END_MEMBER if is_end else Role.ORDERING
         atoms = _part(case, role, case.atoms, case.energy, decoration=case.name)
         atoms.info[PREPARED] = _prepared(case)
-        if not all((case.system, end) in names for end in case.end_members):
+        if not whole:
             pairs = zip(case.end_members, case.end_member_energies, strict=True)
             atoms.info[ENDS] = " ".join(f"{name}={energy!r}" for name, energy in pairs)
         if case.forces is not None:

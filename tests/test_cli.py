@@ -255,7 +255,11 @@ def test_a_run_on_the_embedded_data(cli: Cli, tmp_path: Path) -> None:
     assert str(out) in done.stderr
     assert CHGNET in done.stdout
     assert "slope" in done.stdout
-    assert "CHGNet 0.3.0's own dynamics" in done.stdout  # the caveat of the data
+    # The caveats of the data are on the page, and the terminal says that there are some.
+    assert "remarks on pbe-mini in the report" in done.stdout
+    assert cli("report", out).returncode == 0
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "The frames were sampled with CHGNet 0.3.0" in page
 
     rows = read_rows(out)
     assert all(list(row) == ROW for row in rows)

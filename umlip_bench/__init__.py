@@ -2,8 +2,8 @@
 
 `run` runs suites, `correct` corrects a model by labels. `load` gives an ASE calculator, `potential` a model
 for batches, `predict` its predictions of many structures, `make_periodic` a structure that every potential
-can take, `map` runs any ASE code for many structures at once. Everything heavy is imported when it is first
-used.
+can take, `map` runs any ASE code for many structures at once, `leaderboard` puts runs on a static site.
+Everything heavy is imported when it is first used.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from umlip_bench.potentials.graph import Prediction
     from umlip_bench.potentials.loading import potential
     from umlip_bench.potentials.protocol import Potential
+    from umlip_bench.running.leaderboard import leaderboard
     from umlip_bench.running.measured_run import MeasuredRun
 
 _HOME = {
@@ -35,6 +36,7 @@ _HOME = {
     "Potential": "umlip_bench.potentials.protocol",
     "Prediction": "umlip_bench.potentials.graph",
     "correct": "umlip_bench.finetune.correcting",
+    "leaderboard": "umlip_bench.running.leaderboard",
     "load": "umlip_bench.engine.calculator",
     "map": "umlip_bench.engine.mapping",
     "make_periodic": "umlip_bench.ground.structures",
@@ -52,6 +54,7 @@ __all__ = [
     "Prediction",
     "__version__",
     "correct",
+    "leaderboard",
     "load",
     "make_periodic",
     "map",

@@ -80,7 +80,7 @@ def gather(
         generated=date.today().isoformat(),
         version=__version__,
         data=tuple(described.values()),
-        runs=tuple(_run_note(run) for run in runs),
+        runs=tuple(run_note(run) for run in runs),
         members=members,
         scales=tuple(s for m in members if m.comparable for s in m.scales),
         sections=tuple(section_of(all_suites()[suite], everyone) for suite in suites),
@@ -112,7 +112,8 @@ def _title(members: Sequence[Member]) -> str:
     return f"How soft are {', '.join(words[:-1])} and {words[-1]}?"
 
 
-def _run_note(run: Run) -> RunNote:
+def run_note(run: Run) -> RunNote:
+    """What is said of a run folder."""
     known = run.config.provenance
     return RunNote(
         name=run.name,

@@ -100,7 +100,7 @@ def render(report: ReportContent) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "json": _json,
+        "json": as_json,
         "cell": cell,
         "difference": difference,
         "change": change,
@@ -111,7 +111,7 @@ def render(report: ReportContent) -> str:
     return environment.get_template("page.html.j2").render(
         report=report,
         policy=POLICY,
-        css=Markup(_css("page.css", tables_css)),
+        css=Markup(style_sheet(tables_css)),
         js=Markup(_asset("page.js")),
         plots=bundles.plots(),
         tables=tables,
@@ -222,7 +222,7 @@ def pretty_unit(text: str) -> str:
     return text.replace("^2", "²").replace("^3", "³")
 
 
-def _json(value: Any) -> Markup:
+def as_json(value: Any) -> Markup:
     """JSON that may stand in a script element: nothing in it can end the element."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return Markup(text.replace("<", "\\u003c"))
@@ -232,6 +232,7 @@ def _asset(name: str) -> str:
     return (files("umlip_bench.analysis.report") / "template" / name).read_text(encoding="utf-8")
 
 
-def _css(name: str, before: str) -> str:
+def style_sheet(before: str) -> str:
+    """The page's looks, after those of a library, in one style element."""
     # The only sequence that could end a style element.
-    return f"{before}\n{_asset(name)}".replace("</", "<\\/")
+    return f"{before}\n{_asset('page.css')}".replace("</", "<\\/")

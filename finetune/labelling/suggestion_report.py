@@ -22,20 +22,22 @@ def print_suggestion(suggestion: Suggestion, console: Console) -> None:
         ),
         title_justify="left",
     )
-    for name in (
+    # Of two lines where that is what 80 columns take.
+    heads = (
         "frame",
         "run",
-        "time (fs)",
+        "time\n(fs)",
         "T (K)",
         "strain",
-        "meV/atom",
-        "max |F| (eV/Å)",
-    ):
-        table.add_column(name, justify="right")
-    table.add_column("distance", justify="right")
+        "meV/\natom",
+        "max |F|\n(eV/Å)",
+        "distance",
+    )
+    for head in heads:
+        table.add_column(head, justify="right", no_wrap=True)
     if committee:
-        table.add_column("disagreement (eV/Å)", justify="right")
-    table.add_column("exceeds (%)")
+        table.add_column("disagreement\n(eV/Å)", justify="right")
+    table.add_column("exceeds\n(%)")
     for k, frame in enumerate(suggestion.frames):
         state, why = frame.state, frame.why
         cells = [

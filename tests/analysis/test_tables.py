@@ -146,3 +146,36 @@ def test_cases_one_by_one() -> None:
     # A bracket is text, not markup.
     for text in ("surfaces", "γ (J/m²)", "Mo [110]", "2.80", "one left out"):
         assert text in stream.getvalue()
+
+
+def test_names_of_models_are_not_cut() -> None:
+    """At 80 columns, however many there are and however long they are."""
+    names = [
+        "m3gnet-matpes-pbe-2025.1",
+        "tensornet-matpes-pbe-2025.1",
+        "chgnet-0.3.0",
+        "TensorNet-v2025.1-PES",
+    ]
+    text = printed([row for name in names for row in rows(name)], 80)
+    heads = [line for line in text.splitlines() if line.startswith("┃")]
+    assert max(len(line.rstrip()) for line in text.splitlines() if line[:1] in "┃│┏└") <= 80
+    for name in names:
+        assert sum(name in line for line in heads) == 1
+
+
+def test_numbers_of_cases_are_not_cut() -> None:
+    heads = ("", "geometry", *(f"column {k}" for k in range(12)))
+    rows = [
+        ("my", kind, *(f"{1000 * k + 0.123:.3f}" for k in range(12)))
+        for kind in ("fixed", "relaxed")
+    ]
+    stream = io.StringIO()
+    print_cases(CaseTable("Moduli", heads, rows), Console(file=stream, width=80))
+    text = stream.getvalue()
+    assert max(len(line) for line in text.splitlines()) <= 80
+    assert "…" not in text
+    for row in rows:
+        for number in row[2:]:
+            assert f" {number} " in text
+    # Every part says which case it is.
+    assert text.count(" relaxed ") == text.count("Moduli") > 1

@@ -60,6 +60,7 @@ NEEDS = {
     "suggested/vasp": "VASP",
     "umlip-bench report runs/first --figures figures": "to draw every chart: minutes",
     "--against": "a minute: states are sampled",
+    "--open": "a browser",
     "umlip-bench doctor": "every model: a minute",
     "umlip-bench run --out runs/first": "every model on every suite: minutes",
 }

@@ -202,12 +202,19 @@ def test_periodic_table() -> None:
 
 
 @pytest.mark.seconds
-def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = write(tmp_path / "run", hostile=False)
     assert main(["report", str(run.path)]) == 0
     out = run.path / "report.html"
     assert capsys.readouterr().out.strip() == str(out)
     assert out.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    assert main(["report", str(run.path), "--open"]) == 0
+    assert opened == [out.as_uri()]
+    capsys.readouterr()
     assert main(["report", str(tmp_path / "none")]) == 2
     assert main(["report", str(run.path), "--out", str(tmp_path / "no" / "page.html")]) == 2
     assert "cannot be written" in capsys.readouterr().err

@@ -12,7 +12,7 @@ from umlip_bench.benchmarks.suite import Mode
 from umlip_bench.datasets.catalogue import catalogue
 from umlip_bench.datasets.store import DataStore
 from umlip_bench.datasets.tasks import Task
-from umlip_bench.running.deciding import nearest, undecided, what_decides
+from umlip_bench.running.deciding import largest, nearest, undecided, what_decides
 
 from ..support.runs import material
 
@@ -38,10 +38,33 @@ def test_a_suite_that_is_decided_needs_nothing() -> None:
 def test_the_set_the_cost_and_the_command_are_said() -> None:
     (said,) = advice(2, seconds=0.5)
     # Both mlearn and mattersim-tp have silicon; the former is smaller.
-    assert "high-energy is undecided for toy: medians need 6 materials. mlearn has 6 (PBE)" in said
+    assert (
+        "high-energy is undecided for toy: medians need 6 independent materials. mlearn has 6 (PBE)"
+        in said
+    )
     assert "`umlip-bench run high-energy --model toy --data mlearn --out runs/mlearn`" in said
     assert said.endswith("18 cases of about 0.5 s as here: 9 s")
     assert advice(2)[0].endswith("18 cases")
+
+
+def test_several_models_have_one_command_and_their_costs_together() -> None:
+    rows = [row for name in ("one", "two") for row in SUITE.rows(name, "mine", materials(2), 0)]
+    (said,) = what_decides(SUITE, rows, {"Si"}, "PBE", "mine", {"one": 0.5, "two": 1.5})
+    assert "undecided for one, two:" in said
+    assert "--model one --model two --data mlearn" in said
+    assert said.endswith("18 cases of 0.5 to 1.5 s as here: 36 s")
+    (said,) = what_decides(SUITE, rows, {"Si"}, "PBE", "mine", {"one": 0.5})
+    assert said.endswith("18 cases")
+
+
+def test_where_no_published_set_decides_it_is_said_what_does() -> None:
+    rows = SUITE.rows("toy", "mine", materials(2), 0)
+    (said,) = what_decides(SUITE, rows, {"Si"}, "r2SCAN", "mine", {"toy": 0.5})
+    assert "6 independent materials, 2 are here. No published set of r2SCAN has as many:" in said
+    assert said.endswith("a case took about 0.5 s here, beside its DFT")
+    best = largest(Task.DEFECTS, "PBE", "mine")
+    assert best is not None
+    assert best.id == "pymatgen-gaas"
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ def write_run(
     weights: Mapping[str, str] | None = None,
     cards: Mapping[str, Mapping[str, Any]] | None = None,
     elements: Sequence[str] = ("Si",),
+    elements_of: Mapping[str, Sequence[str]] | None = None,
     data_functional: str = "PBE",
 ) -> Run:
     """Write results, by suite and model, as a run would, and read them.
@@ -43,7 +44,9 @@ def write_run(
     cards
         By model, where they matter.
     elements
-        Of all cases.
+        Of all cases,
+    elements_of
+        but of these, by name.
     data_functional
         Of the reference data.
     """
@@ -62,6 +65,10 @@ def write_run(
         name: {**(cards or {}).get(name, CARD), "name": name, "sha256": digests[name]}
         for name in models
     }
+
+    def made_of(name: str) -> tuple[str, ...]:
+        return tuple((elements_of or {}).get(name, elements))
+
     config = RunConfig(fixed, {**known, **(provenance or {})}, entries, list(results))
     rows: dict[str, list[Row]] = {}
     with RunFolder(path, config) as folder:
@@ -75,7 +82,7 @@ def write_run(
                     name = result[1] if isinstance(result, tuple) else name_of(result)
                     key = identity(suite, name, digests[model], data)
                     keys.setdefault(model, {})[name] = key
-                    head = (key, model, data[0], suite, name, tuple(elements))
+                    head = (key, model, data[0], suite, name, made_of(name))
                     if isinstance(result, tuple):
                         folder.add(CaseRecord(*head, "failed", "would not", {}))
                     else:

@@ -31,6 +31,7 @@ PROGRAM = Program(
         "env": "build Pythons for models that cannot be installed here",
         "data": "list reference data, fetch and check it",
         "report": "write a page with all results of run folders, and figures for print",
+        "leaderboard": "write a static site of all potentials of run folders",
         "pictures": "draw phonon bands, equations of state and migration profiles of a run",
         "compare": "compare models or runs, case by case",
         "export": "write a run as CSV or Parquet tables",

@@ -8,6 +8,7 @@ from json import dumps
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from umlip_bench.cli.data_import import DataImportCommand
+from umlip_bench.cli.data_publish import DataPublishCommand
 from umlip_bench.cli.data_show import DataShowCommand
 from umlip_bench.cli.data_user import DataCheckCommand, DataExportCommand
 from umlip_bench.cli.declare import Argument, Command, metavar
@@ -36,6 +37,7 @@ class DataCommand(Command):
   umlip-bench data check my.xyz                 look for mistakes in one's own labels
   umlip-bench data export mlearn out.xyz        write labelled frames in the standard form
   umlip-bench data import my.db --out new.xyz   the same from labels of your own, of any form
+  umlip-bench data publish pbe-mini --out new   a set for others: labels, card, schema, checks
 """
     json: bool = False
     """print JSON instead of a table"""
@@ -185,5 +187,6 @@ DataCommand.actions = {
     "check": DataCheckCommand,
     "export": DataExportCommand,
     "import": DataImportCommand,
+    "publish": DataPublishCommand,
 }
 COMMAND = DataCommand

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import webbrowser
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -36,6 +37,8 @@ class ReportCommand(Overwriting):
       both in one page, with paired differences and what changed between them
   umlip-bench report runs/first --corrected corrected/chgnet
       every suite before and after a scalar correction, without running anything again
+  umlip-bench report runs/first --open
+      and open it in the browser
   umlip-bench report runs/first --figures figures
       every chart as PNG and PDF too
   umlip-bench report runs/first --figures figures --only scales "phonons-*" --format svg
@@ -44,6 +47,8 @@ class ReportCommand(Overwriting):
     """run folders"""
     out: File | None = None
     """where to write the page (default: report.html in the first run folder)"""
+    open: bool = False
+    """open the page in the browser"""
     figures: Folder | None = None
     """write the charts there, as PNG and PDF"""
     only: Annotated[tuple[str, ...], metavar("NAME"), SPREAD] = ()
@@ -74,6 +79,8 @@ class ReportCommand(Overwriting):
         report = gather(runs, notes, [read_factor(folder) for folder in self.corrected])
         output.write_text(render(report) + settings_comment(self))
         print(output.path)
+        if self.open:
+            webbrowser.open(output.path.resolve().as_uri())
         if self.figures is not None:
             for path in figures.write(
                 figures.figures(report),

@@ -91,7 +91,7 @@ class RunCommand(Measures, Sharing):
             print("umlip-bench: nothing succeeded", file=sys.stderr)
             return 1
         print(
-            f"Run folder: {self.out}. All of it on one page: umlip-bench report {self.out}",
+            f"Run folder: {self.out}. All of it on one page: umlip-bench report {self.out} --open",
             file=sys.stderr,
         )
         return 0

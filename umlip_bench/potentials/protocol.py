@@ -27,7 +27,7 @@ from umlip_bench.potentials.weights import Weights
 class Potential(ABC):
     """A potential that evaluates any number of periodic structures in one call.
 
-    Parameters
+    Attributes
     ----------
     weights
         The card and where the weights came from.

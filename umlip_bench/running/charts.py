@@ -58,4 +58,5 @@ def _style(labels: list[str]) -> Style:
 def _chart(figure: Figure) -> alt.TopLevelMixin:
     import altair as alt
 
-    return alt.Chart.from_dict(specification(figure), validate=False)
+    # `Chart.from_dict` would take panels beside each other for a chart, which altair cannot show.
+    return alt.ConcatChart.from_dict(specification(figure), validate=False)

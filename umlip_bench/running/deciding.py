@@ -46,6 +46,18 @@ def nearest(
     return min(enough, key=distance, default=None)
 
 
+def largest(task: Task, functional: str, data: str) -> DatasetCard | None:
+    """The published set with the most systems of a task; which are looked at is as of `nearest`."""
+    some = [
+        card
+        for card in catalogue().values()
+        if task in card.sizes
+        and functional in (card.level_of_theory.functional, UNKNOWN)
+        and card.id != data
+    ]
+    return max(some, key=lambda card: card.sizes[task].systems, default=None)
+
+
 def what_decides(
     suite: AnySuite,
     rows: Sequence[Row],
@@ -54,7 +66,7 @@ def what_decides(
     data: str,
     seconds: Mapping[str, float],
 ) -> list[str]:
-    """For each model that a suite leaves undecided: the set that would decide, its cost and the command.
+    """What would decide where a suite leaves models undecided: the set, its cost and the command.
 
     Parameters
     ----------
@@ -70,26 +82,47 @@ def what_decides(
     Returns
     -------
     list of str
-        A sentence each; empty if all is decided or no published set is large enough.
+        A sentence; empty if all is decided, or the suite has no reference data at all.
     """
-    if suite.name not in set(Task):
-        return []
     models = undecided(suite, rows)
-    card = nearest(Task(suite.name), elements, functional, data) if models else None
-    if card is None:
+    if suite.name not in set(Task) or not models:
         return []
-    size = card.sizes[Task(suite.name)]
+    task = Task(suite.name)
+    card = nearest(task, elements, functional, data)
+    head = (
+        f"{suite.name} is undecided for {', '.join(models)}: medians need {MEDIAN_FROM} independent "
+        f"{suite.cases_are}"
+    )
+    took = [seconds[model] for model in models if model in seconds]
+    if card is None:
+        there = max(row.n_systems for row in rows if row.model in models)
+        return [f"{head}, {there} are here. {_by_hand(task, functional, data, took)}"]
+    size = card.sizes[task]
+    named = " ".join(f"--model {model}" for model in models)
     return [
-        f"{suite.name} is undecided for {model}: medians need {MEDIAN_FROM} {suite.cases_are}. {card.id} has "
-        f"{size.systems} ({card.level_of_theory.functional}): `umlip-bench run {suite.name} --model {model} "
-        f"--data {card.id} --out runs/{card.id}`, {_cost(size.cases, seconds.get(model))}"
-        for model in models
+        f"{head}. {card.id} has {size.systems} ({card.level_of_theory.functional}): `umlip-bench run "
+        f"{suite.name} {named} --data {card.id} --out runs/{card.id}`, "
+        f"{_cost(size.cases, took if len(took) == len(models) else [])}"
     ]
 
 
-def _cost(cases: int, seconds: float | None) -> str:
-    if seconds is None:
+def _by_hand(task: Task, functional: str, data: str, took: Sequence[float]) -> str:
+    """What decides where no published set does."""
+    best = largest(task, functional, data)
+    most = "" if best is None else f" (the most, {best.sizes[task].systems}, are in {best.id})"
+    each = f"; a case took about {max(took):.2g} s here, beside its DFT" if took else ""
+    return (
+        f"No published set of {functional} has as many{most}: what decides are labels of further systems of "
+        f"your own, given by --data{each}"
+    )
+
+
+def _cost(cases: int, seconds: Sequence[float]) -> str:
+    """Of all models together."""
+    if not seconds:
         return f"{cases} cases"
-    total = cases * seconds
+    total = cases * sum(seconds)
     unit, size = ("h", 3600) if total > 5400 else ("min", 60) if total > 90 else ("s", 1)
-    return f"{cases} cases of about {seconds:.2g} s as here: {total / size:.2g} {unit}"
+    one = f"about {seconds[0]:.2g} s"
+    of = one if len(seconds) == 1 else f"{min(seconds):.2g} to {max(seconds):.2g} s"
+    return f"{cases} cases of {of} as here: {total / size:.2g} {unit}"

@@ -11,6 +11,7 @@ from umlip_bench.analysis.reference import DFT, reference_of
 from umlip_bench.analysis.sheet import print_sheet, property_sheet
 from umlip_bench.analysis.tables import print_cases, print_table
 from umlip_bench.analysis.verdict_table import verdict_tables
+from umlip_bench.datasets import embedded, published
 from umlip_bench.ground.level_of_theory import differs, level_warning
 from umlip_bench.potentials.catalogue import catalogue
 from umlip_bench.potentials.weights import Weights
@@ -64,7 +65,7 @@ def print_outcome(outcome: RunOutcome, source: Source, console: Console) -> None
         warning = level_warning(outcome.levels[name], data)
         if warning:
             console.print(f"{name}: {warning}.", style="yellow", markup=False, highlight=False)
-    for note in source.notes:
+    for note in _notes(source):
         console.print(f"Note: {note}", style="dim", markup=False, highlight=False)
     if not one_by_one:
         comparable = [
@@ -73,6 +74,16 @@ def print_outcome(outcome: RunOutcome, source: Source, console: Console) -> None
         ]
         for short in verdict_tables(comparable, list(outcome.levels)):
             console.print(short)
+
+
+def _notes(source: Source) -> Sequence[str]:
+    """Of a user's data all; of a known set those of this run: the others are in the report."""
+    if source.data.id not in (*embedded.names(), *published.names()):
+        return source.notes
+    own = [note for note in source.notes if note not in source.data.notes]
+    n = len(source.notes) - len(own)
+    s = "" if n == 1 else "s"
+    return [*own, f"{n} remark{s} on {source.data.id} in the report."] if n else own
 
 
 def _advice(
