@@ -22,7 +22,7 @@ from typing import Any
 from umlip_bench.ground.codec import read_yaml
 from umlip_bench.ground.errors import ContentError, JournalError, RunFolderError
 from umlip_bench.ground.identity import identity
-from umlip_bench.ground.journal import Journal
+from umlip_bench.ground.journal import Journal, JournalWriter
 from umlip_bench.ground.plain import load_json
 
 SUMMARY_SCHEMA, CONFIG_SCHEMA, PLAN_SCHEMA = 4, 6, 1
@@ -211,6 +211,11 @@ def open_journal(folder: Path) -> Journal[CaseRecord]:
         return Journal(folder / JOURNAL, CaseRecord, arrays=folder / PREDICTIONS)
     except JournalError as error:
         raise RunFolderError(str(error)) from error
+
+
+def journal_writer(folder: Path, name: str) -> JournalWriter[CaseRecord]:
+    """Adds finished cases to a run folder, in a file whose name begins so."""
+    return JournalWriter(folder / JOURNAL, arrays=folder / PREDICTIONS, name=name)
 
 
 def recorded(journal: Journal[CaseRecord], plan: Plan) -> Recorded:

@@ -13,7 +13,6 @@ from umlip_bench.analysis.run_files import (
     open_journal,
     read_config,
     read_plan,
-    recorded,
 )
 from umlip_bench.ground.errors import RunFolderError
 
@@ -102,18 +101,16 @@ def run_status(folder: Path, now: datetime | None = None) -> RunStatus:
     read_config(folder / CONFIG)
     plan = read_plan(folder)
     journal = open_journal(folder)
-    found = recorded(journal, plan)
-    ends = [
-        datetime.fromisoformat(line.at)
-        for record in found.records
-        if (line := journal.line(record.key)) is not None
-    ]
+    ends: list[datetime] = []
     progress = []
-    for (model, suite), n_planned in found.n_planned.items():
-        own = [r for r in found.records if (r.model, r.suite) == (model, suite)]
-        n_failed = sum(r.status == FAILED for r in own)
-        progress.append(Progress(model, suite, n_planned, len(own) - n_failed, n_failed))
-    return RunStatus(tuple(progress), _rate(ends, now), max(ends, default=None), found.damaged)
+    for model, by_suite in plan.items():
+        for suite, cases in by_suite.items():
+            lines = [line for key in cases.values() if (line := journal.noted(key)) is not None]
+            n_failed = sum(line.entry.status == FAILED for line in lines)
+            n_done = len(lines) - n_failed
+            progress.append(Progress(model, suite, len(cases), n_done, n_failed))
+            ends += [datetime.fromisoformat(line.at) for line in lines]
+    return RunStatus(tuple(progress), _rate(ends, now), max(ends, default=None), journal.damaged)
 
 
 def _rate(ends: Sequence[datetime], now: datetime | None) -> float:

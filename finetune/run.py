@@ -11,6 +11,7 @@ from umlip_bench.datasets.given import Labels
 from umlip_bench.finetune.relative import check_alone, relative_source
 from umlip_bench.potentials.loading import potential
 from umlip_bench.potentials.protocol import Potential
+from umlip_bench.running.jobs import Jobs
 from umlip_bench.running.measure import MAX_INDEX, Model, measured, source_of
 from umlip_bench.running.measured_run import MeasuredRun
 from umlip_bench.running.runner import ProgressDisplay
@@ -31,7 +32,9 @@ def run(
     device: str = "auto",
     dtype: str = "float32",
     new_model: bool = False,
-    jobs: int | None = 1,
+    jobs: int | Jobs | None = 1,
+    join: bool = False,
+    time_limit: float | None = None,
     progress: ProgressDisplay | None = None,
 ) -> MeasuredRun:
     """Run suites with any number of models; what ``umlip-bench run`` does.
@@ -68,7 +71,12 @@ def run(
         Processes, as of ``umlip-bench run --jobs``; ``None`` for as many as there are cores or GPUs. A
         script that asks for more than one begins below ``if __name__ == "__main__":``, as
         `multiprocessing` wants it.
-        Calculators and potentials that are given are run in this one.
+        Calculators and potentials that are given are run in this one. `umlip_bench.running.jobs.Jobs` for
+        any `concurrent.futures.Executor`.
+    join
+        Share the run with other processes that do the same, as of ``umlip-bench run --join``.
+    time_limit
+        Seconds after which to stop measuring.
     progress
         Told about every case.
 
@@ -108,5 +116,14 @@ def run(
         keep = None if out is None else Path(out)
         source = relative_source(reference, structure, mode, keep=keep)
     return measured(
-        source, models, out, progress, device=device, dtype=dtype, new_model=new_model, jobs=jobs
+        source,
+        models,
+        out,
+        progress,
+        device=device,
+        dtype=dtype,
+        new_model=new_model,
+        jobs=jobs,
+        join=join,
+        time_limit=time_limit,
     )

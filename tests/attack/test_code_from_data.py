@@ -21,7 +21,7 @@ from umlip_bench.cli import main
 from umlip_bench.cli.finetune import main as finetune
 from umlip_bench.ground import plugins, trust
 from umlip_bench.ground.errors import DataError, JournalError, UmlipBenchError, WeightsError
-from umlip_bench.ground.journal import unpack
+from umlip_bench.ground.packed import unpack
 from umlip_bench.ground.plugins import installed
 from umlip_bench.ground.structures import read_structure
 from umlip_bench.potentials.loading import locate

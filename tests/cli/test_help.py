@@ -48,6 +48,7 @@ NEEDS = {
     "sevennet": "an environment that was built",
     "mlearn": "published data",
     "label": "GPAW",
+    "submit": "Slurm",
     "speed": "minutes, on an idle machine",
     "estimate": "a second potential's weights",
     "calibrate": "minutes, on an idle machine",
@@ -240,7 +241,7 @@ def test_a_program_alone_shows_its_help(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["modles"], "there is no command 'modles'; there are run, status, suites, relax"),
+        (["modles"], "there is no command 'modles'; there are run, submit, status, suites, relax"),
         (["data", "shwo"], "there is no command 'shwo' of umlip-bench data; there are list, show"),
         (["models", "show", "a", "b"], "'b' is more than umlip-bench models show takes"),
         (["card", "--modle", "x"], "--modle. Did you mean --model? See umlip-bench card --help."),
@@ -391,6 +392,7 @@ def test_every_command_has_an_example_that_is_run_or_a_reason() -> None:
                 "umlip-bench models fetch",
                 "umlip-bench data fetch",
                 "umlip-bench env build",
+                "umlip-bench submit",
                 "umlip-bench speed",
                 "umlip-bench calibrate",
                 "umlip-bench count",

@@ -61,7 +61,13 @@ SAMPLING = {
 }
 ALLOWED: dict[str, dict[str, set[str]]] = {
     "run": {"--max-index": COUNT, "--jobs": COUNT},
-    "relax": {"--fmax": POSITIVE, "--steps": COUNT, "--pressure": {"-1", "0", "0.5", "1"}},
+    "submit": {"--max-index": COUNT, "--tasks": COUNT},
+    "relax": {
+        "--fmax": POSITIVE,
+        "--steps": COUNT,
+        "--pressure": {"-1", "0", "0.5", "1"},
+        "--jobs": COUNT,
+    },
     "data export": {"--frame": {"0", "1"}},
     "report": {"--dpi": set()},
     "speed": {
@@ -95,7 +101,7 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
     },
 }
 """By command and option, which of `TRIED` are numbers of its kind."""
-WORDS = {"reference", "pseudo", "codes"}
+WORDS = {"reference", "pseudo", "codes", "slurm", "time-limit"}
 """Options that are read in a way of their own and take no plain number."""
 
 

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from umlip_bench.ground.arrays import from_arrays, to_arrays
-from umlip_bench.ground.journal import pack, unpack
+from umlip_bench.ground.packed import pack, unpack
 
 FloatArray = NDArray[np.float64]
 

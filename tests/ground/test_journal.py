@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from umlip_bench.ground.errors import JournalError
-from umlip_bench.ground.journal import Journal, _check_sum, pack, unpack
+from umlip_bench.ground.journal import Journal, _check_sum
+from umlip_bench.ground.packed import pack, unpack
 
 from ..support.narrowing import some
 
@@ -242,8 +243,8 @@ def test_a_full_disk(tmp_path: Path) -> None:
     """/dev/full refuses every write, as a full disk does."""
     journal = Journal(tmp_path, Entry)
     journal.append("a", Entry(1.0))
-    some(journal._file).close()
-    journal._file = open("/dev/full", "wb")  # noqa: SIM115
+    some(journal._writer._file).close()
+    journal._writer._file = open("/dev/full", "wb")  # noqa: SIM115
     with pytest.raises(JournalError, match="No space left"):
         journal.append("b", Entry(2.0))
     assert Journal(tmp_path, Entry).keys() == ("a",)

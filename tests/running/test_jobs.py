@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import signal
@@ -10,129 +9,28 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from pathlib import Path
 
-import ase.io
-import numpy as np
 import pytest
 import torch
-from ase.build import bulk
-from ase.calculators.emt import EMT
 
-from umlip_bench import datasets
-from umlip_bench.benchmarks.suite import Mode
-from umlip_bench.potentials.loading import locate
-from umlip_bench.potentials.weights import WeightsStore
+from tests.support.slow_runs import (
+    CALCULATOR,
+    N,
+    Silent,
+    children,
+    equal,
+    keys,
+    run,
+    summary,
+    wait_for,
+    writers,
+)
 from umlip_bench.running.jobs import Jobs, local_jobs
-from umlip_bench.running.runner import RunOutcome, run_suites
-from umlip_bench.running.source import from_dataset
+from umlip_bench.running.run_report import how_far
 
 pytestmark = pytest.mark.seconds
-
-METALS = ("Ag", "Al", "Au", "Cu", "Ni", "Pd", "Pt")
-N = 3 * len(METALS)
-
-CALCULATOR = '''\
-"""EMT, slower, and deadly where a file says so."""
-
-import os
-import time
-from pathlib import Path
-
-from ase.calculators.emt import EMT
-
-HERE = Path(__file__).parent
-
-
-class Slow(EMT):
-    def calculate(self, *args, **kwargs):
-        time.sleep(0.02)
-        # The process that runs the command writes its number down; all others die while lives are left.
-        lives = HERE / "lives"
-        if lives.exists() and os.getppid() == int((HERE / "parent").read_text()):
-            left = int(lives.read_text())
-            if left:
-                lives.write_text(str(left - 1))
-                os._exit(1)
-        super().calculate(*args, **kwargs)
-'''
-
-
-class Silent:
-    def __init__(self) -> None:
-        self.n = 0
-
-    def start(self, model: str, total: int, finished: int) -> None:
-        self.n = finished
-
-    def advance(self, n: int = 1) -> None:
-        self.n += n
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a calculator and labels of `N` materials."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
-    (tmp_path / "slow.py").write_text(CALCULATOR)
-    (tmp_path / "parent").write_text(str(os.getpid()))
-    rng = np.random.default_rng(0)
-    frames = []
-    for metal in METALS:
-        for k in range(3):
-            for _ in range(2):
-                atoms = bulk(metal, cubic=True) * (1, 1, k + 1)
-                atoms.positions += rng.normal(0, 0.1, atoms.positions.shape)
-                atoms.calc = EMT()
-                forces, energy = atoms.get_forces(), atoms.get_potential_energy()
-                atoms.calc = None
-                atoms.info = {"system": f"{metal}-{k}", "REF_energy": energy}
-                atoms.arrays["REF_forces"] = 1.25 * forces
-                frames.append(atoms)
-    ase.io.write(tmp_path / "metals.xyz", frames, format="extxyz")
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    return tmp_path
-
-
-def run(out: Path, jobs: Jobs | None, progress: Silent | None = None) -> RunOutcome:
-    source = from_dataset(["high-energy"], datasets.load("metals.xyz"), Mode.STANDARD)
-    return run_suites(
-        source.plans,
-        [locate("ase:slow:Slow", WeightsStore())],
-        source.data,
-        out,
-        device=torch.device("cpu"),
-        dtype=torch.float64,
-        progress=progress or Silent(),
-        jobs=jobs,
-    )
-
-
-def keys(out: Path) -> list[list[str]]:
-    """Keys in each file of the journal."""
-    return [
-        [json.loads(line)["key"] for line in path.read_text().splitlines()]
-        for path in sorted((out / "journal").glob("*.jsonl"))
-    ]
-
-
-def summary(out: Path) -> list[dict[str, object]]:
-    rows: list[dict[str, object]] = json.loads((out / "summary.json").read_text())["rows"]
-    return rows
-
-
-def equal(first: Sequence[dict[str, object]], second: Sequence[dict[str, object]]) -> bool:
-    def close(a: object, b: object) -> bool:
-        if isinstance(a, float) and isinstance(b, float):
-            return bool(np.isclose(a, b, rtol=1e-9, atol=0))
-        return a == b
-
-    return len(first) == len(second) and all(
-        a.keys() == b.keys() and all(close(a[key], b[key]) for key in a)
-        for a, b in zip(first, second, strict=True)
-    )
 
 
 def test_several_processes_give_what_one_gives(here: Path) -> None:
@@ -145,7 +43,7 @@ def test_several_processes_give_what_one_gives(here: Path) -> None:
     assert together.n_done == shown.n == N
     assert not together.told
     found = keys(here / "together")
-    assert len(found) >= 2, "another process measured something"
+    assert len(writers(here / "together")) >= 2, "another process measured something"
     assert Counter(key for each in found for key in each).most_common(1)[0][1] == 1
     assert equal(summary(here / "alone"), summary(here / "together"))
 
@@ -159,7 +57,7 @@ def test_any_executor_helps(here: Path) -> None:
 
     jobs = Jobs(start, lambda executor: executor.shutdown(cancel_futures=True), 1, patience=0)
     assert run(here / "together", jobs).n_done == N
-    assert len(keys(here / "together")) == 2
+    assert len(writers(here / "together")) == 2
     assert equal(summary(here / "alone"), summary(here / "together"))
 
 
@@ -176,7 +74,7 @@ def test_a_process_that_dies_costs_nothing_but_its_time(here: Path) -> None:
 def test_processes_that_die_whatever_they_do_are_no_longer_asked(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("umlip_bench.running.jobs.MOST_DEATHS", 1)
+    monkeypatch.setattr("umlip_bench.running.helpers.MOST_DEATHS", 1)
     (here / "lives").write_text("1000")
     outcome = run(here / "together", local_jobs(2, torch.device("cpu")))
     assert outcome.n_done == N
@@ -211,26 +109,6 @@ def test_a_short_run_starts_no_other_process(here: Path) -> None:
     assert run(here / "run", jobs).n_done == N
 
 
-def wait_for(what: Callable[[], bool]) -> None:
-    end = time.monotonic() + 120
-    while not what():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
-def children(of: int) -> set[int]:
-    """Processes that a process has started, and those that they have."""
-    found = set()
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parent = int(stat.read_text().rsplit(")", 1)[1].split()[1])
-        except OSError:
-            continue
-        if parent == of:
-            found.add(int(stat.parent.name))
-    return found.union(*map(children, found))
-
-
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="processes are found in /proc")
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_no_process_outlives_the_run_and_it_resumes(here: Path, how: signal.Signals) -> None:
@@ -252,7 +130,7 @@ def test_no_process_outlives_the_run_and_it_resumes(here: Path, how: signal.Sign
         )
 
     started = start()
-    wait_for(lambda: len(list((here / "run" / "journal").glob("*.jsonl"))) >= 2)
+    wait_for(lambda: len(writers(here / "run")) >= 2)
     others = children(started.pid)
     assert others
     started.send_signal(how)
@@ -264,3 +142,25 @@ def test_no_process_outlives_the_run_and_it_resumes(here: Path, how: signal.Sign
     after = [key for each in keys(here / "run") for key in each]
     assert len(after) == len(set(after)) == N
     assert set(before) <= set(after)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_a_run_stops_at_its_limit_and_goes_on_later(here: Path, n_jobs: int) -> None:
+    (here / "slow.py").write_text(CALCULATOR.replace("0.02", "0.3"))
+    jobs = local_jobs(n_jobs, torch.device("cpu"))
+    begun = time.monotonic()
+    outcome = run(here / "run", jobs, time_limit=3.0)
+    # What is under way when time is over is one call to the calculator, and ending takes a moment.
+    assert time.monotonic() - begun < 60.0
+    n_first = outcome.n_done
+    assert 0 < n_first < N
+    assert outcome.n_left == N - n_first
+    (said,) = how_far(outcome)
+    assert f"{n_first} of {N} materials measured" in said
+    (here / "slow.py").write_text(CALCULATOR.replace("0.02", "0.3"))
+    outcome = run(here / "run", None)
+    assert outcome.n_done == N
+    assert not outcome.n_left
+    assert how_far(outcome) == []
+    found = [key for each in keys(here / "run") for key in each]
+    assert len(found) == len(set(found)) == N

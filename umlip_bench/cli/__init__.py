@@ -23,6 +23,7 @@ PROGRAM = Program(
     "umlip_bench.cli",
     {
         "run": "run benchmark suites",
+        "submit": "run benchmark suites in an array job of a cluster",
         "status": "tell how far a run is",
         "suites": "list suites, and what each of their numbers is",
         "relax": "relax structures with a model",

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from umlip_bench.cli.declare import Argument, File, Name, OnDevice
 from umlip_bench.cli.settings_file import write_settings
+from umlip_bench.cli.workers import Sharing
 from umlip_bench.ground.limits import Count, Finite, Positive
 
 if TYPE_CHECKING:
     from ase import Atoms
 
-    from umlip_bench.engine.requests import Task
     from umlip_bench.ground.structures import RefusedStructure
     from umlip_bench.potentials.protocol import Potential
 
@@ -24,7 +24,7 @@ ENDINGS = (".xyz", ".extxyz")
 
 
 @dataclass(frozen=True, kw_only=True)
-class RelaxCommand(OnDevice):
+class RelaxCommand(OnDevice, Sharing):
     """Relax all structures of files that ASE reads, many at once.
 
     They are written with energies, forces and stresses, in the order of the input, to an extended XYZ file.
@@ -60,18 +60,22 @@ class RelaxCommand(OnDevice):
 
         from umlip_bench.cli import console
         from umlip_bench.cli.progress import progress_bar
-        from umlip_bench.engine.scheduler import Failed, run_tasks
         from umlip_bench.potentials.loading import potential as load_potential
+        from umlip_bench.running.jobs import Jobs, local_jobs
         from umlip_bench.running.relaxations import WORK_SUFFIX, RelaxedFile
+        from umlip_bench.running.relaxing import RelaxSettings, StructureLeft, relax_all
 
+        others = self.others(self.device)
         potential = load_potential(self.model, device=self.device, dtype=self.dtype)
-        relax = self._request()
+        jobs = others if isinstance(others, Jobs) else local_jobs(others, potential.device)
+        settings = RelaxSettings(self.cell, self.fmax, self.steps, self.pressure, self.optimizer)
         bar = progress_bar(console.errors(), "failed", "unconverged")
         readable = ((k, each) for k, each in _scanned(self.files) if isinstance(each, Atoms))
+        told: list[str] = []
         with RelaxedFile(self.out, self._decisive(potential), readable) as out, bar:
             done = out.done
-            tasks = (
-                (k, relax(each))
+            left = (
+                StructureLeft(k, out.keys[k], each)
                 for k, each in _scanned(self.files)
                 if isinstance(each, Atoms) and k not in done
             )
@@ -83,17 +87,16 @@ class RelaxCommand(OnDevice):
                 failed=len(failed),
                 unconverged=unconverged,
             )
-            for outcome in run_tasks(potential, tasks):
-                if isinstance(outcome, Failed):
-                    failed.append(f"structure {outcome.key}: {outcome.error}")
-                else:
-                    out.add(outcome.key, outcome.result)
-                    unconverged += not outcome.result.converged
-                bar.update(row, advance=1, failed=len(failed), unconverged=unconverged)
-            n_written, damaged = len(out.done), out.damaged
+            for some in relax_all(potential, left, settings, out, jobs, told):
+                failed += [f"structure {k}: {reason}" for k, reason in some.failed.items()]
+                unconverged += some.n_unconverged
+                bar.update(row, advance=some.n, failed=len(failed), unconverged=unconverged)
+            n_written, damaged, unconverged = len(out.done), out.damaged, out.unconverged
         write_settings(self, self.out.with_name(self.out.name + WORK_SUFFIX))
         for what in damaged:
             print(f"{what}; relaxed again", file=sys.stderr)
+        for said in told:
+            print(f"{said}.", file=sys.stderr)
         for reason in failed:
             print(f"failed: {reason}", file=sys.stderr)
         print(
@@ -146,36 +149,6 @@ class RelaxCommand(OnDevice):
             "pressure_GPa": self.pressure,
             "optimizer": self.optimizer,
         }
-
-    def _request(self) -> Callable[[Atoms], Task]:
-        """How a structure is relaxed."""
-        from ase.units import GPa
-
-        from umlip_bench.engine.fire import Fire
-        from umlip_bench.engine.lbfgs import Lbfgs, ScaledLbfgs
-        from umlip_bench.engine.relaxation import Minimiser
-        from umlip_bench.engine.relaxation import Relax as Request
-
-        minimisers: dict[str, Callable[[], Minimiser]] = {
-            "fire": Fire,
-            "lbfgs": Lbfgs,
-            "scaled-lbfgs": ScaledLbfgs,
-        }
-        minimiser = minimisers[self.optimizer]
-
-        def relax(atoms: Atoms) -> Task:
-            relaxed = yield Request(
-                atoms,
-                cell=self.cell,
-                fmax=self.fmax,
-                steps=self.steps,
-                pressure=self.pressure * GPa,
-                minimiser=minimiser,
-                held=True,
-            )
-            return relaxed
-
-        return relax
 
 
 def _scanned(files: Sequence[Path]) -> Iterator[tuple[int, Atoms | RefusedStructure]]:

@@ -3,46 +3,25 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from cyclopts import Parameter
-
-from umlip_bench.cli.declare import (
-    Argument,
-    Data,
-    File,
-    Folder,
-    Name,
-    Names,
-    OnDevice,
-    TakesLabels,
-    metavar,
-)
+from umlip_bench.cli.measures import Measures
 from umlip_bench.cli.settings_file import write_settings
-from umlip_bench.ground.label_reading import AS_FOUND
-from umlip_bench.ground.limits import Count
-from umlip_bench.ground.plugins import installed
+from umlip_bench.cli.workers import Sharing
+from umlip_bench.ground.durations import seconds_in
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from umlip_bench.potentials.weights import Weights
-    from umlip_bench.running.source import Source
-
-SUITES = "umlip_bench.suites"
-"""Entry points of suites; their own module is too slow to import for help."""
-
-
-def _suites() -> str:
-    """Help for their names."""
-    return f"{', '.join(sorted(installed(SUITES).found))} (default: all that there is data for)"
+    from umlip_bench.running.jobs import Jobs
+    from umlip_bench.running.runner import RunOutcome
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunCommand(OnDevice, TakesLabels):
+class RunCommand(Measures, Sharing):
     """Run suites and print how soft each model is, with 95 % intervals.
 
     The run folder keeps every case as it ends (journal/), all predictions (predictions/), and in the end
@@ -62,56 +41,38 @@ class RunCommand(OnDevice, TakesLabels):
       how chgnet-0.3.0 differs from another model on high-energy states of the crystal
   umlip-bench run --config runs/two/settings.yaml --out runs/again
 """
-    suites: Annotated[tuple[str, ...], Argument("SUITE"), Parameter(help=_suites())] = ()
-    model: Names = ()
-    """a model of `umlip-bench models`, a path to weights, an ASE calculator as ase:module.path:NAME or
-    ase:./file.py:NAME?key=value, or the path of a YAML file that names one; mine=MODEL calls it mine; may be
-    given several times (default: one version of each potential of the paper, and every other model with
-    weights here and the functional of the data)"""
-    data: Data | None = None
-    """a set of `umlip-bench data list`, or a file or folder with labels (default: pbe-mini)"""
-    structure: File | None = None
-    """measure this structure, without reference values, and end with its property sheet; FILE@N takes frame N
-    of several"""
-    against: Name | None = None
-    """with --structure: compare with this model, in place of DFT, on high-energy states of the structure that
-    it samples; all numbers are relative to it"""
-    trust_order: bool = False
-    """with --data: take forces of phonopy's force sets as they are, even where they do not look as if they
-    were in the order of the supercell"""
-    max_index: Count | None = None
-    """with --structure: highest Miller index of surfaces (default: 1)"""
-    ion: Annotated[str | None, metavar("EL")] = None
-    """with --structure: the ion that migrates"""
-    mode: Literal["quick", "standard", "full"] = "standard"
-    """how many cases: a few, all but the dearest, all"""
-    out: Folder
-    """the run folder"""
-    jobs: Count | None = None
-    """processes, of one thread each on a CPU and a GPU each with CUDA (default: all cores or GPUs, if the
-    run takes longer than starting others does)"""
-    new_model: bool = False
-    """measure the models anew, also where DIR has results of other ones of their names"""
+    join: bool = False
+    """share the run with other processes that are given the same command, also on other machines that see
+    DIR: each measures what no other has claimed"""
 
     def run(self) -> int:
         from rich.markup import escape
 
         from umlip_bench.cli import console
 
-        source = self._source()
+        source = self.source()
 
         # Slow imports only after what a user can get wrong.
         from umlip_bench.running.measure import prepare
-        from umlip_bench.running.run_report import others, print_outcome
+        from umlip_bench.running.run_report import how_far, others, print_outcome
 
         prepared = prepare(source, self.model, device=self.device, dtype=self.dtype)
         models, missing = prepared.models, prepared.missing
-        resolved = self._resolved(source, models)
+        resolved = self.resolved(source, models)
         errors = console.errors()
         with _Bars(errors, lambda: write_settings(resolved, self.out)) as bars:
-            measured = prepared.carry_out(self.out, bars, new_model=self.new_model, jobs=self.jobs)
+            measured = prepared.carry_out(
+                self.out,
+                bars,
+                new_model=self.new_model,
+                jobs=self._jobs(),
+                join=self.join,
+                time_limit=None if self.time_limit is None else seconds_in(self.time_limit),
+            )
             outcome = measured.outcome
         write_settings(resolved, self.out)
+        if outcome.with_others:
+            return self._say_others(outcome)
         print_outcome(outcome, source, console.output())
         # Names and reasons are the user's, and may hold brackets that rich would take for markup.
         for name, reason in {**missing, **outcome.unusable}.items():
@@ -121,6 +82,8 @@ class RunCommand(OnDevice, TakesLabels):
             errors.print(f"[yellow]Note:[/] {escape(said)}.", highlight=False, soft_wrap=True)
         if not self.model:
             errors.print(others(models, missing), markup=False, highlight=False, soft_wrap=True)
+        for said in how_far(outcome) if outcome.n_left else ():
+            errors.print(escape(said), highlight=False, soft_wrap=True)
         for record in outcome.failed:
             where = escape(f"{record.model}, {record.suite}, {record.case}: {record.reason}")
             errors.print(f"[red]failed:[/] {where}", highlight=False, soft_wrap=True)
@@ -133,105 +96,45 @@ class RunCommand(OnDevice, TakesLabels):
         )
         return 0
 
-    def _source(self) -> Source:
-        """What is run on; options that would do nothing are refused."""
+    def _jobs(self) -> Jobs | int | None:
+        """Who else measures; options that do not go together are refused."""
         from umlip_bench.ground.errors import UmlipBenchError
-        from umlip_bench.running.measure import MAX_INDEX, source_of
 
-        if self.against is not None:
-            return self._relative_source(self.against)
-        given = {"--max-index": self.max_index, "--ion": self.ion}
-        if self.structure is None:
-            why = {
-                "--max-index": "the surfaces of a data set (--data) are given",
-                "--ion": "images of a path (--data) say which atom moves",
-            }
-            for option, value in given.items():
-                if value is not None:
-                    raise UmlipBenchError(
-                        f"{option} {value} goes with --structure FILE; {why[option]}"
-                    )
-            return source_of(
-                self.suites,
-                self.data,
-                None,
-                self.mode,
-                trust_order=self.trust_order,
-                reading=self.reading,
-            )
-        if self.data is not None or self.trust_order or self.reading != AS_FOUND:
-            other = "--trust-order" if self.trust_order else "what is said of labels"
-            other = other if self.data is None else f"--data {self.data}"
+        if self.join and (self.dask is not None or self.jobs not in (None, 1)):
+            other = "--jobs" if self.dask is None else "--dask"
             raise UmlipBenchError(
-                f"{other} does not go with --structure {self.structure}, which is measured without reference "
-                "values; leave one away"
+                f"{other} does not go with --join, where each process works alone; give the command as often "
+                "as there are to be processes"
             )
-        max_index = MAX_INDEX if self.max_index is None else self.max_index
-        source = source_of(
-            self.suites, None, self.structure, self.mode, max_index=max_index, ion=self.ion
-        )
-        of = {"--max-index": "surfaces", "--ion": "migration"}
-        for option, value in given.items():
-            if value is not None and self.suites and of[option] not in self.suites:
-                raise UmlipBenchError(
-                    f"{option} {value} is of the suite {of[option]}, which is not among those to run; leave "
-                    f"it away, or add {of[option]}"
-                )
-        return source
-
-    def _relative_source(self, against: str) -> Source:
-        """States of the structure, labelled by another model."""
-        from umlip_bench.cli import console
-        from umlip_bench.cli.progress import progress_bar
-        from umlip_bench.finetune.relative import check_alone, relative_source
-        from umlip_bench.ground.errors import UmlipBenchError
-        from umlip_bench.ground.structures import read_structure
-        from umlip_bench.potentials.loading import potential
-
-        if self.structure is None:
+        if self.join and self.new_model:
             raise UmlipBenchError(
-                f"--against {against} goes with --structure FILE, whose states it samples and labels"
+                "--new-model does not go with --join, where each process would begin anew; give it to "
+                "umlip-bench submit, or run without --join first"
             )
-        beside = ["--data", "--trust-order", "--max-index", "--ion"]
-        values = [self.data, self.trust_order or None, self.max_index, self.ion]
-        given = [name for name, value in zip(beside, values, strict=True) if value is not None]
-        given += ["what is said of labels"] if self.reading != AS_FOUND else []
-        check_alone("--against", self.suites, given)
-        read_structure(self.structure)  # before the model, which is slow to load
-        errors = console.errors()
-        with errors.status(f"reading {against}"):
-            reference = potential(against, device=self.device, dtype=self.dtype)
-        with progress_bar(errors) as bar:
-            row = bar.add_task(f"states of {self.structure.name}", total=None)
-            return relative_source(
-                reference,
-                self.structure,
-                self.mode,
-                keep=self.out,
-                progress=lambda done, total: bar.update(row, completed=done, total=total),
-            )
+        return 1 if self.join else self.others(self.device)
 
-    def _resolved(self, source: Source, models: Sequence[Weights]) -> RunCommand:
-        """The command, with what it took where nothing was named."""
-        from umlip_bench.running.measure import DATA
-
-        return replace(
-            self,
-            suites=self.suites or tuple(plan.suite.name for plan in source.plans),
-            model=self.model or tuple(weights.card.name for weights in models),
-            data=self.data if self.structure else self.data or DATA,
+    def _say_others(self, outcome: RunOutcome) -> int:
+        """What a process that joined says if it is not the last; its exit status."""
+        for name, reason in outcome.unusable.items():
+            print(f"{name} was left out: {reason}", file=sys.stderr)
+        print(
+            f"What is left is with others who joined, or for a later command: umlip-bench status {self.out}",
+            file=sys.stderr,
         )
+        return 0
 
 
 class _Bars:
-    """A progress bar per model on stderr; `on_case` is called when a case is in the folder."""
+    """A progress bar per model on stderr; `on_case` is called when the first case is in the folder."""
 
-    def __init__(self, console: Console, on_case: Callable[[], None]) -> None:
+    def __init__(self, console: Console, on_case: Callable[[], object]) -> None:
         from umlip_bench.cli.progress import progress_bar
 
         self._progress = progress_bar(console)
         self._on_case = on_case
+        self._tasks: dict[str, Any] = {}
         self._task: Any = None
+        self._any = False
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -246,10 +149,15 @@ class _Bars:
         self._progress.stop()
 
     def start(self, model: str, total: int, finished: int) -> None:
-        self._task = self._progress.add_task(model, total=total, completed=finished)
+        if model not in self._tasks:
+            self._tasks[model] = self._progress.add_task(model, total=total)
+        self._task = self._tasks[model]
+        self._progress.update(self._task, completed=finished)
 
     def advance(self, n: int = 1) -> None:
-        self._on_case()
+        if not self._any:
+            self._on_case()
+            self._any = True
         self._progress.advance(self._task, n)
 
 

@@ -27,11 +27,16 @@ def settings_text(command: Command) -> str:
     return yaml.safe_dump({**first, **plain(command)}, sort_keys=False, allow_unicode=True)
 
 
-def write_settings(command: Command, folder: Path) -> None:
+def write_settings(command: Command, folder: Path) -> Path:
     """Leave the settings in a folder that the command made.
 
     Commands of other settings may have worked on it before; theirs stay as they are, this one's are then in
     ``settings-2.yaml`` and so on. All of them in order make the folder anew.
+
+    Returns
+    -------
+    Path
+        Of the file that has this command's.
     """
     from umlip_bench.ground.files import write_atomically
 
@@ -42,7 +47,8 @@ def write_settings(command: Command, folder: Path) -> None:
             write_atomically(path, lambda file: file.write(content))
         elif path.read_bytes() != content:
             continue
-        return
+        return path
+    raise AssertionError
 
 
 def settings_comment(command: Command) -> str:

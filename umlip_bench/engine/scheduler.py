@@ -51,6 +51,7 @@ def run_tasks(
     *,
     in_flight: int = 1024,
     workers: int | None = None,
+    stop: Callable[[], bool] | None = None,
 ) -> Iterator[Done[K, R] | Failed[K]]:
     """Run measurements on one potential and yield each outcome as it comes.
 
@@ -69,6 +70,8 @@ def run_tasks(
     workers
         Processes that make graphs ahead of the model (0: none); by default none for a CPU, whose cores
         the model needs, and for a GPU the cores beyond the first, up to eight.
+    stop
+        Asked before each call to the model; what is under way is left when it says so.
 
     Yields
     ------
@@ -85,6 +88,8 @@ def run_tasks(
         while engine.active or not exhausted:
             engine.submit()
             if exhausted or not engine.has_room or engine.active == in_flight:
+                if stop is not None and stop():
+                    return
                 engine.call()
                 yield from engine.outcomes()
                 continue
@@ -202,8 +207,8 @@ class _Engine:
         self._n_making = 0
         self._ready: deque[tuple[_Waiting, Graph]] = deque()
         self._filled = 0.0
-        # Of all graphs so far; a guess that soon does not matter.
-        self._weighed, self._n_weighed = packer.budget / 64, 1
+        # Of all graphs so far; a guess that soon does not matter. No graph weighs less than 1.
+        self._weighed, self._n_weighed = max(packer.budget / 64, 1.0), 1
         self._outcomes: deque[Done | Failed] = deque()
 
     @property

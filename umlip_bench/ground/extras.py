@@ -8,8 +8,14 @@ from importlib.util import find_spec
 
 from umlip_bench.ground.errors import UmlipBenchError
 
-EXTRAS = ("chgnet", "mace", "matgl")
-"""Optional dependencies of this distribution, each named as the package that it brings."""
+EXTRAS = {
+    "chgnet": "chgnet",
+    "mace": "mace",
+    "matgl": "matgl",
+    "distributed": "dask",
+    "submitit": "slurm",
+}
+"""Optional dependencies of this distribution, by the package that each brings."""
 
 
 class MissingExtra(UmlipBenchError):
@@ -48,5 +54,5 @@ def require(package: str) -> None:
 
 def _missing(package: str) -> MissingExtra:
     return MissingExtra(
-        f"{package} is not installed; pip install 'umlip-bench[{package}]' brings it"
+        f"{package} is not installed; pip install 'umlip-bench[{EXTRAS[package]}]' brings it"
     )

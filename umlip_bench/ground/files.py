@@ -8,6 +8,7 @@ write into the folder.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import secrets
 import shutil
@@ -26,6 +27,9 @@ SUFFIX = ".part"
 """Names of temporary files: ``.umlip-bench-HOST-PROCESS-RANDOM.part``."""
 LEFT_AFTER = 3600.0
 """Seconds after which a temporary file that nobody adds to is a leftover, whosever it is."""
+LOOKED_EVERY = 60.0
+"""Seconds between two times that a process looks for leftovers in a folder."""
+_LOOKED: dict[str, float] = {}
 
 NEW_MODE = 0o666
 """Mode of a new file, of which the system takes away the umask."""
@@ -166,7 +170,12 @@ def destination(path: Path) -> Path:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove temporary files of processes that are no more."""
+    """Remove temporary files of processes that are no more; looked for once in a while."""
+    # A folder of 100,000 files takes longer to list than a file to write.
+    name, now = str(folder), time.monotonic()
+    if now - _LOOKED.get(name, -math.inf) < LOOKED_EVERY:
+        return
+    _LOOKED[name] = now
     with os.scandir(folder) as entries:
         found = [e.name for e in entries if e.name.startswith(PREFIX) and e.name.endswith(SUFFIX)]
     for name in found:

@@ -8,13 +8,14 @@ arrays are not those that were written with it, counts as not done: it is comput
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import hashlib
 import io
 import json
 import os
 import secrets
 import socket
-import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ import numpy as np
 
 from umlip_bench.ground.errors import JournalError
 from umlip_bench.ground.files import write_atomically
+from umlip_bench.ground.packed import in_short, pack, unpack
 from umlip_bench.ground.plain import from_plain, load_json, to_plain
 from umlip_bench.ground.version import __version__
 
@@ -34,6 +36,9 @@ T = TypeVar("T")
 
 ENDING = ".jsonl"
 ARRAYS, CHECK = "arrays", "crc32"
+_MARK = f', "{CHECK}": '.encode()
+UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+"""What reading a damaged line raises."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,75 +63,26 @@ class JournalLine(Generic[T]):
     at: str
 
 
-class Journal(Generic[T]):
-    """Entries by key.
+class JournalWriter(Generic[T]):
+    """Adds entries to a journal, without reading what is there.
 
     Parameters
     ----------
-    folder
-        Made with the first entry if it is not there.
-    kind
-        Dataclass of the entries; whatever `umlip_bench.ground.plain` can write and read.
-    arrays
-        Folder of the arrays; by default ``arrays`` in the journal's own.
-
-    Attributes
-    ----------
-    damaged
-        What could not be read, a sentence each; it counts as not done. A last line that was cut off is
-        what a killed writer leaves, and is not told.
-
-    Raises
-    ------
-    JournalError
-        If the folder is a file, or cannot be read.
+    folder, arrays
+        As of `Journal`.
+    name
+        What the name of its file begins with; of a chunk of work that several may have begun.
     """
 
-    def __init__(self, folder: Path, kind: type[T], *, arrays: Path | None = None) -> None:
+    def __init__(self, folder: Path, *, arrays: Path | None = None, name: str = "") -> None:
         self.folder = folder
         self.array_folder = folder / ARRAYS if arrays is None else arrays
-        self._kind = kind
-        self._lines: dict[str, list[JournalLine[T]]] = {}
-        self._whole: dict[str, JournalLine[T]] = {}
+        self._name = name
         self._file: io.BufferedWriter | None = None
-        self.damaged: tuple[str, ...] = ()
-        if folder.exists() and not folder.is_dir():
-            raise JournalError(f"{folder} is a file, not the folder of results that it should be")
-        try:
-            files = sorted(folder.glob(f"*{ENDING}"))
-            for path in files:
-                self._read(path)
-        except OSError as error:
-            raise JournalError(f"{error.filename} cannot be read ({error.strerror})") from error
 
-    def keys(self) -> tuple[str, ...]:
-        """Keys of the entries that are whole, in the order of their times."""
-        found = [
-            (line.at, key) for key in list(self._lines) if (line := self._line(key)) is not None
-        ]
-        return tuple(key for _, key in sorted(found, key=lambda pair: pair[0]))
-
-    def get(self, key: str) -> T | None:
-        """The entry of a key; ``None`` if it is not there, or not whole."""
-        line = self._line(key)
-        return None if line is None else line.entry
-
-    def line(self, key: str) -> JournalLine[T] | None:
-        """The entry with its provenance; ``None`` as of `get`."""
-        return self._line(key)
-
-    def __contains__(self, key: str) -> bool:
-        return self._line(key) is not None
-
-    def __len__(self) -> int:
-        return len(self.keys())
-
-    def items(self) -> Iterator[tuple[str, T]]:
-        """Keys and entries, in the order of `keys`."""
-        for key in self.keys():
-            yield key, self._whole[key].entry
-
-    def append(self, key: str, entry: T, arrays: Mapping[str, np.ndarray] | None = None) -> None:
+    def append(
+        self, key: str, entry: T, arrays: Mapping[str, np.ndarray] | None = None
+    ) -> JournalLine[T]:
         """Add an entry; it is on disk when this returns.
 
         Parameters
@@ -159,11 +115,9 @@ class Journal(Generic[T]):
                 "version": line.version,
                 "at": line.at,
             }
-            text = json.dumps(
-                {**content, CHECK: _check_sum(content)}, ensure_ascii=False, allow_nan=False
-            )
+            text = json.dumps(content, ensure_ascii=False, allow_nan=False).encode()
             file = self._open()
-            file.write(text.encode() + b"\n")
+            file.write(b"%s%s%d}\n" % (text[:-1], _MARK, zlib.crc32(text)))
             file.flush()
             os.fsync(file.fileno())
         except OSError as error:
@@ -171,6 +125,139 @@ class Journal(Generic[T]):
                 f"{error.filename or self.folder} cannot be written ({error.strerror}); what was computed "
                 "before is kept: mend this and rerun the command to resume"
             ) from error
+        return line
+
+    def ended(self) -> frozenset[str]:
+        """Keys in files of this writer's name, its own or another's."""
+        return keys_in(self.folder, self._name)
+
+    def close(self) -> None:
+        """Close the file; a later `append` opens another."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _write_arrays(self, key: str, arrays: Mapping[str, np.ndarray]) -> str:
+        content = pack(arrays)
+        self.array_folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(array_file(self.array_folder, key), lambda file: file.write(content))
+        return hashlib.sha256(content).hexdigest()
+
+    def _open(self) -> io.BufferedWriter:
+        if self._file is None:
+            host = "".join(c if c.isalnum() else "-" for c in socket.gethostname())[:40]
+            parts = [self._name] if self._name else []
+            parts += [host, str(os.getpid()), secrets.token_hex(4)]
+            self._file = (self.folder / ("-".join(parts) + ENDING)).open("xb")
+        return self._file
+
+
+def array_file(folder: Path, key: str) -> Path:
+    """File of the arrays of an entry, in the folder of all of them."""
+    return folder / f"{key}.npz"
+
+
+def keys_in(folder: Path, name: str) -> frozenset[str]:
+    """Keys of the entries in a journal's files of a writer's name; what cannot be read is left out."""
+    found: set[str] = set()
+    for path in folder.glob(f"{name}-*{ENDING}"):
+        for text in path.read_bytes().split(b"\n")[:-1]:
+            with contextlib.suppress(*UNREADABLE):
+                found.add(_content_of(text)["key"])
+    return frozenset(found)
+
+
+def durations(folder: Path) -> Iterator[tuple[str, float]]:
+    """Keys of a journal with the seconds since the entry before them in the same file.
+
+    The first of a file has none, and what cannot be read is left out.
+    """
+    for path in folder.glob(f"*{ENDING}"):
+        before: datetime | None = None
+        for text in path.read_bytes().split(b"\n")[:-1]:
+            with contextlib.suppress(*UNREADABLE):
+                content = _content_of(text)
+                at = datetime.fromisoformat(content["at"])
+                if before is not None:
+                    yield content["key"], (at - before).total_seconds()
+                before = at
+
+
+class Journal(Generic[T]):
+    """Entries by key.
+
+    Parameters
+    ----------
+    folder
+        Made with the first entry if it is not there.
+    kind
+        Dataclass of the entries; whatever `umlip_bench.ground.plain` can write and read.
+    arrays
+        Folder of the arrays; by default ``arrays`` in the journal's own.
+
+    Attributes
+    ----------
+    damaged
+        What could not be read, a sentence each; it counts as not done. A last line that was cut off is
+        what a killed writer leaves, and is not told.
+
+    Raises
+    ------
+    JournalError
+        If the folder is a file, or cannot be read.
+    """
+
+    def __init__(self, folder: Path, kind: type[T], *, arrays: Path | None = None) -> None:
+        self.folder = folder
+        self.array_folder = folder / ARRAYS if arrays is None else arrays
+        self._kind = kind
+        self._lines: dict[str, list[JournalLine[T]]] = {}
+        self._whole: dict[str, JournalLine[T]] = {}
+        self._writer: JournalWriter[T] = JournalWriter(folder, arrays=self.array_folder)
+        self.damaged: tuple[str, ...] = ()
+        if folder.exists() and not folder.is_dir():
+            raise JournalError(f"{folder} is a file, not the folder of results that it should be")
+        try:
+            with _uncollected():
+                for path in sorted(folder.glob(f"*{ENDING}")):
+                    self._read(path)
+        except OSError as error:
+            raise JournalError(f"{error.filename} cannot be read ({error.strerror})") from error
+
+    def keys(self) -> tuple[str, ...]:
+        """Keys of the entries that are whole, in the order of their times."""
+        found = [
+            (line.at, key) for key in list(self._lines) if (line := self._line(key)) is not None
+        ]
+        return tuple(key for _, key in sorted(found, key=lambda pair: pair[0]))
+
+    def get(self, key: str) -> T | None:
+        """The entry of a key; ``None`` if it is not there, or not whole."""
+        line = self._line(key)
+        return None if line is None else line.entry
+
+    def line(self, key: str) -> JournalLine[T] | None:
+        """The entry with its provenance; ``None`` as of `get`."""
+        return self._line(key)
+
+    def noted(self, key: str) -> JournalLine[T] | None:
+        """The latest entry of a key; whether its arrays are there and whole is not looked at."""
+        return max(self._lines.get(key, ()), key=lambda line: line.at, default=None)
+
+    def __contains__(self, key: str) -> bool:
+        return self._line(key) is not None
+
+    def __len__(self) -> int:
+        return len(self.keys())
+
+    def items(self) -> Iterator[tuple[str, T]]:
+        """Keys and entries, in the order of `keys`."""
+        for key in self.keys():
+            yield key, self._whole[key].entry
+
+    def append(self, key: str, entry: T, arrays: Mapping[str, np.ndarray] | None = None) -> None:
+        """Add an entry, as `JournalWriter.append`."""
+        line = self._writer.append(key, entry, arrays)
         self._lines.setdefault(key, []).append(line)
         self._whole[key] = line
 
@@ -194,34 +281,17 @@ class Journal(Generic[T]):
 
     def path_of(self, key: str) -> Path:
         """File of an entry's arrays."""
-        return self.array_folder / f"{key}.npz"
+        return array_file(self.array_folder, key)
 
     def close(self) -> None:
         """Close the file of this writer; a later `append` opens another."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-
-    def _write_arrays(self, key: str, arrays: Mapping[str, np.ndarray]) -> str:
-        content = pack(arrays)
-        self.array_folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(self.path_of(key), lambda file: file.write(content))
-        return hashlib.sha256(content).hexdigest()
-
-    def _open(self) -> io.BufferedWriter:
-        if self._file is None:
-            host = "".join(c if c.isalnum() else "-" for c in socket.gethostname())[:40]
-            name = f"{host}-{os.getpid()}-{secrets.token_hex(4)}{ENDING}"
-            self._file = (self.folder / name).open("xb")
-        return self._file
+        self._writer.close()
 
     def _read(self, path: Path) -> None:
         # Not splitlines, which takes other characters for line breaks that may stand in a name.
         for number, text in enumerate(path.read_bytes().split(b"\n")[:-1], 1):
             try:
-                content: dict[str, Any] = load_json(text)
-                if content.pop(CHECK) != _check_sum(content):
-                    raise ValueError("its check sum is another's")
+                content = _content_of(text)
                 line = JournalLine(
                     from_plain(self._kind, content["entry"]),
                     content["arrays"],
@@ -231,8 +301,8 @@ class Journal(Generic[T]):
                 key = content["key"]
                 if not isinstance(key, str) or not isinstance(line.arrays, str | None):
                     raise TypeError("key or digest is no text")
-            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-                self._tell(f"{path}, line {number} cannot be read ({_short(error)})")
+            except UNREADABLE as error:
+                self._tell(f"{path}, line {number} cannot be read ({in_short(error)})")
                 continue
             self._lines.setdefault(key, []).append(line)
 
@@ -270,44 +340,28 @@ class Journal(Generic[T]):
             self.damaged = (*self.damaged, text)
 
 
-def pack(arrays: Mapping[str, np.ndarray]) -> bytes:
-    """Arrays as the content of an npz file; the same arrays give the same bytes.
-
-    Raises
-    ------
-    TypeError
-        For an array of objects, which only a pickle could hold.
-    """
-    for name, array in arrays.items():
-        if np.asarray(array).dtype.hasobject:
-            raise TypeError(f"{name} holds objects, which would be written as a pickle")
-    stream = io.BytesIO()
-    np.savez_compressed(stream, allow_pickle=False, **dict(arrays))
-    return stream.getvalue()
-
-
-def unpack(content: bytes) -> Mapping[str, np.ndarray]:
-    """Arrays of an npz file, read only.
-
-    Raises
-    ------
-    JournalError
-        If the content is damaged.
-    """
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Look for no garbage among many new objects that all stay: it takes as long as making them."""
+    enabled = gc.isenabled()
+    gc.disable()
     try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-            found = dict(stored)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise JournalError(f"arrays cannot be read ({_short(error)})") from error
-    for array in found.values():
-        array.flags.writeable = False
-    return MappingProxyType(found)
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _content_of(text: bytes) -> dict[str, Any]:
+    """What a line says, but for its check sum; one of `UNREADABLE` for one that is damaged."""
+    content: dict[str, Any] = load_json(text)
+    check = content.pop(CHECK)
+    # Of the text before it; in lines of older versions of the content, whatever its spaces and order.
+    if check != zlib.crc32(text.rpartition(_MARK)[0] + b"}") and check != _check_sum(content):
+        raise ValueError("its check sum is another's")
+    return content
 
 
 def _check_sum(content: Mapping[str, Any]) -> int:
     """CRC-32 of a line's content: a flipped bit may leave good JSON with another number in it."""
     return zlib.crc32(json.dumps(content, sort_keys=True).encode())
-
-
-def _short(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".split("\n", 1)[0][:200]

@@ -99,7 +99,9 @@ def load_json(text: bytes | str) -> Any:
     """
     content = text.decode("utf-8") if isinstance(text, bytes) else text
     depth = 0
-    for token in _NESTING.finditer(content):
+    # So few brackets cannot be nested deeper.
+    shallow = content.count("[") + content.count("{") <= MAX_DEPTH
+    for token in () if shallow else _NESTING.finditer(content):
         first = token.group()[0]
         depth += (first in "[{") - (first in "]}")
         if depth > MAX_DEPTH:

@@ -1,9 +1,15 @@
-"""The run folder, open for adding cases: one command at a time, going on where an earlier one stopped."""
+"""The run folder, open for adding cases: going on where an earlier command stopped.
+
+One command at a time has it, unless several join: those are given the same command, and share its work by
+claims.
+"""
 
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -32,14 +38,15 @@ from umlip_bench.analysis.run_files import (
 from umlip_bench.analysis.summary import Row
 from umlip_bench.ground.errors import RunFolderError
 from umlip_bench.ground.files import PREFIX, write_atomically
+from umlip_bench.ground.journal import Journal
 from umlip_bench.ground.lock import Lock
 from umlip_bench.ground.plain import load_json
 
-LOCK = ".lock"
+LOCK, CLAIMS = ".lock", "claims"
 
 
 class RunFolder:
-    """One run folder, open for adding cases; only one process at a time.
+    """One run folder, open for adding cases.
 
     Parameters
     ----------
@@ -49,6 +56,8 @@ class RunFolder:
         The run; must agree with what is in the folder already.
     new_models
         Names of models that are to be measured anew: what the folder has of them no longer counts.
+    join
+        Whether others may join, who were given the same command; else nobody else may have the folder.
 
     Attributes
     ----------
@@ -61,17 +70,31 @@ class RunFolder:
         If the folder holds something else or another run, is damaged, or is in use.
     """
 
-    def __init__(self, path: Path, config: RunConfig, new_models: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        path: Path,
+        config: RunConfig,
+        new_models: Collection[str] = (),
+        *,
+        join: bool = False,
+    ) -> None:
         self.path = path
         _check_ours(path)
-        self._lock = Lock(path / LOCK, path, "choose another --out", RunFolderError)
+        # Locks may not work on the file systems of those who join, who need none.
+        lock = None if join else Lock(path / LOCK, path, "choose another --out", RunFolderError)
+        self._lock = lock
         try:
+            path.mkdir(parents=True, exist_ok=True)
             self.config = self._merge(config, new_models)
             self.plan = self._without(new_models)
-            self._journal = open_journal(path)
         except BaseException:
-            self._lock.release()
+            if lock is not None:
+                lock.release()
             raise
+
+    @cached_property
+    def _journal(self) -> Journal[CaseRecord]:
+        return open_journal(self.path)
 
     def __enter__(self) -> Self:
         return self
@@ -82,8 +105,15 @@ class RunFolder:
         value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._journal.close()
-        self._lock.release()
+        self._close()
+        if self._lock is not None:
+            self._lock.release()
+
+    def _close(self) -> None:
+        """Close the journal; it is read anew when it is next asked for."""
+        found = vars(self).pop("_journal", None)
+        if found is not None:
+            found.close()
 
     @property
     def damaged(self) -> tuple[str, ...]:
@@ -100,6 +130,9 @@ class RunFolder:
         cases
             Keys by model and name of the case; in place of what was planned of the suite before.
         """
+        before = {model: by_suite.get(suite) for model, by_suite in self.plan.items()}
+        if {model: keys for model, keys in before.items() if keys is not None} == cases:
+            return
         for by_suite in self.plan.values():
             by_suite.pop(suite, None)
         for model, keys in cases.items():
@@ -117,8 +150,11 @@ class RunFolder:
 
     def read_again(self) -> None:
         """Take in what other processes have added meanwhile."""
-        self._journal.close()
-        self._journal = open_journal(self.path)
+        self._close()
+
+    def end_claims(self) -> None:
+        """Forget what processes that joined have claimed: one that has the folder alone looks itself."""
+        shutil.rmtree(self.path / CLAIMS, ignore_errors=True)
 
     def arrays(self, record: CaseRecord) -> Mapping[str, np.ndarray]:
         """What was stored with a case that is done."""
@@ -204,6 +240,8 @@ class RunFolder:
                         "--new-model to measure it anew here"
                     )
                 models.setdefault(name, card)
+            if self._lock is None and (models, suites) == (before.models, list(before.suites)):
+                return before  # by another who joined
         merged = RunConfig(config.identity, config.provenance, models, suites)
         text = yaml.safe_dump(
             {"schema": CONFIG_SCHEMA, **{k: _plain(v) for k, v in vars(merged).items()}},
@@ -229,7 +267,7 @@ def _check_ours(path: Path) -> None:
     try:
         if path.exists() and not (path / CONFIG).exists():
             # A run that was killed before its first file was whole leaves only these.
-            ours = (LOCK, PREFIX)
+            ours = (LOCK, PREFIX, CLAIMS)
             if not all(entry.name.startswith(ours) for entry in path.iterdir()):
                 raise RunFolderError(
                     f"{path} is not empty and not a run folder; choose another --out"

@@ -1,12 +1,13 @@
-"""What another process of a run does: it measures chunks of cases, and writes them into the run folder."""
+"""What another process does for a command: it keeps one model in memory, and measures chunks with it."""
 
 from __future__ import annotations
 
 import os
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from multiprocessing.connection import Connection
 from multiprocessing.queues import SimpleQueue
 from pathlib import Path
@@ -14,50 +15,38 @@ from time import monotonic
 
 import torch
 
-from umlip_bench.analysis.run_files import CaseRecord, open_journal
+from umlip_bench.analysis.run_files import CaseRecord, journal_writer
 from umlip_bench.benchmarks import load_suite
 from umlip_bench.benchmarks.suite import Case
-from umlip_bench.ground.journal import Journal
+from umlip_bench.ground.journal import JournalWriter
 from umlip_bench.potentials.devices import resolve_device, resolve_dtype
 from umlip_bench.potentials.families import family
 from umlip_bench.potentials.protocol import Potential
 from umlip_bench.potentials.weights import Weights
 from umlip_bench.running.measuring import CaseLeft, measured
+from umlip_bench.running.work import Worked
 
 
 @dataclass(frozen=True, eq=False)
-class PlannedCase:
-    """A case, with the name of its suite and the key of its entry in the journal."""
-
-    suite: str
-    case: Case
-    key: str
-
-
-@dataclass(frozen=True, eq=False)
-class Chunk:
-    """Cases of one model, for one call of `measure_chunk`; it can be pickled.
+class WorkersModel:
+    """A model as other processes load it; it can be pickled.
 
     Parameters
     ----------
-    folder
-        The run folder, as an absolute path that the other process sees as well.
     weights
-        The model.
+        Located; what they name must be there for the other process as well.
     device, dtype
         Where, and in which number format; a process that has a device of its own takes that.
-    data
-        Name of the reference data.
-    cases
-        At least one.
     """
 
-    folder: Path
     weights: Weights
     device: str
     dtype: str
-    data: str
-    cases: tuple[PlannedCase, ...]
+
+    @classmethod
+    def of(cls, weights: Weights, device: torch.device | str, dtype: torch.dtype) -> WorkersModel:
+        """As this process would have it."""
+        return cls(weights, str(device), str(dtype).removeprefix("torch."))
 
 
 class _Worker:
@@ -65,18 +54,19 @@ class _Worker:
 
     def __init__(self) -> None:
         self.device: str | None = None
+        self.lock = threading.Lock()
         self._name: tuple[str, ...] = ()
         self._potential: Potential | None = None
 
-    def potential(self, chunk: Chunk) -> Potential:
+    def potential(self, model: WorkersModel) -> Potential:
         """The model of a chunk; one at a time is in memory."""
-        weights, device = chunk.weights, self.device or chunk.device
-        name = (weights.card.name, weights.sha256, device, chunk.dtype)
+        weights, device = model.weights, self.device or model.device
+        name = (weights.card.name, weights.sha256, device, model.dtype)
         if self._potential is None or name != self._name:
             self._potential = None
             load = family(weights.card.family)
             self._potential = load(
-                weights, device=resolve_device(device), dtype=resolve_dtype(chunk.dtype)
+                weights, device=resolve_device(device), dtype=resolve_dtype(model.dtype)
             )
             self._name = name
         return self._potential
@@ -85,10 +75,9 @@ class _Worker:
 _WORKER = _Worker()
 
 
-@lru_cache(maxsize=1)
-def _journal(folder: Path) -> Journal[CaseRecord]:
-    """The run folder's, in which this process has a file of its own."""
-    return open_journal(folder)
+def use_device(device: str | None) -> None:
+    """Have all models of this process on a device of its own."""
+    _WORKER.device = device
 
 
 def begin(alive: Connection, devices: SimpleQueue[str | None], threads: int) -> None:
@@ -106,7 +95,7 @@ def begin(alive: Connection, devices: SimpleQueue[str | None], threads: int) -> 
     # Ctrl-C is for the process that the user sees, which ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(threads)
-    _WORKER.device = devices.get()
+    use_device(devices.get())
 
     def watch() -> None:
         try:
@@ -117,22 +106,61 @@ def begin(alive: Connection, devices: SimpleQueue[str | None], threads: int) -> 
     threading.Thread(target=watch, daemon=True).start()
 
 
-def measure_chunk(chunk: Chunk) -> float:
-    """Measure the cases of a chunk; each is in the run folder's journal as soon as it has ended.
+@contextmanager
+def loaded(model: WorkersModel) -> Iterator[Potential]:
+    """The model, for one chunk: a process that was given several at once does one after the other."""
+    with _WORKER.lock:
+        yield _WORKER.potential(model)
 
-    Returns
-    -------
-    float
-        Seconds that it took.
 
-    Raises
-    ------
-    UmlipBenchError
-        If the model cannot be loaded here, or the folder cannot be written.
+@dataclass(frozen=True, eq=False)
+class PlannedCase:
+    """A case, with the name of its suite and the key of its entry in the journal."""
+
+    suite: str
+    case: Case
+    key: str
+
+
+@dataclass(frozen=True, eq=False)
+class CaseWork:
+    """Cases of one model for another process.
+
+    Parameters
+    ----------
+    name
+        That no other chunk of the folder has.
+    folder
+        The run folder, as an absolute path that the other process sees as well.
+    model
+        The model.
+    data
+        Name of the reference data.
+    cases
+        At least one.
     """
-    start = monotonic()
-    journal = _journal(chunk.folder)
-    left = [CaseLeft(load_suite(one.suite), one.case, one.key) for one in chunk.cases]
-    for record, arrays in measured(_WORKER.potential(chunk), left, chunk.data):
-        journal.append(record.key, record, arrays)
-    return monotonic() - start
+
+    name: str
+    folder: Path
+    model: WorkersModel
+    data: str
+    cases: tuple[PlannedCase, ...]
+
+    def work(self) -> Worked:
+        """Measure the cases; see `umlip_bench.running.work.Work`."""
+        with loaded(self.model) as potential:
+            start = monotonic()
+            journal: JournalWriter[CaseRecord] = journal_writer(self.folder, self.name)
+            # Another may have begun this chunk, and died.
+            done = journal.ended()
+            left = [
+                CaseLeft(load_suite(one.suite), one.case, one.key)
+                for one in self.cases
+                if one.key not in done
+            ]
+            try:
+                for record, arrays in measured(potential, left, self.data):
+                    journal.append(record.key, record, arrays)
+            finally:
+                journal.close()
+            return Worked(monotonic() - start)

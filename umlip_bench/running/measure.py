@@ -27,7 +27,7 @@ from umlip_bench.potentials.devices import resolve_device, resolve_dtype
 from umlip_bench.potentials.loading import locate
 from umlip_bench.potentials.protocol import Potential
 from umlip_bench.potentials.weights import Weights, WeightsStore
-from umlip_bench.running.jobs import local_jobs
+from umlip_bench.running.jobs import Jobs, local_jobs
 from umlip_bench.running.measured_run import MeasuredRun
 from umlip_bench.running.runner import ProgressDisplay, run_suites
 from umlip_bench.running.source import (
@@ -78,7 +78,10 @@ class PreparedRun:
         progress: ProgressDisplay | None = None,
         *,
         new_model: bool = False,
-        jobs: int | None = 1,
+        jobs: int | Jobs | None = 1,
+        join: bool = False,
+        time_limit: float | None = None,
+        only_plan: bool = False,
     ) -> MeasuredRun:
         """Measure, or go on where an earlier run of the same was interrupted.
 
@@ -88,8 +91,10 @@ class PreparedRun:
             The run folder; ``None`` for one that goes with the result.
         progress
             Told about every case.
-        new_model, jobs
+        new_model, jobs, join, time_limit
             As of `umlip_bench.run`.
+        only_plan
+            As of `umlip_bench.running.runner.run_suites`.
 
         Raises
         ------
@@ -109,7 +114,10 @@ class PreparedRun:
             progress=progress or _Silent(),
             new_model=new_model,
             loaded=self.loaded,
-            jobs=local_jobs(jobs, self.device),
+            jobs=jobs if isinstance(jobs, Jobs) else local_jobs(jobs, self.device),
+            join=join,
+            time_limit=time_limit,
+            only_plan=only_plan,
         )
         return MeasuredRun(folder, outcome, self.source, dict(self.missing), kept)
 
@@ -131,7 +139,9 @@ def measured(
     device: str = "auto",
     dtype: str = "float32",
     new_model: bool = False,
-    jobs: int | None = 1,
+    jobs: int | Jobs | None = 1,
+    join: bool = False,
+    time_limit: float | None = None,
 ) -> MeasuredRun:
     """Measure models; parameters but `source` as of `umlip_bench.run`.
 
@@ -141,10 +151,17 @@ def measured(
         If a model is not usable, or none could be run; the message names the remedy.
     """
     prepared = prepare(source, models, device=device, dtype=dtype)
-    folder = None if out is None else Path(out)
-    found = prepared.carry_out(folder, progress, new_model=new_model, jobs=jobs)
+    found = prepared.carry_out(
+        None if out is None else Path(out),
+        progress,
+        new_model=new_model,
+        jobs=jobs,
+        join=join,
+        time_limit=time_limit,
+    )
     left_out = {**found.missing, **found.outcome.unusable}
-    if not found.outcome.n_done and not found.outcome.failed:
+    outcome = found.outcome
+    if not outcome.n_done and not outcome.failed and not outcome.n_left and not outcome.with_others:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
         raise UmlipBenchError(f"no model could be run: {reasons}")
     return found

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from umlip_bench.benchmarks.suite import AnyBenchmark, Case
 from umlip_bench.engine.scheduler import Done, run_tasks
 from umlip_bench.ground.errors import UmlipBenchError
 from umlip_bench.potentials.protocol import Potential
+from umlip_bench.running.case_order import size_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,9 +32,22 @@ class CaseLeft:
     case: Case
     key: str
 
+    @property
+    def group(self) -> str:
+        """Cases of a suite have their share together."""
+        return self.suite.name
+
+    @cached_property
+    def size(self) -> float:
+        """Atoms."""
+        return float(size_of(self.case))
+
 
 def measured(
-    potential: Potential, left: Iterable[CaseLeft], data: str
+    potential: Potential,
+    left: Iterable[CaseLeft],
+    data: str,
+    stop: Callable[[], bool] | None = None,
 ) -> Iterator[tuple[CaseRecord, Mapping[str, np.ndarray] | None]]:
     """Records and arrays of cases as they end.
 
@@ -44,9 +59,11 @@ def measured(
         Taken one by one, as there is room for them.
     data
         Name of the reference data.
+    stop
+        As of `umlip_bench.engine.scheduler.run_tasks`.
     """
     tasks = ((one, one.suite.measure(one.case)) for one in left)
-    for outcome in run_tasks(potential, tasks):
+    for outcome in run_tasks(potential, tasks, stop=stop):
         one = outcome.key
         error: UmlipBenchError | None = None
         metrics: Mapping[str, int | float] = {}

@@ -59,6 +59,35 @@ def relaxation_key(atoms: Atoms, settings: Mapping[str, Setting]) -> str:
     return identity("relaxation", atoms, held, settings)
 
 
+def relaxation_of(relaxed: Relaxed, key: str, settings: Mapping[str, Setting]) -> Relaxation:
+    """A relaxed structure as it is kept.
+
+    Parameters
+    ----------
+    relaxed
+        The structure.
+    key, settings
+        As of `relaxation_key`.
+    """
+    atoms = relaxed.atoms.copy()
+    atoms.set_constraint()
+    stress = None if relaxed.stress is None else full_3x3_to_voigt_6_stress(relaxed.stress)
+    atoms.calc = SinglePointCalculator(
+        atoms, energy=relaxed.energy, forces=relaxed.forces, stress=stress
+    )
+    atoms.info |= {
+        "converged": relaxed.converged,
+        "steps": relaxed.steps,
+        "residual": relaxed.fmax,
+        **settings,
+        KEY: key,
+    }
+    atoms.info.pop(INDEX, None)
+    text = io.StringIO()
+    ase.io.write(text, atoms, format="extxyz")
+    return Relaxation(text.getvalue(), relaxed.converged)
+
+
 class RelaxedFile:
     """An extended XYZ file of relaxed structures and, beside it, the journal that it is made of.
 
@@ -94,8 +123,8 @@ class RelaxedFile:
         structures: Iterable[tuple[int, Atoms]],
     ) -> None:
         self._path = path
-        self._settings = dict(settings)
-        work = path.with_name(path.name + WORK_SUFFIX)
+        self.settings = dict(settings)
+        self.folder = work = path.with_name(path.name + WORK_SUFFIX)
         if path.exists() and not work.is_dir():
             raise UmlipBenchError(
                 f"{path} exists and is no file of relaxed structures with its folder {work.name} beside "
@@ -129,24 +158,13 @@ class RelaxedFile:
 
     def add(self, index: int, relaxed: Relaxed) -> None:
         """Keep one result; it is on disk when this returns."""
-        atoms = relaxed.atoms.copy()
-        atoms.set_constraint()
-        stress = None if relaxed.stress is None else full_3x3_to_voigt_6_stress(relaxed.stress)
-        atoms.calc = SinglePointCalculator(
-            atoms, energy=relaxed.energy, forces=relaxed.forces, stress=stress
-        )
         key = self.keys[index]
-        atoms.info |= {
-            "converged": relaxed.converged,
-            "steps": relaxed.steps,
-            "residual": relaxed.fmax,
-            **self._settings,
-            KEY: key,
-        }
-        atoms.info.pop(INDEX, None)
-        text = io.StringIO()
-        ase.io.write(text, atoms, format="extxyz")
-        self._journal.append(key, Relaxation(text.getvalue(), relaxed.converged))
+        self._journal.append(key, relaxation_of(relaxed, key, self.settings))
+
+    def read_again(self) -> None:
+        """Take in what other processes have added meanwhile."""
+        self._journal.close()
+        self._journal = Journal(self.folder, Relaxation)
 
     def __enter__(self) -> Self:
         return self

@@ -103,6 +103,28 @@ def _advice(
     )
 
 
+def how_far(outcome: RunOutcome) -> list[str]:
+    """What a run that ended before all cases had is sure of: a sentence for each suite and model."""
+    said = []
+    for part in outcome.suites:
+        headlines = {each.metric: each.label for each in part.suite.headlines}
+        for model, n_left in part.left.items():
+            if not n_left:
+                continue
+            n = len(part.cases)
+            text = (
+                f"{part.suite.name}, {model}: {n - n_left} of {n} {part.suite.cases_are} measured"
+            )
+            row = next((r for r in part.rows if r.model == model and r.metric in headlines), None)
+            if row is not None and row.ci_low is not None and row.ci_high is not None:
+                half = (row.ci_high - row.ci_low) / 2
+                text += f"; {headlines[row.metric]} {row.value:.3f}, known to ±{half:.3f} (95 %)"
+            elif row is not None and row.n_cases:
+                text += f"; {headlines[row.metric]} {row.value:.3f}, too few for an interval"
+            said.append(text + ". Rerun the command to go on.")
+    return said
+
+
 def others(models: Sequence[Weights], missing: Mapping[str, str]) -> str:
     """Which models could have been run as well; not those that are `missing`, of which more is said."""
     known = {weights.card.name for weights in models} | set(missing)

@@ -6,9 +6,10 @@ import platform
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from math import inf
 from pathlib import Path
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
@@ -25,31 +26,23 @@ from umlip_bench.analysis.run_files import (
 )
 from umlip_bench.analysis.summary import Row
 from umlip_bench.benchmarks.suite import AnyBenchmark, Case
-from umlip_bench.ground.errors import UmlipBenchError
+from umlip_bench.ground.claims import Claims
 from umlip_bench.ground.identity import identity
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 from umlip_bench.ground.version import RECORDED_PACKAGES, __version__, versions
-from umlip_bench.potentials.adapters.calculator_weights import ObjectWeights
-from umlip_bench.potentials.families import family
 from umlip_bench.potentials.protocol import Potential
 from umlip_bench.potentials.weights import Weights
-from umlip_bench.running.folder import RunFolder
-from umlip_bench.running.jobs import Helpers, Jobs, SharedCases
-from umlip_bench.running.measuring import CaseLeft, measured
-from umlip_bench.running.model_check import ModelCheck, can_change
+from umlip_bench.running.case_order import across_materials
+from umlip_bench.running.folder import CLAIMS, RunFolder
+from umlip_bench.running.helpers import Helpers
+from umlip_bench.running.jobs import Jobs
+from umlip_bench.running.joined_chunks import chunks_of, first_start
+from umlip_bench.running.joined_work import Joined
+from umlip_bench.running.measuring import CaseLeft
+from umlip_bench.running.model_check import ModelCheck
+from umlip_bench.running.model_turns import ModelLeft, ProgressDisplay, Surroundings, Turns
 from umlip_bench.running.plan import DataIdentity, SuitePlan, case_key
-
-
-class ProgressDisplay(Protocol):
-    """Shows how far a run is."""
-
-    def start(self, model: str, total: int, finished: int) -> None:
-        """A model begins; `finished` of its `total` cases were done by an earlier run."""
-        ...
-
-    def advance(self, n: int = 1) -> None:
-        """Some more cases ended."""
-        ...
+from umlip_bench.running.planner import Planner
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +63,8 @@ class SuiteOutcome:
         Cases of the models asked for that ended with an error.
     n_done
         Cases of the models asked for that have a result.
+    left
+        Cases of the models asked for that have not ended, by model.
     """
 
     suite: AnyBenchmark
@@ -78,6 +73,7 @@ class SuiteOutcome:
     results: Mapping[str, Sequence[object]]
     failed: Sequence[CaseRecord]
     n_done: int
+    left: Mapping[str, int] = field(default_factory=dict)
 
     def properties(self, data: str) -> list[PropertyRow]:
         """Properties of all cases, the data being called so."""
@@ -106,6 +102,8 @@ class RunOutcome:
         catalogued model gives other numbers than before.
     seconds
         By suite and model, about how long a case took that was measured now.
+    with_others
+        Whether something is left that others who joined may be at; then there is nothing of the suites here.
     """
 
     suites: Sequence[SuiteOutcome]
@@ -113,6 +111,7 @@ class RunOutcome:
     levels: Mapping[str, LevelOfTheory]
     told: tuple[str, ...] = ()
     seconds: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    with_others: bool = False
 
     @property
     def failed(self) -> list[CaseRecord]:
@@ -123,6 +122,11 @@ class RunOutcome:
     def n_done(self) -> int:
         """Cases of all suites that have a result."""
         return sum(outcome.n_done for outcome in self.suites)
+
+    @property
+    def n_left(self) -> int:
+        """Cases of all suites that have not ended: a time limit came before, or others are at them."""
+        return sum(n for outcome in self.suites for n in outcome.left.values())
 
 
 def run_suites(
@@ -137,10 +141,14 @@ def run_suites(
     new_model: bool = False,
     loaded: Mapping[str, Potential] | None = None,
     jobs: Jobs | None = None,
+    join: bool = False,
+    time_limit: float | None = None,
+    only_plan: bool = False,
 ) -> RunOutcome:
     """Run suites with several models and write the run folder.
 
-    All cases of a model, of whichever suite, are under way together.
+    Cases of a model, of whichever suite, are under way together; suites have equal shares of its time, and
+    several models take turns.
 
     Parameters
     ----------
@@ -163,6 +171,12 @@ def run_suites(
         Models that are there already, by name; they are on a device of their own.
     jobs
         Other processes that may help; ``None`` for this one alone.
+    join
+        Measure what is left by other processes that were given the same command, and go on at the same time.
+    time_limit
+        Seconds after which to stop, with whatever has ended by then.
+    only_plan
+        With `join`: write down what all who join begin with, and measure nothing.
 
     Returns
     -------
@@ -175,6 +189,7 @@ def run_suites(
         If the folder holds another run or is in use, or a model that is no catalogued one is not what
         it was when the folder's results were computed.
     """
+    limit = -inf if only_plan else inf if time_limit is None else monotonic() + time_limit
     settings = {"dtype": str(dtype).removeprefix("torch.")}
     labels = {
         "id": data.id,
@@ -193,51 +208,32 @@ def run_suites(
     )
     asked = {weights.card.name for weights in models}
     told: list[str] = []
-    with (
-        RunFolder(out, config, asked if new_model else ()) as folder,
-        Helpers(jobs, out, told) as helpers,
-    ):
+    with RunFolder(out, config, asked if new_model else (), join=join) as folder:
         keys = _plan(folder, plans, settings, data, asked)
-        known = ModelCheck(out, plans, told)
-        unusable = {}
-        took: dict[tuple[str, str], list[float]] = {}
-        for weights in models:
-            name = weights.card.name
-            cases = [
-                CaseLeft(plan.suite, case, keys[plan.suite.name][name][case.name])
-                for plan in plans
-                for case in plan.cases
+        around = Surroundings(
+            folder,
+            device,
+            dtype,
+            data.id,
+            loaded or {},
+            ModelCheck(out, plans, told),
+            new_model,
+            progress,
+            limit,
+        )
+        ordered = [(plan.suite, across_materials(plan.cases)) for plan in plans]
+        cases = {
+            name: [
+                CaseLeft(suite, case, keys[suite.name][name][case.name])
+                for suite, of_suite in ordered
+                for case in of_suite
             ]
-            left = [one for one in cases if folder.record(one.key) is None]
-            progress.start(name, len(cases), len(cases) - len(left))
-            if not left and not can_change(weights):
-                continue
-            try:
-                there = (loaded or {}).get(name)
-                potential = there or family(weights.card.family)(
-                    weights, device=device, dtype=dtype
-                )
-            except UmlipBenchError as error:
-                unusable[name] = str(error)
-                continue
-            known.check(potential, new=new_model)
-            # Many cases are under way at once, the earlier ones first: a case's time is about that since the
-            # one before it ended.
-            before = monotonic()
-            # What lives in this process's memory cannot be loaded by another.
-            own = there is not None or isinstance(weights, ObjectWeights)
-            helping = Helpers(None, out, told) if own else helpers
-            shared = SharedCases(helping, left, weights, device, dtype, data.id)
-            while shared.wait():
-                for record, arrays in measured(potential, shared, data.id):
-                    folder.add(record, arrays)
-                    before, last = monotonic(), before
-                    took.setdefault((record.suite, name), []).append(before - last)
-                    shared.ended_here()
-                    progress.advance(1 + shared.ended_elsewhere())
-                progress.advance(shared.ended_elsewhere())
-        if helpers.n_starts:
-            folder.read_again()
+            for name in (weights.card.name for weights in models)
+        }
+        turns = _joined if join else _shared
+        found, complete = turns(around, models, cases, jobs, time_limit, told)
+        if not complete:
+            return RunOutcome((), found.unusable, {}, tuple(told), with_others=True)
         # The summary is the folder's: models of earlier commands stay in it.
         outcomes = [_collect(folder, plan, keys[plan.suite.name], data, asked) for plan in plans]
         folder.write_summary(
@@ -249,8 +245,59 @@ def run_suites(
             for name, card in folder.config.models.items()
         }
         told += [f"{what}; computed again" for what in folder.damaged]
-    seconds = {of: sum(each) / len(each) for of, each in took.items()}
-    return RunOutcome(outcomes, unusable, levels, tuple(told), seconds)
+    seconds = {
+        (str(suite), name): mean
+        for name, model in found.models.items()
+        for suite, mean in model.planner.seconds_each.items()
+    }
+    return RunOutcome(outcomes, found.unusable, levels, tuple(told), seconds)
+
+
+def _shared(
+    around: Surroundings,
+    models: Sequence[Weights],
+    cases: Mapping[str, Sequence[CaseLeft]],
+    jobs: Jobs | None,
+    time_limit: float | None,
+    told: list[str],
+) -> tuple[Turns, bool]:
+    """Measure what the folder does not have, with other processes if there are any."""
+    folder = around.folder
+    folder.end_claims()
+    with Helpers(jobs, told) as helpers:
+        found = {}
+        for weights in models:
+            name = weights.card.name
+            left = [one for one in cases[name] if folder.record(one.key) is None]
+            n = len(cases[name])
+            found[name] = ModelLeft(weights, n, Planner(left), n - len(left))
+        turns = Turns(around, found)
+        turns.share(helpers)
+        if helpers.n_starts:
+            folder.read_again()
+    return turns, True
+
+
+def _joined(
+    around: Surroundings,
+    models: Sequence[Weights],
+    cases: Mapping[str, Sequence[CaseLeft]],
+    jobs: Jobs | None,
+    time_limit: float | None,
+    told: list[str],
+) -> tuple[Turns, bool]:
+    """Measure what others who joined have not claimed."""
+    folder = around.folder
+    with Claims(folder.path / CLAIMS) as claims:
+        start = first_start(claims, folder, cases, time_limit)
+        chunks = [chunk for name, of in cases.items() for chunk in chunks_of(name, of, start)]
+        joined = Joined(claims, chunks)
+        found = {w.card.name: ModelLeft(w, len(cases[w.card.name]), Planner(()), 0) for w in models}
+        turns = Turns(around, found)
+        turns.join(joined)
+        complete = joined.complete()
+    folder.read_again()
+    return turns, complete
 
 
 def _plan(
@@ -312,7 +359,12 @@ def _collect(
         if name in asked:
             failed += [record for record in finished if record.status == FAILED]
             n_done += len(done)
-    return SuiteOutcome(suite, plan.cases, rows, results, failed, n_done)
+    left = {
+        name: sum(folder.record(key) is None for key in of_model.values())
+        for name, of_model in keys.items()
+        if name in asked
+    }
+    return SuiteOutcome(suite, plan.cases, rows, results, failed, n_done, left)
 
 
 def _card(weights: Weights) -> dict[str, Any]:

@@ -1,0 +1,42 @@
+"""Options of commands whose work several processes share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from umlip_bench.cli.declare import Command, metavar
+from umlip_bench.ground.limits import Count
+
+if TYPE_CHECKING:
+    from umlip_bench.running.jobs import Jobs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sharing(Command):
+    """A command whose work several processes share."""
+
+    jobs: Count | None = None
+    """processes, of one thread each on a CPU and a GPU each with CUDA (default: all cores or GPUs, if the
+    work takes longer than starting others does)"""
+    dask: Annotated[str | None, metavar("WHERE")] = None
+    """have the workers of a Dask cluster measure: the address of its scheduler (tcp://HOST:PORT), a scheduler
+    file, or local for one on this machine, with --jobs workers; all must see the files of the command"""
+
+    def others(self, device: str) -> Jobs | int | None:
+        """Workers of Dask, or how many processes are wanted.
+
+        Raises
+        ------
+        UmlipBenchError
+            If there is no such cluster.
+        """
+        if self.dask is None:
+            return self.jobs
+        from umlip_bench.cli import console
+        from umlip_bench.running.dask_jobs import dask_jobs
+
+        def say(page: str) -> None:
+            console.errors().print(f"Dask: {page}", markup=False, highlight=False, soft_wrap=True)
+
+        return dask_jobs(self.dask, self.jobs, device, say)

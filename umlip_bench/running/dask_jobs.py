@@ -1,0 +1,138 @@
+"""Workers of a Dask cluster: one that is started on this machine, or any that is running."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Executor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from umlip_bench.ground.errors import UmlipBenchError
+from umlip_bench.ground.extras import require
+from umlip_bench.running.job_worker import use_device
+from umlip_bench.running.jobs import Jobs, n_cores
+
+if TYPE_CHECKING:
+    from distributed import Client, LocalCluster
+
+LOCAL = "local"
+"""In place of an address: workers on this machine, as many as cores, or GPUs with CUDA."""
+CONNECT_SECONDS = 60.0
+"""That a scheduler may take to answer."""
+
+
+def dask_jobs(where: str, n: int | None, device: str, told: Callable[[str], object]) -> Jobs:
+    """Workers of a Dask cluster, which do all the work; this process plans.
+
+    Parameters
+    ----------
+    where
+        ``local``; the address of a scheduler, as ``tcp://HOST:PORT``; or a scheduler file.
+    n
+        Workers of ``local``; ``None`` for as many as there are cores or GPUs.
+    device
+        Where workers have models: ``auto``, or as of `umlip_bench.potential`.
+    told
+        Called with the address of the cluster's page, if it has one.
+
+    Raises
+    ------
+    UmlipBenchError
+        If Dask is not installed, or `where` is neither.
+    """
+    require("distributed")
+    import dask
+
+    # Every worker that comes or goes would be a line among the progress bars.
+    dask.config.set({"logging.distributed": "critical"})
+    from distributed.comm import CommClosedError
+    from distributed.scheduler import KilledWorker
+
+    if where != LOCAL and "://" not in where and not Path(where).is_file():
+        raise UmlipBenchError(
+            f"--dask {where} is no scheduler: give {LOCAL}, an address as tcp://HOST:PORT, or the file that "
+            "the scheduler wrote (--scheduler-file)"
+        )
+    cluster = _Cluster(where, n, device, told)
+    gone = (KilledWorker, CommClosedError, TimeoutError, OSError)
+    return Jobs(
+        cluster.start,
+        cluster.stop,
+        cluster.n_workers,
+        patience=0.0,
+        deaths=(*gone, CancelledError, asyncio.CancelledError),
+        alone=True,
+        device=device,
+    )
+
+
+class _Cluster:
+    """A client of a scheduler, from one start to the next stop."""
+
+    def __init__(
+        self, where: str, n: int | None, device: str, told: Callable[[str], object]
+    ) -> None:
+        self._where, self._n, self._device, self._told = where, n, device, told
+        self._client: Client | None = None
+        self._own: LocalCluster | None = None
+
+    def start(self) -> Executor:
+        from distributed import Client
+
+        if self._where == LOCAL:
+            self._own = self._local()
+        try:
+            if self._own is not None:
+                self._client = Client(self._own)
+            elif "://" in self._where:
+                self._client = Client(self._where, timeout=CONNECT_SECONDS)
+            else:
+                self._client = Client(scheduler_file=self._where, timeout=CONNECT_SECONDS)
+        except (OSError, TimeoutError, ValueError) as error:
+            raise UmlipBenchError(
+                f"--dask {self._where}: no scheduler answers there ({error}); what is measured is kept: "
+                "start one and give the command again"
+            ) from error
+        self._told(self._client.dashboard_link)
+        executor: Executor = self._client.get_executor(pure=False)
+        return executor
+
+    def stop(self, executor: Executor) -> None:
+        """Leave the cluster; one of ours ends."""
+        executor.shutdown(wait=False)
+        if self._client is not None:
+            self._client.close(timeout=5)
+        if self._own is not None:
+            self._own.close(timeout=5)
+        self._client = self._own = None
+
+    def n_workers(self) -> int:
+        """How many there are now."""
+        if self._client is None:
+            return self._n or 1
+        return len(self._client.scheduler_info(n_workers=-1)["workers"])
+
+    def _local(self) -> LocalCluster:
+        import torch
+        from distributed import LocalCluster
+
+        from umlip_bench.potentials.devices import resolve_device
+
+        on_gpu = resolve_device(self._device).type == "cuda"
+        n_devices = torch.cuda.device_count() if on_gpu else n_cores()
+        # A limit of memory would have the nanny end what a model takes for once; the engine has its own.
+        cluster = LocalCluster(
+            n_workers=self._n or n_devices,
+            threads_per_worker=1,
+            memory_limit=0,
+            dashboard_address=":0",
+            silence_logs=50,
+        )
+        if on_gpu:
+            from distributed import Client
+
+            with Client(cluster) as client:
+                for k, address in enumerate(client.scheduler_info(n_workers=-1)["workers"]):
+                    client.run(use_device, f"cuda:{k % n_devices}", workers=[address])
+        return cluster
