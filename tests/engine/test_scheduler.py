@@ -42,7 +42,7 @@ def walk(start: Atoms, n_steps: int) -> Task[list[float]]:
 
 
 def outcomes(
-    model: Potential, tasks: Iterable[tuple[Any, Task[Any]]], **options: int
+    model: Potential, tasks: Iterable[tuple[Any, Task[Any]]], **options: Any
 ) -> dict[Any, Done[Any, Any] | Failed[Any]]:
     return {outcome.key: outcome for outcome in run_tasks(model, tasks, **options)}
 
