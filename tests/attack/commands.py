@@ -55,6 +55,7 @@ WRITING = {
     "report": Writing(("report", RUN, "--out"), "o.html"),
     "card": Writing(("card", RUN, "--model", EMT_MODEL, "--out"), "o.md"),
     "compare": Writing(("compare", RUN, OTHER, "--out"), "o.csv"),
+    "leaderboard": Writing(("leaderboard", RUN, "--out"), "o", True),
     "export": Writing(("export", RUN, "--out"), "o", True),
     "fit": Writing(("umlip-finetune", "fit", *MODEL, "--labels", FRAMES, *E0, "--out"), "o", True),
     "evaluate": Writing(

@@ -25,7 +25,7 @@ MOMENTS = 20
 WRITERS = re.compile(r"-\d+-[0-9a-f]{8}\.jsonl$")
 OF_TIME = ("written by", "date:", "started:", "seconds")
 """Words of lines that tell when, or how long."""
-NUMBER = re.compile(r"-?\d+\.\d+(?:[eE][-+]?\d+)?")
+NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
 
 
 class Points:
