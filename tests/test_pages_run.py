@@ -25,14 +25,17 @@ BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PROGRAMS = {"umlip-bench": PROGRAM, "umlip-finetune": FINETUNE}
 
 OTHERS = {
+    "cluster.md": "schedulers; its commands are examples of help",
     "committee.md": "trains several models: minutes",
     "compare.md": "its runs are those of other pages; its commands are examples of help",
     "data.md": "the network",
     "environments.md": "packages from an index",
     "labels.md": "DFT codes",
+    "leaderboard.md": "examples of help",
     "models.md": "the network",
     "no-label.md": "examples of help, on the embedded set",
     "one-label.md": "examples of help, on the embedded set",
+    "publish.md": "examples of help",
     "report.md": "examples of help",
     "speed.md": "an idle machine",
     "train.md": "minutes of training",

@@ -164,8 +164,12 @@ def test_a_file_of_force_constants_can_be_named(written: Path, tmp_path: Path) -
 
 
 def test_a_set_of_each_is_shown(
-    written: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    written: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "200")  # words of a table are cut to the width
     for k, files in enumerate((FORMS["hdf5"], {"mesh.yaml": "mesh.yaml"})):
         folder = folder_of(written, tmp_path / str(k), files)
         assert main(["data", "check", folder]) in (0, 1)  # there is something to say

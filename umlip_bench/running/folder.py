@@ -267,7 +267,7 @@ def _check_ours(path: Path) -> None:
     try:
         if path.exists() and not (path / CONFIG).exists():
             # A run that was killed before its first file was whole leaves only these.
-            ours = (LOCK, PREFIX, CLAIMS)
+            ours = (LOCK, PREFIX, CLAIMS, f".{CONFIG}.")
             if not all(entry.name.startswith(ours) for entry in path.iterdir()):
                 raise RunFolderError(
                     f"{path} is not empty and not a run folder; choose another --out"

@@ -121,7 +121,7 @@ class EstimateCommand(OnDevice):
             "all. One label of this material says more.",
         )
         for line in lines:
-            console.output().print(line, markup=False, highlight=False)
+            console.output().print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 COMMAND = EstimateCommand
