@@ -26,6 +26,8 @@ SPLIT_SEED = 2025
 """Draws the frames that are set apart."""
 MIN_SEEDS = 3
 """From two the interval of a mean says nothing."""
+ROUNDING = 1e-9
+"""Of logarithms: what differs by less is the same, and its scatter tells nothing."""
 SUMMARISED = ("force_mae", "force_slope", "difference_mae", "stress_mae")
 """Of `Measures`."""
 
@@ -212,7 +214,7 @@ def summarise(points: Sequence[CurvePoint]) -> tuple[Summary, ...]:
                 continue
             logs, n = np.log(values), len(values)
             value, low, high = float(np.exp(logs.mean())), None, None
-            if n >= MIN_SEEDS and logs.std() > 0:
+            if n >= MIN_SEEDS and logs.std() > ROUNDING:
                 half = stats.t.ppf(0.5 + CONFIDENCE / 2, n - 1) * logs.std(ddof=1) / math.sqrt(n)
                 low, high = (float(np.exp(logs.mean() + sign * half)) for sign in (-1, 1))
             failed = len(members) - n

@@ -22,7 +22,7 @@ from umlip_bench.analysis.intervals import CONFIDENCE
 from umlip_bench.analysis.softening import softening
 from umlip_bench.datasets import Frame
 from umlip_bench.datasets.cases import SurfaceCase
-from umlip_bench.finetune.curve import draw
+from umlip_bench.finetune.curve import ROUNDING, draw
 from umlip_bench.finetune.experiment import NONE, Choice, Experiment, Trial
 from umlip_bench.finetune.force_sets import ForceSet
 from umlip_bench.finetune.measures import Measures, measure
@@ -348,7 +348,7 @@ def _geometric(logs: Sequence[float]) -> RaceRatio:
         return RaceRatio(math.nan, None, None, 0, 0)
     values = np.array(logs)
     value, low, high = float(np.exp(values.mean())), None, None
-    if n >= MIN_MATERIALS and values.std() > 0:
+    if n >= MIN_MATERIALS and values.std() > ROUNDING:
         half = stats.t.ppf(0.5 + CONFIDENCE / 2, n - 1) * values.std(ddof=1) / math.sqrt(n)
         low, high = (float(np.exp(values.mean() + sign * half)) for sign in (-1, 1))
     return RaceRatio(value, low, high, n, int((values > 0).sum()))
