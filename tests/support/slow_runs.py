@@ -109,7 +109,8 @@ def summary(out: Path) -> list[dict[str, object]]:
 def equal(first: Sequence[dict[str, object]], second: Sequence[dict[str, object]]) -> bool:
     def close(a: object, b: object) -> bool:
         if isinstance(a, float) and isinstance(b, float):
-            return bool(np.isclose(a, b, rtol=1e-9, atol=0))
+            # What a factor leaves of proportional labels are their last digits, 1e-8 eV/Å, and rounding.
+            return bool(np.isclose(a, b, rtol=1e-9, atol=1e-12))
         return a == b
 
     return len(first) == len(second) and all(
