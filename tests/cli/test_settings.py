@@ -138,7 +138,7 @@ def test_the_command_line_goes_before_the_file(here: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("moddel: x\n", "'moddel' is no option of umlip-bench run; there are suites, model"),
+        ("moddel: x\n", "'moddel' is no option of umlip-bench run; there are join, suites, model"),
         ("max-index: nan\n", "max-index in s.yaml: 'nan' is not a whole number of at least 1"),
         ("max-index: [1, 2]\n", "max-index is [1, 2]; one plain value is wanted"),
         ("mode: fast\n", "'fast'"),
