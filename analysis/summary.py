@@ -90,7 +90,7 @@ class Row:
         }
 
     @classmethod
-    def from_json(cls, entry: Mapping[str, Any]) -> Row:
+    def from_json(cls, entry: Mapping[str, object]) -> Row:
         """The row again.
 
         An end that is missing while the other is there is infinite, and so is a value that is missing where
@@ -101,7 +101,9 @@ class Row:
         TypeError
             If the entry has other fields.
         """
-        row = cls(**{**entry, "value": math.nan if entry["value"] is None else entry["value"]})
+        # What it holds is what was written of a row.
+        given: dict[str, Any] = dict(entry)
+        row = cls(**{**given, "value": math.nan if given["value"] is None else given["value"]})
         low, high, value = row.ci_low, row.ci_high, row.value
         if (low is None) != (high is None):
             low, high = (-math.inf if low is None else low), (math.inf if high is None else high)

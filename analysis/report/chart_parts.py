@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,13 +72,13 @@ class Figure:
         return sum(panel.width for panel in self.panels)
 
 
-def inline(values: Iterable[dict[str, Any]]) -> alt.InlineData:
+def inline(values: Iterable[Mapping[str, object]]) -> alt.InlineData:
     """Values as part of the specification."""
     # A tuple goes by reference; altair copies a list, value by value, with every step of a chart.
     return alt.InlineData(values=tuple(values))
 
 
-def estimated(value: float, low: float | None, high: float | None, n: int) -> dict[str, Any]:
+def estimated(value: float, low: float | None, high: float | None, n: int) -> dict[str, object]:
     """What a mark of a value with an interval needs."""
     return {
         "value": _finite(value),
@@ -97,13 +97,19 @@ def interval_words(low: float | None, high: float | None) -> str:
     return " to ".join(ends)
 
 
+def ends_of(values: Iterable[Mapping[str, object]]) -> list[float]:
+    """Values of marks, and the ends of their intervals, as far as they can be drawn."""
+    found = (each[key] for each in values for key in ("value", "low", "high"))
+    return [each for each in found if isinstance(each, int | float)]
+
+
 def _finite(value: float | None) -> float | None:
     """What can be drawn: a rank cannot."""
     return value if value is not None and math.isfinite(value) else None
 
 
 def whisker_chart(
-    values: Sequence[dict[str, Any]],
+    values: Sequence[Mapping[str, object]],
     labels: Sequence[str],
     title: str,
     target: float,

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from umlip_bench.finetune.comparison import BeforeAfter
-from umlip_bench.ground.plain import readable
+from umlip_bench.ground.plain import as_mapping, readable
 
 GPA = 160.21766
 """GPa in one eV/Å³."""
@@ -75,4 +75,4 @@ def frames(n: int) -> str:
 
 def content_of(value: object) -> dict[str, object]:
     """A dataclass as the object of a command's JSON."""
-    return {"schema": 1, **readable(value)}
+    return {"schema": 1, **as_mapping(readable(value))}

@@ -12,7 +12,7 @@ import time
 import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 
@@ -47,7 +47,7 @@ class WorkerOutOfMemory(WorkerError, MemoryError):
 class Answer:
     """What a worker answered: plain content and arrays, neither to be trusted yet."""
 
-    header: Mapping[str, Any]
+    header: Mapping[str, object]
     arrays: Mapping[str, np.ndarray]
 
 
@@ -92,7 +92,7 @@ class WorkerProcess:
         """Of the process, if there is one."""
         return None if self._running is None else self._running.process.pid
 
-    def hello(self) -> Mapping[str, Any]:
+    def hello(self) -> Mapping[str, object]:
         """What the worker says of itself; it is started if need be.
 
         Raises
@@ -105,7 +105,7 @@ class WorkerProcess:
     def ask(
         self,
         request: str,
-        header: Mapping[str, Any],
+        header: Mapping[str, object],
         arrays: Mapping[str, np.ndarray],
         seconds: float,
     ) -> Answer:
@@ -159,7 +159,7 @@ class WorkerProcess:
         self,
         running: _Running,
         request: str,
-        header: Mapping[str, Any],
+        header: Mapping[str, object],
         arrays: Mapping[str, np.ndarray],
         seconds: float,
     ) -> Answer:
@@ -211,7 +211,7 @@ class _Running:
 
     def __init__(self, environment: Environment, arguments: list[str]) -> None:
         self.owner = os.getpid()
-        self.about: Mapping[str, Any] = {}
+        self.about: Mapping[str, object] = {}
         # A file, not a pipe: nobody has to empty it, and the end of it can be read afterwards.
         self._stderr = tempfile.TemporaryFile("a+b", buffering=0)  # noqa: SIM115 - as long as this
         # Isolated: neither PYTHONPATH nor the folder of this package is any business of that Python.

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, SupportsFloat, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -21,12 +21,15 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+"""What a JSON text holds."""
+
 MAX_DEPTH = 50
 _NESTING = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 """Texts, which may hold any brackets, and brackets."""
 
 
-def to_plain(value: object) -> Any:
+def to_plain(value: object) -> Json:
     """A dataclass, or whatever else JSON can hold once it is taken apart, as plain values.
 
     Raises
@@ -37,12 +40,12 @@ def to_plain(value: object) -> Any:
     return _apart(value, str)
 
 
-def readable(value: object) -> Any:
+def readable(value: object) -> Json:
     """As `to_plain`, for people and other programs: what is no finite number becomes ``None``."""
     return _apart(value, lambda number: None)
 
 
-def _apart(value: object, not_finite: Callable[[float], object]) -> Any:
+def _apart(value: object, not_finite: Callable[[float], Json]) -> Json:
     match value:
         case None | bool() | str():
             return value.value if isinstance(value, Enum) else value
@@ -88,7 +91,7 @@ def from_plain(kind: type[T], content: object) -> T:
     return found
 
 
-def load_json(text: bytes | str) -> Any:
+def load_json(text: bytes | str) -> Json:
     """Values of a JSON text that is nested no deeper than what people and programs write.
 
     Raises
@@ -106,7 +109,35 @@ def load_json(text: bytes | str) -> Any:
         depth += (first in "[{") - (first in "]}")
         if depth > MAX_DEPTH:
             raise ValueError(f"nested deeper than {MAX_DEPTH}")
-    return json.loads(content)
+    found: Json = json.loads(content)
+    return found
+
+
+def as_mapping(value: object) -> dict[str, object]:
+    """The names and values that content from outside is.
+
+    Raises
+    ------
+    TypeError
+        If it is anything else.
+    """
+    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
+        return value
+    raise TypeError(f"{value!r:.80} is no mapping of names to values")
+
+
+def as_list(value: object) -> list[object]:
+    """The list that content from outside is; errors as of `as_mapping`."""
+    if isinstance(value, list):
+        return value
+    raise TypeError(f"{value!r:.80} is no list")
+
+
+def as_float(value: object) -> float:
+    """The number that content from outside is, or has written in digits; errors as of `as_mapping`."""
+    if isinstance(value, SupportsFloat | str):
+        return float(value)
+    raise TypeError(f"{value!r:.80} is no number")
 
 
 @cache

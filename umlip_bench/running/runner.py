@@ -18,11 +18,12 @@ from umlip_bench.analysis.run_files import (
     DATA_NOTES,
     DONE,
     FAILED,
-    GENERATION,
     HAS_REFERENCE,
     VERSIONS,
     CaseRecord,
     RunConfig,
+    generation_of,
+    level_of,
 )
 from umlip_bench.analysis.summary import Row
 from umlip_bench.benchmarks.suite import AnyBenchmark, Case
@@ -240,10 +241,7 @@ def run_suites(
             {outcome.suite.name: outcome.rows for outcome in outcomes},
             {} if data.has_reference else {o.suite.name: o.properties(data.id) for o in outcomes},
         )
-        levels = {
-            name: LevelOfTheory(**card["level_of_theory"])
-            for name, card in folder.config.models.items()
-        }
+        levels = {name: level_of(card) for name, card in folder.config.models.items()}
         told += [f"{what}; computed again" for what in folder.damaged]
     seconds = {
         (str(suite), name): mean
@@ -317,7 +315,7 @@ def _plan(
         planned[suite] = {}
         content = {case.name: identity(case) for case in plan.cases}
         for name, card in folder.config.models.items():
-            model = (card["sha256"], card.get(GENERATION, 0))
+            model = (str(card["sha256"]), generation_of(card))
             keys = {
                 case: case_key(plan.suite, settings, case, digest, model, data.level_of_theory)
                 for case, digest in content.items()
