@@ -12,15 +12,17 @@ import time
 import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO
 
 import numpy as np
 
 from umlip_bench.environments import worker
 from umlip_bench.environments.environment import Environment
-from umlip_bench.environments.worker import PROTOCOL, FrameError, encode, read_frame
+from umlip_bench.environments.worker.frames import PROTOCOL, FrameError, encode, read_frame
 from umlip_bench.ground.errors import UmlipBenchError
 
+_START = Path(worker.__file__).with_name("__main__.py")
 START_SECONDS = 1800.0
 """A first start may fetch weights, and compile."""
 _SHOWN = 4096
@@ -215,7 +217,7 @@ class _Running:
         # A file, not a pipe: nobody has to empty it, and the end of it can be read afterwards.
         self._stderr = tempfile.TemporaryFile("a+b", buffering=0)  # noqa: SIM115 - as long as this
         # Isolated: neither PYTHONPATH nor the folder of this package is any business of that Python.
-        command = [str(environment.python), "-I", "-u", worker.__file__, *arguments]
+        command = [str(environment.python), "-I", "-u", str(_START), *arguments]
         try:
             self.process = subprocess.Popen(
                 command,
