@@ -77,10 +77,10 @@ class Row:
             "suite": self.suite,
             "variant": self.variant,
             "metric": self.metric,
-            "value": _finite_or_none(self.value),
+            "value": finite_or_none(self.value),
             "unit": self.unit,
-            "ci_low": _finite_or_none(self.ci_low),
-            "ci_high": _finite_or_none(self.ci_high),
+            "ci_low": finite_or_none(self.ci_low),
+            "ci_high": finite_or_none(self.ci_high),
             "n_cases": self.n_cases,
             "n_failed": self.n_failed,
             "amplitude": self.amplitude,
@@ -162,5 +162,6 @@ class RowHead:
         )
 
 
-def _finite_or_none(value: float | None) -> float | None:
+def finite_or_none(value: float | None) -> float | None:
+    """The value, unless JSON has none of its kind, and charts no place for it."""
     return value if value is not None and math.isfinite(value) else None

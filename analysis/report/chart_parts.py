@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeAlias
 
 import altair as alt
+from altair.typing import ChartType
 
 from umlip_bench.analysis.report.style import Style
 from umlip_bench.analysis.report.wording import upper
+from umlip_bench.analysis.summary import finite_or_none
 from umlip_bench.analysis.tables import number
 
-Chart = Any
-"""An Altair chart; its classes share no public type but ``TopLevelMixin``."""
+Chart: TypeAlias = ChartType
+"""Any of Altair's charts."""
 DIGITS = 5
 """Significant digits of what is only drawn."""
 WHISKER, GAP = 14, 16
@@ -81,9 +83,9 @@ def inline(values: Iterable[Mapping[str, object]]) -> alt.InlineData:
 def estimated(value: float, low: float | None, high: float | None, n: int) -> dict[str, object]:
     """What a mark of a value with an interval needs."""
     return {
-        "value": _finite(value),
-        "low": _finite(low),
-        "high": _finite(high),
+        "value": finite_or_none(value),
+        "low": finite_or_none(low),
+        "high": finite_or_none(high),
         "cases": n,
         "interval": interval_words(low, high),
     }
@@ -101,11 +103,6 @@ def ends_of(values: Iterable[Mapping[str, object]]) -> list[float]:
     """Values of marks, and the ends of their intervals, as far as they can be drawn."""
     found = (each[key] for each in values for key in ("value", "low", "high"))
     return [each for each in found if isinstance(each, int | float)]
-
-
-def _finite(value: float | None) -> float | None:
-    """What can be drawn: a rank cannot."""
-    return value if value is not None and math.isfinite(value) else None
 
 
 def whisker_chart(

@@ -89,7 +89,6 @@ class ByClaims:
         chunks = chunks_of(MODEL, cast("Sequence[CaseLeft]", cases), start)
         self._joined = Joined(cast(Claims, self._folder), chunks)
         self._n_chunks = len(chunks)
-        self._name_of = {chunk.cases[0].key: chunk.name for chunk in chunks}
         self._n_done: dict[str, int] = {}
         self._of: dict[int, str] = {}
         self.n_left, self.n_waiting = len(cases), 0

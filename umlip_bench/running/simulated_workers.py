@@ -76,7 +76,6 @@ class Spent:
     lost: float = 0.0
     longest: float = 0.0
     n_chunks: int = 0
-    n_deaths: int = 0
 
     @property
     def share(self) -> float:
@@ -143,7 +142,7 @@ class Workers:
     def _next(self, now: float, end: float, dies: bool, planning: Planning) -> None:
         given = planning.take(now) if now < end else None
         if now >= end:
-            self._again(end, dies, planning)
+            self._again(end, planning)
             return
         if given is None:
             if planning.n_left and planning.n_waiting < planning.most_waiting:
@@ -197,9 +196,8 @@ class Workers:
         self.spent.useful += kept
         self.spent.lost += worked - kept
         planning.left(cases, n_done, kept, now, dies)
-        self._again(now, dies, planning)
+        self._again(now, planning)
 
-    def _again(self, now: float, dies: bool, planning: Planning) -> None:
-        self.spent.n_deaths += dies
+    def _again(self, now: float, planning: Planning) -> None:
         wait = self._rng.exponential(self.cluster.queue)
         self.at(now + wait, lambda t: self._begin(t, planning))
