@@ -34,10 +34,12 @@ def files(*endings: str) -> tuple[Path, ...]:
     return tuple(sorted(found))
 
 
-def parsed() -> Iterator[tuple[str, str, ast.Module]]:
-    for path in files(".py"):
-        text = path.read_text(encoding="utf-8")
-        yield str(path.relative_to(ROOT)), text, ast.parse(text)
+@cache
+def parsed() -> tuple[tuple[str, str, ast.Module], ...]:
+    texts = {path: path.read_text(encoding="utf-8") for path in files(".py")}
+    return tuple(
+        (str(path.relative_to(ROOT)), text, ast.parse(text)) for path, text in texts.items()
+    )
 
 
 def untyped(tree: ast.Module, where: str) -> list[str]:
@@ -100,6 +102,13 @@ def docstring_lines(node: Body) -> set[int]:
 
 def long_functions(text: str, tree: ast.Module, where: str) -> list[str]:
     """With how many lines of code they have: no docstrings, no comments, no blank lines."""
+    functions = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, Function) and (node.end_lineno or 0) - node.lineno >= LONGEST_FUNCTION
+    ]
+    if not functions:  # nearly everywhere, and tokens take long
+        return []
     code: set[int] = set()
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type not in NO_CODE:
@@ -109,8 +118,7 @@ def long_functions(text: str, tree: ast.Module, where: str) -> list[str]:
             code -= docstring_lines(node)
     counted = (
         (node, len(code & set(range(node.lineno, (node.end_lineno or 0) + 1))))
-        for node in ast.walk(tree)
-        if isinstance(node, Function)
+        for node in functions
     )
     return [
         f"{where}:{node.lineno} {node.name}, {n}" for node, n in counted if n > LONGEST_FUNCTION
