@@ -29,10 +29,10 @@ from umlip_bench.analysis.runs import Run
 from umlip_bench.analysis.sheet import sheets_of
 from umlip_bench.analysis.suite import NO_RESULT, AnySuite, Headline
 from umlip_bench.analysis.summary import Row
+from umlip_bench.ground.content import as_mapping
 from umlip_bench.ground.elements import SYMBOLS
 from umlip_bench.ground.errors import UmlipBenchError
 from umlip_bench.ground.level_of_theory import EXPERIMENT
-from umlip_bench.ground.plain import as_mapping
 
 WORST = 3
 """Cases that are named, of each suite and variant."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from umlip_bench.analysis.run_files import VERSIONS
 from umlip_bench.analysis.runs import Run
-from umlip_bench.ground.plain import as_mapping
+from umlip_bench.ground.content import as_mapping
 
 NOTHING = "-"
 """What stands for something that a run does not have."""

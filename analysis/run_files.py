@@ -20,11 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from umlip_bench.ground.codec import read_yaml
+from umlip_bench.ground.content import as_float, as_list, as_mapping
 from umlip_bench.ground.errors import ContentError, JournalError, RunFolderError
 from umlip_bench.ground.identity import identity
 from umlip_bench.ground.journal import Journal, JournalWriter
 from umlip_bench.ground.level_of_theory import LevelOfTheory
-from umlip_bench.ground.plain import as_float, as_list, as_mapping, load_json
+from umlip_bench.ground.plain import load_json
 
 SUMMARY_SCHEMA, CONFIG_SCHEMA, PLAN_SCHEMA = 4, 6, 1
 CONFIG, PLAN, JOURNAL, PREDICTIONS, MODELS = (

@@ -34,11 +34,12 @@ from umlip_bench.analysis.run_files import (
     summary_identity,
 )
 from umlip_bench.analysis.summary import Row
+from umlip_bench.ground.content import as_list, as_mapping
 from umlip_bench.ground.errors import JournalError, RunFolderError
 from umlip_bench.ground.journal import Journal
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 from umlip_bench.ground.model_card import ModelCard, WeightsFile
-from umlip_bench.ground.plain import as_list, as_mapping, load_json
+from umlip_bench.ground.plain import load_json
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 from umlip_bench.datasets.tasks import Task
 from umlip_bench.ground.codec import load_yaml, parse
+from umlip_bench.ground.content import as_list, as_mapping
 from umlip_bench.ground.elements import SYMBOLS
 from umlip_bench.ground.errors import ContentError, DataError
 from umlip_bench.ground.level_of_theory import LevelOfTheory
-from umlip_bench.ground.plain import as_list, as_mapping
 
 if TYPE_CHECKING:
     from umlip_bench.datasets.dataset import Manifest

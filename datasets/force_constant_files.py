@@ -18,9 +18,9 @@ from umlip_bench.datasets.phonopy_content import (
     units_of,
 )
 from umlip_bench.datasets.phonopy_files import displacements_of
+from umlip_bench.ground.content import as_float, as_list, as_mapping
 from umlip_bench.ground.errors import DataError
 from umlip_bench.ground.level_of_theory import LevelOfTheory
-from umlip_bench.ground.plain import as_float, as_list, as_mapping
 
 BESIDE = ("FORCE_CONSTANTS", "force_constants.hdf5")
 """Files beside the yaml file, of which the first that is there is read."""

@@ -12,9 +12,9 @@ from ase import Atoms
 
 from umlip_bench.datasets.cases import Preparation
 from umlip_bench.datasets.phonon_cases import FrequencyCase, WaveVectors
+from umlip_bench.ground.content import as_float, as_list, as_mapping
 from umlip_bench.ground.errors import DataError
 from umlip_bench.ground.level_of_theory import LevelOfTheory
-from umlip_bench.ground.plain import as_float, as_list, as_mapping
 
 NAMES = ("mesh.yaml", "band.yaml")
 NEEDED = ("phonon", "lattice", "points")

@@ -29,9 +29,9 @@ from umlip_bench.datasets.cases import (
 from umlip_bench.datasets.labels import frames_cases
 from umlip_bench.datasets.part_cases import LabelledPoint, by, named
 from umlip_bench.datasets.roles import Role, miller_index, one
+from umlip_bench.ground.content import as_float
 from umlip_bench.ground.errors import DataError
 from umlip_bench.ground.level_of_theory import LevelOfTheory
-from umlip_bench.ground.plain import as_float
 
 AMPLITUDES = "amplitudes.xyz"
 """The file of one displacement at several distances."""

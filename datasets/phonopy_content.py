@@ -18,8 +18,8 @@ from phonopy.structure.cells import Supercell
 from umlip_bench.datasets.phonopy_cells import SYMPREC, primitive_matrix
 from umlip_bench.datasets.supercells import order_of, phonopys_supercell
 from umlip_bench.ground import codec
+from umlip_bench.ground.content import as_float, as_mapping
 from umlip_bench.ground.errors import ContentError, DataError
-from umlip_bench.ground.plain import as_float, as_mapping
 
 MAX_BYTES = 1_000_000_000
 """Of a file, which may hold the force constants of a large supercell."""

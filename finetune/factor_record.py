@@ -8,8 +8,8 @@ from typing import Any
 
 from umlip_bench.analysis.corrected import Factor
 from umlip_bench.ground.codec import read_yaml
+from umlip_bench.ground.content import as_mapping
 from umlip_bench.ground.errors import WeightsError
-from umlip_bench.ground.plain import as_mapping
 from umlip_bench.potentials.corrections.folder import CARD, Correction, read_correction
 from umlip_bench.potentials.corrections.modification import ScalarCorrection
 

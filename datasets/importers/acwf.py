@@ -19,8 +19,8 @@ from ase.data import atomic_numbers, chemical_symbols
 from umlip_bench.datasets.cases import EosCase, Preparation
 from umlip_bench.datasets.importers import vasp_json
 from umlip_bench.datasets.importers.files import present
+from umlip_bench.ground.content import as_float, as_mapping
 from umlip_bench.ground.level_of_theory import LevelOfTheory
-from umlip_bench.ground.plain import as_float, as_mapping
 
 FILES = (
     "results-unaries-verification-PBE-v1-AE-average.json",

@@ -13,8 +13,8 @@ import numpy as np
 
 from umlip_bench.datasets.cases import HeatCapacityCase, Preparation
 from umlip_bench.datasets.importers import vasp_json
+from umlip_bench.ground.content import as_mapping
 from umlip_bench.ground.level_of_theory import LevelOfTheory
-from umlip_bench.ground.plain import as_mapping
 
 FILE = "alexandria-binary-pbe-phonon-2025.1.json.gz"
 

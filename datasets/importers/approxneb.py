@@ -18,9 +18,9 @@ from ase import Atoms
 from umlip_bench.datasets.cases import MigrationCase, PathMethod, Preparation
 from umlip_bench.datasets.importers import vasp_json
 from umlip_bench.datasets.importers.files import present
+from umlip_bench.ground.content import as_list, as_mapping
 from umlip_bench.ground.errors import DataError
 from umlip_bench.ground.level_of_theory import LevelOfTheory
-from umlip_bench.ground.plain import as_list, as_mapping
 
 SYSTEM = "Zn in MnP2O7"
 MOVING = "Zn"

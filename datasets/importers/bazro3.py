@@ -14,8 +14,8 @@ import numpy as np
 from umlip_bench.datasets.cases import PhononCase, Preparation
 from umlip_bench.datasets.importers.files import present
 from umlip_bench.datasets.phonopy_files import phonon_case, read_yaml
+from umlip_bench.ground.content import as_list, as_mapping
 from umlip_bench.ground.level_of_theory import LevelOfTheory
-from umlip_bench.ground.plain import as_list, as_mapping
 
 
 def cases(folder: Path, level: LevelOfTheory) -> Iterator[PhononCase]:

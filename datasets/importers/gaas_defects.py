@@ -17,9 +17,9 @@ from ase import Atoms
 
 from umlip_bench.datasets.cases import DefectCase, Preparation
 from umlip_bench.datasets.importers import vasp_json
+from umlip_bench.ground.content import as_float, as_list, as_mapping
 from umlip_bench.ground.errors import DataError
 from umlip_bench.ground.level_of_theory import LevelOfTheory
-from umlip_bench.ground.plain import as_float, as_list, as_mapping
 
 FILE = "GaAs_test_defentries.json"
 

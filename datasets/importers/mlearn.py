@@ -15,9 +15,9 @@ from umlip_bench.datasets.cases import FramesCase, Preparation, ReferenceCase, S
 from umlip_bench.datasets.frame import Frame
 from umlip_bench.datasets.importers import vasp_json
 from umlip_bench.datasets.importers.vasp_json import Calculation
+from umlip_bench.ground.content import as_mapping
 from umlip_bench.ground.errors import DataError
 from umlip_bench.ground.level_of_theory import LevelOfTheory
-from umlip_bench.ground.plain import as_mapping
 
 ELEMENTS = ("Li", "Mo", "Si", "Ge", "Cu", "Ni")
 

@@ -19,9 +19,9 @@ from umlip_bench.datasets.cases import (
 from umlip_bench.datasets.frame import Frame
 from umlip_bench.datasets.importers import vasp_json
 from umlip_bench.datasets.importers.vasp_json import Calculation
+from umlip_bench.ground.content import as_list, as_mapping
 from umlip_bench.ground.errors import DataError
 from umlip_bench.ground.level_of_theory import LevelOfTheory
-from umlip_bench.ground.plain import as_list, as_mapping
 
 ELEMENTS = ("Mo", "Nb", "Ta", "W")
 ALLOYS = (("Mo", "Ta"), ("Mo", "W"), ("Nb", "Mo"), ("Nb", "Ta"), ("Nb", "W"), ("Ta", "W"))

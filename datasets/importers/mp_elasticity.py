@@ -13,8 +13,8 @@ from ase.units import GPa
 
 from umlip_bench.datasets.cases import ElasticCase, Preparation
 from umlip_bench.datasets.importers import vasp_json
+from umlip_bench.ground.content import as_float, as_mapping
 from umlip_bench.ground.level_of_theory import LevelOfTheory
-from umlip_bench.ground.plain import as_float, as_mapping
 
 FILE = "mp-binary-pbe-elasticity-2025.1.json.gz"
 

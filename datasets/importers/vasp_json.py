@@ -14,8 +14,8 @@ import numpy as np
 from ase import Atoms, units
 
 from umlip_bench.datasets.frame import Frame
+from umlip_bench.ground.content import as_float, as_list, as_mapping
 from umlip_bench.ground.errors import DataError
-from umlip_bench.ground.plain import as_float, as_list, as_mapping
 
 KILOBAR = 0.1 * units.GPa
 """eV/Å³."""

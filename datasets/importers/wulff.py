@@ -19,8 +19,8 @@ from ase.units import J, m
 
 from umlip_bench.datasets.cases import Preparation, SurfaceCase
 from umlip_bench.datasets.importers import vasp_json
+from umlip_bench.ground.content import as_float, as_list, as_mapping
 from umlip_bench.ground.level_of_theory import LevelOfTheory
-from umlip_bench.ground.plain import as_float, as_list, as_mapping
 
 FILE = "surface_samples.json"
 

@@ -9,7 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from umlip_bench.finetune.comparison import BeforeAfter
-from umlip_bench.ground.plain import as_mapping, readable
+from umlip_bench.ground.content import as_mapping
+from umlip_bench.ground.plain import readable
 
 GPA = 160.21766
 """GPa in one eV/Å³."""

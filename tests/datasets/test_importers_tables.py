@@ -19,9 +19,9 @@ from phonopy.structure.atoms import PhonopyAtoms
 from tests.support.narrowing import some
 from umlip_bench.datasets.cases import PhononCase, Preparation, ReferenceCase
 from umlip_bench.datasets.importers import IMPORTERS, gaas_defects, importer, vasp_json
+from umlip_bench.ground.content import as_list, as_mapping
 from umlip_bench.ground.errors import DataError
 from umlip_bench.ground.level_of_theory import LevelOfTheory
-from umlip_bench.ground.plain import as_list, as_mapping
 from umlip_bench.ground.structures import check_structure
 from umlip_bench.potentials.adapters.neighbors import neighbors
 

@@ -23,7 +23,7 @@ from umlip_bench.environments.process import (
     WorkerOutOfMemory,
     WorkerProcess,
 )
-from umlip_bench.ground.plain import as_list, as_mapping
+from umlip_bench.ground.content import as_list, as_mapping
 
 pytestmark = pytest.mark.seconds
 

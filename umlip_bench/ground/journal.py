@@ -26,10 +26,11 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from umlip_bench.ground.content import as_mapping
 from umlip_bench.ground.errors import JournalError
 from umlip_bench.ground.files import write_atomically
 from umlip_bench.ground.packed import in_short, pack, unpack
-from umlip_bench.ground.plain import as_mapping, from_plain, load_json, to_plain
+from umlip_bench.ground.plain import from_plain, load_json, to_plain
 from umlip_bench.ground.version import __version__
 
 T = TypeVar("T")

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from umlip_bench.ground.codec import load_yaml, parse
+from umlip_bench.ground.content import as_list, as_mapping
 from umlip_bench.ground.elements import SYMBOLS
 from umlip_bench.ground.errors import ContentError
 from umlip_bench.ground.model_card import ModelCard
-from umlip_bench.ground.plain import as_list, as_mapping
 
 
 def parse_cards(text: str, where: str) -> Mapping[str, ModelCard]:

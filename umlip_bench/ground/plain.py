@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache
-from typing import TYPE_CHECKING, Any, SupportsFloat, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -111,33 +111,6 @@ def load_json(text: bytes | str) -> Json:
             raise ValueError(f"nested deeper than {MAX_DEPTH}")
     found: Json = json.loads(content)
     return found
-
-
-def as_mapping(value: object) -> dict[str, object]:
-    """The names and values that content from outside is.
-
-    Raises
-    ------
-    TypeError
-        If it is anything else.
-    """
-    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
-        return value
-    raise TypeError(f"{value!r:.80} is no mapping of names to values")
-
-
-def as_list(value: object) -> list[object]:
-    """The list that content from outside is; errors as of `as_mapping`."""
-    if isinstance(value, list):
-        return value
-    raise TypeError(f"{value!r:.80} is no list")
-
-
-def as_float(value: object) -> float:
-    """The number that content from outside is, or has written in digits; errors as of `as_mapping`."""
-    if isinstance(value, SupportsFloat | str):
-        return float(value)
-    raise TypeError(f"{value!r:.80} is no number")
 
 
 @cache

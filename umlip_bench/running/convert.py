@@ -29,9 +29,10 @@ from umlip_bench.analysis.run_files import (
 )
 from umlip_bench.analysis.summary import Row
 from umlip_bench.ground.codec import read_yaml
+from umlip_bench.ground.content import as_mapping
 from umlip_bench.ground.errors import ContentError, RunFolderError, UmlipBenchError
 from umlip_bench.ground.packed import unpack
-from umlip_bench.ground.plain import as_mapping, from_plain, load_json
+from umlip_bench.ground.plain import from_plain, load_json
 from umlip_bench.running.folder import RunFolder
 from umlip_bench.running.old_layouts import READERS, read_old
 

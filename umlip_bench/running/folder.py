@@ -37,11 +37,12 @@ from umlip_bench.analysis.run_files import (
     summary_identity,
 )
 from umlip_bench.analysis.summary import Row
+from umlip_bench.ground.content import as_list, as_mapping
 from umlip_bench.ground.errors import RunFolderError
 from umlip_bench.ground.files import PREFIX, write_atomically
 from umlip_bench.ground.journal import Journal
 from umlip_bench.ground.lock import Lock
-from umlip_bench.ground.plain import as_list, as_mapping, load_json
+from umlip_bench.ground.plain import load_json
 
 LOCK, CLAIMS = ".lock", "claims"
 

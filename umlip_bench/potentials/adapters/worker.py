@@ -23,10 +23,10 @@ from umlip_bench.environments.process import (
     WorkerProcess,
     is_out_of_memory,
 )
+from umlip_bench.ground.content import as_list
 from umlip_bench.ground.elements import SYMBOLS
 from umlip_bench.ground.errors import StructureError, UmlipBenchError, WeightsError
 from umlip_bench.ground.limits import Limits
-from umlip_bench.ground.plain import as_list
 from umlip_bench.ground.structures import describe
 from umlip_bench.potentials.adapters.neighbors import bare_graph
 from umlip_bench.potentials.adapters.worker_reference import WorkerReference
