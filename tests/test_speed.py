@@ -97,6 +97,7 @@ def test_work_is_printed_as_it_ends(
         return Comparison(work.name, work.description, work.unit, 1, (timing,), nothing, nothing)
 
     monkeypatch.setattr("umlip_bench.engine.speed.comparison.compare", compared)
+    monkeypatch.setenv("COLUMNS", "120")
     words = ["speed", "--model", "ase:ase.calculators.emt:EMT", "--quick"]
     assert PROGRAM.main([*words, "--work", "static", "--work", "md"]) == 130
     printed = capsys.readouterr().out
