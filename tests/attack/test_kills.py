@@ -16,6 +16,7 @@ import pytest
 from tests.attack.commands import WRITING, clean, inputs
 from tests.attack.shell import Ended, Shell
 
+pytestmark = pytest.mark.usefixtures("imported")
 CHANGES = frozenset(("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.symlink"))
 """Events of Python's audit that change names; files that are opened to be written are one more."""
 KILLS = 36

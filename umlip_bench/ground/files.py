@@ -169,6 +169,15 @@ def destination(path: Path) -> Path:
     return target
 
 
+def files_below(folder: Path) -> list[Path]:
+    """All files in a folder and below it, in order.
+
+    What disappears meanwhile, as where a calculation goes on, and folders that may not be read are left out.
+    """
+    found = (Path(above, name) for above, _, names in os.walk(folder) for name in names)
+    return sorted(path for path in found if path.is_file())
+
+
 def remove_leftovers(folder: Path) -> None:
     """Remove temporary files of processes that are no more; looked for once in a while."""
     # A folder of 100,000 files takes longer to list than a file to write.
