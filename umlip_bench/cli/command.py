@@ -35,7 +35,7 @@ def application(kind: type[Command]) -> App:
         default_parameter=Parameter(negative=()),
         version_flags=(),
         group_parameters=OPTIONS,
-        config=[refuse_empty, partial(fill_in, kind)],
+        config=[refuse_empty, partial(fill_in, kind), refuse_empty],
     )
     app.default(_function(kind))
     for name, action in kind.actions.items():

@@ -95,8 +95,10 @@ def refuse_empty(_app: object, _names: object, arguments: ArgumentCollection) ->
 
     for argument in arguments:
         # What stands for itself, such as a switch, has no text.
-        if any(each.value == "" and each.implicit_value is UNSET for each in argument.tokens):
-            raise ContentError(f"{argument.name} '' is empty; give a value, or leave it away")
+        for token in argument.tokens:
+            if token.value == "" and token.implicit_value is UNSET:
+                where = token.keyword or argument.name
+                raise ContentError(f"{where} '' is empty; give a value, or leave it away")
 
 
 def _content(kind: type[Command], path: str) -> Iterable[tuple[Option, object]]:
