@@ -8,7 +8,7 @@ from enum import EnumType
 from pathlib import Path
 from typing import Annotated, Literal, get_args, get_origin
 
-from tests.attack.commands import EMT_MODEL, FRAMES, OTHER, RUN
+from tests.attack.commands import EMT_MODEL, FRAMES, OLD, OTHER, RUN
 from tests.support.commands import commands_of
 from umlip_bench.cli import PROGRAM as BENCH
 from umlip_bench.cli.declare import Command
@@ -66,7 +66,7 @@ BASES: Mapping[str, Given] = {
     "umlip-bench count": given(model=EMT_MODEL),
     "umlip-bench calibrate": WITH_EMT,
     "umlip-bench doctor": WITH_EMT,
-    "umlip-bench convert": given(folder=RUN, out="o"),
+    "umlip-bench convert": given(folder=OLD, out="o"),
     "umlip-finetune fit": {**ON_COPPER, **given(method="e0", out="o")},
     "umlip-finetune ladder": {**ON_COPPER, **given(method="e0", out="o.json")},
     "umlip-finetune curve": {**ON_COPPER, **given(method="e0", material="Cu", out="o")},
@@ -154,10 +154,10 @@ def _of_option(kind: type[Command], option: Option, values: Sequence[str]) -> It
     if not option.argument and not _is_switch(option):
         yield Wrong((*_words(kind, others), f"--{option.name}"), (shown,))
     for text in values:
-        # Of a name that is too long the system says what it is.
+        # Of a name that is too long the beginning is enough.
         named = text[:50] if text else shown
         lacking = LACKING.get(kind.name, named)
-        yield Wrong(_words(kind, {**others, option.name: (text,)}), (named, lacking))
+        yield Wrong(_words(kind, {**others, option.name: (text,)}), (named, shown, lacking))
 
 
 def _words(kind: type[Command], values: Given) -> tuple[str, ...]:
