@@ -8,7 +8,7 @@ from enum import EnumType
 from pathlib import Path
 from typing import Annotated, Literal, get_args, get_origin
 
-from tests.attack.commands import EMT_MODEL, FRAMES, OLD, OTHER, RUN
+from tests.attack.commands import EMT_MODEL, FRAMES, OLD, ONE, OTHER, RUN
 from tests.support.commands import commands_of
 from umlip_bench.cli import PROGRAM as BENCH
 from umlip_bench.cli.declare import Command
@@ -55,7 +55,7 @@ BASES: Mapping[str, Given] = {
     "umlip-bench data check": given(data=FRAMES),
     "umlip-bench data export": given(data=FRAMES, out="o.xyz"),
     "umlip-bench data import": given(data=FRAMES, out="o.xyz"),
-    "umlip-bench data publish": given(data=FRAMES, functional="PBE", out="o"),
+    "umlip-bench data publish": given(data="pbe-mini", out="o"),
     "umlip-bench report": given(runs=RUN, out="o.html"),
     "umlip-bench leaderboard": given(runs=RUN, out="o"),
     "umlip-bench pictures": given(folder=RUN, out="o"),
@@ -73,7 +73,7 @@ BASES: Mapping[str, Given] = {
     "umlip-finetune estimate": {**WITH_EMT, **given(by=EMT_MODEL, states=FRAMES, out="o")},
     "umlip-finetune evaluate": {**ON_COPPER, **given(method="mine", material="Cu", out="o.json")},
     "umlip-finetune race": {**ON_COPPER, **given(method="mine", material="Cu", out="o")},
-    "umlip-finetune suggest": {**WITH_EMT, **given(structure="one.xyz", out="o", codes="none")},
+    "umlip-finetune suggest": {**WITH_EMT, **given(structure=ONE, out="o", codes="none")},
     "umlip-finetune label": {
         **given(frames=FRAMES, engine="model", teacher=EMT_MODEL, device="cpu", out="o.xyz")
     },
@@ -81,6 +81,35 @@ BASES: Mapping[str, Given] = {
     "umlip-finetune speed": {**ON_COPPER},
 }
 """Options with which each command would do something, but for what this machine lacks."""
+
+EXCLUSIVE: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "umlip-bench run": (
+        (f"--structure={ONE}",),
+        ("--join", "--jobs=2"),
+        ("--join", "--dask=local"),
+        ("--join", "--new-model"),
+        ("--ion=Cu",),
+        ("--max-index=2",),
+        (f"--against={EMT_MODEL}",),
+        ("--mode=quick", "--mode=full"),
+    ),
+    "umlip-bench submit": ((f"--structure={ONE}",), ("--ion=Cu",), ("--slurm=time=x",)),
+    "umlip-bench relax": (("--pressure=1",), ("--fmax=0.1", "--fmax=0.2"), ("--out=o.cif",)),
+    "umlip-bench data fetch": (("--all",), ("--task=surfaces",), ("--task=surfaces", "--all")),
+    "umlip-bench report": (("--only=scales",), ("--format=png",), ("--dpi=200",)),
+    "umlip-bench compare": ((f"--models={EMT_MODEL}",), ("--out=o.docx",)),
+    "umlip-bench suites": (("--out=o.docx",),),
+    "umlip-finetune fit": (("--method=full",), ("--epochs=3",), ("--estimator=mse",)),
+    "umlip-finetune ladder": (("--epochs=3",), ("--rank=4",)),
+    "umlip-finetune estimate": ((f"--structure={ONE}",),),
+    "umlip-finetune suggest": (
+        (f"--pool={FRAMES}",),
+        ("--n-frames=2", "-n", "3"),
+        ("--codes=vasp,vasp,none",),
+    ),
+    "umlip-finetune label": (("--cutoff=500",), ("--workers=2",), ("--engine=gpaw",)),
+}
+"""Options that do not go with the base, or with each other."""
 
 ANY_TEXT = frozenset(
     ("functional", "title", "settings", "source", "licence", "citation", "pseudo-dir", "python")
@@ -139,6 +168,9 @@ def _of_command(kind: type[Command]) -> Iterator[Wrong]:
         yield Wrong((*words, text), (text.partition("=")[0],))
     for path in ("absent.yaml", FOLDER, FILE, "", LONG):
         yield Wrong((*words, f"--config={path}"), (path or "--config",))
+    for more in EXCLUSIVE.get(kind.name, ()):
+        names = tuple(text.partition("=")[0] for text in more)
+        yield Wrong((*words, *more), (*names, LACKING.get(kind.name, names[0])))
     if not any(option.argument and option.is_tuple for option in options.values()):
         yield Wrong((*words, "one-more"), ("one-more",))
 

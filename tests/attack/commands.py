@@ -40,6 +40,7 @@ SHORT += (
 COMPUTE = ("--device", "cpu", "--dtype", "float64")
 MODEL = ("--model", EMT_MODEL, *COMPUTE)
 COPPER = ("--labels", FRAMES, "--material", "Cu")
+STATED = ("--functional", "PBE", "--licence", "CC0-1.0", "--settings", "EMT", "--citation", "None")
 E0 = ("--method", "e0")
 MINE = ("--method", "mine")
 """Of the package that the fixture `mine` installs: it is fitted in no time, and changes forces."""
@@ -111,7 +112,7 @@ WRITING = {
         ("umlip-finetune", "suggest", "--structure", ONE, *MODEL, *SHORT, "--out"), "o", True
     ),
     "data import": Writing(("data", "import", FRAMES, "--out"), "o.xyz", soon=True),
-    "data publish": Writing(("data", "publish", FRAMES, "--functional", "PBE", "--out"), "o", True),
+    "data publish": Writing(("data", "publish", FRAMES, *STATED, "--out"), "o", True),
     "pictures": Writing(("pictures", CURVES, "--out"), "o", True),
     "suites": Writing(("suites", "--out"), "o.md", soon=True),
     "convert": Writing(("convert", OLD, "--out"), "o", True),

@@ -7,7 +7,7 @@ from pathlib import Path
 import ase.io
 import pytest
 
-from tests.attack.argument_lists import BASES, FILE, FOLDER, LONG, Wrong, all_lists
+from tests.attack.argument_lists import BASES, EXCLUSIVE, FILE, FOLDER, LONG, Wrong, all_lists
 from tests.attack.commands import FRAMES, ONE, WRITING, inputs, write_frames
 from tests.attack.shell import Shell
 
@@ -46,6 +46,15 @@ def test_a_list(name: str, folder: Path) -> None:
     # Not the same ones of every command.
     start = list(LISTS).index(name) % len(LISTS[name])
     refuse(name, LISTS[name][start : start + 1], folder)
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("name", EXCLUSIVE)
+def test_options_that_do_not_go_together(name: str, folder: Path) -> None:
+    wanted = set(EXCLUSIVE[name])
+    lists = [each for each in LISTS[name] if any(each.words[-len(w) :] == w for w in wanted)]
+    assert len(lists) == len(wanted)
+    refuse(name, lists, folder)
 
 
 @pytest.mark.attack

@@ -21,7 +21,7 @@ CHANGES = frozenset(("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link"
 """Events of Python's audit that change names; files that are opened to be written are one more."""
 KILLS = 36
 """Of each command, spread over its points."""
-MOMENTS = 20
+MOMENTS = 10
 """Of each command besides, at random times."""
 WRITERS = re.compile(r"-\d+-[0-9a-f]{8}\.jsonl$")
 OF_TIME = ("written by", "date:", "started:", "seconds")

@@ -222,9 +222,7 @@ def test_options_that_do_not_go_together(
 
 
 @pytest.mark.parametrize("text", ["", "no JSON", "[]", '{"id": "x"}'])
-def test_a_file_of_no_scheduler(
-    here: Path, capsys: pytest.CaptureFixture[str], text: str
-) -> None:
+def test_a_file_of_no_scheduler(here: Path, capsys: pytest.CaptureFixture[str], text: str) -> None:
     (here / "it.json").write_text(text)
     assert main(["run", *COMMAND, "--dask", "it.json", "--out", "run"]) == 2
     assert "--dask it.json is no scheduler" in " ".join(capsys.readouterr().err.split())

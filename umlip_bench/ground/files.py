@@ -107,20 +107,33 @@ def write_folder_atomically(path: Path, build: Callable[[Path], object]) -> None
         raise OutputError(f"{path} exists; remove it or choose another name")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        remove_leftovers(path.parent)
-        part = _temporary_name(path.parent)
-        part.mkdir()
-        try:
+        with temporary_folder(path.parent) as part:
             build(part)
             for each in part.rglob("*"):
                 if each.is_file():
                     _sync(each)
             os.rename(part, path)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
         _sync(path.parent)
     except OSError as error:
         raise _unwritable(path, _reason(error)) from error
+
+
+@contextlib.contextmanager
+def temporary_folder(above: Path) -> Iterator[Path]:
+    """A new folder of ours in another, gone at the end; leftovers of killed commands are removed.
+
+    Raises
+    ------
+    OSError
+        If it cannot be made.
+    """
+    remove_leftovers(above)
+    part = _temporary_name(above)
+    part.mkdir()
+    try:
+        yield part
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def check_new_folder(path: Path) -> None:
