@@ -72,7 +72,10 @@ BASES: Mapping[str, Given] = {
     "umlip-finetune curve": {**ON_COPPER, **given(method="e0", material="Cu", out="o")},
     "umlip-finetune estimate": {**WITH_EMT, **given(by=EMT_MODEL, states=FRAMES, out="o")},
     "umlip-finetune evaluate": {**ON_COPPER, **given(method="mine", material="Cu", out="o.json")},
-    "umlip-finetune race": {**ON_COPPER, **given(method="mine", material="Cu", out="o")},
+    "umlip-finetune race": {
+        **ON_COPPER,
+        **given(method="mine", material="Cu", sizes="1,2", out="o"),
+    },
     "umlip-finetune suggest": {**WITH_EMT, **given(structure=ONE, out="o", codes="none")},
     "umlip-finetune label": {
         **given(frames=FRAMES, engine="model", teacher=EMT_MODEL, device="cpu", out="o.xyz")

@@ -16,26 +16,8 @@ EMT_MODEL = "ase:ase.calculators.emt:EMT"
 FRAMES, ONE, RUN, OTHER, CURVES = "frames.xyz", "one.xyz", "RUN", "OTHER", "CURVES"
 OLD = str(Path(__file__).parents[1] / "data" / "version_0_1" / "run")
 SHORT = (
-    "-n",
-    "2",
-    "--codes",
-    "vasp,gpaw",
-    "--runs",
-    "1",
-    "--states-per-run",
-    "3",
-    "--interval",
-    "5",
-)
-SHORT += (
-    "--equilibration",
-    "5",
-    "--relax-steps",
-    "3",
-    "--enough-atoms",
-    "1",
-    "--enough-length",
-    "0",
+    *("-n", "2", "--codes", "vasp,gpaw", "--runs", "1", "--states-per-run", "3", "--interval", "5"),
+    *("--equilibration", "5", "--relax-steps", "3", "--enough-atoms", "1", "--enough-length", "0"),
 )
 COMPUTE = ("--device", "cpu", "--dtype", "float64")
 MODEL = ("--model", EMT_MODEL, *COMPUTE)

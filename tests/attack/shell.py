@@ -50,7 +50,9 @@ class Begun:
         for receiver in self.receivers:
             with open(receiver, encoding="utf-8", errors="replace") as file:
                 said.append(file.read())
-        return Ended(os.waitstatus_to_exitcode(status), *said, used.ru_utime + used.ru_stime)
+        return Ended(
+            os.waitstatus_to_exitcode(status), said[0], said[1], used.ru_utime + used.ru_stime
+        )
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,9 @@ EVERY = 5
 """One of so many of each command in ``make attack``; in ``make test`` one alone."""
 SECONDS = 5.0
 """Of the processor."""
-BEGUN = frozenset(("umlip-bench run", "umlip-bench relax"))
+BEGUN = frozenset(
+    ("umlip-bench run", "umlip-bench relax", "umlip-finetune curve", "umlip-finetune race")
+)
 """Commands that leave a folder with their plan or journal where no model can be loaded."""
 PATIENCE = 120
 """Seconds, on a machine that has other things to do."""

@@ -19,7 +19,7 @@ from tests.attack.shell import Ended, Shell
 pytestmark = pytest.mark.usefixtures("imported")
 CHANGES = frozenset(("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.symlink"))
 """Events of Python's audit that change names; files that are opened to be written are one more."""
-KILLS = 36
+KILLS = 24
 """Of each command, spread over its points."""
 MOMENTS = 10
 """Of each command besides, at random times."""
