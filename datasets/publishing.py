@@ -14,12 +14,31 @@ from umlip_bench.datasets.extxyz import write_structures
 from umlip_bench.datasets.publication import Publication
 from umlip_bench.datasets.published_schema import SCHEMA
 from umlip_bench.ground.errors import DataError, OutputError
-from umlip_bench.ground.files import temporary_folder, write_atomically
+from umlip_bench.ground.files import (
+    check_new_folder,
+    check_writable,
+    temporary_folder,
+    write_atomically,
+)
 from umlip_bench.ground.outputs import make_folder
 from umlip_bench.ground.plain import to_plain
 from umlip_bench.ground.version import __version__
 
 CARD, SCHEMA_FILE, CHECKS = "README.md", "schema.json", "checks.json"
+
+
+def check_place(out: Path) -> None:
+    """Check that `publish` will be able to write there; to be asked before long work.
+
+    Raises
+    ------
+    OutputError
+        If it will not.
+    """
+    if out.exists():
+        check_writable(out / CARD)
+    else:
+        check_new_folder(out)
 
 
 def publish(publication: Publication, out: Path, *, force: bool = False) -> Path:

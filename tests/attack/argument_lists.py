@@ -55,7 +55,9 @@ BASES: Mapping[str, Given] = {
     "umlip-bench data check": given(data=FRAMES),
     "umlip-bench data export": given(data=FRAMES, out="o.xyz"),
     "umlip-bench data import": given(data=FRAMES, out="o.xyz"),
-    "umlip-bench data publish": given(data="pbe-mini", out="o"),
+    "umlip-bench data publish": given(
+        data=FRAMES, functional="PBE", licence="CC0-1.0", settings="EMT", citation="None", out="o"
+    ),
     "umlip-bench report": given(runs=RUN, out="o.html"),
     "umlip-bench leaderboard": given(runs=RUN, out="o"),
     "umlip-bench pictures": given(folder=RUN, out="o"),
@@ -105,11 +107,7 @@ EXCLUSIVE: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "umlip-finetune fit": (("--method=full",), ("--epochs=3",), ("--estimator=mse",)),
     "umlip-finetune ladder": (("--epochs=3",), ("--rank=4",)),
     "umlip-finetune estimate": ((f"--structure={ONE}",),),
-    "umlip-finetune suggest": (
-        (f"--pool={FRAMES}",),
-        ("--n-frames=2", "-n", "3"),
-        ("--codes=vasp,vasp,none",),
-    ),
+    "umlip-finetune suggest": ((f"--pool={FRAMES}",), ("--n-frames=2", "-n", "3")),
     "umlip-finetune label": (("--cutoff=500",), ("--workers=2",), ("--engine=gpaw",)),
 }
 """Options that do not go with the base, or with each other."""

@@ -162,7 +162,7 @@ def test_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "no such file, folder or data set" in said(*STATED, "--against", "nowhere")
     (tmp_path / "text.md").write_text("nothing")
     assert "nothing can be said of it" in said(*STATED, "--against", str(tmp_path / "text.md"))
-    assert "letters, digits" in said(*STATED, "--id", "../mine")
+    assert "100 letters, digits" in said(*STATED, "--id", "../mine")
     assert not out.exists()
     assert publish(tmp_path / "mine.xyz", out, *STATED) == 0
     assert "exists; give another --out" in said(*STATED, "--title", "another")
