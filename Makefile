@@ -44,12 +44,13 @@ check: lint
 	$(BIN)/python -m pytest -q $(XDIST) \
 		-m 'not model and not coverage and not browser and not seconds and not gpu and not slow'
 
+# A test that hangs fails with its traceback instead of taking the whole run with it.
 test: install
-	$(BIN)/python -m pytest $(XDIST)
+	$(BIN)/python -m pytest $(XDIST) --timeout 600
 
 # How often statistical intervals hold the truth, by simulation: two minutes of a core.
 coverage: install
-	$(BIN)/python -m pytest $(XDIST) -m coverage
+	$(BIN)/python -m pytest $(XDIST) --timeout 1200 -m coverage
 
 # Attacks on purpose: kills, places, two at once, wrong argument lists, hostile files, mutants. It prints what it
 # did. Whoever is free takes the next test, as those of one file take longest.

@@ -179,6 +179,15 @@ def print_table(rows: Sequence[Row], presentation: Presentation, console: Consol
         console.print()
 
 
+def print_verdicts(rows: Sequence[Row], presentation: Presentation, console: Console) -> None:
+    """Print of each table of `print_table` its title and its verdicts alone; arguments as there."""
+    for panel in _panels(rows, presentation):
+        console.print(Text(panel.title, style="italic"))
+        for model in panel.models:
+            console.print(Text(presentation.verdict(panel.rows, model)))
+        console.print()
+
+
 def _side_by_side(models: Sequence[str], width: int) -> Iterator[Sequence[str]]:
     """Models in groups that fit beside each other; a name is not cut unless it fits no line at all."""
     group: list[str] = []

@@ -16,7 +16,7 @@ from scipy import stats
 
 from umlip_bench.analysis.intervals import CONFIDENCE
 from umlip_bench.datasets import Frame
-from umlip_bench.finetune.experiment import Choice, Experiment
+from umlip_bench.finetune.experiment import Choice, Experiment, Planned
 from umlip_bench.finetune.measures import Measures, measure
 from umlip_bench.finetune.method import Chosen
 from umlip_bench.ground.errors import CorrectionError
@@ -184,19 +184,23 @@ def trace(
     drawn = draw(frames, max(plan.sizes), plan.seeds)
     for each in plan.methods:
         each.method.check(experiment.potential)
-    points: list[CurvePoint] = []
-    for seed, order in enumerate(drawn.orders):
-        fits: list[tuple[Chosen | None, int]] = [
+    fits = [
+        (seed, Planned(chosen, Choice(f"seed {seed}", order[:n], drawn.held_out)))
+        for seed, order in enumerate(drawn.orders)
+        for chosen, n in (
             (None, 0),
             *((m.seeded(seed), n) for n in sorted(plan.sizes) for m in plan.methods),
-        ]
-        for chosen, n in fits:
-            labels = order[:n]
-            trial = experiment.trial(chosen, Choice(f"seed {seed}", labels, drawn.held_out))
-            done = trial.fitted
-            measures = measure(trial.judged) if done.failure is None else None
-            points.append(CurvePoint(done.method, n, seed, measures, done.seconds, done.failure))
-            on_point()
+        )
+    ]
+    experiment.plan([planned for _, planned in fits])
+    points: list[CurvePoint] = []
+    for seed, planned in fits:
+        trial = experiment.trial(planned)
+        done = trial.fitted
+        measures = measure(trial.judged) if done.failure is None else None
+        n = len(planned.choice.labels)
+        points.append(CurvePoint(done.method, n, seed, measures, done.seconds, done.failure))
+        on_point()
     return tuple(points)
 
 

@@ -26,7 +26,7 @@ from umlip_bench.finetune.comparison import (
     compare,
     with_forces,
 )
-from umlip_bench.finetune.experiment import Choice, Experiment
+from umlip_bench.finetune.experiment import Choice, Experiment, Planned
 from umlip_bench.finetune.factor_method import FactorMethod
 from umlip_bench.finetune.judged_frames import JudgedFrames, Trial
 from umlip_bench.finetune.method import Chosen
@@ -177,6 +177,21 @@ def evaluate(
         split for name, frames in able.items() for split in _splits(name, len(frames), counts, most)
     ]
     total, done = len(fitted) * sum(len(plan.tried) for plan in plans), 0
+    if fitted:
+        experiment.plan(
+            [
+                planned
+                for plan in plans
+                for planned in (
+                    _planned(None, plan.material, able[plan.material], ()),
+                    *(
+                        _planned(chosen, plan.material, able[plan.material], labels)
+                        for chosen in fitted
+                        for labels in plan.tried
+                    ),
+                )
+            ]
+        )
     for plan in plans if fitted else ():
         frames = able[plan.material]
         before = _judged(experiment, None, plan.material, frames, ())
@@ -284,10 +299,17 @@ def _judged(
     labels: tuple[int, ...],
 ) -> JudgedFrames | None:
     """All frames of a material beside a fit to some of them; ``None`` if that failed."""
+    planned = _planned(chosen, material, frames, labels)
+    trial = experiment.trial(planned)
+    return None if trial.fitted.failure is not None else JudgedFrames(trial.frames)
+
+
+def _planned(
+    chosen: Chosen | None, material: str, frames: tuple[Frame, ...], labels: tuple[int, ...]
+) -> Planned:
     picked = tuple(frames[k] for k in labels)
     name = f"{material}, labels {', '.join(map(str, labels))}"
-    trial = experiment.trial(chosen, Choice(name, picked, frames))
-    return None if trial.fitted.failure is not None else JudgedFrames(trial.frames)
+    return Planned(chosen, Choice(name, picked, frames))
 
 
 def choices(n: int, n_labels: int, most: int = MOST_CHOICES) -> list[tuple[int, ...]]:

@@ -60,6 +60,27 @@ class Choice:
     replay: Mapping[str, tuple[Frame, ...]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, eq=False)
+class Planned:
+    """A fit that is to be made, or the model as it is.
+
+    Parameters
+    ----------
+    chosen
+        Method and settings; ``None`` for the model as it is.
+    choice
+        Labels and judged frames.
+    """
+
+    chosen: Chosen | None
+    choice: Choice
+
+    @property
+    def name(self) -> str:
+        """Of the method."""
+        return NONE if self.chosen is None else self.chosen.method.name
+
+
 @dataclass(frozen=True)
 class Fitted:
     """An entry of the journal; predictions are its arrays.
@@ -81,6 +102,10 @@ class Fitted:
     seconds: float
     replayed: tuple[str, ...] = ()
     failure: str | None = None
+
+
+Made = tuple[Fitted, Mapping[str, np.ndarray]]
+"""What the journal has of a fit: entry and arrays."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,6 +146,11 @@ class Experiment:
     on_epoch
         Called after every epoch of a training.
 
+    Attributes
+    ----------
+    told
+        What is to be said of processes that helped, a sentence each.
+
     Raises
     ------
     CorrectionError
@@ -142,6 +172,8 @@ class Experiment:
                 "cannot be gone on with; move it away, or choose another --out"
             )
         self.potential = potential
+        self.told: list[str] = []
+        self._folder = journal
         self._journal = None if journal is None else Journal(journal, Fitted)
         self._on_fit, self._on_epoch = on_fit, on_epoch
         self._reference = cache(lambda: reference_materials(potential))
@@ -151,47 +183,70 @@ class Experiment:
         """What of an earlier command could not be read and is computed again, a sentence each."""
         return () if self._journal is None else self._journal.damaged
 
+    def read_again(self) -> None:
+        """Take in what other processes have added to the journal."""
+        if self._journal is not None and self._folder is not None:
+            self._journal.close()
+            self._journal = Journal(self._folder, Fitted)
+
     def reference(self) -> tuple[MaterialComparison, ...]:
         """The model on the reference set, evaluated once."""
         return self._reference()
 
-    def trial(self, chosen: Chosen | None, choice: Choice) -> Trial:
-        """One fit, or what is kept of it.
+    def plan(self, fits: Sequence[Planned]) -> None:
+        """Be told of fits that `trial` is going to be asked for.
 
-        Parameters
-        ----------
-        chosen
-            Method and settings; ``None`` for the model as it is.
-        choice
-            Labels and judged frames.
+        Here each is made when it is asked for; other processes may make them before
+        (`umlip_bench.finetune.shared_fits`).
+
+        Raises
+        ------
+        StructureError
+            If the model cannot evaluate a frame.
+        """
+
+    def trial(self, planned: Planned) -> Trial:
+        """One fit, or what is kept of it, beside the labels.
 
         Raises
         ------
         StructureError
             If the model cannot evaluate a frame. What labels or models do not allow is a trial that failed.
         """
-        key = self._key(chosen, choice)
-        fitted = None if self._journal is None else self._journal.get(key)
-        if fitted is not None and self._journal is not None:
-            arrays = self._journal.arrays(key)
-        else:
-            name = NONE if chosen is None else chosen.method.name
-            self._on_fit(f"{choice.name}: {name}, {len(choice.labels)} labels")
-            fitted, arrays = self._fit(chosen, choice)
-            if self._journal is not None:
-                self._journal.append(key, fitted, arrays or None)
+        fitted, arrays = self._kept(planned) or self.make(planned)
         if fitted.failure is not None:
             return Trial(fitted, (), ())
+        choice = planned.choice
         found = _predictions([*choice.judged, *choice.elsewhere], arrays)
         n = len(choice.judged)
         return Trial(fitted, beside(choice.judged, found[:n]), beside(choice.elsewhere, found[n:]))
 
-    def _fit(
-        self, chosen: Chosen | None, choice: Choice
-    ) -> tuple[Fitted, Mapping[str, np.ndarray]]:
+    def make(self, planned: Planned) -> Made:
+        """Make a fit, and keep it; raises as `trial`."""
+        choice = planned.choice
+        self._on_fit(f"{choice.name}: {planned.name}, {len(choice.labels)} labels")
+        made = self.fit(planned)
+        if self._journal is not None:
+            fitted, arrays = made
+            self._journal.append(self.key(planned), fitted, arrays or None)
+        return made
+
+    def holds(self, planned: Planned) -> bool:
+        """Whether a fit is kept."""
+        return self._journal is not None and self.key(planned) in self._journal
+
+    def _kept(self, planned: Planned) -> Made | None:
+        if self._journal is None:
+            return None
+        key = self.key(planned)
+        fitted = self._journal.get(key)
+        return None if fitted is None else (fitted, self._journal.arrays(key))
+
+    def fit(self, planned: Planned) -> Made:
+        """Make a fit, whatever is kept, and keep nothing; raises as `trial`."""
+        chosen, choice, name = planned.chosen, planned.choice, planned.name
         potential, seconds, n = self.potential, 0.0, len(choice.labels)
         replayed: tuple[str, ...] = ()
-        name = NONE if chosen is None else chosen.method.name
         if chosen is not None:
             around = Surroundings(
                 others=choice.replay,
@@ -215,7 +270,9 @@ class Experiment:
         ]
         return Fitted(name, n, seconds, replayed), _arrays(found)
 
-    def _key(self, chosen: Chosen | None, choice: Choice) -> str:
+    def key(self, planned: Planned) -> str:
+        """Digest of all that a fit depends on: its key in the journal."""
+        chosen, choice = planned.chosen, planned.choice
         model, dtype = self.potential.weights.sha256, str(self.potential.dtype)
         what = (
             None if chosen is None else (chosen.method.name, chosen.method.version, chosen.settings)

@@ -17,7 +17,7 @@ import numpy as np
 
 from umlip_bench.analysis.frames import MaterialComparison
 from umlip_bench.datasets import Frame
-from umlip_bench.finetune.experiment import NONE, Choice, Experiment, Trial
+from umlip_bench.finetune.experiment import NONE, Choice, Experiment, Planned, Trial
 from umlip_bench.finetune.measures import Measures, force_errors, measure
 from umlip_bench.finetune.method import Chosen
 from umlip_bench.finetune.retention import Retention, other_materials, retention
@@ -142,14 +142,16 @@ def climb(experiment: Experiment, folds: Sequence[Fold], methods: Sequence[Chose
         )
         for k, fold in enumerate(folds, 1)
     ]
+    ways = (None, *methods)
+    experiment.plan([Planned(chosen, choice) for chosen in ways for choice in choices])
     rungs: list[Rung] = []
     refused: dict[str, str] = {}
     before: dict[str, Measures] = {}
-    for chosen in (None, *methods):
+    for chosen in ways:
         name = NONE if chosen is None else chosen.method.name
         trials: list[Trial] = []
         for choice in choices:
-            trial = experiment.trial(chosen, choice)
+            trial = experiment.trial(Planned(chosen, choice))
             if trial.fitted.failure is not None:
                 refused[name] = trial.fitted.failure
                 break

@@ -23,7 +23,7 @@ from umlip_bench.analysis.softening import softening
 from umlip_bench.datasets import Frame
 from umlip_bench.datasets.cases import SurfaceCase
 from umlip_bench.finetune.curve import ROUNDING, draw
-from umlip_bench.finetune.experiment import NONE, Choice, Experiment, Trial
+from umlip_bench.finetune.experiment import NONE, Choice, Experiment, Planned, Trial
 from umlip_bench.finetune.force_sets import ForceSet
 from umlip_bench.finetune.measures import Measures, measure
 from umlip_bench.finetune.method import Chosen
@@ -214,15 +214,20 @@ def entries(
     for each in plan.methods.values():
         each.method.check(experiment.potential)
     draws = [draw(material.frames, largest, plan.seeds) for material in materials]
+    fits: list[tuple[RaceMaterial, str, int, Planned]] = []
     for material, drawn in zip(materials, draws, strict=True):
         elsewhere = tuple(_judged_besides(material))
         for seed, order in enumerate(drawn.orders):
             for name, chosen, n in plan.fits(seed):
                 said = f"{material.name}, draw {seed}"
                 choice = Choice(said, order[:n], drawn.held_out, elsewhere)
-                trial = experiment.trial(chosen, choice)
-                yield _entry((model, material.name, name, n, seed), material, trial)
-                on_entry()
+                fits.append((material, name, seed, Planned(chosen, choice)))
+    experiment.plan([planned for *_, planned in fits])
+    for material, name, seed, planned in fits:
+        trial = experiment.trial(planned)
+        n = len(planned.choice.labels)
+        yield _entry((model, material.name, name, n, seed), material, trial)
+        on_entry()
 
 
 def _judged_besides(material: RaceMaterial) -> Iterator[Frame]:

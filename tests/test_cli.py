@@ -448,6 +448,25 @@ def test_files_that_are_no_weights(cli: Cli, tmp_path: Path) -> None:
     assert read_rows(tmp_path / "run") == []
 
 
+@pytest.mark.model
+def test_many_suites_are_told_by_their_verdicts_and_tables_by_name(
+    cli: Cli, tmp_path: Path
+) -> None:
+    out, common = tmp_path / "run", ("--model", LJ, "--out", tmp_path / "run")
+    whole = cli("run", "eos", "surfaces", "migration", *common).stdout
+    for title in ("eos (fixed-geometry)", "surfaces (fixed-geometry)", "migration (neb)"):
+        assert title in whole
+    assert "bulk moduli are" in whole
+    assert "bulk modulus / DFT" not in whole
+    assert "name up to 2 suites" in whole
+    assert max(map(len, whole.splitlines()[-8:])) <= 100
+    measured = (out / "cases.jsonl").read_bytes()
+    two = cli("run", "eos", "surfaces", *common).stdout
+    assert "bulk modulus / DFT" in two
+    assert "name up to" not in two
+    assert (out / "cases.jsonl").read_bytes() == measured
+
+
 @pytest.mark.seconds
 def test_a_model_more_in_the_same_folder(cli: Cli, tmp_path: Path) -> None:
     ase.io.write(tmp_path / "data.xyz", frames_of("MgO") + frames_of("Si"), format="extxyz")

@@ -41,20 +41,29 @@ def examples() -> Iterator[Example]:
                     yield Example(found.name, owner, docstring, getattr(node, "lineno", 1))
 
 
+def models_in(example: Example) -> list[str]:
+    return [name for name in catalogue() if f'"{name}"' in example.docstring]
+
+
 def parameters() -> Iterator[object]:
     for example in examples():
-        loads = any(f'"{name}"' in example.docstring for name in catalogue())
         yield pytest.param(
             example,
             id=f"{example.module}.{example.owner}",
-            marks=pytest.mark.model if loads else (),
+            marks=pytest.mark.model if models_in(example) else (),
         )
 
 
 @pytest.mark.parametrize("example", parameters())
 def test_example(
-    example: Example, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: object
+    example: Example,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: object,
+    request: pytest.FixtureRequest,
 ) -> None:
+    for name in models_in(example):
+        request.getfixturevalue("load_model")(name)  # skips where its weights are not here
     monkeypatch.chdir(tmp_path)
     names = dict(vars(importlib.import_module(example.module)))
     test = doctest.DocTestParser().get_doctest(

@@ -59,6 +59,7 @@ SAMPLING = {
     "--relax-steps": COUNT,
     "--seed": {"0", "1"},
 }
+MANY_FITS = {**TRAINING, "--choices": COUNT, "--jobs": COUNT}
 ALLOWED: dict[str, dict[str, set[str]]] = {
     "run": {"--max-index": COUNT, "--jobs": COUNT},
     "submit": {"--max-index": COUNT, "--tasks": COUNT},
@@ -78,10 +79,10 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
     },
     "calibrate": {"--threads": COUNT},
     "finetune fit": TRAINING,
-    "finetune ladder": TRAINING,
-    "finetune curve": {**TRAINING, "--choices": COUNT, "--sizes": COUNT},
-    "finetune race": {**TRAINING, "--choices": COUNT, "--sizes": COUNT},
-    "finetune evaluate": {**TRAINING, "--max-frames": COUNT, "--choices": COUNT, "--sizes": COUNT},
+    "finetune ladder": {**TRAINING, "--jobs": COUNT},
+    "finetune curve": {**MANY_FITS, "--sizes": COUNT},
+    "finetune race": {**MANY_FITS, "--sizes": COUNT},
+    "finetune evaluate": {**MANY_FITS, "--max-frames": COUNT, "--sizes": COUNT},
     "finetune estimate": SAMPLING,
     "finetune suggest": {
         **DFT,
@@ -91,7 +92,7 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
         "--ecutwfc": POSITIVE,
         "--ecutrho": POSITIVE,
     },
-    "finetune label": {**DFT, "--workers": COUNT, "--max-iterations": COUNT},
+    "finetune label": {**DFT, "--jobs": COUNT, "--max-iterations": COUNT},
     "finetune collect": {"--tolerance": POSITIVE},
     "finetune speed": {
         "--max-frames": COUNT,

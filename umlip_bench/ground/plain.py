@@ -5,7 +5,6 @@ JSON has no not-a-number and no infinity: they are written as ``"nan"``, ``"inf"
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence, Set
@@ -97,6 +96,8 @@ def load_json(text: bytes | str) -> Any:
         If it is not JSON, or nested deeper than `MAX_DEPTH`: Python's reader recurses, and where a library
         has raised the limit of recursion it ends the process.
     """
+    from pydantic_core import from_json
+
     content = text.decode("utf-8") if isinstance(text, bytes) else text
     depth = 0
     # So few brackets cannot be nested deeper.
@@ -106,7 +107,8 @@ def load_json(text: bytes | str) -> Any:
         depth += (first in "[{") - (first in "]}")
         if depth > MAX_DEPTH:
             raise ValueError(f"nested deeper than {MAX_DEPTH}")
-    return json.loads(content)
+    # A third of the time of Python's reader, which matters for a journal of 100,000 lines.
+    return from_json(content)
 
 
 @cache

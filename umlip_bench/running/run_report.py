@@ -9,7 +9,7 @@ from rich.console import Console
 
 from umlip_bench.analysis.reference import DFT, reference_of
 from umlip_bench.analysis.sheet import print_sheet, property_sheet
-from umlip_bench.analysis.tables import print_cases, print_table
+from umlip_bench.analysis.tables import print_cases, print_table, print_verdicts
 from umlip_bench.analysis.verdict_table import verdict_tables
 from umlip_bench.datasets import embedded, published
 from umlip_bench.ground.level_of_theory import differs, level_warning
@@ -21,6 +21,9 @@ from umlip_bench.running.source import Source
 
 FEW_CASES = 12
 """So many are listed one by one below the table."""
+
+FEW_SUITES = 2
+"""Of so many the tables are printed; of more the verdicts, so that the whole is read at a glance."""
 
 
 def print_outcome(outcome: RunOutcome, source: Source, console: Console) -> None:
@@ -38,18 +41,20 @@ def print_outcome(outcome: RunOutcome, source: Source, console: Console) -> None
     one_by_one = not source.has_reference  # all there is to show is cases
     data = source.data.level_of_theory
     other = {name for name, level in outcome.levels.items() if differs(level, data)}
+    at_a_glance = not one_by_one and len(outcome.suites) > FEW_SUITES
+    show = print_verdicts if at_a_glance else print_table
     for part in outcome.suites:
         if not one_by_one:
             shown = part.suite.presentation
-            print_table([row for row in part.rows if row.model not in other], shown, console)
+            show([row for row in part.rows if row.model not in other], shown, console)
             if any(row.model in other for row in part.rows):
                 console.print(
                     "[yellow]Not comparable: trained on another functional than the data's[/]"
                 )
-                print_table([row for row in part.rows if row.model in other], shown, console)
+                show([row for row in part.rows if row.model in other], shown, console)
             for said in _advice(part, outcome, source, other):
                 console.print(said, style="dim", markup=False, highlight=False, soft_wrap=True)
-        for model, results in part.results.items():
+        for model, results in () if at_a_glance else part.results.items():
             table = part.suite.case_table(results)
             few = table is not None and min(len(results), len(table.rows)) <= FEW_CASES
             if table is not None and (one_by_one or few):
@@ -74,6 +79,11 @@ def print_outcome(outcome: RunOutcome, source: Source, console: Console) -> None
         ]
         for short in verdict_tables(comparable, list(outcome.levels)):
             console.print(short)
+    if at_a_glance:
+        console.print(
+            f"For tables name up to {FEW_SUITES} suites in the same command; nothing is measured again.",
+            style="dim",
+        )
 
 
 def _notes(source: Source) -> Sequence[str]:

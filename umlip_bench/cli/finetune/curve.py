@@ -11,9 +11,9 @@ from umlip_bench.cli.finetune.methods import (
     WithMethods,
     every,
     names_of,
-    say_damaged,
     settings_of,
 )
+from umlip_bench.cli.finetune.sharing import SharesFits, say_of_fits
 from umlip_bench.cli.settings_file import write_settings
 from umlip_bench.ground.limits import Count, limits_of
 
@@ -26,7 +26,7 @@ def sizes_of(text: str) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CurveCommand(Overwriting, WithMethods, TakesLabels):
+class CurveCommand(Overwriting, WithMethods, SharesFits, TakesLabels):
     """Fit to growing numbers of labels, chosen at random, and judge by the rest.
 
     The folder gets curve.csv, curve.json and curve.png; what it holds is not computed again, so that an
@@ -73,7 +73,7 @@ class CurveCommand(Overwriting, WithMethods, TakesLabels):
 
         from umlip_bench.cli.progress import progress_bar
         from umlip_bench.finetune.curve import CurvePlan, trace
-        from umlip_bench.finetune.experiment import TRIALS, Experiment
+        from umlip_bench.finetune.experiment import TRIALS
         from umlip_bench.finetune.printing.curve import outputs, print_curve, write_curve
         from umlip_bench.ground.outputs import make_folder
         from umlip_bench.potentials.loading import potential
@@ -86,14 +86,15 @@ class CurveCommand(Overwriting, WithMethods, TakesLabels):
         task = bar.add_task(self.model, total=plan.n_points)
         with bar:
             model = potential(self.model, device=self.device, dtype=self.dtype)
-            experiment = Experiment(
+            experiment = self.experiment(
                 model,
+                self.device,
                 self.out / TRIALS,
                 self.out / "points",
                 on_fit=lambda text: bar.update(task, description=text),
             )
             points = trace(experiment, materials[name], plan, on_point=lambda: bar.advance(task))
-        say_damaged(experiment)
+        say_of_fits(experiment)
         write_curve(model.card.name, f"{self.labels}, {name}", points, self.out, self.force)
         write_settings(self, self.out)
         print_curve(model.card.name, points, console.output())

@@ -12,9 +12,9 @@ from umlip_bench.cli.finetune.methods import (
     WithMethods,
     corrects_forces,
     names_of,
-    say_damaged,
     settings_of,
 )
+from umlip_bench.cli.finetune.sharing import SharesFits, say_of_fits
 from umlip_bench.cli.settings_file import with_settings
 from umlip_bench.finetune.factor_method import FactorMethod
 from umlip_bench.finetune.method import Method
@@ -39,7 +39,7 @@ def _counts(text: str) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateCommand(Overwriting, WithMethods, TakesLabels):
+class EvaluateCommand(Overwriting, WithMethods, SharesFits, TakesLabels):
     """Fit to every choice of one label of a material (two, four, all but one), and judge by its other frames.
 
     For scalar each frame is evaluated once, and the other frames, without their labels, are told as the
@@ -94,7 +94,7 @@ class EvaluateCommand(Overwriting, WithMethods, TakesLabels):
         # Slow imports only after what a user can get wrong.
         from umlip_bench.cli.progress import progress_bar
         from umlip_bench.finetune.evaluation import evaluate, evenly
-        from umlip_bench.finetune.experiment import TRIALS, Experiment
+        from umlip_bench.finetune.experiment import TRIALS
         from umlip_bench.finetune.printing.cells import content_of
         from umlip_bench.finetune.printing.evaluation import print_evaluation
         from umlip_bench.potentials.loading import potential
@@ -110,7 +110,13 @@ class EvaluateCommand(Overwriting, WithMethods, TakesLabels):
         task = bar.add_task(self.model, total=None)
         with bar:
             model = potential(self.model, device=self.device, dtype=self.dtype)
-            experiment = Experiment(model, journal, earlier)
+            experiment = self.experiment(
+                model,
+                self.device,
+                journal,
+                earlier,
+                on_fit=lambda text: bar.update(task, description=text),
+            )
             evaluation = evaluate(
                 experiment,
                 self.labels,
@@ -122,7 +128,7 @@ class EvaluateCommand(Overwriting, WithMethods, TakesLabels):
                     task, description=text, completed=done, total=total or None
                 ),
             )
-        say_damaged(experiment)
+        say_of_fits(experiment)
         print_evaluation(evaluation, console.output())
         if self.out is not None:
             Output(self.out, self.force).write_text(

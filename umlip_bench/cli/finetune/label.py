@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from umlip_bench.cli.declare import Argument, File, Name, OnDevice, Part, metavar
 from umlip_bench.cli.options import changed
@@ -41,10 +41,11 @@ class LabelCommand(OnDevice):
     name = "umlip-finetune label"
     examples = """\
   umlip-finetune label --engine gpaw suggested/frames.xyz --out labels.xyz
-  umlip-finetune label --engine gpaw frames.xyz --python ~/gpaw/bin/python --workers 4 --out labels.xyz
+  umlip-finetune label --engine gpaw frames.xyz --python ~/gpaw/bin/python --jobs 4 --out labels.xyz
   umlip-finetune label --engine gpaw al.xyz --kpoint-density 4 --smearing 0.1 --out labels.xyz
   umlip-finetune label --engine model --teacher tensornet-matpes-pbe-2025.1 md.xyz --out labels.xyz
 """
+    renamed: ClassVar = {"--workers": "--jobs"}
     frames: Annotated[Path, Argument("FRAMES")]
     """any file that ASE reads"""
     engine: Literal["gpaw", "model"]
@@ -55,7 +56,7 @@ class LabelCommand(OnDevice):
     """with --engine model: the potential, as --model takes it"""
     python: Annotated[str | None, metavar("PATH")] = None
     """interpreter of an environment with GPAW (default: this one)"""
-    workers: Count = 1
+    jobs: Count = 1
     """frames at once, each with OMP_NUM_THREADS threads"""
     gpaw: Annotated[GpawSettings, Part("DFT settings (PBE, no +U)")] = field(
         default_factory=GpawSettings
@@ -139,7 +140,7 @@ class LabelCommand(OnDevice):
                 self.out,
                 settings=self.gpaw,
                 python=self.python,
-                workers=self.workers,
+                workers=self.jobs,
                 progress=show,
             )
         write_settings(self, self.out.with_name(self.out.name + WORK_SUFFIX))

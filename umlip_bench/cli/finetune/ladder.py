@@ -13,14 +13,14 @@ from umlip_bench.cli.finetune.methods import (
     kept,
     names_of,
     offered,
-    say_damaged,
     settings_of,
 )
+from umlip_bench.cli.finetune.sharing import SharesFits, say_of_fits
 from umlip_bench.cli.settings_file import with_settings
 
 
 @dataclass(frozen=True, kw_only=True)
-class LadderCommand(Overwriting, WithMethods, TakesLabels):
+class LadderCommand(Overwriting, WithMethods, SharesFits, TakesLabels):
     """Fit every method to the labels, judge each by frames that it did not see, and recommend one.
 
     These are the frames of --held-out that have a label's composition, or, without it, the labels themselves
@@ -57,7 +57,7 @@ class LadderCommand(Overwriting, WithMethods, TakesLabels):
         if self.out is not None:
             Output(self.out, self.force).check()
 
-        from umlip_bench.finetune.experiment import TRIALS, Experiment
+        from umlip_bench.finetune.experiment import TRIALS
         from umlip_bench.finetune.ladder import climb, folds_of
         from umlip_bench.finetune.measures import unseen
         from umlip_bench.finetune.printing.cells import content_of
@@ -73,13 +73,14 @@ class LadderCommand(Overwriting, WithMethods, TakesLabels):
         folds = folds_of(labels, held_out)
         with console.errors().status("") as status:
             model = potential(self.model, device=self.device, dtype=self.dtype)
-            experiment = Experiment(
+            experiment = self.experiment(
                 model,
+                self.device,
                 None if self.out is None else self.out.with_suffix(f".{TRIALS}"),
                 on_fit=lambda text: status.update(f"{self.model}: {text}"),
             )
             ladder = climb(experiment, folds, methods)
-        say_damaged(experiment)
+        say_of_fits(experiment)
         print_ladder(ladder, console.output())
         if self.out is not None:
             Output(self.out, self.force).write_text(

@@ -17,7 +17,6 @@ from umlip_bench.finetune.method import Chosen, Method, methods
 from umlip_bench.ground.errors import CorrectionError
 
 if TYPE_CHECKING:
-    from umlip_bench.finetune.experiment import Experiment
     from umlip_bench.finetune.method import Epoch
 
 Offers = Callable[[Method], bool]
@@ -147,12 +146,6 @@ def refuse(flag: str, names: Sequence[str]) -> None:
         f"{flag} is not an option of the method {', '.join(names)}; leave it away, or choose a method "
         "that has it (see umlip-finetune fit --help)"
     )
-
-
-def say_damaged(experiment: Experiment) -> None:
-    """Say on stderr which kept fits could not be read."""
-    for each in experiment.damaged:
-        print(f"umlip-finetune: {each}; it was computed again", file=sys.stderr)
 
 
 @contextmanager

@@ -14,9 +14,9 @@ from umlip_bench.cli.finetune.methods import (
     WithMethods,
     corrects_forces,
     names_of,
-    say_damaged,
     settings_of,
 )
+from umlip_bench.cli.finetune.sharing import SharesFits, say_of_fits
 from umlip_bench.cli.settings_file import write_settings
 from umlip_bench.finetune.estimators import Estimator
 from umlip_bench.ground.limits import Count
@@ -31,7 +31,7 @@ LEAST_SQUARES = Estimator.MSE
 
 
 @dataclass(frozen=True, kw_only=True)
-class RaceCommand(Overwriting, WithMethods, TakesLabels):
+class RaceCommand(Overwriting, WithMethods, SharesFits, TakesLabels):
     """Fit every method to the same labels of several materials, and judge all by the same data.
 
     Of each material some frames are held out, the same for all fits. Force sets and surfaces of the same
@@ -78,7 +78,7 @@ class RaceCommand(Overwriting, WithMethods, TakesLabels):
 
         # Slow imports only after what a user can get wrong.
         from umlip_bench.cli.progress import progress_bar
-        from umlip_bench.finetune.experiment import TRIALS, Experiment
+        from umlip_bench.finetune.experiment import TRIALS
         from umlip_bench.finetune.printing.race import outputs, print_race, write_race
         from umlip_bench.finetune.race import RaceEntry, RacePlan, entries
         from umlip_bench.ground.outputs import make_folder
@@ -93,8 +93,9 @@ class RaceCommand(Overwriting, WithMethods, TakesLabels):
         with bar:
             for name in dict.fromkeys(self.model):
                 task = bar.add_task(name, total=len(materials) * plan.n_fits)
-                experiment = Experiment(
+                experiment = self.experiment(
                     potential(name, device=self.device, dtype=self.dtype),
+                    self.device,
                     self.out / TRIALS,
                     on_fit=lambda text, task=task: bar.update(task, description=text),  # type: ignore[misc]
                 )
@@ -103,7 +104,7 @@ class RaceCommand(Overwriting, WithMethods, TakesLabels):
                     found.append(entry)
                     write_race(found, self.out, self.force)
                     bar.advance(task)
-                say_damaged(experiment)
+                say_of_fits(experiment)
         write_settings(self, self.out)
         print_race(found, console.output())
         print(f"Every fit: {self.out / 'race.csv'}", file=sys.stderr)
