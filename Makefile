@@ -71,7 +71,7 @@ $(LOWEST)/.installed: pyproject.toml constraints.txt tests/tools/lowest_versions
 	$(PYTHON) -m venv $(LOWEST)
 	$(LOWEST)/bin/python -m pip install --quiet packaging
 	$(LOWEST)/bin/python tests/tools/lowest_versions.py pyproject.toml torch > $(LOWEST)/lowest.txt
-	$(LOWEST)/bin/python -m pip install --quiet -c $(LOWEST)/lowest.txt -e . 'pytest>=8' 'pytest-xdist>=3.6'
+	$(LOWEST)/bin/python -m pip install --quiet -c $(LOWEST)/lowest.txt -e '.[chgnet]' 'pytest>=8' 'pytest-xdist>=3.6'
 	@touch $@
 
 # The documentation as a site, in site/: open site/index.html. Its notebooks are executed.
