@@ -29,6 +29,7 @@ from umlip_bench.analysis.runs import Run
 from umlip_bench.analysis.sheet import sheets_of
 from umlip_bench.analysis.suite import NO_RESULT, AnySuite, Headline
 from umlip_bench.analysis.summary import Row
+from umlip_bench.ground.content import as_mapping
 from umlip_bench.ground.elements import SYMBOLS
 from umlip_bench.ground.errors import UmlipBenchError
 from umlip_bench.ground.level_of_theory import EXPERIMENT
@@ -79,9 +80,9 @@ def card_content(side: Side) -> ModelCardContent:
         sheet=sheets_of([side]).get(run.data),
         data=run.data,
         data_notes=() if _is_dft(run) else run.data_notes,
-        data_sha256=str(identity["data"]["sha256"]),
+        data_sha256=str(as_mapping(identity["data"])["sha256"]),
         data_level=run.level,
-        settings={name: str(value) for name, value in identity["settings"].items()},
+        settings={name: str(value) for name, value in as_mapping(identity["settings"]).items()},
         versions=_versions(provenance, run.config.models[model].get(VERSIONS)),
         measured_on=str(provenance.get("device", "unknown")),
         started=str(provenance.get("started", "unknown")),
@@ -166,7 +167,7 @@ def _sentence(run: Run, analysis: AnySuite, variant: str, model: str) -> str:
 
 def _broken(run: Run, analysis: AnySuite, variant: str, model: str, parent: str) -> tuple[str, ...]:
     def faults(of: str) -> dict[str, tuple[str, ...]]:
-        results = run.results(analysis.name, of)
+        results = run.results_of(analysis.result, analysis.name, of)
         return {result.name: analysis.faults(result, variant) for result in results}
 
     before = faults(parent)
@@ -277,10 +278,8 @@ def _supported(slope: Row, inverse: Row) -> bool | None:
     return soft or stiff
 
 
-def _versions(
-    provenance: Mapping[str, Any], environment: Mapping[str, str] | None
-) -> dict[str, str]:
+def _versions(provenance: Mapping[str, object], environment: object) -> dict[str, str]:
     """Of this package, and of what evaluated the model: its environment's, else the run's."""
     ours = {name: provenance[name] for name in ("umlip_bench", "python") if name in provenance}
-    packages = provenance.get("packages", {}) if environment is None else environment
+    packages = as_mapping(provenance.get("packages", {}) if environment is None else environment)
     return {name: str(version) for name, version in {**ours, **packages}.items()}

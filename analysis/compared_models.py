@@ -33,12 +33,13 @@ class Side:
 def corrects(side: Side, other: Side) -> bool:
     """Whether a model is a correction of another, or a correction of such a one."""
     known = {**other.run.config.models, **side.run.config.models}
-    name, seen = side.run.card(side.model).parent, {side.model}
+    name: object = side.run.card(side.model).parent
+    seen: set[object] = {side.model}
     while name is not None and name not in seen:
         if name == other.model:
             return True
         seen.add(name)
-        name = known[name].get("parent") if name in known else None
+        name = known[name].get("parent") if isinstance(name, str) and name in known else None
     return False
 
 

@@ -77,7 +77,7 @@ def print_comparison(
 
 
 def _functional(side: Side) -> str:
-    return str(side.run.config.models[side.model]["level_of_theory"]["functional"])
+    return side.run.card(side.model).level_of_theory.functional
 
 
 def print_changes(

@@ -124,7 +124,7 @@ def _numbers(frame: FrameComparison) -> NDArray[np.int64]:
 def materials_of(run: Run, model: str) -> Iterator[MaterialComparison]:
     """Results of the first suite of a run whose results are forces on frames."""
     suite = suite_of_forces(run)
-    yield from () if suite is None else run.results(suite.name, model)
+    yield from () if suite is None else run.results_of(MaterialComparison, suite.name, model)
 
 
 def suite_of_forces(run: Run) -> AnySuite | None:

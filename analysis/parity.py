@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ V = TypeVar("V")
 
 
 @dataclass(frozen=True)
-class Quantity(Generic[V]):
+class Plotted:
     """What a parity plot shows.
 
     Parameters
@@ -25,13 +25,25 @@ class Quantity(Generic[V]):
         Of both axes.
     slope
         Row of the summary that is the slope of the line through the points; ``None`` if there is none.
-    values
-        DFT's and the model's of a case, shape (n,), in the unit; ``None`` where they are not comparable.
     """
 
     name: str
     unit: str
     slope: str | None
+
+
+@dataclass(frozen=True)
+class Quantity(Plotted, Generic[V]):
+    """What a parity plot shows, and how it follows from a case.
+
+    Parameters
+    ----------
+    name, unit, slope
+        As of `Plotted`.
+    values
+        DFT's and the model's of a case, shape (n,), in the unit; ``None`` where they are not comparable.
+    """
+
     values: Callable[[V], tuple[FloatArray, FloatArray] | None] = field(compare=False, repr=False)
 
 
@@ -47,6 +59,6 @@ class Parity:
         Shape (n,), in the unit of the quantity; finite.
     """
 
-    quantity: Quantity[Any]
+    quantity: Plotted
     reference: FloatArray
     model: FloatArray

@@ -23,7 +23,6 @@ RANKED_FROM = 3
 """Things from which on an order says anything."""
 INTERVAL_FROM = 6
 """Things from which on rho has an interval."""
-FISHER = "Fisher's z of Spearman's rho, variance of Bonett and Wright"
 
 
 @dataclass(frozen=True)

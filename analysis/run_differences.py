@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from umlip_bench.analysis.run_files import VERSIONS
 from umlip_bench.analysis.runs import Run
+from umlip_bench.ground.content import as_mapping
 
 NOTHING = "-"
 """What stands for something that a run does not have."""
@@ -56,7 +56,7 @@ def changes(first: Run, second: Run) -> list[RunDifference]:
     """
     one, other = first.config, second.config
     return [
-        *_named(_data(one.identity["data"]), _data(other.identity["data"])),
+        *_named(_data(one.identity), _data(other.identity)),
         *_named(_settings(one.identity), _settings(other.identity)),
         *_named(_versions(one.provenance), _versions(other.provenance)),
         *_weights(one.models, other.models),
@@ -76,22 +76,24 @@ def _named(first: Mapping[str, str], second: Mapping[str, str]) -> Iterator[RunD
             yield RunDifference(what, left, right)
 
 
-def _data(identity: Mapping[str, Any]) -> Mapping[str, str]:
-    return {"reference data": f"{identity['id']} ({_hash(identity)})"}
+def _data(identity: Mapping[str, object]) -> Mapping[str, str]:
+    data = as_mapping(identity["data"])
+    return {"reference data": f"{data['id']} ({_hash(data)})"}
 
 
-def _settings(identity: Mapping[str, Any]) -> Mapping[str, str]:
-    return {f"setting {name}": str(value) for name, value in identity["settings"].items()}
+def _settings(identity: Mapping[str, object]) -> Mapping[str, str]:
+    settings = as_mapping(identity["settings"])
+    return {f"setting {name}": str(value) for name, value in settings.items()}
 
 
-def _versions(provenance: Mapping[str, Any]) -> Mapping[str, str]:
+def _versions(provenance: Mapping[str, object]) -> Mapping[str, str]:
     own = {words: str(provenance[name]) for name, words in PROVENANCE if name in provenance}
-    packages = provenance.get("packages", {})
+    packages = as_mapping(provenance.get("packages", {}))
     return own | {f"version of {name}": str(version) for name, version in packages.items()}
 
 
 def _weights(
-    first: Mapping[str, Mapping[str, Any]], second: Mapping[str, Mapping[str, Any]]
+    first: Mapping[str, Mapping[str, object]], second: Mapping[str, Mapping[str, object]]
 ) -> Iterator[RunDifference]:
     """Models of one name whose weights are not the same."""
     for name in first:
@@ -101,7 +103,7 @@ def _weights(
 
 
 def _environments(
-    first: Mapping[str, Mapping[str, Any]], second: Mapping[str, Mapping[str, Any]]
+    first: Mapping[str, Mapping[str, object]], second: Mapping[str, Mapping[str, object]]
 ) -> Iterator[RunDifference]:
     """Versions in the environments of models that both have."""
     for name in first:
@@ -109,15 +111,15 @@ def _environments(
             yield from _named(*(_installed(name, models[name]) for models in (first, second)))
 
 
-def _installed(model: str, entry: Mapping[str, Any]) -> Mapping[str, str]:
+def _installed(model: str, entry: Mapping[str, object]) -> Mapping[str, str]:
     return {
         f"version of {package} for {model}": str(version)
-        for package, version in entry.get(VERSIONS, {}).items()
+        for package, version in as_mapping(entry.get(VERSIONS, {})).items()
     }
 
 
-def _hash(identity: Mapping[str, Any]) -> str:
-    return f"sha256 {identity['sha256'][:HASH_LENGTH]}"
+def _hash(identity: Mapping[str, object]) -> str:
+    return f"sha256 {str(identity['sha256'])[:HASH_LENGTH]}"
 
 
 def _sets(what: str, first: Sequence[str], second: Sequence[str]) -> Iterator[RunDifference]:

@@ -20,9 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from umlip_bench.ground.codec import read_yaml
+from umlip_bench.ground.content import as_float, as_list, as_mapping
 from umlip_bench.ground.errors import ContentError, JournalError, RunFolderError
 from umlip_bench.ground.identity import identity
 from umlip_bench.ground.journal import Journal, JournalWriter
+from umlip_bench.ground.level_of_theory import LevelOfTheory
 from umlip_bench.ground.plain import load_json
 
 SUMMARY_SCHEMA, CONFIG_SCHEMA, PLAN_SCHEMA = 4, 6, 1
@@ -106,9 +108,9 @@ class RunConfig:
         Names of the suites, gathered likewise.
     """
 
-    identity: Mapping[str, Any]
-    provenance: Mapping[str, Any]
-    models: Mapping[str, Mapping[str, Any]]
+    identity: Mapping[str, object]
+    provenance: Mapping[str, object]
+    models: Mapping[str, Mapping[str, object]]
     suites: Sequence[str]
 
 
@@ -143,6 +145,39 @@ class Recorded:
         )
 
 
+def generation_of(entry: Mapping[str, object]) -> int:
+    """How often the model of an entry was measured anew under its name."""
+    return int(as_float(entry.get(GENERATION, 0)))
+
+
+def level_of(entry: Mapping[str, object]) -> LevelOfTheory:
+    """Level of theory of a model or data set, from its entry.
+
+    Raises
+    ------
+    KeyError, TypeError
+        If it has none.
+    """
+    fields: dict[str, Any] = as_mapping(entry["level_of_theory"])
+    return LevelOfTheory(**fields)
+
+
+def config_of(content: Mapping[str, object]) -> RunConfig:
+    """What the content of a run.yaml says.
+
+    Raises
+    ------
+    KeyError, TypeError
+        If something is missing or of another form.
+    """
+    return RunConfig(
+        as_mapping(content["identity"]),
+        as_mapping(content["provenance"]),
+        {name: as_mapping(entry) for name, entry in as_mapping(content["models"]).items()},
+        [str(name) for name in as_list(content["suites"])],
+    )
+
+
 def read_config(path: Path) -> RunConfig:
     """Read a run.yaml.
 
@@ -152,7 +187,7 @@ def read_config(path: Path) -> RunConfig:
         If it is not one.
     """
     try:
-        content = read_yaml(path)
+        content = as_mapping(read_yaml(path))
         schema = content["schema"]
         if schema != CONFIG_SCHEMA:
             remedy = "choose another --out"
@@ -164,9 +199,7 @@ def read_config(path: Path) -> RunConfig:
             raise RunFolderError(
                 f"{path} has schema {schema!r}, this version reads {CONFIG_SCHEMA}; {remedy}"
             )
-        return RunConfig(
-            content["identity"], content["provenance"], dict(content["models"]), content["suites"]
-        )
+        return config_of(content)
     except (ContentError, KeyError, TypeError) as error:
         raise RunFolderError(f"{path} is damaged ({error}); choose another --out") from error
 
@@ -183,20 +216,25 @@ def read_plan(folder: Path) -> Plan:
     if not path.exists():
         return {}
     try:
-        content = load_json(path.read_bytes())
+        content = as_mapping(load_json(path.read_bytes()))
         if content["schema"] != PLAN_SCHEMA:
             raise ValueError(f"schema {content['schema']!r}, expected {PLAN_SCHEMA}")
-        plan = content["plan"]
-        for suites in plan.values():
-            for cases in suites.values():
-                if not all(isinstance(key, str) for key in cases.values()):
-                    raise ValueError("a key is no text")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        return {
+            model: {suite: _keys(cases) for suite, cases in as_mapping(suites).items()}
+            for model, suites in as_mapping(content["plan"]).items()
+        }
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise RunFolderError(
             f"{path} is damaged ({error}); remove it and give the run's command again: finished cases "
             "are not computed anew"
         ) from error
-    return plan
+
+
+def _keys(cases: object) -> dict[str, str]:
+    found = {name: key for name, key in as_mapping(cases).items() if isinstance(key, str)}
+    if found.keys() != as_mapping(cases).keys():
+        raise ValueError("a key is no text")
+    return found
 
 
 def open_journal(folder: Path) -> Journal[CaseRecord]:

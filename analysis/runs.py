@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from umlip_bench.analysis.properties import PropertyRow
 from umlip_bench.analysis.registry import all_suites, suite_of
@@ -26,6 +26,7 @@ from umlip_bench.analysis.run_files import (
     CaseRecord,
     Recorded,
     RunConfig,
+    level_of,
     open_journal,
     read_config,
     read_plan,
@@ -33,6 +34,7 @@ from umlip_bench.analysis.run_files import (
     summary_identity,
 )
 from umlip_bench.analysis.summary import Row
+from umlip_bench.ground.content import as_list, as_mapping
 from umlip_bench.ground.errors import JournalError, RunFolderError
 from umlip_bench.ground.journal import Journal
 from umlip_bench.ground.level_of_theory import LevelOfTheory
@@ -41,6 +43,8 @@ from umlip_bench.ground.plain import load_json
 
 if TYPE_CHECKING:
     import pandas as pd
+
+T = TypeVar("T")
 
 BESIDE_CARD = ("origin", "sha256", GENERATION, VERSIONS)
 """What run.yaml says of a model besides its card."""
@@ -72,7 +76,7 @@ class Run:
     records: tuple[CaseRecord, ...]
     incomplete: tuple[str, ...] = ()
     damaged: tuple[str, ...] = ()
-    _results: dict[str, Any] = field(default_factory=dict, repr=False)
+    _results: dict[str, object] = field(default_factory=dict, repr=False)
     _journal: Journal[CaseRecord] | None = field(default=None, repr=False)
 
     @classmethod
@@ -82,7 +86,7 @@ class Run:
         config: RunConfig,
         rows: Sequence[Row],
         records: Sequence[CaseRecord],
-        results: Mapping[str, Any],
+        results: Mapping[str, object],
     ) -> Run:
         """A run whose results are no files, since they were calculated from those of another.
 
@@ -101,19 +105,23 @@ class Run:
         return self.path.resolve().name
 
     @property
+    def _data(self) -> dict[str, object]:
+        return as_mapping(self.config.identity["data"])
+
+    @property
     def data(self) -> str:
         """Name of the reference data."""
-        return str(self.config.identity["data"]["id"])
+        return str(self._data["id"])
 
     @property
     def level(self) -> LevelOfTheory:
         """Level of theory of the reference data."""
-        return LevelOfTheory(**self.config.identity["data"]["level_of_theory"])
+        return level_of(self._data)
 
     @property
     def data_notes(self) -> tuple[str, ...]:
         """What a reader of the numbers must know of the reference data, a sentence each."""
-        return tuple(map(str, self.config.provenance.get(DATA_NOTES) or ()))
+        return tuple(map(str, as_list(self.config.provenance.get(DATA_NOTES) or [])))
 
     @property
     def has_reference(self) -> bool:
@@ -144,12 +152,12 @@ class Run:
             raise RunFolderError(
                 f"{self.path} has no model {model!r}; it has {', '.join(self.config.models)}"
             )
-        entry = self.config.models[model]
+        entry: dict[str, Any] = dict(self.config.models[model])
         try:
             return ModelCard(
                 **{
                     **{k: v for k, v in entry.items() if k not in BESIDE_CARD},
-                    "level_of_theory": LevelOfTheory(**entry["level_of_theory"]),
+                    "level_of_theory": level_of(entry),
                     "elements": tuple(entry["elements"].split()),
                     "files": tuple(WeightsFile(**file) for file in entry["files"]),
                     "package_path": tuple(entry["package_path"]),
@@ -174,7 +182,7 @@ class Run:
             if r.status == "failed" and suite in (None, r.suite) and model in (None, r.model)
         ]
 
-    def result(self, record: CaseRecord) -> Any:
+    def result(self, record: CaseRecord) -> object:
         """The result of a case, from predictions/; of the type of its suite's analysis.
 
         Raises
@@ -201,9 +209,30 @@ class Run:
             self._results[record.key] = result
         return self._results[record.key]
 
-    def results(self, suite: str, model: str) -> list[Any]:
+    def results(self, suite: str, model: str) -> list[object]:
         """Results of all cases of `of`."""
         return [self.result(record) for record in self.of(suite, model)]
+
+    def results_of(self, kind: type[T], suite: str, model: str) -> list[T]:
+        """Results of all cases of `of`, as those of a class.
+
+        Parameters
+        ----------
+        kind
+            That of the suite's results.
+        suite, model
+            As for `of`.
+
+        Raises
+        ------
+        TypeError
+            If the suite's results are of another class.
+        """
+        found = self.results(suite, model)
+        of_kind = [result for result in found if isinstance(result, kind)]
+        if len(of_kind) < len(found):
+            raise TypeError(f"results of {suite} are no {kind.__name__}")
+        return of_kind
 
     def find(self, suite: str, variant: str, model: str, metric: str) -> Row | None:
         """A row of the summary; ``None`` if there is none."""
@@ -329,10 +358,10 @@ def _rows(run: Run, found: Recorded) -> tuple[Row, ...]:
 def _summary(path: Path) -> tuple[tuple[Row, ...], Mapping[str, str]]:
     """Rows, and which cases those of each suite are of; nothing if it is not there or not whole."""
     try:
-        content = load_json(path.read_bytes())
+        content = as_mapping(load_json(path.read_bytes()))
         if content["schema"] != SUMMARY_SCHEMA:
             return (), {}
-        rows = tuple(Row.from_json(row) for row in content["rows"])
-        return rows, dict(content["of"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        rows = tuple(Row.from_json(as_mapping(row)) for row in as_list(content["rows"]))
+        return rows, {suite: str(of) for suite, of in as_mapping(content["of"]).items()}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return (), {}

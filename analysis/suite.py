@@ -10,10 +10,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from umlip_bench.analysis.intervals import Estimate
 from umlip_bench.analysis.metric import (
@@ -28,6 +27,9 @@ from umlip_bench.analysis.over_sums import Pooled
 from umlip_bench.analysis.parity import Parity, Quantity
 from umlip_bench.analysis.properties import Fact as Fact
 from umlip_bench.analysis.properties import Property, PropertyRow
+from umlip_bench.analysis.results import NO_RESULT as NO_RESULT
+from umlip_bench.analysis.results import Named, clusters
+from umlip_bench.analysis.results import Variant as Variant
 from umlip_bench.analysis.summary import Row, RowHead
 from umlip_bench.analysis.tables import (
     CaseTable,
@@ -42,47 +44,13 @@ from umlip_bench.ground.errors import DataError
 if TYPE_CHECKING:
     from umlip_bench.analysis.drawing import Drawing
 
-FloatArray = NDArray[np.float64]
-
-NO_RESULT = "no result in this geometry"
-
-
-class Named(Protocol):
-    """A result: a frozen dataclass of numbers, texts, arrays, and others like it."""
-
-    @property
-    def name(self) -> str:
-        """Of the case."""
-        ...
-
 
 R = TypeVar("R", bound=Named)
 V = TypeVar("V")
 
 
-@dataclass(frozen=True)
-class Variant:
-    """A way of measuring.
-
-    Parameters
-    ----------
-    name
-        ``"fixed-geometry"``.
-    prefix
-        Of its columns in tables of cases.
-    """
-
-    name: str
-    prefix: str
-
-
 def _itself(result: R, variant: str) -> Any:
     return result
-
-
-def clusters(result: Named) -> str:
-    """What a result clusters with, as it says; by name, alone."""
-    return getattr(result, "system", "") or result.name
 
 
 def _never(result: Any, variant: str) -> bool:

@@ -77,10 +77,10 @@ class Row:
             "suite": self.suite,
             "variant": self.variant,
             "metric": self.metric,
-            "value": _finite_or_none(self.value),
+            "value": finite_or_none(self.value),
             "unit": self.unit,
-            "ci_low": _finite_or_none(self.ci_low),
-            "ci_high": _finite_or_none(self.ci_high),
+            "ci_low": finite_or_none(self.ci_low),
+            "ci_high": finite_or_none(self.ci_high),
             "n_cases": self.n_cases,
             "n_failed": self.n_failed,
             "amplitude": self.amplitude,
@@ -90,7 +90,7 @@ class Row:
         }
 
     @classmethod
-    def from_json(cls, entry: Mapping[str, Any]) -> Row:
+    def from_json(cls, entry: Mapping[str, object]) -> Row:
         """The row again.
 
         An end that is missing while the other is there is infinite, and so is a value that is missing where
@@ -101,7 +101,9 @@ class Row:
         TypeError
             If the entry has other fields.
         """
-        row = cls(**{**entry, "value": math.nan if entry["value"] is None else entry["value"]})
+        # What it holds is what was written of a row.
+        given: dict[str, Any] = dict(entry)
+        row = cls(**{**given, "value": math.nan if given["value"] is None else given["value"]})
         low, high, value = row.ci_low, row.ci_high, row.value
         if (low is None) != (high is None):
             low, high = (-math.inf if low is None else low), (math.inf if high is None else high)
@@ -160,5 +162,6 @@ class RowHead:
         )
 
 
-def _finite_or_none(value: float | None) -> float | None:
+def finite_or_none(value: float | None) -> float | None:
+    """The value, unless JSON has none of its kind, and charts no place for it."""
     return value if value is not None and math.isfinite(value) else None

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from umlip_bench.datasets.tasks import Task
 from umlip_bench.ground.codec import load_yaml, parse
+from umlip_bench.ground.content import as_list, as_mapping
 from umlip_bench.ground.elements import SYMBOLS
 from umlip_bench.ground.errors import ContentError, DataError
 from umlip_bench.ground.level_of_theory import LevelOfTheory
@@ -229,7 +230,9 @@ def parse_catalogue(text: str) -> Mapping[str, DatasetCard]:
         names the entry and the field.
     """
     cards: dict[str, DatasetCard] = {}
-    for position, entry in enumerate(load_yaml(text, "catalogue")["datasets"], start=1):
+    for position, entry in enumerate(
+        as_list(as_mapping(load_yaml(text, "catalogue"))["datasets"]), start=1
+    ):
         label = entry.get("id", f"number {position}") if isinstance(entry, dict) else position
         where = f"catalogue entry {label}"
         parsed = _parse_card(entry, where)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from phonopy.structure.cells import Primitive
@@ -19,6 +18,7 @@ from umlip_bench.datasets.phonopy_content import (
     units_of,
 )
 from umlip_bench.datasets.phonopy_files import displacements_of
+from umlip_bench.ground.content import as_float, as_list, as_mapping
 from umlip_bench.ground.errors import DataError
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 
@@ -28,7 +28,7 @@ KEY = "force_constants"
 INTERNAL = "eV/angstrom^2"
 
 
-def source_of(content: Mapping[str, Any], path: Path) -> Path | None:
+def source_of(content: Mapping[str, object], path: Path) -> Path | None:
     """The file that has the force constants: the yaml file itself, or one beside it; ``None`` for none."""
     if KEY in content:
         return path
@@ -36,7 +36,7 @@ def source_of(content: Mapping[str, Any], path: Path) -> Path | None:
 
 
 def read(
-    content: Mapping[str, Any], path: Path, level: LevelOfTheory, name: str
+    content: Mapping[str, object], path: Path, level: LevelOfTheory, name: str
 ) -> ForceConstantsCase:
     """Read force constants, and the displacements if the yaml file has them.
 
@@ -111,10 +111,10 @@ def _in_order(constants: np.ndarray, cells: PhonopyFileCells, where: Path) -> np
     return constants
 
 
-def _of_yaml(content: Mapping[str, Any], path: Path) -> np.ndarray:
-    given = content[KEY]
+def _of_yaml(content: Mapping[str, object], path: Path) -> np.ndarray:
     try:
-        shape = tuple(int(n) for n in given["shape"])
+        given = as_mapping(content[KEY])
+        shape = tuple(int(as_float(n)) for n in as_list(given["shape"]))
         return np.array(given["elements"], dtype=float).reshape(*shape, 3, 3)
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path}: its {KEY} are not as phonopy writes them ({error})") from error

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from ase import Atoms
 
 from umlip_bench.datasets.cases import Preparation
 from umlip_bench.datasets.phonon_cases import FrequencyCase, WaveVectors
+from umlip_bench.ground.content import as_float, as_list, as_mapping
 from umlip_bench.ground.errors import DataError
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 
@@ -26,12 +28,14 @@ NOTE = (
 )
 
 
-def is_frequencies(content: Mapping[str, Any]) -> bool:
+def is_frequencies(content: Mapping[str, object]) -> bool:
     """Whether the content of a yaml file is that of frequencies."""
     return "phonon" in content and "unit_cell" not in content
 
 
-def read(content: Mapping[str, Any], path: Path, level: LevelOfTheory, name: str) -> FrequencyCase:
+def read(
+    content: Mapping[str, object], path: Path, level: LevelOfTheory, name: str
+) -> FrequencyCase:
     """Read frequencies on a mesh or a path.
 
     Parameters
@@ -53,11 +57,13 @@ def read(content: Mapping[str, Any], path: Path, level: LevelOfTheory, name: str
         raise DataError(f"{path} has no {', no '.join(lacking)}; {REMEDY}")
     try:
         atoms = _cell(content)
-        qpoints = np.array([each["q-position"] for each in content["phonon"]], dtype=float)
-        bands = [[mode["frequency"] for mode in each["band"]] for each in content["phonon"]]
+        phonons = [as_mapping(each) for each in as_list(content["phonon"])]
+        qpoints = np.array([each["q-position"] for each in phonons], dtype=float)
+        modes = ([as_mapping(mode) for mode in as_list(each["band"])] for each in phonons)
+        bands = [[mode["frequency"] for mode in of_point] for of_point in modes]
         frequencies = np.sort(np.array(bands, dtype=float), axis=1)
-        on_path = _path(content) if "segment_nqpoint" in content else {}
-        weights = np.array([each.get("weight", 1) for each in content["phonon"]], dtype=float)
+        on_path = _path(content, phonons) if "segment_nqpoint" in content else None
+        weights = np.array([each.get("weight", 1) for each in phonons], dtype=float)
         matrix = content.get("supercell_matrix")
         supercell = None if matrix is None else np.array(matrix, dtype=int).reshape(3, 3)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -71,24 +77,24 @@ def read(content: Mapping[str, Any], path: Path, level: LevelOfTheory, name: str
         )
     if not (np.isfinite(frequencies).all() and np.isfinite(qpoints).all()):
         raise DataError(f"{path} holds numbers that are not finite")
-    return FrequencyCase(
+    case = FrequencyCase(
         name=name,
         system=name,
         level_of_theory=level,
         preparation=Preparation.RELAXED,
         atoms=atoms,
-        kind=WaveVectors.PATH if on_path else WaveVectors.MESH,
+        kind=WaveVectors.MESH,
         qpoints=qpoints,
         weights=weights,
         frequencies=frequencies,
         supercell_matrix=supercell,
         notes=(NOTE,),
-        **on_path,
     )
+    return case if on_path is None else replace(case, kind=WaveVectors.PATH, **on_path._asdict())
 
 
-def _cell(content: Mapping[str, Any]) -> Atoms:
-    points: Sequence[Mapping[str, Any]] = content["points"]
+def _cell(content: Mapping[str, object]) -> Atoms:
+    points = [as_mapping(each) for each in as_list(content["points"])]
     atoms = Atoms(
         [str(each["symbol"]) for each in points],
         scaled_positions=[each["coordinates"] for each in points],
@@ -102,20 +108,26 @@ def _cell(content: Mapping[str, Any]) -> Atoms:
     return atoms
 
 
-def _path(content: Mapping[str, Any]) -> dict[str, Any]:
+class _Path(NamedTuple):
+    distances: np.ndarray
+    segments: np.ndarray
+    labels: tuple[tuple[str, str], ...]
+
+
+def _path(content: Mapping[str, object], phonons: Sequence[Mapping[str, object]]) -> _Path:
     """Distances, segments and labels of a path."""
-    counts = [int(n) for n in content["segment_nqpoint"]]
-    named = content.get("labels") or [("", "")] * len(counts)
+    counts = [int(as_float(n)) for n in as_list(content["segment_nqpoint"])]
+    named = as_list(content.get("labels") or [["", ""]] * len(counts))
     if len(named) != len(counts):
         raise ValueError(f"{len(named)} labels of {len(counts)} segments")
-    return {
-        "distances": np.array([each["distance"] for each in content["phonon"]], dtype=float),
-        "segments": np.repeat(np.arange(len(counts)), counts),
-        "labels": tuple((_plain(first), _plain(last)) for first, last in named),
-    }
+    return _Path(
+        np.array([each["distance"] for each in phonons], dtype=float),
+        np.repeat(np.arange(len(counts)), counts),
+        tuple((_plain(first), _plain(last)) for first, last in map(as_list, named)),
+    )
 
 
-def _plain(label: str) -> str:
+def _plain(label: object) -> str:
     r"""Of a label in LaTeX, ``$\\mathrm{X}$``, the letters."""
     text = str(label).replace("$", "").replace("\\Gamma", "Γ").replace("\\mathrm", "")
     return text.strip("{} ").replace("GAMMA", "Γ")

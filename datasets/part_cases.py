@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from ase import Atoms
@@ -39,7 +39,7 @@ class LabelledPoint(NamedTuple):
     """
 
     frame: Frame
-    info: dict[str, Any]
+    info: dict[str, object]
 
     @property
     def atoms(self) -> Atoms:

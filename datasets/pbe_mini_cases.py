@@ -29,6 +29,7 @@ from umlip_bench.datasets.cases import (
 from umlip_bench.datasets.labels import frames_cases
 from umlip_bench.datasets.part_cases import LabelledPoint, by, named
 from umlip_bench.datasets.roles import Role, miller_index, one
+from umlip_bench.ground.content import as_float
 from umlip_bench.ground.errors import DataError
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 
@@ -112,8 +113,8 @@ def defects(points: Sequence[LabelledPoint], level: LevelOfTheory) -> Iterator[D
 def migration(points: Sequence[LabelledPoint], level: LevelOfTheory) -> Iterator[MigrationCase]:
     """Hops into a vacancy on a straight line, five images of which the file holds the first three."""
     for system, members in by("system", points):
-        first, second, middle = sorted(members, key=lambda each: each.info["image"])
-        moving, path = int(first.info["moving"]), np.array(first.info["path"])
+        first, second, middle = sorted(members, key=lambda each: as_float(each.info["image"]))
+        moving, path = int(as_float(first.info["moving"])), np.array(first.info["path"])
         images = [each.atoms for each in (first, second, middle)]
         forces = [each.frame.forces for each in (first, second, middle)]
         for number, half in ((3, second), (4, first)):
@@ -180,7 +181,7 @@ def solid_solutions(
                 unique,
                 system,
                 each,
-                float(each.info["fraction"]),
+                as_float(each.info["fraction"]),
                 (one_end, other),
                 (first, second),
                 level,
@@ -206,21 +207,26 @@ def phonons(points: Sequence[LabelledPoint], level: LevelOfTheory) -> Iterator[P
             unitcell=named(unitcell, f"{system} unit cell"),
             supercell_matrix=supercell_matrix,
             primitive_matrix=np.eye(3),
-            displaced_atoms=np.array([int(each.info["displaced"]) for each in displaced]),
+            displaced_atoms=np.array([int(as_float(each.info["displaced"])) for each in displaced]),
             displacements=np.array([each.info["displacement"] for each in displaced], dtype=float),
             forces=np.array([each.frame.forces for each in displaced]),
         )
+
+
+def _length(displaced: LabelledPoint) -> float:
+    """Å, of a displacement."""
+    return float(np.linalg.norm(np.asarray(displaced.info["displacement"], dtype=float)))
 
 
 def amplitude_series(folder: Path) -> Iterator[AmplitudeSeries]:
     """DFT's own anharmonicity: curvatures at several amplitudes."""
     points = [LabelledPoint(*each) for each in extxyz.read_described(folder / AMPLITUDES)]
     for system, members in by("system", points):
-        members = sorted(members, key=lambda each: float(np.linalg.norm(each.info["displacement"])))
+        members = sorted(members, key=_length)
         yield AmplitudeSeries(
             system=system,
             cells=tuple(named(each.atoms, f"{system}, displaced") for each in members),
-            displaced_atom=int(members[0].info["displaced"]),
+            displaced_atom=int(as_float(members[0].info["displaced"])),
             displacements=np.array([each.info["displacement"] for each in members], dtype=float),
             forces=np.array([each.frame.forces for each in members]),
         )

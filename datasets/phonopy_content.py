@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -19,6 +18,7 @@ from phonopy.structure.cells import Supercell
 from umlip_bench.datasets.phonopy_cells import SYMPREC, primitive_matrix
 from umlip_bench.datasets.supercells import order_of, phonopys_supercell
 from umlip_bench.ground import codec
+from umlip_bench.ground.content import as_float, as_mapping
 from umlip_bench.ground.errors import ContentError, DataError
 
 MAX_BYTES = 1_000_000_000
@@ -51,7 +51,7 @@ class PhonopyFileCells:
     symprec: float
 
 
-def phonopy_cells(source: Mapping[str, Any], length: float, where: str) -> PhonopyFileCells:
+def phonopy_cells(source: Mapping[str, object], length: float, where: str) -> PhonopyFileCells:
     """Cells of the content of a file.
 
     Parameters
@@ -85,7 +85,7 @@ def phonopy_cells(source: Mapping[str, Any], length: float, where: str) -> Phono
     )
 
 
-def check_keys(source: Mapping[str, Any], path: Path, *, displacements: bool) -> None:
+def check_keys(source: Mapping[str, object], path: Path, *, displacements: bool) -> None:
     """Refuse a file without cells, or without displacements where they are needed.
 
     Raises
@@ -103,12 +103,12 @@ def check_keys(source: Mapping[str, Any], path: Path, *, displacements: bool) ->
         )
 
 
-def has_displacements(source: Mapping[str, Any]) -> bool:
+def has_displacements(source: Mapping[str, object]) -> bool:
     """Whether a file has displacements, in either of phonopy's forms."""
-    return bool(source.get("displacements") or (source.get("dataset") or {}).get("displacements"))
+    return bool(source.get("displacements") or _section(source, "dataset").get("displacements"))
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path) -> dict[str, object]:
     """Content of a phonopy yaml file, whatever version of phonopy wrote it.
 
     Raises
@@ -125,7 +125,12 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return content
 
 
-def parsed(source: Mapping[str, Any], path: Path | None) -> PhonopyYamlData:
+def _section(source: Mapping[str, object], name: str) -> dict[str, object]:
+    """Part of a file; empty where it is not there."""
+    return as_mapping(source.get(name) or {})
+
+
+def parsed(source: Mapping[str, object], path: Path | None) -> PhonopyYamlData:
     """What phonopy makes of the content of its file, force constants left out."""
     content = {key: value for key, value in source.items() if key != "force_constants"}
     # Checked by `units_of`; some versions state them of force constants in other words.
@@ -173,14 +178,14 @@ def unitcell_of(cell: PhonopyAtoms, length: float) -> Atoms:
     return atoms
 
 
-def symprec_of(source: Mapping[str, Any]) -> float:
+def symprec_of(source: Mapping[str, object]) -> float:
     """Å; in the units of the file phonopy's own, whatever the code."""
-    return float((source.get("phonopy") or {}).get("symmetry_tolerance", SYMPREC))
+    return as_float(_section(source, "phonopy").get("symmetry_tolerance", SYMPREC))
 
 
-def units_of(source: Mapping[str, Any], path: Path) -> tuple[float, float]:
+def units_of(source: Mapping[str, object], path: Path) -> tuple[float, float]:
     """The file's unit of length in Å, and of force in eV/Å."""
-    code = (source.get("phonopy") or {}).get("calculator")
+    code = _section(source, "phonopy").get("calculator")
     try:
         units = get_calculator_physical_units(code)
     except ValueError as error:
@@ -188,7 +193,7 @@ def units_of(source: Mapping[str, Any], path: Path) -> tuple[float, float]:
             f"{path} has forces of {code}, whose units phonopy does not know"
         ) from error
     for what, unit in (("length", units.length_unit), ("force", units.force_unit)):
-        stated = (source.get("physical_unit") or {}).get(what, unit)
+        stated = _section(source, "physical_unit").get(what, unit)
         if stated != unit:
             raise DataError(
                 f"{path} has {what}s in {stated}, but those of {code or 'VASP'} are in {unit}"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -42,7 +41,7 @@ def chosen(files: Sequence[Path]) -> list[Path]:
     return sorted(by_folder.values())
 
 
-def has_forces(content: Mapping[str, Any], path: Path) -> bool:
+def has_forces(content: Mapping[str, object], path: Path) -> bool:
     """Whether a yaml file of this content has displacements, and forces in it or beside it."""
     if not has_displacements(content):
         return False
@@ -95,7 +94,7 @@ def read(path: Path, level: LevelOfTheory, name: str, *, trust_order: bool = Fal
 
 
 def displacements_of(
-    source: Mapping[str, Any], path: Path | None = None
+    source: Mapping[str, object], path: Path | None = None
 ) -> tuple[np.ndarray | None, np.ndarray]:
     """Displacements as in the file.
 
@@ -127,9 +126,9 @@ def displacements_of(
     return None, np.asarray(dataset["displacements"], dtype=float)
 
 
-def _forces_of(source: Mapping[str, Any]) -> np.ndarray | None:
+def _forces_of(source: Mapping[str, object]) -> np.ndarray | None:
     """Forces that are in the file itself, shape (D, N, 3)."""
-    dataset: Mapping[str, Any] = parsed(source, None).dataset or {}
+    dataset = parsed(source, None).dataset or {}
     if "first_atoms" not in dataset:
         forces = dataset.get("forces")
         return None if forces is None else np.asarray(forces, dtype=float)
@@ -139,7 +138,7 @@ def _forces_of(source: Mapping[str, Any]) -> np.ndarray | None:
 
 
 def phonon_case(
-    source: Mapping[str, Any],
+    source: Mapping[str, object],
     forces: np.ndarray,
     *,
     displaced: tuple[np.ndarray | None, np.ndarray] | None = None,

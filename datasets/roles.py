@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
-from typing import Any
 
 import numpy as np
 
@@ -69,7 +68,7 @@ def role_point(result: Result) -> LabelledPoint:
     return LabelledPoint(frame, info)
 
 
-def miller_index(written: Any) -> tuple[int, ...]:
+def miller_index(written: object) -> tuple[int, ...]:
     """Miller index from three or four digits in a row, or from integers with spaces between them.
 
     Raises

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Never
@@ -81,25 +81,10 @@ def read(path: Path, *, trust_order: bool = False, reading: LabelReading = AS_FO
     there = contents(path)
     if not there:
         raise DataError(f"{path} holds no file to read; expected {allowed()}")
-    found = list(chain.from_iterable(_read_file(file, reading) for file in there.labels))
-    on_curves = curves.recognised([each for each in found if not isinstance(each, PathFrame)])
-    of_curve = {each.where for members in on_curves.values() for each in members}
-    refused = [
-        each for each in found if isinstance(each, RefusedResult) and each.where not in of_curve
-    ]
-    parts = [each for each in found if isinstance(each, Result) and is_part(each.atoms)]
-    parts += chain.from_iterable(on_curves.values())
-    states = [
-        (index, each)
-        for index, each in enumerate(found)
-        if isinstance(each, Result) and not is_part(each.atoms)
-        if each.where not in of_curve or curves.has_states(each)
-    ]
-    frames = [as_frame(each, index) for index, each in states]
-    results = [*parts, *(each for _, each in states if each.where not in of_curve)]
+    found = _read_labels(there.labels, reading)
+    parts, results, refused = found.parts, found.results, [*found.refused]
     bands = {name: neb_folders.read(folder, name) for name, folder in there.bands.items()}
-    images = [each for each in found if isinstance(each, PathFrame)]
-    images += chain.from_iterable(band.images for band in bands.values())
+    images = [*found.images, *chain.from_iterable(band.images for band in bands.values())]
     check_stress_key(path, results, reading)
     manifest = manifests.of_users_data(path)
     stated, said_by = stated_level(manifest.level_of_theory, reading)
@@ -113,7 +98,7 @@ def read(path: Path, *, trust_order: bool = False, reading: LabelReading = AS_FO
         values += of_table
         refused += [*table.refused, *lines]
     phonons, left_out = _read_phonons(there.phonons, level, trust_order=trust_order)
-    if not (frames or images or phonons or parts or values):
+    if not (found.frames or images or phonons or parts or values):
         _refuse_all(path, refused, left_out)
     paths = _paths(path, images, level)
     by_roles = _by_roles(path, parts, level, manifest.mu)
@@ -128,7 +113,7 @@ def read(path: Path, *, trust_order: bool = False, reading: LabelReading = AS_FO
     understood = (
         *understanding.of_labels(results, reading),
         *understanding.of_roles(by_roles, parts),
-        *understanding.of_curves(on_curves),
+        *understanding.of_curves(found.on_curves),
         *(understanding.of_table(table, values) for table in there.tables),
         *(understanding.of_band(name, band.images) for name, band in bands.items()),
         understanding.of_level(level, said_by if level == stated else "the data"),
@@ -136,9 +121,61 @@ def read(path: Path, *, trust_order: bool = False, reading: LabelReading = AS_FO
     )
     return Dataset(
         replace(manifest, level_of_theory=level, caveats=caveats),
-        (*frames_cases(frames, level), *by_roles, *values, *paths, *phonons),
+        (*frames_cases(found.frames, level), *by_roles, *values, *paths, *phonons),
         _digest([*there.sources, *chain.from_iterable(b.sources for b in bands.values())]),
         understood,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Labels:
+    """What files of labels hold, by what becomes of it.
+
+    Parameters
+    ----------
+    frames
+        States of a material.
+    parts
+        Structures that play a part in a case, those of curves among them.
+    on_curves
+        Those that were recognised as points of a curve, by its name.
+    results
+        All of these, each once.
+    images
+        Of migration paths.
+    refused
+        What cannot be used.
+    """
+
+    frames: Sequence[Frame]
+    parts: Sequence[Result]
+    on_curves: Mapping[str, Sequence[Result]]
+    results: Sequence[Result]
+    images: Sequence[PathFrame]
+    refused: Sequence[RefusedResult]
+
+
+def _read_labels(files: Sequence[Path], reading: LabelReading) -> _Labels:
+    found = list(chain.from_iterable(_read_file(file, reading) for file in files))
+    on_curves = curves.recognised([each for each in found if not isinstance(each, PathFrame)])
+    of_curve = {each.where for members in on_curves.values() for each in members}
+    parts = [each for each in found if isinstance(each, Result) and is_part(each.atoms)]
+    parts += chain.from_iterable(on_curves.values())
+    states = [
+        (index, each)
+        for index, each in enumerate(found)
+        if isinstance(each, Result) and not is_part(each.atoms)
+        if each.where not in of_curve or curves.has_states(each)
+    ]
+    return _Labels(
+        frames=[as_frame(each, index) for index, each in states],
+        parts=parts,
+        on_curves=on_curves,
+        results=[*parts, *(each for _, each in states if each.where not in of_curve)],
+        images=[each for each in found if isinstance(each, PathFrame)],
+        refused=[
+            each for each in found if isinstance(each, RefusedResult) and each.where not in of_curve
+        ],
     )
 
 

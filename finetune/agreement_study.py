@@ -44,7 +44,9 @@ MOST_FRAMES = 6
 def agreements(run: Run) -> Iterator[Agreement]:
     """Every pair of models on every material of a run, but where one of them points away."""
     results = {
-        model: {material.name: material for material in run.results(SUITE, model)}
+        model: {
+            material.name: material for material in run.results_of(MaterialComparison, SUITE, model)
+        }
         for model in run.models
     }
     for model, second in permutations(results, 2):
@@ -117,7 +119,7 @@ def forces_of(run: Run) -> dict[tuple[str, str, str], tuple[FloatArray, FloatArr
             np.concatenate([frame.forces_model.ravel() for frame in chosen]),
         )
         for model in run.models
-        for material in run.results(SUITE, model)
+        for material in run.results_of(MaterialComparison, SUITE, model)
         if (chosen := [material.frames[k] for k in _chosen(material)])
     }
 

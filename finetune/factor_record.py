@@ -8,6 +8,7 @@ from typing import Any
 
 from umlip_bench.analysis.corrected import Factor
 from umlip_bench.ground.codec import read_yaml
+from umlip_bench.ground.content import as_mapping
 from umlip_bench.ground.errors import WeightsError
 from umlip_bench.potentials.corrections.folder import CARD, Correction, read_correction
 from umlip_bench.potentials.corrections.modification import ScalarCorrection
@@ -27,7 +28,7 @@ def read_factor(folder: Path) -> Factor:
         If it is no corrected model, or one that was made by another method than ``scalar``.
     """
     correction, scalar = _scalar(folder)
-    content = read_yaml(folder / CARD)
+    content = as_mapping(read_yaml(folder / CARD))
     fit, labels = _section(content, "fit"), _section(content, "labels")
     low, high = _interval(fit.get("interval"))
     estimator, n_labels = fit.get("estimator"), labels.get("n_frames")

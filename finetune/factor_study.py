@@ -50,7 +50,7 @@ LEAST_HELD = 0.93
 
 def materials_of(run: Run, model: str) -> Iterator[MaterialComparison]:
     """A model's materials with two frames or more whose cells have two atoms or more."""
-    for material in run.results(SUITE, model):
+    for material in run.results_of(MaterialComparison, SUITE, model):
         frames = evenly(with_forces(material.frames), MOST_FRAMES)
         if len(frames) > 1 and frames[0].n_atoms > 1:
             yield MaterialComparison(material.name, tuple(frames), material.system)
@@ -201,7 +201,7 @@ def _law(logs: FloatArray) -> Law:
 def _reference(runs: Sequence[Run], model: str) -> tuple[MaterialComparison, ...]:
     for run in runs:
         if run.data == REFERENCE_SET and model in run.models:
-            return tuple(run.results(SUITE, model))
+            return tuple(run.results_of(MaterialComparison, SUITE, model))
     raise CorrectionError(
         f"no run has {model} on {REFERENCE_SET}, which its usual factor comes from; make one by "
         f"`umlip-bench run {SUITE} --data {REFERENCE_SET} --model {model} --out runs/{REFERENCE_SET}`"

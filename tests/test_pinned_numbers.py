@@ -39,11 +39,10 @@ CRYSTALS = {
 RELATIVE, ABSOLUTE = 1e-6, 1e-6
 """The second for what is zero but for rounding, such as acoustic modes at the zone centre, in THz."""
 
-ENDS_EARLIER = {
-    "m3gnet-mp-2021.2.8|solid-solutions|CaMgO-21": {"relaxed_model": 0.05933817774209227}
-}
-"""Where a relaxation ends may follow from rounding: on another processor (AMD EPYC) this one stops elsewhere,
-and no other value differs by more than 1e-7."""
+LOOSE = {"m3gnet-mp-2021.2.8|solid-solutions|CaMgO-21": {"relaxed_model": 5e-5}}
+"""What is known no better, in eV/atom: this relaxation ends elsewhere by rounding. Of six starts that differ
+by 1e-11 Å the ends are 3.2e-5 eV/atom apart in double precision, and so are those on other processors
+(0.05931 to 0.05934), or with other structures in one call."""
 
 
 class Quiet:
@@ -114,6 +113,6 @@ def test_every_metric_of_every_case(model: str, load_model: LoadModel, tmp_path:
             if value is None:
                 assert now != now, f"{key}: {metric}"
                 continue
-            seen = (value, ENDS_EARLIER.get(key, {}).get(metric, value))
-            near = (pytest.approx(each, rel=RELATIVE, abs=ABSOLUTE) for each in seen)
-            assert any(now == each for each in near), f"{key}: {metric}: {now}, not {value}"
+            absolute = LOOSE.get(key, {}).get(metric, ABSOLUTE)
+            near = pytest.approx(value, rel=RELATIVE, abs=absolute)
+            assert now == near, f"{key}: {metric}: {now}, not {value}"

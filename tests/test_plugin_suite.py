@@ -104,7 +104,7 @@ def test_run_prints_its_table(run: tuple[Path, str]) -> None:
 def test_its_results_come_back_and_scale(run: tuple[Path, str]) -> None:
     found = read_run(run[0])
     suite = all_suites()["pressures"]
-    emt, soft = (found.results("pressures", model) for model in found.models)
+    emt, soft = (found.results_of(suite.result, "pressures", model) for model in found.models)
     for one, other in zip(emt, soft, strict=True):
         assert suite.scaled(one, FACTOR).model == pytest.approx(other.model)
         again = from_arrays(suite.result, suite.to_arrays(one))

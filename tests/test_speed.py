@@ -1,11 +1,12 @@
 import dataclasses
 from importlib.util import find_spec
-from typing import Any
 
 import pytest
 import torch
+from ase import Atoms
 
 from umlip_bench.cli import PROGRAM
+from umlip_bench.engine.requests import Task
 from umlip_bench.engine.speed.comparison import (
     ALL_AT_ONCE,
     Comparison,
@@ -53,8 +54,8 @@ def test_sides_that_differ_are_not_timed() -> None:
     model = potential("chgnet-0.3.0", device="cpu")
 
     class Shifted(SinglePoints):
-        def ends(self, request: Any, answer: Any) -> list[End]:
-            (end,) = super().ends(request, answer)
+        def _task(self, atoms: Atoms) -> Task[list[End]]:
+            (end,) = yield from super()._task(atoms)
             return [dataclasses.replace(end, energy=end.energy + 0.01)]
 
     static = make("static", model.device, 1)
@@ -96,6 +97,7 @@ def test_work_is_printed_as_it_ends(
         return Comparison(work.name, work.description, work.unit, 1, (timing,), nothing, nothing)
 
     monkeypatch.setattr("umlip_bench.engine.speed.comparison.compare", compared)
+    monkeypatch.setenv("COLUMNS", "120")
     words = ["speed", "--model", "ase:ase.calculators.emt:EMT", "--quick"]
     assert PROGRAM.main([*words, "--work", "static", "--work", "md"]) == 130
     printed = capsys.readouterr().out

@@ -101,8 +101,6 @@ class PotentialPage:
         As its card has them; `n_parameters` is ``None`` if not known.
     warning
         Why it is not ranked with the others; empty if it is.
-    soundness
-        What the suites say that measure no scale; empty if none was run.
     n_done, n_failed
         Cases with and without a result.
     statements
@@ -122,7 +120,6 @@ class PotentialPage:
     citation: str
     n_parameters: int | None
     warning: str
-    soundness: str
     n_done: int
     n_failed: int
     statements: tuple[Statement, ...]

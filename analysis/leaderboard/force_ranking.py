@@ -24,7 +24,7 @@ from umlip_bench.analysis.rank_correlation import (
     rank_correlation,
 )
 from umlip_bench.analysis.registry import all_suites
-from umlip_bench.analysis.suite import AnySuite, Headline
+from umlip_bench.analysis.suite import AnySuite, DeclaredSuite, Headline, R, V
 
 FARTHEST = 2
 """Materials that are named, those whose ranks are farthest apart."""
@@ -134,7 +134,7 @@ class _Compared:
         return self.suite.name, self.suite.variant_names[0], self.headline.metric
 
 
-def leading(suite: AnySuite, everyone: Sequence[Side]) -> Headline[Any] | None:
+def leading(suite: DeclaredSuite[R, V], everyone: Sequence[Side]) -> Headline[V] | None:
     """The first headline at DFT's geometry that a potential has a value of; ``None`` if there is none."""
     for headline in suite.headlines:
         for side in everyone:

@@ -107,7 +107,6 @@ def _pages(everyone: Sequence[Side], members: Mapping[str, Member]) -> Iterator[
             citation=member.citation,
             n_parameters=member.n_parameters,
             warning=member.warning,
-            soundness="; ".join(check.verdict for check in content.checks),
             n_done=member.n_done,
             n_failed=member.n_failed,
             statements=statements(content),

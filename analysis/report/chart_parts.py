@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeAlias
 
 import altair as alt
+from altair.typing import ChartType
 
 from umlip_bench.analysis.report.style import Style
 from umlip_bench.analysis.report.wording import upper
+from umlip_bench.analysis.summary import finite_or_none
 from umlip_bench.analysis.tables import number
 
-Chart = Any
-"""An Altair chart; its classes share no public type but ``TopLevelMixin``."""
+Chart: TypeAlias = ChartType
+"""Any of Altair's charts."""
 DIGITS = 5
 """Significant digits of what is only drawn."""
 WHISKER, GAP = 14, 16
@@ -72,18 +74,18 @@ class Figure:
         return sum(panel.width for panel in self.panels)
 
 
-def inline(values: Iterable[dict[str, Any]]) -> alt.InlineData:
+def inline(values: Iterable[Mapping[str, object]]) -> alt.InlineData:
     """Values as part of the specification."""
     # A tuple goes by reference; altair copies a list, value by value, with every step of a chart.
     return alt.InlineData(values=tuple(values))
 
 
-def estimated(value: float, low: float | None, high: float | None, n: int) -> dict[str, Any]:
+def estimated(value: float, low: float | None, high: float | None, n: int) -> dict[str, object]:
     """What a mark of a value with an interval needs."""
     return {
-        "value": _finite(value),
-        "low": _finite(low),
-        "high": _finite(high),
+        "value": finite_or_none(value),
+        "low": finite_or_none(low),
+        "high": finite_or_none(high),
         "cases": n,
         "interval": interval_words(low, high),
     }
@@ -97,13 +99,14 @@ def interval_words(low: float | None, high: float | None) -> str:
     return " to ".join(ends)
 
 
-def _finite(value: float | None) -> float | None:
-    """What can be drawn: a rank cannot."""
-    return value if value is not None and math.isfinite(value) else None
+def ends_of(values: Iterable[Mapping[str, object]]) -> list[float]:
+    """Values of marks, and the ends of their intervals, as far as they can be drawn."""
+    found = (each[key] for each in values for key in ("value", "low", "high"))
+    return [each for each in found if isinstance(each, int | float)]
 
 
 def whisker_chart(
-    values: Sequence[dict[str, Any]],
+    values: Sequence[Mapping[str, object]],
     labels: Sequence[str],
     title: str,
     target: float,

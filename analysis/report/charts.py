@@ -13,6 +13,7 @@ from umlip_bench.analysis.report.chart_parts import (
     Figure,
     brief,
     colour_of,
+    ends_of,
     estimated,
     in_order,
     inline,
@@ -209,7 +210,7 @@ def error_figure(plot: ErrorPlot, style: Style) -> Figure:
         for name, side, row in plot.points
     ]
     labels = list(dict.fromkeys(name for name, _, _ in plot.points))
-    ends = [v for p in values for v in (p["value"], p["low"], p["high"]) if v is not None]
+    ends = ends_of(values)
     _, high = span_of(ends, 0.0)
     chart = whisker_chart(values, labels, f"error of forces ({plot.unit})", 0.0, (0.0, high), style)
     return Figure(

@@ -10,6 +10,7 @@ from umlip_bench.analysis.report.chart_parts import (
     Chart,
     ChartPanel,
     Figure,
+    ends_of,
     estimated,
     inline,
     span_of,
@@ -115,7 +116,7 @@ def class_figure(chemistry: ChemistrySection, style: Style) -> Figure | None:
     order = list(type(chemistry.classes[0][1].chemistry))
     present = {scale.chemistry for _, scale in chemistry.classes}
     labels = [str(kind) for kind in order if kind in present]
-    ends = [v for p in values for v in (p["value"], p["low"], p["high"]) if v is not None]
+    ends = ends_of(values)
     return Figure(
         "chemistry",
         "By class of compounds",

@@ -10,6 +10,7 @@ from umlip_bench.analysis.registry import suite_of
 from umlip_bench.analysis.report.chart_parts import (
     ChartPanel,
     Figure,
+    ends_of,
     estimated,
     span_of,
     whisker_chart,
@@ -114,6 +115,6 @@ def _whiskers(
         for name, side, row in points
     ]
     names = list(dict.fromkeys(name for name, _, _ in points))
-    ends = [v for p in values for v in (p["value"], p["low"], p["high"]) if v is not None]
+    ends = ends_of(values)
     span = span_of([*ends, *within], target)
     return ChartPanel(whisker_chart(values, names, title, target, span, style), width)

@@ -229,7 +229,7 @@ def pretty_unit(text: str) -> str:
     return text.replace("^2", "²").replace("^3", "³")
 
 
-def as_json(value: Any) -> Markup:
+def as_json(value: object) -> Markup:
     """JSON that may stand in a script element: nothing in it can end the element."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return Markup(text.replace("<", "\\u003c"))

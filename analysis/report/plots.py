@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.stats import gaussian_kde
 
 from umlip_bench.analysis.compared_models import Side
-from umlip_bench.analysis.parity import Quantity
+from umlip_bench.analysis.parity import Plotted
 from umlip_bench.analysis.suite import AnySuite
 from umlip_bench.analysis.summary import Row
 
@@ -106,7 +106,7 @@ class ParityPlot:
 
     suite: str
     variant: str
-    quantity: Quantity
+    quantity: Plotted
     low: float
     high: float
     panels: tuple[ParityPanel, ...]
@@ -185,7 +185,7 @@ class SpreadPlot:
 
 def parity_plots(analysis: AnySuite, variant: str, sides: Sequence[Side]) -> tuple[ParityPlot, ...]:
     """One plot for each quantity that a suite compares in a variant."""
-    found: dict[Quantity, dict[str, list[tuple[str, FloatArray, FloatArray]]]] = {}
+    found: dict[Plotted, dict[str, list[tuple[str, FloatArray, FloatArray]]]] = {}
     for side in sides:
         for record in side.run.of(analysis.name, side.model):
             for parity in analysis.parities(side.run.result(record), variant):

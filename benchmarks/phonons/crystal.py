@@ -37,8 +37,6 @@ PATH_STEP = 0.01
 """1/Å between points of a band, at most."""
 SYMPREC = 1e-3
 """Å; tolerance with which the symmetry of structures from files is found, and kept in relaxing."""
-SAME_MASS = 1e-6
-"""u; masses of an element that differ by more are isotopes."""
 LEVEL = 3
 """Rounds of translational and permutation symmetry, which disturb each other a little."""
 

@@ -94,27 +94,7 @@ def measure(case: PhononMeasurement) -> Task[PhononComparison]:
         along_a_line = yield from anharmonicity(case.series)
     relaxed, not_relaxed = None, ""
     if case.fixed_only is None:
-        try:
-            rough = yield Relax(
-                crystal.unitcell, cell=True, fmax=FMAX_ROUGH, steps=STEPS, symprec=SYMPREC
-            )
-            own = yield Relax(
-                rough.atoms,
-                cell=True,
-                fmax=FMAX,
-                steps=STEPS,
-                minimiser=Lbfgs,
-                symprec=SYMPREC,
-            )
-            not_relaxed = _why_not_relaxed(own)
-            if not not_relaxed:
-                at_minimum, deformation = crystal.relaxed(own.atoms)
-                relaxed = yield from _of_model(
-                    at_minimum, displacements.strained(deformation), compared
-                )
-        except StructureError as error:
-            # The phonons at DFT's geometry stand on their own feet.
-            not_relaxed = str(error)
+        relaxed, not_relaxed = yield from _at_own_geometry(crystal, displacements, compared)
     return PhononComparison(
         name=case.name,
         sampling=FrequencySampling(
@@ -165,6 +145,27 @@ def _scan(
         np.array(curvatures),
         np.array(scales if scales else [np.nan] * len(steps)),
     )
+
+
+def _at_own_geometry(
+    crystal: Crystal, displacements: Displacements | RandomDisplacements, compared: _Compared
+) -> Task[tuple[Phonons | None, str]]:
+    """The model's phonons where it has its minimum, or why there are none."""
+    try:
+        rough = yield Relax(
+            crystal.unitcell, cell=True, fmax=FMAX_ROUGH, steps=STEPS, symprec=SYMPREC
+        )
+        own = yield Relax(
+            rough.atoms, cell=True, fmax=FMAX, steps=STEPS, minimiser=Lbfgs, symprec=SYMPREC
+        )
+        if not_relaxed := _why_not_relaxed(own):
+            return None, not_relaxed
+        at_minimum, deformation = crystal.relaxed(own.atoms)
+        strained = displacements.strained(deformation)
+        return (yield from _of_model(at_minimum, strained, compared)), ""
+    except StructureError as error:
+        # The phonons at DFT's geometry stand on their own feet.
+        return None, str(error)
 
 
 def _why_not_relaxed(own: Relaxed) -> str:

@@ -19,6 +19,7 @@ from ase.data import atomic_numbers, chemical_symbols
 from umlip_bench.datasets.cases import EosCase, Preparation
 from umlip_bench.datasets.importers import vasp_json
 from umlip_bench.datasets.importers.files import present
+from umlip_bench.ground.content import as_float, as_mapping
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 
 FILES = (
@@ -45,14 +46,16 @@ def cases(folder: Path, level: LevelOfTheory) -> Iterator[EosCase]:
     templates: dict[str, Atoms] = {}
     for file in FILES:
         results = dict(vasp_json.members(folder / file))
-        for name, fit in results["BM_fit_data"].items():
+        n_atoms = as_mapping(results["num_atoms_in_sim_cell"])
+        for name, found in as_mapping(results["BM_fit_data"]).items():
+            fit = as_mapping(found)
             element, prototype = name.split("-", 1)
             if prototype not in templates:
                 templates[prototype] = _read_template(folder / "structures", prototype)
             atoms = _decorate(templates[prototype], element)
             # The fit of an oxide of oxygen is for a smaller cell than that of the template.
-            cells = len(atoms) / results["num_atoms_in_sim_cell"][name]
-            volume = fit["min_volume"] * cells
+            cells = len(atoms) / as_float(n_atoms[name])
+            volume = as_float(fit["min_volume"]) * cells
             atoms.set_cell(atoms.cell * (volume / atoms.get_volume()) ** (1 / 3), scale_atoms=True)
             yield EosCase(
                 name=name,
@@ -62,8 +65,8 @@ def cases(folder: Path, level: LevelOfTheory) -> Iterator[EosCase]:
                 unusable=_why_unusable(element, prototype),
                 atoms=atoms,
                 volume=volume,
-                bulk_modulus=fit["bulk_modulus_ev_ang3"],
-                bulk_modulus_derivative=fit["bulk_deriv"],
+                bulk_modulus=as_float(fit["bulk_modulus_ev_ang3"]),
+                bulk_modulus_derivative=as_float(fit["bulk_deriv"]),
             )
 
 

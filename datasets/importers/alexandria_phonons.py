@@ -13,6 +13,7 @@ import numpy as np
 
 from umlip_bench.datasets.cases import HeatCapacityCase, Preparation
 from umlip_bench.datasets.importers import vasp_json
+from umlip_bench.ground.content import as_mapping
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 
 FILE = "alexandria-binary-pbe-phonon-2025.1.json.gz"
@@ -24,11 +25,12 @@ TEMPERATURE = 300.0
 def cases(folder: Path, level: LevelOfTheory) -> Iterator[HeatCapacityCase]:
     """One case per compound, in the order of the file; heat capacities are per mole of cells."""
     path = folder / FILE
-    for index, entry in enumerate(vasp_json.elements(path)):
+    for index, item in enumerate(vasp_json.elements(path)):
         with vasp_json.reading(path, index):
+            entry = as_mapping(item)
             case = HeatCapacityCase(
-                name=entry["mp_id"],
-                system=entry["formula"],
+                name=str(entry["mp_id"]),
+                system=str(entry["formula"]),
                 level_of_theory=level,
                 preparation=Preparation.RELAXED,
                 atoms=vasp_json.atoms(entry["structure"]),

@@ -18,6 +18,7 @@ from ase import Atoms
 from umlip_bench.datasets.cases import MigrationCase, PathMethod, Preparation
 from umlip_bench.datasets.importers import vasp_json
 from umlip_bench.datasets.importers.files import present
+from umlip_bench.ground.content import as_list, as_mapping
 from umlip_bench.ground.errors import DataError
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 
@@ -62,8 +63,8 @@ def cases(folder: Path, level: LevelOfTheory) -> Iterator[MigrationCase]:
 def _other_hop(folder: Path, level: LevelOfTheory) -> MigrationCase:
     path = folder / "collate_results.json.gz"
     with vasp_json.reading(path, "hops/3+0"):
-        hop = dict(vasp_json.members(path))["hops"]["3+0"]
-        images = tuple(vasp_json.atoms(structure) for structure in hop["images"])
+        hop = as_mapping(as_mapping(dict(vasp_json.members(path))["hops"])["3+0"])
+        images = tuple(vasp_json.atoms(structure) for structure in as_list(hop["images"]))
         energies = np.array(hop["energies"], dtype=float)
     return MigrationCase(
         name="hop 3+0",

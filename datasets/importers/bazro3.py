@@ -14,13 +14,15 @@ import numpy as np
 from umlip_bench.datasets.cases import PhononCase, Preparation
 from umlip_bench.datasets.importers.files import present
 from umlip_bench.datasets.phonopy_files import phonon_case, read_yaml
+from umlip_bench.ground.content import as_list, as_mapping
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 
 
 def cases(folder: Path, level: LevelOfTheory) -> Iterator[PhononCase]:
     """The one case; its forces stand beside the displacements in the file."""
     source = read_yaml(present(folder / "phonopy_params.yaml"))
-    forces = np.array([entry["forces"] for entry in source["displacements"]], dtype=float)
+    displaced = map(as_mapping, as_list(source["displacements"]))
+    forces = np.array([entry["forces"] for entry in displaced], dtype=float)
     yield phonon_case(
         source,
         forces,

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from ase import Atoms
 
 from umlip_bench.datasets.cases import DefectCase, Preparation
 from umlip_bench.datasets.importers import vasp_json
+from umlip_bench.ground.content import as_float, as_list, as_mapping
 from umlip_bench.ground.errors import DataError
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 
@@ -69,15 +69,17 @@ def cases(folder: Path, level: LevelOfTheory) -> Iterator[DefectCase]:
         yield case
 
 
-def _case(name: str, entry: Mapping[str, Any], level: LevelOfTheory) -> DefectCase:
-    defect = entry["defect"]
+def _case(name: str, content: object, level: LevelOfTheory) -> DefectCase:
+    entry = as_mapping(content)
+    defect, parameters = as_mapping(entry["defect"]), as_mapping(entry["parameters"])
+    site = as_mapping(defect["defect_site"])
     unitcell = vasp_json.atoms(defect["structure"])
-    scaling = np.array(entry["parameters"]["scaling_matrix"], dtype=int)
+    scaling = np.array(parameters["scaling_matrix"], dtype=int)
     host = unitcell.repeat(scaling)
-    position = np.array(defect["defect_site"]["abc"]) @ unitcell.cell.array
-    (species,) = defect["defect_site"]["species"]
-    kind = KINDS[defect["@class"]]
-    defective, exchanged = _build(name, host, kind, species["element"], position)
+    position = np.array(site["abc"], dtype=float) @ unitcell.cell.array
+    (species,) = as_list(site["species"])
+    kind = KINDS[str(defect["@class"])]
+    defective, exchanged = _build(name, host, kind, str(as_mapping(species)["element"]), position)
     return DefectCase(
         name=name,
         system="GaAs",
@@ -87,7 +89,7 @@ def _case(name: str, entry: Mapping[str, Any], level: LevelOfTheory) -> DefectCa
         defective=defective,
         kind=kind,
         site=host.cell.scaled_positions(position),
-        energy=entry["uncorrected_energy"],
+        energy=as_float(entry["uncorrected_energy"]),
         exchanged=exchanged,
         chemical_potentials={},
     )

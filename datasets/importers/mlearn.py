@@ -15,6 +15,7 @@ from umlip_bench.datasets.cases import FramesCase, Preparation, ReferenceCase, S
 from umlip_bench.datasets.frame import Frame
 from umlip_bench.datasets.importers import vasp_json
 from umlip_bench.datasets.importers.vasp_json import Calculation
+from umlip_bench.ground.content import as_mapping
 from umlip_bench.ground.errors import DataError
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 
@@ -82,7 +83,8 @@ def element_cases(folder: Path, level: LevelOfTheory) -> Iterator[ReferenceCase]
         for item in vasp_json.elements(path):
             with vasp_json.reading(path, item=index):
                 result = vasp_json.calculation(item, "virial_stress")
-                group, description = item["group"], item["description"]
+                said = as_mapping(item)
+                group, description = str(said["group"]), str(said["description"])
                 if group == SURFACE:
                     slabs.append(_slab(result, description, index))
                 else:

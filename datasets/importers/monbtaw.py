@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from umlip_bench.datasets.cases import (
     FramesCase,
@@ -20,6 +19,7 @@ from umlip_bench.datasets.cases import (
 from umlip_bench.datasets.frame import Frame
 from umlip_bench.datasets.importers import vasp_json
 from umlip_bench.datasets.importers.vasp_json import Calculation
+from umlip_bench.ground.content import as_list, as_mapping
 from umlip_bench.ground.errors import DataError
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 
@@ -106,8 +106,8 @@ def aimd_cases(folder: Path, level: LevelOfTheory) -> Iterator[ReferenceCase]:
         volumes: dict[str, list[Frame]] = {}
         for index, item in enumerate(vasp_json.elements(path)):
             with vasp_json.reading(path, index):
-                (tag,) = item["tags"]
-                system = f"{element}, {CONDITIONS[tag]}"
+                (tag,) = as_list(as_mapping(item)["tags"])
+                system = f"{element}, {CONDITIONS[str(tag)]}"
                 frame = vasp_json.calculation(item, "stress").frame(system, index)
             volumes.setdefault(system, []).append(frame)
         for system, frames in volumes.items():
@@ -130,10 +130,14 @@ def _frames(name: str, system: str, frames: list[Frame], level: LevelOfTheory) -
     )
 
 
-def _note(item: Any) -> tuple[str, str]:
+def _note(item: object) -> tuple[str, str]:
     # One pair such as {"relax": "157"}; the key is "Strain_new" for Mo and "Strain" for the others.
-    ((key, value),) = item["notes"].items()
-    return key, value
+    ((key, value),) = _notes(item).items()
+    return key, str(value)
+
+
+def _notes(item: object) -> dict[str, object]:
+    return as_mapping(as_mapping(item)["notes"])
 
 
 def _strained(path: Path, element: str, level: LevelOfTheory) -> tuple[FramesCase, Calculation]:
@@ -157,7 +161,7 @@ def _surfaces(
     for index, item in enumerate(vasp_json.elements(path)):
         with vasp_json.reading(path, index):
             slab = vasp_json.calculation(item, "stress")
-            face = MO_FACES[index] if element == "Mo" else item["notes"]["Sur"]
+            face = MO_FACES[index] if element == "Mo" else str(_notes(item)["Sur"])
             miller_index = tuple(int(digit) for digit in face)
             name = f"{element} ({' '.join(face)})"
         yield SurfaceCase(
@@ -177,7 +181,7 @@ def _surfaces(
 
 
 def _ordering(
-    item: Any,
+    item: object,
     end_members: tuple[str, str],
     bulks: tuple[Calculation, Calculation],
     level: LevelOfTheory,

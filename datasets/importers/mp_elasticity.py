@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from ase.units import GPa
 
 from umlip_bench.datasets.cases import ElasticCase, Preparation
 from umlip_bench.datasets.importers import vasp_json
+from umlip_bench.ground.content import as_float, as_mapping
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 
 FILE = "mp-binary-pbe-elasticity-2025.1.json.gz"
@@ -31,11 +31,12 @@ def cases(folder: Path, level: LevelOfTheory) -> Iterator[ElasticCase]:
         yield case
 
 
-def _case(entry: Any, level: LevelOfTheory) -> ElasticCase:
-    bulk, shear = float(entry["bulk_modulus_vrh"]), float(entry["shear_modulus_vrh"])
+def _case(item: object, level: LevelOfTheory) -> ElasticCase:
+    entry = as_mapping(item)
+    bulk, shear = as_float(entry["bulk_modulus_vrh"]), as_float(entry["shear_modulus_vrh"])
     return ElasticCase(
-        name=entry["mp_id"],
-        system=entry["formula"],
+        name=str(entry["mp_id"]),
+        system=str(entry["formula"]),
         level_of_theory=level,
         preparation=Preparation.RELAXED,
         unusable=_why_unusable(bulk, shear),

@@ -5,16 +5,16 @@ from __future__ import annotations
 import gzip
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from ase import Atoms, units
 
 from umlip_bench.datasets.frame import Frame
+from umlip_bench.ground.content import as_float, as_list, as_mapping
 from umlip_bench.ground.errors import DataError
 
 KILOBAR = 0.1 * units.GPa
@@ -62,7 +62,7 @@ class Calculation:
 # ---- files
 
 
-def elements(path: Path) -> Iterator[Any]:
+def elements(path: Path) -> Iterator[object]:
     """Elements of a file that holds one JSON list, each decoded when it is asked for.
 
     Decoded structures take ten times the memory of their text, so that only the text is held whole.
@@ -76,7 +76,7 @@ def elements(path: Path) -> Iterator[Any]:
     return (value for _, value in _walk(path, "[", "]"))
 
 
-def members(path: Path) -> Iterator[tuple[str, Any]]:
+def members(path: Path) -> Iterator[tuple[str, object]]:
     """Pairs of key and value of a file that holds one JSON object; see `elements`."""
     return _walk(path, "{", "}")
 
@@ -85,7 +85,7 @@ _DECODER = json.JSONDecoder()
 _SPACE = re.compile(r"[ \t\n\r]*")
 
 
-def _walk(path: Path, opening: str, closing: str) -> Iterator[tuple[str, Any]]:
+def _walk(path: Path, opening: str, closing: str) -> Iterator[tuple[str, object]]:
     text = _text(path)
     try:
         at = _token(text, 0, opening)
@@ -154,7 +154,7 @@ def reading(path: Path, item: int | str) -> Iterator[None]:
 # ---- their content
 
 
-def calculation(item: Any, stress_key: str) -> Calculation:
+def calculation(item: object, stress_key: str) -> Calculation:
     """Read an item with ``structure`` and ``outputs``.
 
     Parameters
@@ -169,9 +169,10 @@ def calculation(item: Any, stress_key: str) -> Calculation:
     KeyError, TypeError, ValueError
         If something is missing, of the wrong shape or not finite; see `reading`.
     """
-    outputs = item["outputs"]
-    geometry = atoms(item["structure"])
-    energy = float(outputs["energy"])
+    content = as_mapping(item)
+    outputs = as_mapping(content["outputs"])
+    geometry = atoms(content["structure"])
+    energy = as_float(outputs["energy"])
     if not np.isfinite(energy):
         raise ValueError(f"the energy is {energy}")
     return Calculation(
@@ -179,7 +180,7 @@ def calculation(item: Any, stress_key: str) -> Calculation:
     )
 
 
-def atoms(structure: Any) -> Atoms:
+def atoms(structure: object) -> Atoms:
     """Geometry of a pymatgen structure dictionary.
 
     Lattice and sites are read directly, which takes a tenth of the time of pymatgen's own classes.
@@ -190,22 +191,23 @@ def atoms(structure: Any) -> Atoms:
     KeyError, TypeError, ValueError
         If something is missing or a site is not occupied by exactly one element.
     """
-    sites = structure["sites"]
+    content = as_mapping(structure)
+    sites = [as_mapping(site) for site in as_list(content["sites"])]
     symbols = []
     for k, site in enumerate(sites):
-        species = site["species"]
+        species = [as_mapping(each) for each in as_list(site["species"])]
         if len(species) != 1 or species[0].get("occu", 1) != 1:
             raise ValueError(f"site {k} is disordered: {species}")
         symbols.append(species[0]["element"])
     return Atoms(
         symbols,
         scaled_positions=np.array([site["abc"] for site in sites], dtype=float).reshape(-1, 3),
-        cell=np.array(structure["lattice"]["matrix"], dtype=float),
+        cell=np.array(as_mapping(content["lattice"])["matrix"], dtype=float),
         pbc=True,
     )
 
 
-def forces(values: Any, n_atoms: int) -> np.ndarray:
+def forces(values: object, n_atoms: int) -> np.ndarray:
     """Forces in eV/Å, shape (n_atoms, 3), finite or a ValueError."""
     array = np.array(values, dtype=float)
     if array.shape != (n_atoms, 3) or not np.isfinite(array).all():
@@ -213,7 +215,7 @@ def forces(values: Any, n_atoms: int) -> np.ndarray:
     return array
 
 
-def stress(kilobar: Sequence[float]) -> np.ndarray:
+def stress(kilobar: object) -> np.ndarray:
     """Stress in ASE's sign from VASP's six numbers.
 
     Parameters

@@ -19,6 +19,7 @@ from ase.units import J, m
 
 from umlip_bench.datasets.cases import Preparation, SurfaceCase
 from umlip_bench.datasets.importers import vasp_json
+from umlip_bench.ground.content import as_float, as_list, as_mapping
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 
 FILE = "surface_samples.json"
@@ -38,11 +39,12 @@ def cases(folder: Path, level: LevelOfTheory) -> Iterator[SurfaceCase]:
     """One case per face, in the order of the file within a material."""
     entries = dict(vasp_json.members(folder / FILE))
     for material, system in SYSTEMS.items():
-        slabs = [(face, _read_cif(face["structure"])) for face in entries[material]["surfaces"]]
-        edges = {tuple(face["miller_index"]): slab.cell.lengths() for face, slab in slabs}
+        surfaces = as_list(as_mapping(entries[material])["surfaces"])
+        slabs = [(each, _read_cif(str(each["structure"]))) for each in map(as_mapping, surfaces)]
+        edges = {_miller_index(face): slab.cell.lengths() for face, slab in slabs}
         crystal = _bulk(material, edges)
         for face, slab in slabs:
-            miller_index = tuple(face["miller_index"])
+            miller_index = _miller_index(face)
             yield SurfaceCase(
                 name=f"{system} ({' '.join(map(str, miller_index))})",
                 system=system,
@@ -53,9 +55,13 @@ def cases(folder: Path, level: LevelOfTheory) -> Iterator[SurfaceCase]:
                 bulk=crystal,
                 miller_index=miller_index,
                 area=vasp_json.surface_area(slab),
-                surface_energy=face["surface_energy"] * J / m**2,
-                reconstructed=face["is_reconstructed"],
+                surface_energy=as_float(face["surface_energy"]) * J / m**2,
+                reconstructed=bool(face["is_reconstructed"]),
             )
+
+
+def _miller_index(face: Mapping[str, object]) -> tuple[int, ...]:
+    return tuple(int(as_float(each)) for each in as_list(face["miller_index"]))
 
 
 def _read_cif(text: str) -> Atoms:

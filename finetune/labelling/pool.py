@@ -21,7 +21,6 @@ from umlip_bench.datasets.frame import composition
 from umlip_bench.engine import Failed, Static, run_requests
 from umlip_bench.finetune.labelling.proposal import Proposal
 from umlip_bench.ground.errors import LabelError
-from umlip_bench.potentials.graph import Prediction
 from umlip_bench.potentials.protocol import Potential
 
 FloatArray = NDArray[np.float64]
@@ -141,7 +140,7 @@ def suggest_from_pool(
         if isinstance(outcome, Failed):
             failures[outcome.key] = f"frame {outcome.key}: {outcome.error}"
         else:
-            prediction: Prediction = outcome.result
+            prediction = outcome.result
             if prediction.forces.any():
                 forces[outcome.key] = prediction.forces
     if len(forces) < n:

@@ -15,7 +15,6 @@ from umlip_bench.engine import (
     Failed,
     Langevin,
     Relax,
-    Relaxed,
     Static,
     Task,
     Trajectory,
@@ -201,7 +200,7 @@ def _start(potential: Potential, atoms: Atoms, sampling: Sampling) -> tuple[Atom
         (outcome,) = run_requests(potential, [request])
         if isinstance(outcome, Failed):
             raise outcome.error
-        relaxed: Relaxed = outcome.result
+        relaxed = outcome.result
         start, converged = relaxed.atoms, relaxed.converged
     return repeated(start, sampling.enough_atoms, sampling.enough_length), converged
 

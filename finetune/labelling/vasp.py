@@ -10,6 +10,7 @@ from ase import Atoms
 from pymatgen.io.ase import AseAtomsAdaptor
 from pymatgen.io.vasp.sets import MPMetalRelaxSet, MPRelaxSet, MPStaticSet, VaspInputSet
 
+from umlip_bench.datasets.labels import bare
 from umlip_bench.finetune.labelling.settings import VaspSet, VaspSettings, is_metal
 
 NOTE = """\
@@ -50,7 +51,8 @@ def write_inputs(folder: Path, atoms: Atoms, settings: VaspSettings) -> None:
 
 def input_set(atoms: Atoms, settings: VaspSettings) -> VaspInputSet:
     """The set of one frame, as pymatgen makes it."""
-    structure = AseAtomsAdaptor.get_structure(_plain(atoms))
+    # Without moments, which pymatgen would take over in place of the set's.
+    structure = AseAtomsAdaptor.get_structure(bare(atoms))
     incar: dict[str, object] = {"NSW": 0, "IBRION": -1, "ISIF": 2, "LWAVE": False, "LCHARG": False}
     kpoints = None
     if is_metal(atoms):
@@ -63,8 +65,3 @@ def input_set(atoms: Atoms, settings: VaspSettings) -> VaspInputSet:
         # That the set's POTCARs are of an old release, which the models were trained with.
         warnings.simplefilter("ignore")
         return kind(structure, user_incar_settings=incar, user_kpoints_settings=kpoints)
-
-
-def _plain(atoms: Atoms) -> Atoms:
-    """Without moments, which pymatgen would take over in place of the set's."""
-    return Atoms(numbers=atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)

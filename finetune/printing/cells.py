@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from umlip_bench.finetune.comparison import BeforeAfter
+from umlip_bench.ground.content import as_mapping
 from umlip_bench.ground.plain import readable
 
 GPA = 160.21766
@@ -75,4 +76,4 @@ def frames(n: int) -> str:
 
 def content_of(value: object) -> dict[str, object]:
     """A dataclass as the object of a command's JSON."""
-    return {"schema": 1, **readable(value)}
+    return {"schema": 1, **as_mapping(readable(value))}

@@ -6,7 +6,6 @@ import os
 import pickle
 import time
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -33,7 +32,7 @@ class Checkpoint:
         self.key = key
         self._written = time.monotonic()
 
-    def load(self) -> dict[str, Any] | None:
+    def load(self) -> dict[str, object] | None:
         """The state, or ``None`` if there is none yet.
 
         Raises
@@ -61,7 +60,7 @@ class Checkpoint:
             )
         return state
 
-    def offer(self, state: dict[str, Any]) -> None:
+    def offer(self, state: dict[str, object]) -> None:
         """Write the state if it is time to; the file is replaced whole or not at all."""
         if time.monotonic() - self._written < SECONDS:
             return

@@ -8,7 +8,7 @@ and the tenth for choosing the epoch by its force error.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from umlip_bench.ground.errors import CorrectionError
 from umlip_bench.ground.limits import (
@@ -101,7 +101,3 @@ class TrainingSettings:
         cosine = 0.5 * (1.0 + math.cos(math.pi * step / n_steps))
         low, high = self.final_learning_rate, self.learning_rate
         return low + (high - low) * cosine
-
-    def with_seed(self, seed: int) -> TrainingSettings:
-        """The same with another seed."""
-        return replace(self, seed=seed)

@@ -25,6 +25,7 @@ from umlip_bench.analysis.runs import Run, read_run
 from umlip_bench.benchmarks import load_suite
 from umlip_bench.benchmarks.defects.case import FormationCase
 from umlip_bench.benchmarks.migration import measure as migration
+from umlip_bench.benchmarks.migration.result import MigrationComparison
 from umlip_bench.benchmarks.suite import Mode, StructureRequest
 from umlip_bench.datasets.cases import DefectCase, Preparation
 from umlip_bench.datasets.energy_corrections import mp2020_correction
@@ -179,7 +180,7 @@ def test_chgnet_is_calculated_as_it_is_measured(chgnet: tuple[Run, Path]) -> Non
 @pytest.mark.seconds
 def test_bands_and_force_constants_of_another_potential_too(emt: tuple[Run, Path]) -> None:
     calculated = check(*emt)
-    (result,) = calculated.results("migration", "emt-mine")
+    (result,) = calculated.results_of(MigrationComparison, "migration", "emt-mine")
     assert {profile.of for profile in result.profiles} == {"fixed-geometry", "approx-neb", "neb"}
 
 

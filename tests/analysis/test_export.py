@@ -14,6 +14,7 @@ from umlip_bench.analysis.export import (
     run_tables,
     write_table,
 )
+from umlip_bench.analysis.frames import MaterialComparison
 from umlip_bench.analysis.runs import Run
 from umlip_bench.ground.errors import RunFolderError
 
@@ -84,7 +85,9 @@ def test_predictions_are_one_value_a_row(run: Run) -> None:
         & (frame["case"] == case.case)
         & (frame["quantity"] == "force component")
     ]
-    frames = run.result(case).frames
+    result = run.result(case)
+    assert isinstance(result, MaterialComparison)
+    frames = result.frames
     expected = np.concatenate([each.forces_model.ravel() for each in frames])
     np.testing.assert_array_equal(forces["model_value"], expected)
     np.testing.assert_array_equal(forces["index"], np.arange(len(expected)))

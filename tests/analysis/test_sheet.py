@@ -146,7 +146,7 @@ def test_the_sheet_is_everywhere(run: MeasuredRun, tmp_path: Path) -> None:
 @pytest.mark.seconds
 def test_nothing_gives_way_where_nothing_can(run: MeasuredRun) -> None:
     """One atom in a cubic cell: moduli with atoms held and relaxed, Voigt's and Hill's, are one."""
-    (found,) = run.folder.results("elastic", "emt")
+    (found,) = run.folder.results_of(ElasticComparison, "elastic", "emt")
     assert found.relaxed is not None
     k = (found.relaxed[0, 0] + 2 * found.relaxed[0, 1]) / 3
     assert found.held_bulk_modulus == pytest.approx(k, rel=1e-3)

@@ -16,10 +16,11 @@ from ase.optimize import FIRE
 from umlip_bench.engine.bands import ApproxBand, ApproxBandResult, Band, BandResult
 from umlip_bench.engine.calculator import PotentialCalculator
 from umlip_bench.engine.dynamics import Langevin, Trajectory
+from umlip_bench.engine.independent import run_requests
 from umlip_bench.engine.prediction import predict
 from umlip_bench.engine.relaxation import Relax, Relaxed
 from umlip_bench.engine.requests import Request, Static, Task
-from umlip_bench.engine.scheduler import Done, Failed, run_requests, run_tasks
+from umlip_bench.engine.scheduler import Done, Failed, run_tasks
 from umlip_bench.ground.errors import StructureError
 from umlip_bench.potentials.adapters.chgnet import ChgnetPotential
 from umlip_bench.potentials.graph import Footprint, Graph, Prediction

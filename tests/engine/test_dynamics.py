@@ -11,10 +11,11 @@ from ase.md.langevin import Langevin as LangevinOfASE
 
 from umlip_bench.engine.calculator import PotentialCalculator
 from umlip_bench.engine.dynamics import Langevin, Trajectory
+from umlip_bench.engine.independent import run_requests
 from umlip_bench.engine.prediction import predict
 from umlip_bench.engine.relaxation import Relax, Relaxed
 from umlip_bench.engine.requests import Request, Static
-from umlip_bench.engine.scheduler import Failed, run_requests
+from umlip_bench.engine.scheduler import Failed
 from umlip_bench.ground.errors import StructureError
 from umlip_bench.potentials.adapters.chgnet import ChgnetPotential
 from umlip_bench.potentials.graph import Footprint, Graph, Prediction

@@ -92,8 +92,8 @@ def test_a_gas_may_be_asked_about_and_simulated() -> None:
     assert isinstance(outcome, Done)
     assert predict(_emt(), gas)[0].energy == outcome.result.energy
     moving = Langevin(gas, temperature=300.0, steps=3, every=1, discard=0, seed=1)
-    (outcome,) = run_requests(_emt(), [moving])
-    assert isinstance(outcome, Done)
+    (simulated,) = run_requests(_emt(), [moving])
+    assert isinstance(simulated, Done)
 
 
 @pytest.mark.seconds

@@ -13,11 +13,12 @@ from ase.optimize import FIRE, LBFGS
 from ase.optimize.optimize import Optimizer
 
 from umlip_bench.engine.calculator import PotentialCalculator
+from umlip_bench.engine.independent import run_requests
 from umlip_bench.engine.lbfgs import Lbfgs, ScaledLbfgs
 from umlip_bench.engine.prediction import predict
 from umlip_bench.engine.relaxation import Relax, Relaxed, _FreeCell
 from umlip_bench.engine.requests import Request, Static, Task
-from umlip_bench.engine.scheduler import Done, Failed, run_requests, run_tasks
+from umlip_bench.engine.scheduler import Done, Failed, run_tasks
 from umlip_bench.ground.errors import StructureError
 from umlip_bench.ground.structures import make_periodic
 from umlip_bench.potentials.adapters.chgnet import ChgnetPotential

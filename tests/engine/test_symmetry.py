@@ -9,8 +9,9 @@ from ase import Atoms
 from ase.build import bulk
 from ase.constraints import FixAtoms
 
+from umlip_bench.engine.independent import run_requests
 from umlip_bench.engine.relaxation import Relax
-from umlip_bench.engine.scheduler import Failed, run_requests
+from umlip_bench.engine.scheduler import Failed
 from umlip_bench.engine.symmetry import Symmetry
 from umlip_bench.ground.errors import StructureError
 from umlip_bench.potentials.graph import Graph, Prediction

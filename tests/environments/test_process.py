@@ -23,6 +23,7 @@ from umlip_bench.environments.process import (
     WorkerOutOfMemory,
     WorkerProcess,
 )
+from umlip_bench.ground.content import as_list, as_mapping
 
 pytestmark = pytest.mark.seconds
 
@@ -59,6 +60,10 @@ def ask(worker: WorkerProcess, *symbols: int, seconds: float = 60.0) -> Answer:
     return worker.ask("evaluate", {"stress": True}, arrays, seconds)
 
 
+def errors_of(answer: Answer) -> list[dict[str, object]]:
+    return [as_mapping(each) for each in as_list(answer.header["errors"])]
+
+
 def gone(pid: int, seconds: float = 10.0) -> bool:
     """Whether a process ends within some time."""
     deadline = time.monotonic() + seconds
@@ -76,8 +81,8 @@ def gone(pid: int, seconds: float = 10.0) -> bool:
 def test_what_a_worker_says_of_itself(start: Start) -> None:
     hello = start("emt").hello()
     assert (hello["protocol"], hello["mode"], hello["takes"]) == (1, "loop", ["device"])
-    assert hello["elements"][:3] == ["Al", "Cu", "Ag"]
-    assert hello["packages"]["python"] == sys.version.split()[0]
+    assert as_list(hello["elements"])[:3] == ["Al", "Cu", "Ag"]
+    assert as_mapping(hello["packages"])["python"] == sys.version.split()[0]
 
 
 def test_what_packages_print_is_not_taken_for_an_answer(start: Start) -> None:
@@ -121,7 +126,7 @@ def test_a_worker_that_hangs_is_ended(start: Start) -> None:
 
 def test_a_bad_structure_costs_itself(start: Start) -> None:
     answer = ask(start("raises-on-gold"), 14, 79, 29)
-    (error,) = answer.header["errors"]
+    (error,) = errors_of(answer)
     assert error == {"index": 1, "type": "ZeroDivisionError", "text": "gold is too dear"}
     # What is right is there, by the same calculator without a worker.
     dimer = Atoms("Si2", [[0, 0, 0], [2.1, 0, 0]], cell=[8, 8, 8], pbc=True)
@@ -133,7 +138,7 @@ def test_a_bad_structure_costs_itself(start: Start) -> None:
 
 
 def test_forces_of_another_shape_are_no_forces(start: Start) -> None:
-    (error,) = ask(start("shapes"), 14).header["errors"]
+    (error,) = errors_of(ask(start("shapes"), 14))
     assert error["text"] == "forces of shape (3, 3) for 2 atoms"
 
 
@@ -233,7 +238,7 @@ def test_another_protocol_is_refused(
 
 
 def test_memory_that_ran_out_is_told_from_other_failures(start: Start) -> None:
-    (error,) = ask(start("memory-on-gold"), 79).header["errors"]
+    (error,) = errors_of(ask(start("memory-on-gold"), 79))
     assert error["type"] == "MemoryError"
     assert issubclass(WorkerOutOfMemory, MemoryError)
 

@@ -1,4 +1,4 @@
-"""The frames, and the one file that runs in Pythons other than ours."""
+"""The frames, and what runs in Pythons other than ours."""
 
 import ast
 import inspect
@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 
 from umlip_bench.environments import reference, trainer, worker
-from umlip_bench.environments.worker import LARGEST_FRAME, FrameError, encode, read_frame
+from umlip_bench.environments.worker import __main__ as start
+from umlip_bench.environments.worker import frames, model, serving
+from umlip_bench.environments.worker.frames import LARGEST_FRAME, FrameError, encode, read_frame
 
 
 def reader(data: bytes) -> Callable[[int], bytes]:
@@ -78,7 +80,7 @@ def test_deep_nesting_does_no_harm_where_recursion_is_allowed() -> None:
     """In a process of its own: read by Python's reader it would end it."""
     code = """
 import io, struct, sys
-from umlip_bench.environments.worker import FrameError, read_frame
+from umlip_bench.environments.worker.frames import FrameError, read_frame
 sys.setrecursionlimit(100_000)
 header = b'{"text": "[[[", "arrays": [], "more": ' + b"[" * 100_000
 body = struct.pack("<I", len(header)) + header
@@ -114,12 +116,12 @@ def test_arrays_that_are_none(described: str) -> None:
 
 
 def test_what_is_too_large_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "LARGEST_FRAME", 1000)
+    monkeypatch.setattr(frames, "LARGEST_FRAME", 1000)
     with pytest.raises(FrameError, match="of at most 1000"):
         encode({}, {"a": np.zeros(200)})
 
 
-@pytest.mark.parametrize("module", [worker, reference, trainer])
+@pytest.mark.parametrize("module", [worker, start, frames, model, serving, reference, trainer])
 def test_what_runs_elsewhere_is_python_3_9_and_imports_nothing_of_ours(module: object) -> None:
     tree = ast.parse(inspect.getsource(module), feature_version=(3, 9))  # type: ignore[arg-type]
     imported = {
@@ -128,8 +130,9 @@ def test_what_runs_elsewhere_is_python_3_9_and_imports_nothing_of_ours(module: o
         for name in (
             [alias.name for alias in node.names]
             if isinstance(node, ast.Import)
-            else [node.module or ""]
-            if isinstance(node, ast.ImportFrom)
+            else ["." * node.level + (node.module or "")]
+            # What stands beside it comes with it.
+            if isinstance(node, ast.ImportFrom) and node.level != 1
             else []
         )
     }

@@ -13,10 +13,11 @@ from tests.conftest import LoadModel
 from tests.support.narrowing import as_a, each_as_a, some
 from umlip_bench.engine.bands import Band
 from umlip_bench.engine.calculator import PotentialCalculator
+from umlip_bench.engine.independent import run_requests
 from umlip_bench.engine.prediction import predict
 from umlip_bench.engine.relaxation import Relax
 from umlip_bench.engine.requests import Request
-from umlip_bench.engine.scheduler import Done, run_requests
+from umlip_bench.engine.scheduler import Done
 from umlip_bench.ground.errors import StructureError, UmlipBenchError
 from umlip_bench.potentials.adapters.chgnet import ChgnetPotential
 from umlip_bench.potentials.corrections.folder import ScalarCorrection

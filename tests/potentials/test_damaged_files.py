@@ -146,6 +146,7 @@ def test_training_checkpoints(tmp_path: Path) -> None:
             counts["refused"] += 1
         else:
             assert found is not None
+            assert isinstance(found["weights"], torch.Tensor)
             assert torch.equal(found["weights"], weights)
             assert (found["epoch"], found["losses"]) == (3, [0.1, 0.2])
             counts["same"] += 1

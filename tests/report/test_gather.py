@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from umlip_bench.analysis.frames import MaterialComparison
 from umlip_bench.analysis.report.content import DataNote, ReportContent
 from umlip_bench.analysis.report.gather import gather
 from umlip_bench.analysis.report.plots import DOTS_UP_TO
 from umlip_bench.analysis.runs import Run
 from umlip_bench.analysis.summary import Row
+from umlip_bench.benchmarks.migration.result import MigrationComparison
 from umlip_bench.finetune.factor_record import read_factor
 from umlip_bench.ground.errors import DataError
 from umlip_bench.ground.level_of_theory import LevelOfTheory
@@ -112,7 +114,7 @@ def test_parities_are_the_predictions(report: ReportContent, run: Run) -> None:
     section = next(s for s in report.sections if s.suite == "high-energy")
     forces = next(p for p in section.parities if p.quantity.name == "force component")
     panel = next(p for p in forces.panels if p.side == STIFF)
-    results = run.results("high-energy", STIFF)
+    results = run.results_of(MaterialComparison, "high-energy", STIFF)
     expected = np.concatenate([f.forces_model.ravel() for r in results for f in r.frames])
     np.testing.assert_array_equal(panel.model, expected)
     assert panel.n == len(expected) <= DOTS_UP_TO
@@ -201,7 +203,7 @@ def test_pictures_are_the_results(report: ReportContent, run: Run) -> None:
     assert picture.case == HOSTILE
     (drawing,) = picture.drawings
     assert [line.side for line in drawing.lines] == ["DFT", SOFT, STIFF]
-    (result,) = run.results("migration", STIFF)
+    (result,) = run.results_of(MigrationComparison, "migration", STIFF)
     np.testing.assert_array_equal(drawing.lines[2].y, result.profiles[0].energies)
     phonons = next(s for s in report.sections if s.suite == "phonons")
     assert phonons.pictures is not None

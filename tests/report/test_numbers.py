@@ -26,6 +26,7 @@ from umlip_bench.analysis.registry import all_suites, suite_of
 from umlip_bench.analysis.report.gather import gather
 from umlip_bench.analysis.report.page import render
 from umlip_bench.analysis.runs import Run, read_run
+from umlip_bench.benchmarks.migration.result import MigrationComparison
 from umlip_bench.finetune.factor_record import read_factor
 
 from ..support.report_runs import SOFT, STIFF, write, write_correction
@@ -379,7 +380,7 @@ def test_parities_are_the_predictions(shown: Shown, suite: str, chart: str, quan
             found[model, point["case"]].append((real(x), real(y)))
     n = 0
     for model in (SOFT, STIFF):
-        for result in shown.run.results(suite, model):
+        for result in shown.run.results_of(suite_of(suite).result, suite, model):
             (parity,) = (
                 p
                 for p in suite_of(suite).parities(result, "fixed-geometry")
@@ -405,9 +406,10 @@ def test_errors(shown: Shown) -> None:
 
 def test_migration_profile(shown: Shown) -> None:
     points = labels(shown.page, "#migration .pictures .panel:first-child")
-    (result,) = shown.run.results("migration", STIFF)
+    (result,) = shown.run.results_of(MigrationComparison, "migration", STIFF)
     drawn = [real(p["energy above the first image (eV)"]) for p in points if p["model"] == STIFF]
     np.testing.assert_allclose(drawn, result.profiles[0].energies, rtol=BRIEF, atol=1e-12)
+    assert result.reference is not None
     reference = [
         real(p["energy above the first image (eV)"]) for p in points if p["model"] == "DFT"
     ]

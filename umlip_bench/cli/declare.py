@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Generic, Literal, TypeVar
 
 from cyclopts import Parameter
 
@@ -20,6 +20,8 @@ from umlip_bench.ground.label_reading import AS_FOUND, LabelReading
 
 if TYPE_CHECKING:
     from umlip_bench.analysis.runs import Run
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +58,7 @@ class Argument:
 
 
 @dataclass(frozen=True)
-class Reads:
+class Reads(Generic[T]):
     """Mark that says how a text becomes the value of an option, or, with `each`, one of its values.
 
     Parameters
@@ -71,10 +73,10 @@ class Reads:
         What takes all values of an option that is given once for each.
     """
 
-    parse: Callable[[str], Any]
+    parse: Callable[[str], T]
     each: bool = False
     metavar: str = "X"
-    into: Callable[[tuple[Any, ...]], Any] = tuple
+    into: Callable[[tuple[T, ...]], object] = tuple
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,10 +18,11 @@ from umlip_bench.engine.bands import ApproxBand, ApproxBandResult, Band, BandRes
 from umlip_bench.engine.cell_filter import FrechetCellFilter
 from umlip_bench.engine.dynamics import Langevin, Trajectory
 from umlip_bench.engine.fire import Fire
+from umlip_bench.engine.independent import run_requests
 from umlip_bench.engine.lbfgs import Lbfgs, ScaledLbfgs
 from umlip_bench.engine.relaxation import Relax, Relaxed
 from umlip_bench.engine.requests import About, Procedure, Request, Rounding, Static, Task
-from umlip_bench.engine.scheduler import Done, Failed, run_requests, run_tasks
+from umlip_bench.engine.scheduler import Done, Failed, run_tasks
 
 __all__ = [
     "About",

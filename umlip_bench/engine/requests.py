@@ -63,7 +63,7 @@ class Procedure(ABC, Generic[R_co]):
     """A request that takes more than one call to the model, answered by what its task returns."""
 
     @abstractmethod
-    def task(self) -> Generator[Request | Sequence[Request], Any, R_co]:
+    def task(self) -> Task[R_co]:
         """The steps, as a measurement of its own; a new one at every call."""
 
 
@@ -71,4 +71,6 @@ Request = Static | About | Rounding | Procedure[Any]
 """Anything a measurement can ask for."""
 
 Task = Generator[Request | Sequence[Request], Any, R]
-"""A measurement that ends with a result of type R. A list of requests is answered by a list."""
+"""A measurement that ends with a result of type R. A list of requests is answered by a list.
+
+What it is sent is of the type that answers what it yielded last, which no annotation can say."""

@@ -27,14 +27,15 @@ from umlip_bench.potentials.protocol import Potential
 
 K = TypeVar("K")
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 
 
 @dataclass(frozen=True)
-class Done(Generic[K, R]):
+class Done(Generic[K, R_co]):
     """A measurement that came to its result."""
 
     key: K
-    result: R
+    result: R_co
 
 
 @dataclass(frozen=True)
@@ -99,49 +100,6 @@ def run_tasks(
             if item is not None:
                 engine.start(*item, order=started)
                 started += 1
-
-
-def run_requests(
-    potential: Potential,
-    requests: Iterable[Request],
-    *,
-    in_flight: int = 1024,
-    workers: int | None = None,
-) -> Iterator[Done[int, Any] | Failed[int]]:
-    """Answer requests that do not depend on each other, keyed by their position.
-
-    Parameters
-    ----------
-    potential, in_flight, workers
-        As for `run_tasks`.
-    requests
-        Taken as there is room.
-
-    Yields
-    ------
-    Done or Failed
-        In the order in which they end.
-
-    Examples
-    --------
-    >>> from ase.build import bulk
-    >>> import umlip_bench
-    >>> from umlip_bench.engine import Relax
-    >>> model = umlip_bench.potential("ase:ase.calculators.emt:EMT", dtype="float64")
-    >>> structures = [bulk("Cu"), bulk("Al")]
-    >>> for outcome in run_requests(model, (Relax(atoms, cell=True) for atoms in structures)):
-    ...     if isinstance(outcome, Done):
-    ...         print(outcome.key, f"{outcome.result.energy:.3f} eV")
-    0 -0.007 eV
-    1 -0.005 eV
-    """
-    tasks = ((k, _ask(request)) for k, request in enumerate(requests))
-    return run_tasks(potential, tasks, in_flight=in_flight, workers=workers)
-
-
-def _ask(request: Request) -> Task[Any]:
-    answer = yield request
-    return answer
 
 
 @dataclass(eq=False)

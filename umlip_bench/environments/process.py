@@ -12,15 +12,17 @@ import time
 import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import IO, Any
+from pathlib import Path
+from typing import IO
 
 import numpy as np
 
 from umlip_bench.environments import worker
 from umlip_bench.environments.environment import Environment
-from umlip_bench.environments.worker import PROTOCOL, FrameError, encode, read_frame
+from umlip_bench.environments.worker.frames import PROTOCOL, FrameError, encode, read_frame
 from umlip_bench.ground.errors import UmlipBenchError
 
+_START = Path(worker.__file__).with_name("__main__.py")
 START_SECONDS = 1800.0
 """A first start may fetch weights, and compile."""
 _SHOWN = 4096
@@ -47,7 +49,7 @@ class WorkerOutOfMemory(WorkerError, MemoryError):
 class Answer:
     """What a worker answered: plain content and arrays, neither to be trusted yet."""
 
-    header: Mapping[str, Any]
+    header: Mapping[str, object]
     arrays: Mapping[str, np.ndarray]
 
 
@@ -92,7 +94,7 @@ class WorkerProcess:
         """Of the process, if there is one."""
         return None if self._running is None else self._running.process.pid
 
-    def hello(self) -> Mapping[str, Any]:
+    def hello(self) -> Mapping[str, object]:
         """What the worker says of itself; it is started if need be.
 
         Raises
@@ -105,7 +107,7 @@ class WorkerProcess:
     def ask(
         self,
         request: str,
-        header: Mapping[str, Any],
+        header: Mapping[str, object],
         arrays: Mapping[str, np.ndarray],
         seconds: float,
     ) -> Answer:
@@ -159,7 +161,7 @@ class WorkerProcess:
         self,
         running: _Running,
         request: str,
-        header: Mapping[str, Any],
+        header: Mapping[str, object],
         arrays: Mapping[str, np.ndarray],
         seconds: float,
     ) -> Answer:
@@ -211,11 +213,11 @@ class _Running:
 
     def __init__(self, environment: Environment, arguments: list[str]) -> None:
         self.owner = os.getpid()
-        self.about: Mapping[str, Any] = {}
+        self.about: Mapping[str, object] = {}
         # A file, not a pipe: nobody has to empty it, and the end of it can be read afterwards.
         self._stderr = tempfile.TemporaryFile("a+b", buffering=0)  # noqa: SIM115 - as long as this
         # Isolated: neither PYTHONPATH nor the folder of this package is any business of that Python.
-        command = [str(environment.python), "-I", "-u", worker.__file__, *arguments]
+        command = [str(environment.python), "-I", "-u", str(_START), *arguments]
         try:
             self.process = subprocess.Popen(
                 command,

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
@@ -83,7 +82,7 @@ def state_of(name: str) -> State:
     return State(name, file, cards(file), built, counted + size_of(place.home))
 
 
-def entry_of(state: State) -> dict[str, Any]:
+def entry_of(state: State) -> dict[str, object]:
     """All that is known of an environment, for JSON."""
     return {
         "name": state.name,

@@ -100,7 +100,7 @@ def shown(value: object) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
-def read_yaml(path: Path, max_bytes: int = MAX_BYTES) -> Any:
+def read_yaml(path: Path, max_bytes: int = MAX_BYTES) -> object:
     """Content of a YAML file.
 
     Raises
@@ -115,7 +115,7 @@ def read_yaml(path: Path, max_bytes: int = MAX_BYTES) -> Any:
         raise ContentError(f"{path} cannot be read: {error}") from error
 
 
-def load_yaml(text: str | bytes, where: str, max_bytes: int = MAX_BYTES) -> Any:
+def load_yaml(text: str | bytes, where: str, max_bytes: int = MAX_BYTES) -> object:
     """Content of a YAML text, which may come from anyone.
 
     Parameters

@@ -26,6 +26,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from umlip_bench.ground.content import as_mapping
 from umlip_bench.ground.errors import JournalError
 from umlip_bench.ground.files import write_atomically
 from umlip_bench.ground.packed import in_short, pack, unpack
@@ -354,7 +355,7 @@ def _uncollected() -> Iterator[None]:
 
 def _content_of(text: bytes) -> dict[str, Any]:
     """What a line says, but for its check sum; one of `UNREADABLE` for one that is damaged."""
-    content: dict[str, Any] = load_json(text)
+    content: dict[str, Any] = as_mapping(load_json(text))
     check = content.pop(CHECK)
     # Of the text before it; in lines of older versions of the content, whatever its spaces and order.
     if check != zlib.crc32(text.rpartition(_MARK)[0] + b"}") and check != _check_sum(content):

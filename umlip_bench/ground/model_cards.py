@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from umlip_bench.ground.codec import load_yaml, parse
+from umlip_bench.ground.content import as_list, as_mapping
 from umlip_bench.ground.elements import SYMBOLS
 from umlip_bench.ground.errors import ContentError
 from umlip_bench.ground.model_card import ModelCard
@@ -35,11 +36,12 @@ def parse_cards(text: str, where: str) -> Mapping[str, ModelCard]:
         names the entry and the field.
     """
     cards: dict[str, ModelCard] = {}
-    content = load_yaml(text, where)
-    for position, entry in enumerate(content["models"], start=1):
+    content = as_mapping(load_yaml(text, where))
+    common = as_mapping(content.get("common", {}))
+    for position, entry in enumerate(as_list(content["models"]), start=1):
         label = entry.get("name", f"number {position}") if isinstance(entry, dict) else position
         if isinstance(entry, dict):
-            entry = {**content.get("common", {}), **entry}
+            entry = {**common, **entry}
         here = f"{where} entry {label}"
         parsed = _parse_card(entry, here)
         if parsed.name in cards:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 from abc import abstractmethod
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 from torch import nn
@@ -33,7 +33,7 @@ class TrainablePotential(DifferentiablePotential):
         form, and outputs other than the energy.
     """
 
-    module: Any  # a torch module of a library without types
+    module: nn.Module
     head: ClassVar[tuple[str, ...]]
     apart: ClassVar[tuple[str, ...]] = ()
 

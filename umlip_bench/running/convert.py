@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -23,12 +22,14 @@ from umlip_bench.analysis.run_files import (
     PREDICTIONS,
     CaseRecord,
     RunConfig,
+    config_of,
     open_journal,
     read_plan,
     recorded,
 )
 from umlip_bench.analysis.summary import Row
 from umlip_bench.ground.codec import read_yaml
+from umlip_bench.ground.content import as_mapping
 from umlip_bench.ground.errors import ContentError, RunFolderError, UmlipBenchError
 from umlip_bench.ground.packed import unpack
 from umlip_bench.ground.plain import from_plain, load_json
@@ -77,7 +78,7 @@ def convert(old: Path, new: Path) -> Converted:
     n_cases = 0
     plan: dict[str, dict[str, dict[str, str]]] = {}
     with RunFolder(new, config) as folder:
-        results: dict[tuple[str, str], list[Any]] = {}
+        results: dict[tuple[str, str], list[object]] = {}
         failed: dict[tuple[str, str], int] = {}
         for where, read in _lines(old) if schema == BEFORE_JOURNAL else _entries(old):
             try:
@@ -95,7 +96,7 @@ def convert(old: Path, new: Path) -> Converted:
                 continue
             plan.setdefault(record.suite, {}).setdefault(record.model, {})[record.case] = record.key
             n_cases += 1
-        data = str(config.identity["data"]["id"])
+        data = str(as_mapping(config.identity["data"])["id"])
         for suite, by_model in plan.items():
             folder.set_plan(suite, by_model)
             rows[suite] = [
@@ -115,16 +116,14 @@ _Read = Callable[[], tuple[CaseRecord, Mapping[str, np.ndarray]]]
 
 def _config(path: Path) -> tuple[int, RunConfig]:
     try:
-        content = read_yaml(path)
+        content = as_mapping(read_yaml(path))
         schema = content["schema"]
-        if schema not in OLD_SCHEMAS:
+        if not isinstance(schema, int) or schema not in OLD_SCHEMAS:
             raise RunFolderError(
                 f"{path} has schema {schema!r}; only folders of schemas "
                 f"{' and '.join(map(str, OLD_SCHEMAS))} are converted"
             )
-        return schema, RunConfig(
-            content["identity"], content["provenance"], dict(content["models"]), content["suites"]
-        )
+        return schema, config_of(content)
     except (ContentError, KeyError, TypeError) as error:
         raise RunFolderError(f"{path} is no run.yaml that can be converted ({error})") from error
 
@@ -132,20 +131,21 @@ def _config(path: Path) -> tuple[int, RunConfig]:
 def _lines(old: Path) -> Iterator[tuple[str, _Read]]:
     """Lines of cases.jsonl, the last of each case; torn ones are left out."""
     path = old / CASES
-    found: dict[tuple[Any, Any, Any], Mapping[str, Any]] = {}
+    found: dict[tuple[str, str, str], Mapping[str, object]] = {}
     for line in path.read_bytes().split(b"\n")[:-1] if path.exists() else []:
         try:
-            entry = load_json(line)
-            if entry["suite"] in READERS:
-                found[entry["suite"], entry["model"], entry["case"]] = entry
+            entry = as_mapping(load_json(line))
+            suite, model, case = (str(entry[name]) for name in ("suite", "model", "case"))
+            if suite in READERS:
+                found[suite, model, case] = entry
         except (ValueError, KeyError, TypeError):
             continue
-    for (suite, model, case), entry in found.items():
-        yield f"{model}, {suite}, {case}", partial(_of_line, old, entry)
+    for (suite, model, case), last in found.items():
+        yield f"{model}, {suite}, {case}", partial(_of_line, old, last)
 
 
-def _of_line(old: Path, line: Mapping[str, Any]) -> tuple[CaseRecord, Mapping[str, np.ndarray]]:
-    metrics = {k: math.nan if v is None else v for k, v in line["metrics"].items()}
+def _of_line(old: Path, line: Mapping[str, object]) -> tuple[CaseRecord, Mapping[str, np.ndarray]]:
+    metrics = {k: math.nan if v is None else v for k, v in as_mapping(line["metrics"]).items()}
     record = from_plain(CaseRecord, {**line, "metrics": metrics})
     if record.status != DONE:
         return record, {}

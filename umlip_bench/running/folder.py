@@ -29,6 +29,7 @@ from umlip_bench.analysis.run_files import (
     SUMMARY_SCHEMA,
     CaseRecord,
     RunConfig,
+    generation_of,
     open_journal,
     read_config,
     read_plan,
@@ -36,6 +37,7 @@ from umlip_bench.analysis.run_files import (
     summary_identity,
 )
 from umlip_bench.analysis.summary import Row
+from umlip_bench.ground.content import as_list, as_mapping
 from umlip_bench.ground.errors import RunFolderError
 from umlip_bench.ground.files import PREFIX, write_atomically
 from umlip_bench.ground.journal import Journal
@@ -205,12 +207,13 @@ class RunFolder:
     def _summary_before(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, str]]:
         """Rows and properties that are there, and what they are of; nothing of what cannot be read."""
         try:
-            content = load_json((self.path / SUMMARY).read_bytes())
+            content = as_mapping(load_json((self.path / SUMMARY).read_bytes()))
             if content["schema"] != SUMMARY_SCHEMA:
                 return [], [], {}  # made anew from the cases by whoever reads them
-            rows = [dict(row) for row in content["rows"] if isinstance(row["suite"], str)]
-            properties = [dict(row) for row in content.get("properties", [])]
-            return rows, properties, dict(content["of"])
+            rows = [as_mapping(row) for row in as_list(content["rows"])]
+            properties = [as_mapping(row) for row in as_list(content.get("properties", []))]
+            of = {suite: str(digest) for suite, digest in as_mapping(content["of"]).items()}
+            return [row for row in rows if isinstance(row["suite"], str)], properties, of
         except (OSError, ValueError, KeyError, TypeError):
             return [], [], {}
 
@@ -230,7 +233,7 @@ class RunFolder:
                     )
             for name, card in before.models.items():
                 if name in models:
-                    generation = int(card.get(GENERATION, 0)) + (name in new_models)
+                    generation = generation_of(card) + (name in new_models)
                     models[name] = {**models[name], GENERATION: generation}
                 if name in new_models:
                     continue

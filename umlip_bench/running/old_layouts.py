@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 
@@ -26,7 +25,7 @@ from umlip_bench.ground.birch_murnaghan import Equilibrium
 Arrays = Mapping[str, np.ndarray]
 
 
-def read_old(suite: str, case: str, arrays: Arrays) -> Any:
+def read_old(suite: str, case: str, arrays: Arrays) -> object:
     """The result of a case.
 
     Raises
@@ -190,7 +189,7 @@ def _elastic(name: str, arrays: Arrays) -> ElasticComparison:
     )
 
 
-READERS: Mapping[str, Callable[[str, Arrays], Any]] = {
+READERS: Mapping[str, Callable[[str, Arrays], object]] = {
     "eos": _eos,
     "elastic": _elastic,
     "migration": _migration,

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
 from math import inf
 from pathlib import Path
 from time import monotonic
@@ -15,21 +13,17 @@ import torch
 
 from umlip_bench.analysis.properties import PropertyRow
 from umlip_bench.analysis.run_files import (
-    DATA_NOTES,
     DONE,
     FAILED,
-    GENERATION,
-    HAS_REFERENCE,
-    VERSIONS,
     CaseRecord,
-    RunConfig,
+    generation_of,
+    level_of,
 )
 from umlip_bench.analysis.summary import Row
 from umlip_bench.benchmarks.suite import AnyBenchmark, Case
 from umlip_bench.ground.claims import Claims
 from umlip_bench.ground.identity import identity
 from umlip_bench.ground.level_of_theory import LevelOfTheory
-from umlip_bench.ground.version import RECORDED_PACKAGES, __version__, versions
 from umlip_bench.potentials.protocol import Potential
 from umlip_bench.potentials.weights import Weights
 from umlip_bench.running.case_order import across_materials
@@ -43,6 +37,7 @@ from umlip_bench.running.model_check import ModelCheck
 from umlip_bench.running.model_turns import ModelLeft, ProgressDisplay, Surroundings, Turns
 from umlip_bench.running.plan import DataIdentity, SuitePlan, case_key
 from umlip_bench.running.planner import Planner
+from umlip_bench.running.run_config import config_of_command
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,21 +186,7 @@ def run_suites(
     """
     limit = -inf if only_plan else inf if time_limit is None else monotonic() + time_limit
     settings = {"dtype": str(dtype).removeprefix("torch.")}
-    labels = {
-        "id": data.id,
-        "sha256": data.sha256,
-        "level_of_theory": asdict(data.level_of_theory),
-    }
-    config = RunConfig(
-        {"data": labels, "settings": settings},
-        {
-            **_provenance(device),
-            DATA_NOTES: list(data.notes),
-            HAS_REFERENCE: data.has_reference,
-        },
-        {w.card.name: _card(w) for w in models},
-        [plan.suite.name for plan in plans],
-    )
+    config = config_of_command(plans, models, data, settings, device)
     asked = {weights.card.name for weights in models}
     told: list[str] = []
     with RunFolder(out, config, asked if new_model else (), join=join) as folder:
@@ -221,15 +202,7 @@ def run_suites(
             progress,
             limit,
         )
-        ordered = [(plan.suite, across_materials(plan.cases)) for plan in plans]
-        cases = {
-            name: [
-                CaseLeft(suite, case, keys[suite.name][name][case.name])
-                for suite, of_suite in ordered
-                for case in of_suite
-            ]
-            for name in (weights.card.name for weights in models)
-        }
+        cases = _cases(plans, [weights.card.name for weights in models], keys)
         turns = _joined if join else _shared
         found, complete = turns(around, models, cases, jobs, time_limit, told)
         if not complete:
@@ -240,10 +213,7 @@ def run_suites(
             {outcome.suite.name: outcome.rows for outcome in outcomes},
             {} if data.has_reference else {o.suite.name: o.properties(data.id) for o in outcomes},
         )
-        levels = {
-            name: LevelOfTheory(**card["level_of_theory"])
-            for name, card in folder.config.models.items()
-        }
+        levels = {name: level_of(card) for name, card in folder.config.models.items()}
         told += [f"{what}; computed again" for what in folder.damaged]
     seconds = {
         (str(suite), name): mean
@@ -251,6 +221,23 @@ def run_suites(
         for suite, mean in model.planner.seconds_each.items()
     }
     return RunOutcome(outcomes, found.unusable, levels, tuple(told), seconds)
+
+
+def _cases(
+    plans: Sequence[SuitePlan],
+    models: Sequence[str],
+    keys: Mapping[str, Mapping[str, Mapping[str, str]]],
+) -> dict[str, list[CaseLeft]]:
+    """Cases of each model, of each suite in the order in which they are measured."""
+    ordered = [(plan.suite, across_materials(plan.cases)) for plan in plans]
+    return {
+        name: [
+            CaseLeft(suite, case, keys[suite.name][name][case.name])
+            for suite, of_suite in ordered
+            for case in of_suite
+        ]
+        for name in models
+    }
 
 
 def _shared(
@@ -317,7 +304,7 @@ def _plan(
         planned[suite] = {}
         content = {case.name: identity(case) for case in plan.cases}
         for name, card in folder.config.models.items():
-            model = (card["sha256"], card.get(GENERATION, 0))
+            model = (str(card["sha256"]), generation_of(card))
             keys = {
                 case: case_key(plan.suite, settings, case, digest, model, data.level_of_theory)
                 for case, digest in content.items()
@@ -365,23 +352,3 @@ def _collect(
         if name in asked
     }
     return SuiteOutcome(suite, plan.cases, rows, results, failed, n_done, left)
-
-
-def _card(weights: Weights) -> dict[str, Any]:
-    card = asdict(weights.card)
-    card["elements"] = " ".join(weights.card.elements)
-    entry = {**card, "origin": str(weights.origin), "sha256": weights.sha256}
-    return {**entry, VERSIONS: dict(weights.versions)} if weights.versions else entry
-
-
-def _provenance(device: torch.device) -> dict[str, Any]:
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor()
-    return {
-        "umlip_bench": __version__,
-        "python": platform.python_version(),
-        "packages": versions(RECORDED_PACKAGES),
-        "platform": platform.platform(),
-        "device": f"{device} {name}".strip(),
-        "torch_threads": torch.get_num_threads(),
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-    }

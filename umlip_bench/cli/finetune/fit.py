@@ -23,6 +23,7 @@ from umlip_bench.ground.errors import CorrectionError
 
 if TYPE_CHECKING:
     from umlip_bench.datasets import Dataset
+    from umlip_bench.datasets.teacher import Teacher
     from umlip_bench.finetune.method import Chosen
 
 LOCK = ".lock"
@@ -103,11 +104,7 @@ class FitCommand(WithMethods, TakesLabels):
             model = potential(self.model, device=self.device, dtype=self.dtype)
         output = console.output()
         teacher = labels.manifest.teacher
-        if teacher is not None and teacher.sha256 == model.weights.sha256:
-            raise CorrectionError(
-                f"{self.labels} are labels of {teacher.name}, which cannot teach itself anything; take them "
-                "from another potential, or from DFT"
-            )
+        self._check_teacher(teacher, model.weights.sha256)
         source = LabelSource(labels.manifest.id, labels.sha256, teacher)
         # Beside the folder to come, under a name that nobody gives to a model.
         scratch = self.out.parent / f".{self.out.name}.training"
@@ -133,14 +130,7 @@ class FitCommand(WithMethods, TakesLabels):
             finally:
                 if self.out.exists() or not checkpoint.exists():
                     shutil.rmtree(scratch, ignore_errors=True)
-        warning = level_warning(model.card.level_of_theory, labels.manifest.level_of_theory)
-        if warning:
-            _warn(f"Level of theory: {warning}.")
-        if teacher is not None:
-            _warn(
-                f"Labels: not DFT's but those of {teacher}. Errors above are against the teacher, except on "
-                "frames of DFT given as --held-out and on other materials."
-            )
+        _warn_of(labels, level_warning(model.card.level_of_theory, labels.manifest.level_of_theory))
         errors.print(
             f"Corrected model: {self.out}; use it as --model {self.out} or "
             f'umlip_bench.load("{self.out}")',
@@ -149,6 +139,14 @@ class FitCommand(WithMethods, TakesLabels):
             soft_wrap=True,
         )
         return 0
+
+    def _check_teacher(self, teacher: Teacher | None, sha256: str) -> None:
+        """Refuse labels that the model itself gave."""
+        if teacher is not None and teacher.sha256 == sha256:
+            raise CorrectionError(
+                f"{self.labels} are labels of {teacher.name}, which cannot teach itself anything; take them "
+                "from another potential, or from DFT"
+            )
 
     def _check(self, labels: Dataset, chosen: Chosen) -> None:
         """Refuse labels that the method has no use for."""
@@ -159,6 +157,17 @@ class FitCommand(WithMethods, TakesLabels):
         raise CorrectionError(
             f"{self.labels} has no labelled frames; it has cases for {tasks}. Force sets are trained on "
             f"by {', '.join(each.name for each in offered(kept) if each.takes_curvature)}"
+        )
+
+
+def _warn_of(labels: Dataset, warning: str | None) -> None:
+    """Say what a user must know of the labels."""
+    if warning:
+        _warn(f"Level of theory: {warning}.")
+    if (teacher := labels.manifest.teacher) is not None:
+        _warn(
+            f"Labels: not DFT's but those of {teacher}. Errors above are against the teacher, except on "
+            "frames of DFT given as --held-out and on other materials."
         )
 
 

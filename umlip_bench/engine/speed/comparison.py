@@ -12,7 +12,7 @@ import numpy as np
 from ase import Atoms
 
 from umlip_bench.engine import mapping
-from umlip_bench.engine.scheduler import Failed, run_requests
+from umlip_bench.engine.scheduler import Failed, run_tasks
 from umlip_bench.engine.speed.workloads import Difference, End, Work, difference
 from umlip_bench.ground.errors import UmlipBenchError
 from umlip_bench.potentials.protocol import Potential
@@ -147,14 +147,14 @@ def run_work(work: Work, potential: Potential, in_flight: int) -> list[End]:
     Raises
     ------
     UmlipBenchError
-        If one of the requests fails.
+        If one of its measurements fails.
     """
-    requests = work.requests()
-    ends: list[list[End]] = [[]] * len(requests)
-    for outcome in run_requests(potential, requests, in_flight=in_flight):
+    tasks = work.tasks()
+    ends: list[list[End]] = [[]] * len(tasks)
+    for outcome in run_tasks(potential, enumerate(tasks), in_flight=in_flight):
         if isinstance(outcome, Failed):
             raise outcome.error
-        ends[outcome.key] = work.ends(requests[outcome.key], outcome.result)
+        ends[outcome.key] = outcome.result
     return [end for several in ends for end in several]
 
 

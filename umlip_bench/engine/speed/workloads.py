@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ from pymatgen.io.ase import AseAtomsAdaptor
 from umlip_bench.engine.bands import Band
 from umlip_bench.engine.dynamics import Langevin
 from umlip_bench.engine.relaxation import Relax
-from umlip_bench.engine.requests import Request, Static
+from umlip_bench.engine.requests import Static, Task
 from umlip_bench.potentials.agreement import TOLERANCES, call_calculator
 
 
@@ -118,12 +118,8 @@ class Work(ABC):
         return None
 
     @abstractmethod
-    def requests(self) -> list[Request]:
-        """The same work for the engine."""
-
-    @abstractmethod
-    def ends(self, request: Any, answer: Any) -> list[End]:
-        """The ends of one request."""
+    def tasks(self) -> list[Task[list[End]]]:
+        """The same work for the engine: a measurement each of what is counted, or of several."""
 
     @abstractmethod
     def tolerance(self, dtype: torch.dtype) -> Difference:
@@ -149,13 +145,13 @@ class SinglePoints(Work):
             ends.append(End(atoms, prediction.energy, prediction.forces))
         return ends
 
-    def requests(self) -> list[Request]:
-        """One `Static` each."""
-        return [Static(atoms, stress=self.stress) for atoms in self.structures]
+    def tasks(self) -> list[Task[list[End]]]:
+        """One `Static` each, which ends with the structure itself."""
+        return [self._task(atoms) for atoms in self.structures]
 
-    def ends(self, request: Any, answer: Any) -> list[End]:
-        """The structure itself."""
-        return [End(request.atoms, answer.energy, answer.forces)]
+    def _task(self, atoms: Atoms) -> Task[list[End]]:
+        answer = yield Static(atoms, stress=self.stress)
+        return [End(atoms, answer.energy, answer.forces)]
 
     def tolerance(self, dtype: torch.dtype) -> Difference:
         """As in the contract of all potentials."""
@@ -229,15 +225,12 @@ class Relaxations(Work):
             ends.append(End(atoms, float(found["energy"]), np.array(found["forces"])))
         return ends
 
-    def requests(self) -> list[Request]:
-        """One `Relax` each."""
-        return [
-            Relax(atoms, cell=self.cell, fmax=self.fmax, steps=self.steps)
-            for atoms in self.structures
-        ]
+    def tasks(self) -> list[Task[list[End]]]:
+        """One `Relax` each, which ends with the relaxed structure."""
+        return [self._task(atoms) for atoms in self.structures]
 
-    def ends(self, request: Any, answer: Any) -> list[End]:
-        """The relaxed structure."""
+    def _task(self, atoms: Atoms) -> Task[list[End]]:
+        answer = yield Relax(atoms, cell=self.cell, fmax=self.fmax, steps=self.steps)
         return [End(answer.atoms, answer.energy, answer.forces)]
 
     def tolerance(self, dtype: torch.dtype) -> Difference:
@@ -282,12 +275,12 @@ class Bands(Work):
             ends += [_end(image) for image in images[1:-1]]
         return ends
 
-    def requests(self) -> list[Request]:
-        """One `Band` each."""
-        return [Band(path, fmax=1e-6, steps=self.steps) for path in self.paths]
+    def tasks(self) -> list[Task[list[End]]]:
+        """One `Band` each, which ends with the images between the end points."""
+        return [self._task(path) for path in self.paths]
 
-    def ends(self, request: Any, answer: Any) -> list[End]:
-        """The images between the end points."""
+    def _task(self, path: Sequence[Atoms]) -> Task[list[End]]:
+        answer = yield Band(path, fmax=1e-6, steps=self.steps)
         return [
             End(answer.images[k], float(answer.energies[k]), answer.forces[k])
             for k in range(1, len(answer.images) - 1)
@@ -312,18 +305,19 @@ class Dynamics(Work):
             f"{describe_sizes(structures)}, {self.steps} steps of 1 fs at {self.temperature:.0f} K"
         )
 
-    def requests(self) -> list[Request]:
-        """One `Langevin` each; they start at rest, which needs no random numbers."""
-        return [
-            Langevin(
-                _at_rest(atoms),
-                temperature=self.temperature,
-                steps=self.steps,
-                every=self.steps,
-                seed=seed,
-            )
-            for seed, atoms in enumerate(self.structures)
-        ]
+    def tasks(self) -> list[Task[list[End]]]:
+        """One `Langevin` each from rest, which needs no random numbers, to its last frame."""
+        return [self._task(seed, atoms) for seed, atoms in enumerate(self.structures)]
+
+    def _task(self, seed: int, atoms: Atoms) -> Task[list[End]]:
+        answer = yield Langevin(
+            _at_rest(atoms),
+            temperature=self.temperature,
+            steps=self.steps,
+            every=self.steps,
+            seed=seed,
+        )
+        return [End(answer.frames[-1], float(answer.energies[-1]), answer.forces[-1])]
 
     def library(self, calculator: Calculator) -> list[End]:
         """`ase.md.langevin.Langevin`, one trajectory after the other."""
@@ -342,10 +336,6 @@ class Dynamics(Work):
             ).run(self.steps)
             ends.append(_end(atoms))
         return ends
-
-    def ends(self, request: Any, answer: Any) -> list[End]:
-        """The last frame."""
-        return [End(answer.frames[-1], float(answer.energies[-1]), answer.forces[-1])]
 
     def tolerance(self, dtype: torch.dtype) -> Difference:
         """So few steps that rounding has not grown."""

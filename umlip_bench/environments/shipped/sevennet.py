@@ -54,11 +54,6 @@ def train(checkpoint: str, folder, settings: dict, device: str = "cpu"):
 
     Its loss has weight 1 for energies, and stress in kbar; the learning rate decays once an epoch.
     """
-    import csv
-    import subprocess
-    import sys
-    import time
-
     import yaml
     from sevenn.checkpoint import SevenNetCheckpoint
     from sevenn.util import pretrained_name_to_path
@@ -104,6 +99,19 @@ def train(checkpoint: str, folder, settings: dict, device: str = "cpu"):
     if validation:
         config["data"]["load_validset_path"] = [str(folder / "validation.xyz")]
     (folder / "input.yaml").write_text(yaml.safe_dump(config))
+    chosen_by = yield from _run(folder, settings["epochs"])
+    if validation:
+        return 1 + chosen_by.index(min(chosen_by)), "checkpoint_best.pth"
+    return len(chosen_by), f"checkpoint_{len(chosen_by)}.pth"
+
+
+def _run(folder, n_epochs: int):
+    """SevenNet's program on a folder; yields errors of every epoch, returns those of the validation."""
+    import csv
+    import subprocess
+    import sys
+    import time
+
     command = [sys.executable, "-I", "-m", "sevenn.main.sevenn", "train"]
     # Its own program, which writes the errors of every epoch into a table.
     process = subprocess.Popen(
@@ -119,8 +127,6 @@ def train(checkpoint: str, folder, settings: dict, device: str = "cpu"):
             chosen_by.append(epoch.get("validation_mae", float("nan")))
             yield epoch
         time.sleep(0.2)
-    if process.returncode or len(chosen_by) < settings["epochs"]:
+    if process.returncode or len(chosen_by) < n_epochs:
         raise RuntimeError(f"sevenn ended with exit status {process.returncode}")
-    if validation:
-        return 1 + chosen_by.index(min(chosen_by)), "checkpoint_best.pth"
-    return len(chosen_by), f"checkpoint_{len(chosen_by)}.pth"
+    return chosen_by

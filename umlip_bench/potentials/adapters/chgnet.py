@@ -84,6 +84,7 @@ class ChgnetPotential(TrainablePotential):
         The library's model, on its device, frozen.
     """
 
+    module: CHGNet
     peak_over_saved = 1.2
     head = ("readout_norm", "mlp")
     apart = ("composition_model", "site_wise")

@@ -75,6 +75,7 @@ class MacePotential(TrainablePotential):
         The library's model, on its device, frozen.
     """
 
+    module: mace.modules.MACE
     peak_over_saved = 3.0  # where edges are many, the convolution holds more than it saves
     edges_per_cpu_batch = 1000  # a few small cells fill the cache
     head = ("readouts",)

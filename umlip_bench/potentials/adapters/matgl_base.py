@@ -43,6 +43,7 @@ class MatglPotential(TrainablePotential):
         The library's potential, mended where needed, on its device, frozen.
     """
 
+    module: MatglPotentialModule
     head = ("model.final_layer",)
 
     def __init__(self, weights: Weights, module: MatglPotentialModule) -> None:

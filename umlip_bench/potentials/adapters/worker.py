@@ -8,7 +8,6 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -24,6 +23,7 @@ from umlip_bench.environments.process import (
     WorkerProcess,
     is_out_of_memory,
 )
+from umlip_bench.ground.content import as_list
 from umlip_bench.ground.elements import SYMBOLS
 from umlip_bench.ground.errors import StructureError, UmlipBenchError, WeightsError
 from umlip_bench.ground.limits import Limits
@@ -119,7 +119,7 @@ class WorkerPotential(Potential):
         self.footprint = Footprint(1.0, BYTES_PER_EDGE if on_gpu else 0.0, 0.0)
         if on_gpu and not self.batched:
             self.memory_limit = self.peak_over_saved * BYTES_PER_EDGE * LARGEST_LOOP
-        self._try_out("dtype" in (hello.get("takes") or ()))
+        self._try_out("dtype" in as_list(hello.get("takes") or []))
 
     @classmethod
     def load(cls, weights: Weights, *, device: torch.device, dtype: torch.dtype) -> WorkerPotential:
@@ -242,7 +242,7 @@ class WorkerPotential(Potential):
 
     def _failure(self, error: object, graphs: Sequence[Graph]) -> UmlipBenchError:
         """What the worker says of a structure that it failed on."""
-        found: Mapping[str, Any] = error if isinstance(error, dict) else {}
+        found: Mapping[str, object] = error if isinstance(error, dict) else {}
         kind, text, index = (found.get(key) for key in ("type", "text", "index"))
         reason = f"{self.card.name} failed with {kind}: {text}"
         if is_out_of_memory(str(kind)):
@@ -260,7 +260,7 @@ class WorkerPotential(Potential):
             answer = self._ask([graph], True)
             if not answer.header.get("errors"):
                 alone.append((graph, self._read(answer, [graph])[0]))
-                formats.update(map(str, answer.header.get("formats") or ()))
+                formats.update(map(str, as_list(answer.header.get("formats") or [])))
             if alone and not self.batched:
                 break
         if not takes_dtype and len(formats & DTYPES.keys()) == 1:
@@ -307,14 +307,14 @@ def _seconds() -> float:
         ) from None
 
 
-def _digests(hello: Mapping[str, Any]) -> dict[str, str]:
+def _digests(hello: Mapping[str, object]) -> dict[str, str]:
     """sha256 of the files of weights that the worker loaded, by their paths."""
     found = hello.get("weights")
     items = found.items() if isinstance(found, dict) else ()
     return {path: digest for path, digest in items if isinstance(digest, str)}
 
 
-def _elements(hello: Mapping[str, Any]) -> tuple[str, ...]:
+def _elements(hello: Mapping[str, object]) -> tuple[str, ...]:
     """Chemical symbols that the worker names."""
     named = hello.get("elements")
     return tuple(symbol for symbol in named if symbol in SYMBOLS) if isinstance(named, list) else ()

@@ -1,4 +1,4 @@
-/* Kernels for one CPU thread, in both number formats. See gated.h and threebody.h. */
+/* Kernels for one CPU thread, in both number formats. See vectors.h, gated.h and threebody.h. */
 
 #include <math.h>
 #include <stdint.h>
@@ -77,8 +77,13 @@ static int64_t padded(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 #define EXPONENT_BIAS 127
 #define MANTISSA_BITS 23
 #define TAYLOR_TERMS 7
+#include "vectors.h"
 #include "gated.h"
 #include "threebody.h"
+#undef Vec
+#undef LANES
+#undef AT
+#undef READ
 #undef REAL
 #undef INTEGER
 #undef NAME
@@ -102,5 +107,6 @@ static int64_t padded(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 #define EXPONENT_BIAS 1023
 #define MANTISSA_BITS 52
 #define TAYLOR_TERMS 14
+#include "vectors.h"
 #include "gated.h"
 #include "threebody.h"

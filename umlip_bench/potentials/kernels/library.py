@@ -33,7 +33,7 @@ USUAL = (torch.float32,)
 where rounding decides between two minima."""
 MOST_THREADS = 2
 """Of torch's: kernels run on one thread, and are faster than torch on two, not than torch on many."""
-SOURCES = ("kernels.c", "gated.h", "threebody.h")
+SOURCES = ("kernels.c", "vectors.h", "gated.h", "threebody.h")
 FLAGS = (
     "-O3",
     "-march=native",
