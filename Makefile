@@ -9,7 +9,7 @@ OUT ?= runs/bench
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install bench figures board notebooks check test coverage attack docs test-gpu lint clean
+.PHONY: install bench figures board notebooks check check-lowest test coverage attack docs test-gpu lint clean
 
 install: $(STAMP)
 
@@ -52,9 +52,27 @@ test: install
 coverage: install
 	$(BIN)/python -m pytest $(XDIST) --timeout 1200 -m coverage
 
-# Attacks on purpose: kills, places, hostile files, mutants. It prints what it did.
+# Attacks on purpose: kills, places, two at once, wrong argument lists, hostile files, mutants. It prints what it
+# did. Whoever is free takes the next test, as those of one file take longest.
 attack: install
-	$(BIN)/python -m pytest $(XDIST) -rP -m 'attack or not attack' tests/attack tests/potentials/test_damaged_files.py
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -rP -m 'attack or not attack' tests/attack tests/potentials/test_damaged_files.py
+
+# The tests of `make check` and a smoke run with the lowest versions that pyproject.toml allows; of torch, whose
+# oldest builds are for CUDA, with that of constraints.txt.
+LOWEST ?= .venv-lowest
+check-lowest: $(LOWEST)/.installed
+	$(LOWEST)/bin/python -m pytest -q $(XDIST) \
+		-m 'not model and not coverage and not browser and not seconds and not gpu and not slow'
+	$(LOWEST)/bin/umlip-bench run high-energy eos --model ase:ase.calculators.emt:EMT --mode quick \
+		--out $(LOWEST)/run
+	$(LOWEST)/bin/umlip-bench report $(LOWEST)/run --out $(LOWEST)/run.html
+
+$(LOWEST)/.installed: pyproject.toml constraints.txt tests/tools/lowest_versions.py
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python -m pip install --quiet packaging
+	$(LOWEST)/bin/python tests/tools/lowest_versions.py pyproject.toml torch > $(LOWEST)/lowest.txt
+	$(LOWEST)/bin/python -m pip install --quiet -c $(LOWEST)/lowest.txt -e '.[chgnet]' 'pytest>=8' 'pytest-xdist>=3.6'
+	@touch $@
 
 # The documentation as a site, in site/: open site/index.html. Its notebooks are executed.
 docs: install

@@ -19,6 +19,7 @@ from umlip_bench.datasets.overview import structures as structures_of_case
 from umlip_bench.datasets.readers import RefusedResult, code_of, read_labels
 from umlip_bench.datasets.readers.result import Code
 from umlip_bench.ground.errors import DataError
+from umlip_bench.ground.files import files_below
 from umlip_bench.ground.structures import RefusedStructure, scan_structures
 
 IDENTIFIER = re.compile(r"\b(?:mp|mvc)-\d+\b|\bJVASP-\d+\b|\bagm\d+\b")
@@ -137,7 +138,7 @@ def seen_in(name: str) -> Iterator[Seen | RefusedStructure]:
     if not path.exists():
         raise DataError(f"{name}: no such file, folder or data set to check against")
     root = path.parent if path.is_file() else path
-    files = [path] if path.is_file() else [f for f in sorted(path.rglob("*")) if f.is_file()]
+    files = [path] if path.is_file() else files_below(path)
     for file in files:
         code = code_of(file)
         for each in _labelled(file, code) if code is not None else _unlabelled(file):

@@ -10,6 +10,7 @@ from pathlib import Path
 from umlip_bench.datasets import manifests, neb_folders, phonon_files
 from umlip_bench.datasets.readers import code_of, sources_of, told_elsewhere
 from umlip_bench.datasets.values_table import Table, is_table, read_table
+from umlip_bench.ground.files import files_below
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def contents(path: Path) -> Contents:
         if is_table(path):
             return Contents((), {}, {}, (read_table(path),), ())
         return Contents((path,), {}, {}, (), ())
-    everything = [f for f in sorted(path.rglob("*")) if f.is_file()]
+    everything = files_below(path)
     phonons = {_name(f.parent, path): f for f in phonon_files.chosen(everything)}
     bands = {_name(folder, path): folder for folder in neb_folders.find(everything)}
     of_bands = {f for f in everything if f.parent.parent in bands.values()}

@@ -85,7 +85,7 @@ def read(path: Path, *, trust_order: bool = False, reading: LabelReading = AS_FO
     parts, results, refused = found.parts, found.results, [*found.refused]
     bands = {name: neb_folders.read(folder, name) for name, folder in there.bands.items()}
     images = [*found.images, *chain.from_iterable(band.images for band in bands.values())]
-    _check_stress_key(path, results, reading)
+    check_stress_key(path, results, reading)
     manifest = manifests.of_users_data(path)
     stated, said_by = stated_level(manifest.level_of_theory, reading)
     of_images = [result for band in bands.values() for result in band.results]
@@ -197,8 +197,14 @@ def _by_roles(
         raise DataError(f"{path} has structures with roles that do not fit:\n{error}") from error
 
 
-def _check_stress_key(path: Path, results: Sequence[Result], reading: LabelReading) -> None:
-    """Refuse a name of stresses or virials that no label has: it is a slip."""
+def check_stress_key(path: Path | str, results: Sequence[Result], reading: LabelReading) -> None:
+    """Refuse a name of stresses or virials that no label has: it is a slip.
+
+    Raises
+    ------
+    DataError
+        With the name, the option, and what the labels have.
+    """
     key = reading.stress_key or reading.virial_key
     if key is not None and results and all(result.stress is None for result in results):
         option = "--stress-key" if reading.stress_key else "--virial-key"

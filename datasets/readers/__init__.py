@@ -28,6 +28,7 @@ from umlip_bench.datasets.readers import (
 from umlip_bench.datasets.readers.result import Code, Read, RefusedResult, Result
 from umlip_bench.datasets.readers.vasp_settings import BAND, OF_BAND
 from umlip_bench.ground.errors import DataError, LabelError
+from umlip_bench.ground.files import files_below
 from umlip_bench.ground.label_reading import AS_FOUND, LabelReading
 from umlip_bench.ground.structures import READER_ERRORS, check_content
 
@@ -104,7 +105,7 @@ def find_labels(path: Path, reading: LabelReading = AS_FOUND) -> Iterator[tuple[
         return
     if not path.is_dir():
         raise LabelError(f"{path}: no such file or folder")
-    for file in sorted(each for each in path.rglob("*") if each.is_file()):
+    for file in files_below(path):
         code = code_of(file)
         if code is None or told_elsewhere(file, code):
             continue

@@ -22,6 +22,7 @@ from umlip_bench.datasets.readers import (
     of_bands,
     read_labels,
 )
+from umlip_bench.datasets.userfiles import check_stress_key
 from umlip_bench.finetune.labelling.geometry import TOLERANCE, Match, Mismatch, compare
 from umlip_bench.finetune.labelling.suggested import FRAMES
 from umlip_bench.finetune.labelling.writing import simple_info, write_labels
@@ -97,6 +98,8 @@ def collect(
     LabelError
         If `out` or its manifest exists, nothing was found, results are of several codes, whose energies and
         settings differ, or no result became a label.
+    DataError
+        If `reading` names stresses or virials that no result has.
     """
     out = Path(out)
     if out.exists():
@@ -110,6 +113,7 @@ def collect(
     read = [result for path, code in found for result in read_labels(path, code, reading)]
     refused = [result for result in read if isinstance(result, RefusedResult)]
     results = [result for result in read if isinstance(result, Result)]
+    check_stress_key(", ".join(map(str, paths)), results, reading)
     codes = {result.code: result.where for result in results}
     if len(codes) > 1:
         examples = "; ".join(f"{code}: {where}" for code, where in codes.items())

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import ase.io
 from ase import Atoms
@@ -23,6 +24,7 @@ from umlip_bench.ground.version import __version__
 
 FRAMES = "frames.xyz"
 RECORD = "suggestion.json"
+NO_TEXTS: Mapping[str, str] = MappingProxyType({})
 FRAME = "frame"
 """Key of a frame's number in ``info``."""
 
@@ -30,7 +32,10 @@ CodeSettings = VaspSettings | EspressoSettings | GpawSettings
 
 
 def save_suggestion(
-    proposal: Proposal, out: Path | str, codes: Sequence[CodeSettings] = ()
+    proposal: Proposal,
+    out: Path | str,
+    codes: Sequence[CodeSettings] = (),
+    texts: Mapping[str, str] = NO_TEXTS,
 ) -> Path:
     """Write suggested frames and inputs to label them.
 
@@ -46,6 +51,8 @@ def save_suggestion(
         Folder to write, which must not exist.
     codes
         Settings of each code to write inputs for.
+    texts
+        Further files, by name, that are to be there as soon as the folder is.
 
     Returns
     -------
@@ -76,6 +83,8 @@ def save_suggestion(
                 folder = part / _name(code) / f"{FRAME}-{k:0{digits}}"
                 folder.mkdir(parents=True)
                 _write_inputs(folder, frame, code)
+        for name, text in texts.items():
+            (part / name).write_text(text, encoding="utf-8")
 
     write_folder_atomically(out, fill)
     return out

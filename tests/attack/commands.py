@@ -13,10 +13,16 @@ from ase.calculators.emt import EMT
 from tests.attack.shell import Shell
 
 EMT_MODEL = "ase:ase.calculators.emt:EMT"
-FRAMES, RUN, OTHER = "frames.xyz", "RUN", "OTHER"
+FRAMES, ONE, RUN, OTHER, CURVES = "frames.xyz", "one.xyz", "RUN", "OTHER", "CURVES"
+OLD = str(Path(__file__).parents[1] / "data" / "version_0_1" / "run")
+SHORT = (
+    *("-n", "2", "--codes", "vasp,gpaw", "--runs", "1", "--states-per-run", "3", "--interval", "5"),
+    *("--equilibration", "5", "--relax-steps", "3", "--enough-atoms", "1", "--enough-length", "0"),
+)
 COMPUTE = ("--device", "cpu", "--dtype", "float64")
 MODEL = ("--model", EMT_MODEL, *COMPUTE)
 COPPER = ("--labels", FRAMES, "--material", "Cu")
+STATED = ("--functional", "PBE", "--licence", "CC0-1.0", "--settings", "EMT", "--citation", "None")
 E0 = ("--method", "e0")
 MINE = ("--method", "mine")
 """Of the package that the fixture `mine` installs: it is fitted in no time, and changes forces."""
@@ -77,12 +83,27 @@ WRITING = {
         "o.json",
     ),
     "collect": Writing(("umlip-finetune", "collect", FRAMES, "--out"), "o.xyz"),
+    "label": Writing(
+        (
+            *("umlip-finetune", "label", FRAMES, "--engine", "model", "--teacher", EMT_MODEL),
+            *(*COMPUTE, "--out"),
+        ),
+        "o.xyz",
+    ),
+    "suggest": Writing(
+        ("umlip-finetune", "suggest", "--structure", ONE, *MODEL, *SHORT, "--out"), "o", True
+    ),
+    "data import": Writing(("data", "import", FRAMES, "--out"), "o.xyz", soon=True),
+    "data publish": Writing(("data", "publish", FRAMES, *STATED, "--out"), "o", True),
+    "pictures": Writing(("pictures", CURVES, "--out"), "o", True),
+    "suites": Writing(("suites", "--out"), "o.md", soon=True),
+    "convert": Writing(("convert", OLD, "--out"), "o", True),
 }
-GIVEN = (FRAMES, RUN, OTHER)
+GIVEN = (FRAMES, ONE, RUN, OTHER, CURVES)
 
 
 def inputs(folder: Path, command: Writing) -> None:
-    """Frames of copper and nickel whose labels are a quarter steeper than EMT, and two run folders.
+    """Frames of copper and nickel whose labels are a quarter steeper than EMT, one of them, and run folders.
 
     Those that a command needs, unless they are there.
     """
@@ -93,12 +114,19 @@ def inputs(folder: Path, command: Writing) -> None:
         ended = Shell(folder).run(*WRITING["run"].words(RUN))
         assert ended.status == 0, ended.err
         shutil.copytree(folder / RUN, folder / OTHER)
+    if ONE in command.arguments and not (folder / ONE).exists():
+        write_frames(folder / ONE, 1)
+    if CURVES in command.arguments and not (folder / CURVES).exists():
+        write_frames(folder / ONE, 1)
+        words = ("run", "eos", "--structure", ONE, *MODEL, "--out", CURVES)
+        ended = Shell(folder).run(*words)
+        assert ended.status == 0, ended.err
 
 
-def write_frames(path: Path) -> None:
+def write_frames(path: Path, n: int = 8) -> None:
     """The frames."""
     frames = []
-    for k in range(8):
+    for k in range(n):
         element = ("Cu", "Ni")[k % 2]
         atoms = bulk(element) * (2, 2, 1)
         atoms.rattle(0.08, seed=k)

@@ -23,16 +23,36 @@ Prepare = Callable[[], object]
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended: exit status, or minus the signal; what it printed."""
+    """How a command ended: exit status, or minus the signal; what it printed; seconds of the processor."""
 
     status: int
     out: str
     err: str
+    seconds: float
 
     @property
     def failed_badly(self) -> bool:
         """Whether it ended otherwise than commands may: by a traceback, or an exception that was ignored."""
         return "Traceback (most" in self.err or "Exception ignored" in self.err
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A command that is under way: its process, and what reads from its two streams."""
+
+    process: int
+    receivers: tuple[int, ...]
+
+    def end(self) -> Ended:
+        """Wait for its end."""
+        _, status, used = os.wait4(self.process, 0)
+        said = []
+        for receiver in self.receivers:
+            with open(receiver, encoding="utf-8", errors="replace") as file:
+                said.append(file.read())
+        return Ended(
+            os.waitstatus_to_exitcode(status), said[0], said[1], used.ru_utime + used.ru_stime
+        )
 
 
 @dataclass(frozen=True)
@@ -55,18 +75,17 @@ class Shell:
 
     def run(self, *arguments: object, prepare: Prepare = lambda: None) -> Ended:
         """Run ``umlip-bench``, or ``umlip-finetune`` if that is the first word, to its end."""
+        return self.begin(*arguments, prepare=prepare).end()
+
+    def begin(self, *arguments: object, prepare: Prepare = lambda: None) -> Begun:
+        """Begin what `run` runs."""
         receivers, senders = zip(*(_pipe() for _ in range(2)), strict=True)
         process = os.fork()
         if process == 0:
             self._in_process([str(each) for each in arguments], prepare, senders)
         for sender in senders:
             os.close(sender)
-        _, status = os.waitpid(process, 0)
-        said = []
-        for receiver in receivers:
-            with open(receiver, encoding="utf-8", errors="replace") as file:
-                said.append(file.read())
-        return Ended(os.waitstatus_to_exitcode(status), *said)
+        return Begun(process, receivers)
 
     def _in_process(
         self, arguments: Sequence[str], prepare: Prepare, senders: Sequence[int]

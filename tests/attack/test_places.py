@@ -157,7 +157,7 @@ def test_output_that_cannot_be_kept_is_told(tmp_path: Path) -> None:
 def test_the_table_is_whole() -> None:
     """Whatever writes is in it; what is left out takes an engine or a network, or only changes a cache."""
     known = {w for c in WRITING.values() for w in c.arguments[:2]} | {"data"}
-    left_out = {"models", "suites", "env", "speed", "calibrate", "convert", "pictures"}
-    left_out |= {"label", "suggest", "doctor", "status", "count", "estimate", "submit"}
+    left_out = {"models", "env", "speed", "calibrate", "doctor", "status", "count"}
+    left_out |= {"estimate", "submit"}
     assert set(BENCH.commands) | set(FINETUNE.commands) <= known | left_out
     assert all(isinstance(each, Writing) for each in WRITING.values())

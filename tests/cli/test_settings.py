@@ -166,6 +166,28 @@ def test_a_file_that_is_not_there(here: Path, capsys: pytest.CaptureFixture[str]
     assert "none.yaml cannot be read" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (("--data=", "--out", "x"), "--data"),
+        (("--data", "my.xyz", "--model", "", "--out", "x"), "--model"),
+        (("--config", "", "--out", "x"), "--config"),
+        (("--out", ""), "--out"),
+        (("", "--out", "x"), "SUITE"),
+        (("--config", "s.yaml", "--out", "x"), "functional in s.yaml"),
+    ],
+)
+def test_what_is_empty_is_refused(
+    here: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], option: str
+) -> None:
+    """An empty path would be the folder that one stands in, with all below it."""
+    (here / "s.yaml").write_text("functional: ''\n")
+    before = set(here.iterdir())
+    assert run(*words) == 2
+    assert f"{option} '' is empty" in capsys.readouterr().err
+    assert set(here.iterdir()) == before
+
+
 def test_a_flag_in_a_file(here: Path) -> None:
     (here / "s.yaml").write_text(f"model: {LJ}\ncell: true\nsteps: 2\nfiles: my.xyz\nout: o.xyz\n")
     assert main(["relax", "--config", "s.yaml", "--device", "cpu"]) == 0

@@ -162,8 +162,22 @@ def test_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "no such file, folder or data set" in said(*STATED, "--against", "nowhere")
     (tmp_path / "text.md").write_text("nothing")
     assert "nothing can be said of it" in said(*STATED, "--against", str(tmp_path / "text.md"))
-    assert "letters, digits" in said(*STATED, "--id", "../mine")
+    assert "100 letters, digits" in said(*STATED, "--id", "../mine")
     assert not out.exists()
     assert publish(tmp_path / "mine.xyz", out, *STATED) == 0
-    assert "exists; give another --out" in said(*STATED)
-    assert publish(tmp_path / "mine.xyz", out, *STATED, "--force") == 0
+    assert "exists; give another --out" in said(*STATED, "--title", "another")
+    assert "another" not in (out / "README.md").read_text()
+    assert publish(tmp_path / "mine.xyz", out, *STATED, "--title", "another", "--force") == 0
+    assert "another" in (out / "README.md").read_text()
+
+
+def test_a_set_that_was_not_written_to_its_end_is_finished(tmp_path: Path) -> None:
+    ase.io.write(tmp_path / "mine.xyz", labelled(2))
+    out = tmp_path / "set"
+    assert publish(tmp_path / "mine.xyz", out, *STATED) == 0
+    whole = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert len(whole) == 5
+    for name in whole:
+        (out / name).unlink()
+        assert publish(tmp_path / "mine.xyz", out, *STATED) == 0
+        assert {path.name: path.read_bytes() for path in out.iterdir()} == whole

@@ -16,6 +16,7 @@ import ase
 import ase.io
 import numpy as np
 import pytest
+from ase.build import bulk
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.units import GPa, Ry
 
@@ -24,8 +25,9 @@ from umlip_bench import datasets, finetune
 from umlip_bench.cli.finetune import main
 from umlip_bench.datasets.readers import Code, RefusedResult, code_of, read_labels
 from umlip_bench.datasets.store import DATA_VARIABLE
-from umlip_bench.finetune.labelling.collection import frames_beside
-from umlip_bench.ground.errors import LabelError
+from umlip_bench.finetune.labelling.collection import collect, frames_beside
+from umlip_bench.ground.errors import DataError, LabelError
+from umlip_bench.ground.label_reading import LabelReading
 
 DATA = Path(__file__).parent / "data"
 SILICON = ase.io.read(DATA / "si_frames.xyz")
@@ -253,3 +255,14 @@ def test_what_is_no_result_is_refused(tmp_path: Path) -> None:
         finetune.collect([tmp_path / "notes.txt"], tmp_path / "o.xyz")
     with pytest.raises(LabelError, match="no such file or folder"):
         finetune.collect([tmp_path / "none"], tmp_path / "o.xyz")
+
+
+def test_a_name_of_stresses_that_no_label_has_is_refused(tmp_path: Path) -> None:
+    atoms = bulk("Cu")
+    atoms.info["REF_energy"] = -3.0
+    atoms.arrays["REF_forces"] = np.zeros((1, 3))
+    ase.io.write(tmp_path / "a.xyz", atoms)
+    for reading in (LabelReading(virial_key="virials"), LabelReading(stress_key="virials")):
+        with pytest.raises(DataError, match="no frame has virials"):
+            collect([tmp_path / "a.xyz"], tmp_path / "o.xyz", reading=reading)
+    assert not (tmp_path / "o.xyz").exists()

@@ -19,6 +19,7 @@ from umlip_bench.ground.errors import OutputError
 from umlip_bench.ground.files import (
     check_new_folder,
     check_writable,
+    files_below,
     write_atomically,
     write_folder_atomically,
 )
@@ -346,3 +347,14 @@ def test_a_folder_that_cannot_be_made_is_named(
         act(tmp_path / name)
     assert str(tmp_path / name) in str(caught.value)
     assert sorted(os.listdir(tmp_path)) == before
+
+
+def test_files_below_a_folder_in_which_work_goes_on(tmp_path: Path) -> None:
+    for name in ("b/2", "a/1", "a/c/0"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x")
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "a" / "up").symlink_to(tmp_path)
+    names = [str(path.relative_to(tmp_path)) for path in files_below(tmp_path)]
+    assert names == ["a/1", "a/c/0", "b/2"]
+    assert files_below(tmp_path / "nowhere") == []

@@ -221,6 +221,22 @@ def test_options_that_do_not_go_together(
     assert said in " ".join(capsys.readouterr().err.replace("│", " ").split())
 
 
+@pytest.mark.parametrize("text", ["", "no JSON", "[]", '{"id": "x"}'])
+def test_a_file_of_no_scheduler(here: Path, capsys: pytest.CaptureFixture[str], text: str) -> None:
+    (here / "it.json").write_text(text)
+    assert main(["run", *COMMAND, "--dask", "it.json", "--out", "run"]) == 2
+    assert "--dask it.json is no scheduler" in " ".join(capsys.readouterr().err.split())
+
+
+def test_submit_plans_nothing_where_there_is_no_slurm(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(here))
+    assert main(["submit", *COMMAND, "--out", "run"]) == 2
+    assert "no sbatch and no srun here" in capsys.readouterr().err
+    assert not (here / "run").exists()
+
+
 def test_submit_says_what_is_missing(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for option, said in (
         ("time=soon", "'soon' is no walltime"),

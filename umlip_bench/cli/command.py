@@ -15,7 +15,7 @@ from umlip_bench.cli.consent import YES
 from umlip_bench.cli.console import EXAMPLES
 from umlip_bench.cli.declare import Command
 from umlip_bench.cli.options import make, options_of
-from umlip_bench.cli.settings_file import fill_in
+from umlip_bench.cli.settings_file import fill_in, refuse_empty
 
 OPTIONS = Group("Options", sort_key=0)
 EVERYWHERE = Group("Everywhere", sort_key=99)
@@ -35,7 +35,7 @@ def application(kind: type[Command]) -> App:
         default_parameter=Parameter(negative=()),
         version_flags=(),
         group_parameters=OPTIONS,
-        config=partial(fill_in, kind),
+        config=[refuse_empty, partial(fill_in, kind), refuse_empty],
     )
     app.default(_function(kind))
     for name, action in kind.actions.items():

@@ -53,8 +53,9 @@ class DataPublishCommand(Overwriting, TakesLabels):
     def run(self) -> int:
         from umlip_bench.cli.labels import load_labels
         from umlip_bench.datasets.publication import prepare
-        from umlip_bench.datasets.publishing import publish
+        from umlip_bench.datasets.publishing import check_place, publish
 
+        check_place(self.out)
         dataset = load_labels(self.data, self.reading)
         publication = prepare(dataset, self._stated(dataset.manifest), self.against)
         found = publication.repeats
@@ -80,9 +81,9 @@ class DataPublishCommand(Overwriting, TakesLabels):
         if manifest.source == self.data:
             # Where labels lie on this machine is nobody's matter.
             given.setdefault("source", Path(self.data).name)
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", given["id"]):
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", given["id"]):
             raise DataError(
-                f"--id {given['id']!r}: it names files; letters, digits, dots, dashes and underscores are "
-                "allowed"
+                f"--id {given['id']!r}: it names files; up to 100 letters, digits, dots, dashes and "
+                "underscores are allowed"
             )
         return replace(manifest, **given)

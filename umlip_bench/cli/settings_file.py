@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from itertools import count
 from pathlib import Path
 
-from cyclopts import Token
+from cyclopts import UNSET, Token
 from cyclopts.argument import ArgumentCollection
 
 from umlip_bench.cli.declare import Command
@@ -79,6 +79,26 @@ def fill_in(
                 argument.append(
                     Token(keyword=f"{option.name} in {path}", value=text, source=path, index=index)
                 )
+
+
+def refuse_empty(_app: object, _names: object, arguments: ArgumentCollection) -> None:
+    """Refuse options that are given with nothing, as of a variable of the shell that is not set.
+
+    An empty name of a folder would be taken for the one that a user stands in.
+
+    Raises
+    ------
+    ContentError
+        Names the option.
+    """
+    from umlip_bench.ground.errors import ContentError
+
+    for argument in arguments:
+        # What stands for itself, such as a switch, has no text.
+        for token in argument.tokens:
+            if token.value == "" and token.implicit_value is UNSET:
+                where = token.keyword or argument.name
+                raise ContentError(f"{where} '' is empty; give a value, or leave it away")
 
 
 def _content(kind: type[Command], path: str) -> Iterable[tuple[Option, object]]:

@@ -80,7 +80,9 @@ class SubmitCommand(Measures):
 
         from umlip_bench.cli.run import RunCommand
         from umlip_bench.running.measure import prepare
-        from umlip_bench.running.slurm_array import LOGS, submit_array
+        from umlip_bench.running.slurm_array import LOGS, check_slurm, submit_array
+
+        check_slurm()
 
         prepared = prepare(source, self.model, device=self.device, dtype=self.dtype)
         resolved = self.resolved(source, prepared.models)

@@ -107,20 +107,33 @@ def write_folder_atomically(path: Path, build: Callable[[Path], object]) -> None
         raise OutputError(f"{path} exists; remove it or choose another name")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        remove_leftovers(path.parent)
-        part = _temporary_name(path.parent)
-        part.mkdir()
-        try:
+        with temporary_folder(path.parent) as part:
             build(part)
             for each in part.rglob("*"):
                 if each.is_file():
                     _sync(each)
             os.rename(part, path)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
         _sync(path.parent)
     except OSError as error:
         raise _unwritable(path, _reason(error)) from error
+
+
+@contextlib.contextmanager
+def temporary_folder(above: Path) -> Iterator[Path]:
+    """A new folder of ours in another, gone at the end; leftovers of killed commands are removed.
+
+    Raises
+    ------
+    OSError
+        If it cannot be made.
+    """
+    remove_leftovers(above)
+    part = _temporary_name(above)
+    part.mkdir()
+    try:
+        yield part
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def check_new_folder(path: Path) -> None:
@@ -167,6 +180,15 @@ def destination(path: Path) -> Path:
     except (OSError, ValueError) as error:  # a name that is too long or has a zero byte
         raise _unwritable(path, _reason(error)) from error
     return target
+
+
+def files_below(folder: Path) -> list[Path]:
+    """All files in a folder and below it, in order.
+
+    What disappears meanwhile, as where a calculation goes on, and folders that may not be read are left out.
+    """
+    found = (Path(above, name) for above, _, names in os.walk(folder) for name in names)
+    return sorted(path for path in found if path.is_file())
 
 
 def remove_leftovers(folder: Path) -> None:

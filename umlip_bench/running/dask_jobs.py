@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from umlip_bench.ground.errors import UmlipBenchError
 from umlip_bench.ground.extras import require
+from umlip_bench.ground.plain import load_json
 from umlip_bench.running.job_worker import use_device
 from umlip_bench.running.jobs import Jobs, n_cores
 
@@ -49,7 +50,7 @@ def dask_jobs(where: str, n: int | None, device: str, told: Callable[[str], obje
     from distributed.comm import CommClosedError
     from distributed.scheduler import KilledWorker
 
-    if where != LOCAL and "://" not in where and not Path(where).is_file():
+    if where != LOCAL and "://" not in where and not _is_scheduler_file(Path(where)):
         raise UmlipBenchError(
             f"--dask {where} is no scheduler: give {LOCAL}, an address as tcp://HOST:PORT, or the file that "
             "the scheduler wrote (--scheduler-file)"
@@ -65,6 +66,15 @@ def dask_jobs(where: str, n: int | None, device: str, told: Callable[[str], obje
         alone=True,
         device=device,
     )
+
+
+def _is_scheduler_file(path: Path) -> bool:
+    """Whether a file says where a scheduler is; Dask's own error for another is an assertion."""
+    try:
+        content = load_json(path.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(content, dict) and isinstance(content.get("address"), str)
 
 
 class _Cluster:

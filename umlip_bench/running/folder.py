@@ -42,6 +42,7 @@ from umlip_bench.ground.errors import RunFolderError
 from umlip_bench.ground.files import PREFIX, write_atomically
 from umlip_bench.ground.journal import Journal
 from umlip_bench.ground.lock import Lock
+from umlip_bench.ground.outputs import make_folder
 from umlip_bench.ground.plain import load_json
 
 LOCK, CLAIMS = ".lock", "claims"
@@ -86,7 +87,7 @@ class RunFolder:
         lock = None if join else Lock(path / LOCK, path, "choose another --out", RunFolderError)
         self._lock = lock
         try:
-            path.mkdir(parents=True, exist_ok=True)
+            make_folder(path)
             self.config = self._merge(config, new_models)
             self.plan = self._without(new_models)
         except BaseException:

@@ -6,6 +6,7 @@ A task that comes to the end of its walltime is put back into the queue, and goe
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -18,6 +19,22 @@ MOST_REQUEUES = 1000
 """Times that a task goes on in another walltime."""
 DEFAULT_MINUTES = 60
 _TIME = re.compile(r"(?:(?P<d>\d+)-)?(?P<first>\d+)(?::(?P<second>\d+))?(?::(?P<third>\d+))?$")
+
+
+def check_slurm() -> None:
+    """Check that this machine has Slurm; to be asked before a run is planned.
+
+    Raises
+    ------
+    UmlipBenchError
+        If submitit is not installed, or Slurm not to be found.
+    """
+    require("submitit")
+    missing = [name for name in ("sbatch", "srun") if shutil.which(name) is None]
+    if missing:
+        raise UmlipBenchError(
+            f"there is no {' and no '.join(missing)} here; submit on a machine that has sbatch and srun"
+        )
 
 
 def submit_array(

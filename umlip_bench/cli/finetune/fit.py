@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from umlip_bench.datasets.teacher import Teacher
     from umlip_bench.finetune.method import Chosen
 
+LOCK = ".lock"
+"""Beside the checkpoint of a fit: two processes would take it from each other."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class FitCommand(WithMethods, TakesLabels):
@@ -84,6 +87,7 @@ class FitCommand(WithMethods, TakesLabels):
         from umlip_bench.finetune.phonon_labels import force_sets
         from umlip_bench.finetune.printing.checks import print_check
         from umlip_bench.ground.level_of_theory import level_warning
+        from umlip_bench.ground.lock import Lock
         from umlip_bench.potentials.loading import potential
 
         check_target(self.out)
@@ -104,22 +108,28 @@ class FitCommand(WithMethods, TakesLabels):
         source = LabelSource(labels.manifest.id, labels.sha256, teacher)
         # Beside the folder to come, under a name that nobody gives to a model.
         scratch = self.out.parent / f".{self.out.name}.training"
-        with progress(chosen, f"fitting {self.model} to {self.labels}") as on_epoch:
-            around = Surroundings(
-                held_out=held_out,
-                states=states,
-                force_sets=sets,
-                checkpoint=scratch / "checkpoint.pt",
-                on_epoch=on_epoch,
-            )
-            fit = chosen.method.fit(model, labels.frames, chosen.settings, around)
-        chosen.method.show(fit, model.card.name, output)
-        if not chosen.method.judges_held_out:
-            check = held_out_check(model, fit.put_on(model), held_out)
-            if check is not None:
-                print_check(check, f"{model.card.name}, {self.method}", output)
-        save(fit, model, self.out, source, {SETTINGS_FILE: settings_text(self)})
-        shutil.rmtree(scratch, ignore_errors=True)
+        checkpoint = scratch / "checkpoint.pt"
+        with Lock(scratch / LOCK, self.out, "choose another --out", CorrectionError):
+            try:
+                check_target(self.out)  # another process may have ended just now
+                with progress(chosen, f"fitting {self.model} to {self.labels}") as on_epoch:
+                    around = Surroundings(
+                        held_out=held_out,
+                        states=states,
+                        force_sets=sets,
+                        checkpoint=checkpoint,
+                        on_epoch=on_epoch,
+                    )
+                    fit = chosen.method.fit(model, labels.frames, chosen.settings, around)
+                chosen.method.show(fit, model.card.name, output)
+                if not chosen.method.judges_held_out:
+                    check = held_out_check(model, fit.put_on(model), held_out)
+                    if check is not None:
+                        print_check(check, f"{model.card.name}, {self.method}", output)
+                save(fit, model, self.out, source, {SETTINGS_FILE: settings_text(self)})
+            finally:
+                if self.out.exists() or not checkpoint.exists():
+                    shutil.rmtree(scratch, ignore_errors=True)
         _warn_of(labels, level_warning(model.card.level_of_theory, labels.manifest.level_of_theory))
         errors.print(
             f"Corrected model: {self.out}; use it as --model {self.out} or "

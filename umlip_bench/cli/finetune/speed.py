@@ -54,7 +54,12 @@ class TrainingSpeedCommand(OnDevice, TakesLabels):
 
         torch.set_num_threads(self.threads)
         dataset = load_labels(self.labels, self.reading)
-        found = dataset.frames if self.material is None else dataset.by_system()[self.material]
+        systems = dataset.by_system()
+        if self.material is not None and self.material not in systems:
+            raise CorrectionError(
+                f"{self.labels} has no material {self.material!r}; it has {', '.join(systems)}"
+            )
+        found = dataset.frames if self.material is None else systems[self.material]
         frames = evenly(found, self.max_frames)
         model = potential(self.model, device=self.device, dtype=self.dtype)
         if not isinstance(model, ChgnetPotential):

@@ -11,7 +11,8 @@ from cyclopts import Parameter
 
 from umlip_bench.cli.declare import File, Folder, Names, OnDevice, Part, Reads
 from umlip_bench.cli.options import changed, options_of
-from umlip_bench.cli.settings_file import write_settings
+from umlip_bench.cli.settings_file import NAME as SETTINGS_FILE
+from umlip_bench.cli.settings_file import settings_text
 from umlip_bench.finetune.labelling.settings import (
     EspressoSettings,
     GpawSettings,
@@ -140,8 +141,7 @@ class SuggestCommand(OnDevice):
             models = [potential(name, device=self.device, dtype=self.dtype) for name in self.model]
         choose = self._sampled if self.pool is None else self._of_pool
         suggestion, show = choose(models, pool)
-        save_suggestion(suggestion, self.out, codes)
-        write_settings(self, self.out)
+        save_suggestion(suggestion, self.out, codes, {SETTINGS_FILE: settings_text(self)})
         show(console.output())
         written = f", inputs in {', '.join(f'{self.out / name}' for name in self.codes)}"
         errors.print(
