@@ -81,6 +81,7 @@ class EvaluateCommand(Overwriting, WithMethods, SharesFits, TakesLabels):
         from umlip_bench.ground.outputs import Output, json_text
 
         methods = self.choose([*dict.fromkeys(self.method)])
+        self.check_place(self.out)
         if self.out is not None:
             Output(self.out, self.force).check()
         dataset = load_labels(self.labels, self.reading)

@@ -54,6 +54,7 @@ class LadderCommand(Overwriting, WithMethods, SharesFits, TakesLabels):
         from umlip_bench.ground.outputs import Output, json_text
 
         methods = self.choose(self.method or [each.name for each in offered(kept)])
+        self.check_place(self.out)
         if self.out is not None:
             Output(self.out, self.force).check()
 

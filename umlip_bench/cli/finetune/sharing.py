@@ -20,6 +20,22 @@ if TYPE_CHECKING:
 class SharesFits(Sharing):
     """A command that makes many fits, which may be shared."""
 
+    def check_place(self, out: Path | None) -> None:
+        """Refuse other processes where there is no place that they could keep their fits in.
+
+        Raises
+        ------
+        UmlipBenchError
+            Says what is missing.
+        """
+        from umlip_bench.ground.errors import UmlipBenchError
+
+        for option, value in (("--dask", self.dask), ("--jobs", self.jobs)):
+            if out is None and value not in (None, 1):
+                raise UmlipBenchError(
+                    f"{option} {value} needs --out: the processes keep their fits beside it"
+                )
+
     def experiment(
         self,
         potential: Potential,
@@ -42,19 +58,13 @@ class SharesFits(Sharing):
         Raises
         ------
         UmlipBenchError
-            If others are asked for, and there is no folder that they could keep their fits in.
+            If there is no such cluster.
         """
         from umlip_bench.finetune.experiment import Experiment
         from umlip_bench.finetune.shared_fits import SharedExperiment
-        from umlip_bench.ground.errors import UmlipBenchError
         from umlip_bench.running.jobs import Jobs, local_jobs
 
         if journal is None:
-            for option, value in (("--dask", self.dask), ("--jobs", self.jobs)):
-                if value not in (None, 1):
-                    raise UmlipBenchError(
-                        f"{option} {value} needs --out: the processes keep their fits beside it"
-                    )
             return Experiment(potential, on_fit=on_fit)
         others = self.others(device)
         jobs = others if isinstance(others, Jobs) else local_jobs(others, potential.device)
