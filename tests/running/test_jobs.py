@@ -7,10 +7,12 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 import torch
@@ -29,6 +31,7 @@ from tests.support.slow_runs import (
 )
 from umlip_bench.running.jobs import Jobs, local_jobs
 from umlip_bench.running.run_report import how_far
+from umlip_bench.running.work import Work, Worked
 
 pytestmark = pytest.mark.seconds
 
@@ -58,6 +61,40 @@ def test_any_executor_helps(here: Path) -> None:
     jobs = Jobs(start, lambda executor: executor.shutdown(cancel_futures=True), 1, patience=0)
     assert run(here / "together", jobs).n_done == N
     assert len(writers(here / "together")) == 2
+    assert equal(summary(here / "alone"), summary(here / "together"))
+
+
+class Telling(Executor):
+    """As Dask's: the thread that says how many workers there are first tells of the chunks that ended."""
+
+    def __init__(self) -> None:
+        self._given: SimpleQueue[tuple[Future[Worked], Work]] = SimpleQueue()
+
+    def submit(self, do, work: Work, /) -> Future[Worked]:  # type: ignore[no-untyped-def, override]
+        future: Future[Worked] = Future()
+        self._given.put((future, work))
+        return future
+
+    def n(self) -> int:
+        def tell() -> None:
+            while not self._given.empty():
+                future, work = self._given.get()
+                future.set_result(work.work())
+
+        thread = threading.Thread(target=tell, daemon=True)
+        thread.start()
+        thread.join(60)
+        assert not thread.is_alive(), "it waits for who waits for it"
+        return 2
+
+
+def test_how_many_others_there_are_is_asked_of_who_tells_of_their_ends(here: Path) -> None:
+    run(here / "alone", None)
+    others = Telling()
+    jobs = Jobs(lambda: others, lambda executor: None, others.n, patience=0)
+    outcome = run(here / "together", jobs)
+    assert outcome.n_done == N
+    assert len(list((here / "together" / "journal").glob("*.jsonl"))) > 1
     assert equal(summary(here / "alone"), summary(here / "together"))
 
 

@@ -118,7 +118,7 @@ class _Cluster:
         self._client = self._own = None
 
     def n_workers(self) -> int:
-        """How many there are now."""
+        """How many there are now; asked of the scheduler, so not by the thread that hears it."""
         if self._client is None:
             return self._n or 1
         return len(self._client.scheduler_info(n_workers=-1)["workers"])

@@ -51,6 +51,11 @@ class Helpers:
         """Whether they have been started."""
         return self._executor is not None
 
+    @property
+    def started(self) -> Executor | None:
+        """What gives them work; ``None`` if they have not been started."""
+        return self._executor
+
     def executor(self) -> Executor:
         """What gives them work; starts them."""
         assert self.jobs is not None

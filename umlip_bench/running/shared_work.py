@@ -13,7 +13,7 @@ import secrets
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, CancelledError, Future
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
 from dataclasses import dataclass
 from math import inf
 from time import monotonic
@@ -94,6 +94,7 @@ class SharedWork(Generic[T]):
         self._n_here = 0
         self._n_elsewhere = 0
         self._n_chunks = 0
+        self._n_others = 1
         self._failures: dict[str, str] = {}
         self._name = secrets.token_hex(4)
         self._out: dict[Future[Worked], _Given[T]] = {}
@@ -158,7 +159,7 @@ class SharedWork(Generic[T]):
             self._mine.clear()
             return None
         if not self._mine:
-            n = 1 if jobs is None else 1 + jobs.n_now
+            n = 1 if jobs is None else 1 + self._n_others
             share = self._planner.take(n, most_seconds=self._until.limit - now)
             if share is None:
                 return None
@@ -179,25 +180,27 @@ class SharedWork(Generic[T]):
             if self._seconds() < jobs.patience:
                 return
             self.helpers.share_cores()
+        executor = self.helpers.executor()
+        # Asked before the lock is taken: the answer may come by the thread that tells of ended chunks, which
+        # waits for the lock.
+        self._n_others = jobs.n_now
         with self._changed:
-            while len(self._out) < IN_QUEUE * jobs.n_now and self._submit(jobs.n_now):
+            while len(self._out) < IN_QUEUE * self._n_others and self._submit(executor):
                 pass
 
-    def _submit(self, n: int) -> bool:
+    def _submit(self, executor: Executor) -> bool:
         now = monotonic()
         if now >= self._until.turn or now >= self._until.limit:
             return False
-        share = self._planner.take(n + 1, most_seconds=self._until.limit - now)
+        share = self._planner.take(self._n_others + 1, most_seconds=self._until.limit - now)
         if share is None:
             return False
         self._n_chunks += 1
         given = _Given(share.items, f"{self._name}-{self._n_chunks}", self.helpers.n_starts)
         try:
-            executor = self.helpers.executor()
-            given = _Given(given.items, given.name, self.helpers.n_starts)
             future = executor.submit(do, self._work_of(share.items, given.name))
-        except BrokenExecutor as error:
-            self._failed.append((given, error))
+        except RuntimeError as error:  # it is broken, or is being stopped
+            self._failed.append((given, BrokenExecutor(str(error))))
             return False
         self._out[future] = given
         future.add_done_callback(self._ended)
@@ -224,9 +227,9 @@ class SharedWork(Generic[T]):
                 self._planner.ended(given.items, worked.seconds)
                 self._failures |= worked.failed
                 self._n_elsewhere += len(given.items)
-                jobs = self.helpers.jobs
-                if jobs is not None and self.helpers.running:
-                    self._submit(jobs.n_now)
+                executor = self.helpers.started
+                if executor is not None:
+                    self._submit(executor)
             self._changed.notify_all()
 
     def _take_back(self) -> None:
