@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from umlip_bench.cli.declare import Data, File, Folder, Name, Parts, TakesLabels
@@ -87,7 +90,6 @@ class FitCommand(WithMethods, TakesLabels):
         from umlip_bench.finetune.phonon_labels import force_sets
         from umlip_bench.finetune.printing.checks import print_check
         from umlip_bench.ground.level_of_theory import level_warning
-        from umlip_bench.ground.lock import Lock
         from umlip_bench.potentials.loading import potential
 
         check_target(self.out)
@@ -106,38 +108,25 @@ class FitCommand(WithMethods, TakesLabels):
         teacher = labels.manifest.teacher
         self._check_teacher(teacher, model.weights.sha256)
         source = LabelSource(labels.manifest.id, labels.sha256, teacher)
-        # Beside the folder to come, under a name that nobody gives to a model.
-        scratch = self.out.parent / f".{self.out.name}.training"
-        checkpoint = scratch / "checkpoint.pt"
-        with Lock(scratch / LOCK, self.out, "choose another --out", CorrectionError):
-            try:
-                check_target(self.out)  # another process may have ended just now
-                with progress(chosen, f"fitting {self.model} to {self.labels}") as on_epoch:
-                    around = Surroundings(
-                        held_out=held_out,
-                        states=states,
-                        force_sets=sets,
-                        checkpoint=checkpoint,
-                        on_epoch=on_epoch,
-                    )
-                    fit = chosen.method.fit(model, labels.frames, chosen.settings, around)
-                chosen.method.show(fit, model.card.name, output)
-                if not chosen.method.judges_held_out:
-                    check = held_out_check(model, fit.put_on(model), held_out)
-                    if check is not None:
-                        print_check(check, f"{model.card.name}, {self.method}", output)
-                save(fit, model, self.out, source, {SETTINGS_FILE: settings_text(self)})
-            finally:
-                if self.out.exists() or not checkpoint.exists():
-                    shutil.rmtree(scratch, ignore_errors=True)
+        with _scratch(self.out) as checkpoint:
+            with progress(chosen, f"fitting {self.model} to {self.labels}") as on_epoch:
+                around = Surroundings(
+                    held_out=held_out,
+                    states=states,
+                    force_sets=sets,
+                    checkpoint=checkpoint,
+                    on_epoch=on_epoch,
+                )
+                fit = chosen.method.fit(model, labels.frames, chosen.settings, around)
+            chosen.method.show(fit, model.card.name, output)
+            if not chosen.method.judges_held_out:
+                check = held_out_check(model, fit.put_on(model), held_out)
+                if check is not None:
+                    print_check(check, f"{model.card.name}, {self.method}", output)
+            save(fit, model, self.out, source, {SETTINGS_FILE: settings_text(self)})
         _warn_of(labels, level_warning(model.card.level_of_theory, labels.manifest.level_of_theory))
-        errors.print(
-            f"Corrected model: {self.out}; use it as --model {self.out} or "
-            f'umlip_bench.load("{self.out}")',
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
-        )
+        said = f'{self.out}; use it as --model {self.out} or umlip_bench.load("{self.out}")'
+        errors.print(f"Corrected model: {said}", markup=False, highlight=False, soft_wrap=True)
         return 0
 
     def _check_teacher(self, teacher: Teacher | None, sha256: str) -> None:
@@ -158,6 +147,26 @@ class FitCommand(WithMethods, TakesLabels):
             f"{self.labels} has no labelled frames; it has cases for {tasks}. Force sets are trained on "
             f"by {', '.join(each.name for each in offered(kept) if each.takes_curvature)}"
         )
+
+
+@contextmanager
+def _scratch(out: Path) -> Iterator[Path]:
+    """Where a training keeps its state: beside the folder to come, under a name that nobody gives to a model.
+
+    It is this process's alone, and stays where a training was interrupted.
+    """
+    from umlip_bench.finetune.folder import check_target
+    from umlip_bench.ground.lock import Lock
+
+    folder = out.parent / f".{out.name}.training"
+    checkpoint = folder / "checkpoint.pt"
+    with Lock(folder / LOCK, out, "choose another --out", CorrectionError):
+        try:
+            check_target(out)  # another process may have ended just now
+            yield checkpoint
+        finally:
+            if out.exists() or not checkpoint.exists():
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _warn_of(labels: Dataset, warning: str | None) -> None:
