@@ -107,6 +107,7 @@ def rounded(line: str) -> str:
 @pytest.mark.seconds
 def test_a_few_kills(tmp_path: Path) -> None:
     survive_changes("data export", tmp_path, 3)
+    clean(tmp_path)
     survive_moments("data export", tmp_path, 1)
 
 
