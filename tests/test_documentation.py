@@ -82,7 +82,7 @@ def test_what_is_said_of_the_leaderboard_is_on_it() -> None:
     found = re.findall(
         r"from -?\d\.\d\d to -?\d\.\d\d, -?\d\.\d\d in the median of \d+ comparisons", said
     )
-    assert len(found) == 3
+    assert len(found) == 4
     for each in found:
         assert f"rho {each}" in shown
 
