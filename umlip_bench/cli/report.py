@@ -65,13 +65,15 @@ class ReportCommand(Overwriting):
         from umlip_bench.analysis.report.page import render
         from umlip_bench.analysis.runs import read_run
         from umlip_bench.finetune.factor_record import read_factor
-        from umlip_bench.ground.outputs import Output
+        from umlip_bench.ground.outputs import Output, make_folder
         from umlip_bench.running.data_note import data_note
 
         self._check_figures()
         output = Output(self.out or self.runs[0] / "report.html", self.force)
         runs = [read_run(path) for path in self.runs]
         output.check()
+        if self.figures is not None:
+            make_folder(self.figures)
         for run in runs:
             say_incomplete(run)
         notes = {run.data: data_note(run) for run in runs}

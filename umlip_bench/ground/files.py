@@ -148,6 +148,7 @@ def check_new_folder(path: Path) -> None:
         raise OutputError(f"{path} exists; remove it or choose another name")
     above = next(each for each in path.absolute().parents if each.exists() or each.is_symlink())
     try:
+        remove_leftovers(above)
         with _temporary(above):
             pass
     except OSError as error:

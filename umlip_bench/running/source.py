@@ -129,13 +129,13 @@ def from_structure(
     """
     able = [suite for suite in load_suites() if suite.takes_structures]
     wanted = known_suites(suites)
+    atoms, name, full_name, content = _structure(structure)
     for suite in wanted:
         if not suite.takes_structures:
             raise UmlipBenchError(
                 f"the suite {suite.name} needs reference data; without them there are "
                 f"{', '.join(s.name for s in able)}"
             )
-    atoms, name, full_name, content = _structure(structure)
     request = StructureRequest(atoms, name, max_index, ion, mode)
     plans, notes = [], []
     for suite in wanted or able:
