@@ -73,6 +73,20 @@ def refused(done: CompletedProcess[str]) -> str:
 # ---- help
 
 
+@pytest.mark.parametrize(("given", "found"), [(None, "passive"), ("active", "active")])
+def test_threads_sleep_while_they_wait(given: str | None, found: str) -> None:
+    """Said before torch is imported, which is when OpenMP reads it; what a user has said stays."""
+    code = (
+        "import os, sys; from umlip_bench.cli import main; main(['--help']); assert 'torch' not in "
+        "sys.modules; print(os.environ['OMP_WAIT_POLICY'], file=sys.stderr)"
+    )
+    own = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"}
+    if given is not None:
+        own["OMP_WAIT_POLICY"] = given
+    done = subprocess.run([sys.executable, "-c", code], env=own, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, f"{found}\n")
+
+
 def test_help_imports_nothing_slow() -> None:
     code = """
 import sys

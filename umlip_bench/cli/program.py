@@ -16,6 +16,7 @@ from umlip_bench.cli.surroundings import (
     Terminated,
     drop_output,
     ended_by_sigterm,
+    let_threads_sleep,
     mend_streams,
     said_of,
 )
@@ -60,6 +61,7 @@ class Program:
         0 if something was achieved, 1 if nothing was, 2 for input that a user can mend.
         """
         mend_streams()
+        let_threads_sleep()
         tokens, anywhere = _without(sys.argv[1:] if arguments is None else arguments)
         _log_to_stderr(not anywhere.isdisjoint(VERBOSE))
         agreed = consent.GIVEN.set(consent.YES in anywhere)

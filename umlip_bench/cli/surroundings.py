@@ -44,6 +44,15 @@ def mend_streams() -> None:
             stream.reconfigure(errors="replace")
 
 
+def let_threads_sleep() -> None:
+    """Have OpenMP's threads sleep while they wait, unless the user has said what they are to do.
+
+    It is read when torch is imported. Threads that spin take processor time for nothing, and keep those that
+    they wait for from a core that others use too.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+
 def drop_output() -> None:
     """Send what is still to be flushed nowhere: its reader has left, or its disk is full."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
