@@ -178,20 +178,7 @@ def evaluate(
     ]
     total, done = len(fitted) * sum(len(plan.tried) for plan in plans), 0
     if fitted:
-        experiment.plan(
-            [
-                planned
-                for plan in plans
-                for planned in (
-                    _planned(None, plan.material, able[plan.material], ()),
-                    *(
-                        _planned(chosen, plan.material, able[plan.material], labels)
-                        for chosen in fitted
-                        for labels in plan.tried
-                    ),
-                )
-            ]
-        )
+        experiment.plan(list(_fits(plans, able, fitted)))
     for plan in plans if fitted else ():
         frames = able[plan.material]
         before = _judged(experiment, None, plan.material, frames, ())
@@ -302,6 +289,18 @@ def _judged(
     planned = _planned(chosen, material, frames, labels)
     trial = experiment.trial(planned)
     return None if trial.fitted.failure is not None else JudgedFrames(trial.frames)
+
+
+def _fits(
+    plans: Sequence[_Split], able: Mapping[str, tuple[Frame, ...]], fitted: Sequence[Chosen]
+) -> Iterator[Planned]:
+    """All that `_judged` is going to be asked for."""
+    for plan in plans:
+        frames = able[plan.material]
+        yield _planned(None, plan.material, frames, ())
+        for chosen in fitted:
+            for labels in plan.tried:
+                yield _planned(chosen, plan.material, frames, labels)
 
 
 def _planned(

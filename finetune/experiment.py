@@ -173,7 +173,7 @@ class Experiment:
             )
         self.potential = potential
         self.told: list[str] = []
-        self._folder = journal
+        self._damaged: tuple[str, ...] = ()
         self._journal = None if journal is None else Journal(journal, Fitted)
         self._on_fit, self._on_epoch = on_fit, on_epoch
         self._reference = cache(lambda: reference_materials(potential))
@@ -181,13 +181,16 @@ class Experiment:
     @property
     def damaged(self) -> tuple[str, ...]:
         """What of an earlier command could not be read and is computed again, a sentence each."""
-        return () if self._journal is None else self._journal.damaged
+        now = () if self._journal is None else self._journal.damaged
+        return tuple(dict.fromkeys((*self._damaged, *now)))
 
     def read_again(self) -> None:
         """Take in what other processes have added to the journal."""
-        if self._journal is not None and self._folder is not None:
+        if self._journal is not None:
+            # What was damaged and has been computed again is whole there.
+            self._damaged = self.damaged
             self._journal.close()
-            self._journal = Journal(self._folder, Fitted)
+            self._journal = Journal(self._journal.folder, Fitted)
 
     def reference(self) -> tuple[MaterialComparison, ...]:
         """The model on the reference set, evaluated once."""

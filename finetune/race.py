@@ -214,20 +214,27 @@ def entries(
     for each in plan.methods.values():
         each.method.check(experiment.potential)
     draws = [draw(material.frames, largest, plan.seeds) for material in materials]
-    fits: list[tuple[RaceMaterial, str, int, Planned]] = []
     for material, drawn in zip(materials, draws, strict=True):
         elsewhere = tuple(_judged_besides(material))
-        for seed, order in enumerate(drawn.orders):
-            for name, chosen, n in plan.fits(seed):
-                said = f"{material.name}, draw {seed}"
-                choice = Choice(said, order[:n], drawn.held_out, elsewhere)
-                fits.append((material, name, seed, Planned(chosen, choice)))
-    experiment.plan([planned for *_, planned in fits])
-    for material, name, seed, planned in fits:
-        trial = experiment.trial(planned)
-        n = len(planned.choice.labels)
-        yield _entry((model, material.name, name, n, seed), material, trial)
-        on_entry()
+        fits = [
+            (
+                name,
+                seed,
+                Planned(
+                    chosen,
+                    Choice(f"{material.name}, draw {seed}", order[:n], drawn.held_out, elsewhere),
+                ),
+            )
+            for seed, order in enumerate(drawn.orders)
+            for name, chosen, n in plan.fits(seed)
+        ]
+        # A material at a time, so that there is something to look at long before the end.
+        experiment.plan([planned for *_, planned in fits])
+        for name, seed, planned in fits:
+            trial = experiment.trial(planned)
+            n = len(planned.choice.labels)
+            yield _entry((model, material.name, name, n, seed), material, trial)
+            on_entry()
 
 
 def _judged_besides(material: RaceMaterial) -> Iterator[Frame]:

@@ -86,6 +86,13 @@ def test_two_processes_make_what_one_makes(
     again = SharedExperiment(chgnet, tmp_path / TRIALS, jobs=none)
     the_same(alone, trace(again, frames, PLAN))
     assert lines(tmp_path / TRIALS) == N_FITS
+    # What was damaged is made again, and told although it is whole in the end.
+    lost = next((tmp_path / TRIALS / "arrays").glob("*.npz"))
+    lost.write_bytes(lost.read_bytes()[:-9])
+    mended = SharedExperiment(chgnet, tmp_path / TRIALS, jobs=jobs)
+    the_same(alone, trace(mended, frames, PLAN))
+    assert lines(tmp_path / TRIALS) == N_FITS + 1
+    assert [lost.name in said for said in mended.damaged] == [True]
 
 
 class KilledAfterOne(Executor):

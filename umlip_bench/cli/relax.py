@@ -61,13 +61,13 @@ class RelaxCommand(OnDevice, Sharing):
         from umlip_bench.cli import console
         from umlip_bench.cli.progress import progress_bar
         from umlip_bench.potentials.loading import potential as load_potential
-        from umlip_bench.running.jobs import Jobs, local_jobs
+        from umlip_bench.running.jobs import jobs_on
         from umlip_bench.running.relaxations import WORK_SUFFIX, RelaxedFile
         from umlip_bench.running.relaxing import RelaxSettings, StructureLeft, relax_all
 
         others = self.others(self.device)
         potential = load_potential(self.model, device=self.device, dtype=self.dtype)
-        jobs = others if isinstance(others, Jobs) else local_jobs(others, potential.device)
+        jobs = jobs_on(others, potential.device)
         settings = RelaxSettings(self.cell, self.fmax, self.steps, self.pressure, self.optimizer)
         bar = progress_bar(console.errors(), "failed", "unconverged")
         readable = ((k, each) for k, each in _scanned(self.files) if isinstance(each, Atoms))

@@ -60,6 +60,11 @@ class Jobs:
         return self.n if isinstance(self.n, int) else max(1, self.n())
 
 
+def jobs_on(asked: Jobs | int | None, device: torch.device) -> Jobs | None:
+    """Those that are asked for, or as many on this machine; as of `local_jobs`."""
+    return asked if isinstance(asked, Jobs) else local_jobs(asked, device)
+
+
 def local_jobs(n: int | None, device: torch.device) -> Jobs | None:
     """Processes on this machine: one thread each on a CPU, a GPU each with CUDA.
 

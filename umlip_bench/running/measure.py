@@ -27,7 +27,7 @@ from umlip_bench.potentials.devices import resolve_device, resolve_dtype
 from umlip_bench.potentials.loading import locate
 from umlip_bench.potentials.protocol import Potential
 from umlip_bench.potentials.weights import Weights, WeightsStore
-from umlip_bench.running.jobs import Jobs, local_jobs
+from umlip_bench.running.jobs import Jobs, jobs_on
 from umlip_bench.running.measured_run import MeasuredRun
 from umlip_bench.running.runner import ProgressDisplay, run_suites
 from umlip_bench.running.source import (
@@ -114,7 +114,7 @@ class PreparedRun:
             progress=progress or _Silent(),
             new_model=new_model,
             loaded=self.loaded,
-            jobs=jobs if isinstance(jobs, Jobs) else local_jobs(jobs, self.device),
+            jobs=jobs_on(jobs, self.device),
             join=join,
             time_limit=time_limit,
             only_plan=only_plan,

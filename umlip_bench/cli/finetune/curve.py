@@ -82,13 +82,14 @@ class CurveCommand(Overwriting, WithMethods, SharesFits, TakesLabels):
         for file in outputs(self.out, self.force).values():
             file.check()
         plan = CurvePlan(tuple(chosen), self.sizes, self.choices)
+        asked = self.others(self.device)
         bar = progress_bar(console.errors())
         task = bar.add_task(self.model, total=plan.n_points)
         with bar:
             model = potential(self.model, device=self.device, dtype=self.dtype)
             experiment = self.experiment(
                 model,
-                self.device,
+                asked,
                 self.out / TRIALS,
                 self.out / "points",
                 on_fit=lambda text: bar.update(task, description=text),

@@ -107,13 +107,14 @@ class EvaluateCommand(Overwriting, WithMethods, SharesFits, TakesLabels):
             None if self.out is None else self.out.with_suffix(f".{ending}")
             for ending in (TRIALS, "fits")
         )
+        asked = self.others(self.device)
         bar = progress_bar(console.errors())
         task = bar.add_task(self.model, total=None)
         with bar:
             model = potential(self.model, device=self.device, dtype=self.dtype)
             experiment = self.experiment(
                 model,
-                self.device,
+                asked,
                 journal,
                 earlier,
                 on_fit=lambda text: bar.update(task, description=text),

@@ -72,11 +72,12 @@ class LadderCommand(Overwriting, WithMethods, SharesFits, TakesLabels):
             else unseen(load_further(self.held_out, self.reading).frames, labels)
         )
         folds = folds_of(labels, held_out)
+        asked = self.others(self.device)
         with console.errors().status("") as status:
             model = potential(self.model, device=self.device, dtype=self.dtype)
             experiment = self.experiment(
                 model,
-                self.device,
+                asked,
                 None if self.out is None else self.out.with_suffix(f".{TRIALS}"),
                 on_fit=lambda text: status.update(f"{self.model}: {text}"),
             )

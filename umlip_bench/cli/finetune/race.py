@@ -89,17 +89,18 @@ class RaceCommand(Overwriting, WithMethods, SharesFits, TakesLabels):
             file.check()
         plan = RacePlan(_names(chosen), self.sizes, self.choices)
         found: list[RaceEntry] = []
+        asked = self.others(self.device)
         bar = progress_bar(console.errors())
         with bar:
             for name in dict.fromkeys(self.model):
                 task = bar.add_task(name, total=len(materials) * plan.n_fits)
                 experiment = self.experiment(
                     potential(name, device=self.device, dtype=self.dtype),
-                    self.device,
+                    asked,
                     self.out / TRIALS,
                     on_fit=lambda text, task=task: bar.update(task, description=text),  # type: ignore[misc]
                 )
-                # What there is is written after every fit: a race takes hours.
+                # What there is is written meanwhile: a race takes hours.
                 for entry in entries(experiment, materials, plan):
                     found.append(entry)
                     write_race(found, self.out, self.force)

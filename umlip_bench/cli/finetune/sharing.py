@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from umlip_bench.finetune.experiment import Experiment
     from umlip_bench.potentials.protocol import Potential
+    from umlip_bench.running.jobs import Jobs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +40,7 @@ class SharesFits(Sharing):
     def experiment(
         self,
         potential: Potential,
-        device: str,
+        asked: Jobs | int | None,
         journal: Path | None,
         earlier: Path | None = None,
         on_fit: Callable[[str], None] = lambda text: None,
@@ -50,24 +51,18 @@ class SharesFits(Sharing):
         ----------
         potential
             The model in this process.
-        device
-            As it was asked for, which workers of Dask take as well.
+        asked
+            As `others` gives it, which is to be asked before a model is loaded.
         journal, earlier, on_fit
             As of `umlip_bench.finetune.experiment.Experiment`.
-
-        Raises
-        ------
-        UmlipBenchError
-            If there is no such cluster.
         """
         from umlip_bench.finetune.experiment import Experiment
         from umlip_bench.finetune.shared_fits import SharedExperiment
-        from umlip_bench.running.jobs import Jobs, local_jobs
+        from umlip_bench.running.jobs import jobs_on
 
         if journal is None:
             return Experiment(potential, on_fit=on_fit)
-        others = self.others(device)
-        jobs = others if isinstance(others, Jobs) else local_jobs(others, potential.device)
+        jobs = jobs_on(asked, potential.device)
         if jobs is None:
             return Experiment(potential, journal, earlier, on_fit=on_fit)
         return SharedExperiment(potential, journal, earlier, jobs=jobs, on_fit=on_fit)
