@@ -9,7 +9,7 @@ OUT ?= runs/bench
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install bench figures board notebooks check check-lowest test coverage attack docs test-gpu lint clean
+.PHONY: install bench figures board notebooks check check-lowest test coverage attack pages docs test-gpu lint clean
 
 install: $(STAMP)
 
@@ -58,6 +58,11 @@ coverage: install
 # did. Whoever is free takes the next test, as those of one file take longest.
 attack: install
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -rP -m 'attack or not attack' tests/attack tests/potentials/test_damaged_files.py
+
+# Commands and snippets of README and documentation, as written, in order, each page in an empty folder. It prints
+# what each took. Whoever is free takes the next page.
+pages: install
+	$(BIN)/python -m pytest -n $(WORKERS) --dist load --timeout 1800 -rA -m pages tests/pages
 
 # The tests of `make check` and a smoke run with the lowest versions that pyproject.toml allows; of torch, whose
 # oldest builds are for CUDA, with that of constraints.txt.

@@ -136,7 +136,8 @@ class DefectCase(ReferenceCase):
     chemical_potentials
         In eV/atom by element, where the source has them; empty otherwise.
     formation_energy
-        In eV, where the source has it and no totals, of an atom that goes to the host; nan otherwise.
+        In eV, where the source has it and no totals, of an atom that goes to the crystal of its element;
+        nan otherwise.
     """
 
     task: ClassVar[Task] = Task.DEFECTS

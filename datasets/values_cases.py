@@ -6,6 +6,7 @@ Structures are scaled to the volume or lattice constant where the table has one.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -91,12 +92,17 @@ def _of_structure(
     structure: Path, rows: Sequence[ValueRow], level: LevelOfTheory
 ) -> Iterator[ReferenceCase]:
     quantities = [row.quantity for row in rows]
+    # A compound has a vacancy of each element.
+    named_twice = Counter((row.quantity, row.ion) for row in rows)
     for row in rows:
         several = row.quantity in SEVERAL or (
             row.quantity == "migration_barrier" and row.distance > 0
         )
-        if not several and quantities.count(row.quantity) > 1:
-            raise DataError(f"{row.quantity} of {structure.name} is there twice")
+        by_ion = row.quantity == "vacancy_energy" and row.ion
+        count = named_twice[row.quantity, row.ion] if by_ion else quantities.count(row.quantity)
+        if not several and count > 1:
+            of = f" of {row.ion}" if by_ion else ""
+            raise DataError(f"{row.quantity}{of} of {structure.name} is there twice")
     atoms = read_structure(structure)
     values = {row.quantity: row.value for row in rows}
     if "lattice_constant" in values:
@@ -177,43 +183,62 @@ def _surface(material: _Material) -> Iterator[ReferenceCase]:
     )
 
 
-def _vacancy(material: _Material) -> Iterator[ReferenceCase]:
-    """Of an element, whose atom goes to the crystal itself."""
+def _vacancies(material: _Material) -> Iterator[ReferenceCase]:
+    """Of atoms that go to the crystal of their element, which an element's own crystal is."""
+    atoms = material.atoms
+    heights = 1 / np.linalg.norm(atoms.cell.reciprocal().array, axis=1)
+    host = atoms.repeat(tuple(int(n) for n in np.ceil(SUPERCELL / heights)))
+    for row in material.of("vacancy_energy"):
+        element = _vacated(atoms, row.ion)
+        index = int(np.flatnonzero(host.symbols == element)[0])
+        defective = host.copy()
+        del defective[index]
+        name = f"{material.system} V_{element}"
+        yield DefectCase(
+            name=name,
+            system=material.system,
+            level_of_theory=material.level,
+            preparation=Preparation.NOT_STORED,
+            host=named(host, f"{material.system} host"),
+            defective=named(defective, name),
+            kind="vacancy",
+            site=host.get_scaled_positions()[index],
+            energy=math.nan,
+            exchanged=exchanged(host, defective),
+            chemical_potentials={},
+            formation_energy=row.value,
+        )
+
+
+def _vacated(atoms: Atoms, ion: str) -> str:
+    """Element of a vacancy, whose sites are all alike.
+
+    Raises
+    ------
+    DataError
+        If it is not said and there are several, is not in the crystal, or has several kinds of sites.
+    """
     from pymatgen.io.ase import AseAtomsAdaptor
     from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
-    atoms = material.atoms
     elements = sorted(set(atoms.symbols))
-    if len(elements) > 1:
+    if not ion and len(elements) > 1:
         raise DataError(
-            f"vacancy_energy is of crystals of one element, this one has {', '.join(elements)}, whose "
-            "chemical potentials count: give total energies of host and defect, by role=host and role=defect"
+            f"a vacancy_energy takes the column ion where a crystal has several elements ({', '.join(elements)}): "
+            "of which the atom is, that goes to the crystal of its element; with other chemical potentials "
+            "give total energies of host and defect, by role=host and role=defect"
         )
+    element = ion or elements[0]
+    if element not in elements:
+        raise DataError(f"ion is {ion!r}; the crystal has {', '.join(elements)}")
     symmetry = SpacegroupAnalyzer(AseAtomsAdaptor.get_structure(atoms), SYMPREC)
-    if len(set(symmetry.get_symmetry_dataset().equivalent_atoms)) > 1:
+    orbits = np.asarray(symmetry.get_symmetry_dataset().equivalent_atoms)
+    if len(set(orbits[atoms.symbols == element])) > 1:
         raise DataError(
-            "vacancy_energy is of crystals whose sites are all alike: give total energies of host and "
-            "defect, by role=host and role=defect"
+            f"vacancy_energy is of crystals where all sites of an element are alike, which those of {element} are "
+            "not: give total energies of host and defect, by role=host and role=defect"
         )
-    heights = 1 / np.linalg.norm(atoms.cell.reciprocal().array, axis=1)
-    host = atoms.repeat(tuple(int(n) for n in np.ceil(SUPERCELL / heights)))
-    defective = host.copy()
-    del defective[0]
-    name = f"{material.system} V_{elements[0]}"
-    yield DefectCase(
-        name=name,
-        system=material.system,
-        level_of_theory=material.level,
-        preparation=Preparation.NOT_STORED,
-        host=named(host, f"{material.system} host"),
-        defective=named(defective, name),
-        kind="vacancy",
-        site=host.get_scaled_positions()[0],
-        energy=math.nan,
-        exchanged=exchanged(host, defective),
-        chemical_potentials={},
-        formation_energy=material.values["vacancy_energy"],
-    )
+    return element
 
 
 def _barriers(material: _Material) -> Iterator[ReferenceCase]:
@@ -292,7 +317,7 @@ MAKERS: Sequence[tuple[frozenset[str], Maker]] = (
     (frozenset({"bulk_modulus", "shear_modulus"}), _elastic),
     (frozenset({"bulk_modulus", "volume"}), _eos),
     (frozenset({"surface_energy"}), _surface),
-    (frozenset({"vacancy_energy"}), _vacancy),
+    (frozenset({"vacancy_energy"}), _vacancies),
     (frozenset({"migration_barrier"}), _barriers),
     (frozenset({"gamma_frequency"}), _frequencies),
 )

@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk, fcc111
+from ase.calculators.emt import EMT
+from ase.filters import FrechetCellFilter
+from ase.optimize import BFGS
 from ase.units import GPa, J, m
 
 from tests.support.narrowing import as_a, each_as_a
@@ -201,6 +204,54 @@ def test_ten_crystals_with_vacancies_and_frequencies(
     assert main(["report", str(tmp_path / "run")]) == 0
 
 
+@pytest.mark.seconds
+def test_vacancies_of_a_compound(tmp_path: Path) -> None:
+    """Each against relaxations with ASE alone: the atom that is taken out goes to the metal's own crystal."""
+    crystal = bulk("Cu", cubic=True, a=3.8)
+    crystal.symbols[0] = "Au"
+    ase.io.write(tmp_path / "Cu3Au.cif", crystal)
+    rows = [["Cu3Au.cif", "vacancy_energy", 1.0, "eV", "", "", ion] for ion in ("Au", "Cu")]
+    data = write(tmp_path, rows, MORE)
+    command = ["run", "defects", "--model", "ase:ase.calculators.emt:EMT", "--data", data]
+    assert main([*command, "--device", "cpu", "--jobs", "1", "--out", str(tmp_path / "run")]) == 0
+    run = read_run(tmp_path / "run")
+    found = run.cases("defects").set_index("case").relaxed_model
+
+    def relaxed(atoms: Atoms, cell: bool = False) -> Atoms:
+        atoms = atoms.copy()
+        atoms.calc = EMT()
+        BFGS(FrechetCellFilter(atoms) if cell else atoms, logfile=None).run(fmax=0.005)
+        return atoms
+
+    host = relaxed(crystal, cell=True).repeat(3)
+    host.calc = EMT()
+    for element, index in (("Au", 0), ("Cu", 1)):
+        vacant = host.copy()
+        del vacant[index]
+        own = relaxed(bulk(element), cell=True).get_potential_energy()
+        expected = relaxed(vacant).get_potential_energy() - host.get_potential_energy() + own
+        assert found[f"AuCu3 V_{element}"] == pytest.approx(expected, abs=0.005)
+
+
+@pytest.mark.parametrize(
+    ("ions", "words"),
+    [
+        (["Ag"], "ion is 'Ag'; the crystal has Au, Cu"),
+        (["Cu", "Cu"], "vacancy_energy of Cu of Cu3Au.cif is there twice"),
+    ],
+)
+def test_vacancies_of_a_compound_that_are_none(
+    tmp_path: Path, ions: Sequence[str], words: str
+) -> None:
+    crystal = bulk("Cu", cubic=True)
+    crystal.symbols[0] = "Au"
+    ase.io.write(tmp_path / "Cu3Au.cif", crystal)
+    rows = [["Cu3Au.cif", "vacancy_energy", 1.0, "eV", "", "", ion] for ion in ions]
+    with pytest.raises(DataError, match="line 2: ") as caught:
+        datasets.load(write(tmp_path, rows, MORE))
+    assert words in str(caught.value)
+
+
 def test_a_hop_that_is_not_there_is_named(tmp_path: Path) -> None:
     rows = [[crystal(tmp_path, "Cu"), "migration_barrier", 0.7, "eV", "", "", "Cu", 9.9]]
     dataset = datasets.load(write(tmp_path, rows, MORE))
@@ -240,7 +291,7 @@ def test_a_hop_between_two_structures(tmp_path: Path) -> None:
         (["Cu.cif", "surface_energy", 1.3, "J/m2", "", ""], "takes the columns miller and bulk"),
         (
             ["NaCl.cif", "vacancy_energy", 1.3, "eV", "", ""],
-            "give total energies of host and defect",
+            "takes the column ion where a crystal has several elements (Cl, Na)",
         ),
         (
             ["NaCl.cif", "migration_barrier", 1.3, "eV", "", ""],

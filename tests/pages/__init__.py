@@ -1,0 +1,1 @@
+"""README and documentation, run as they are written (`make pages`)."""
