@@ -224,9 +224,9 @@ def _vacated(atoms: Atoms, ion: str) -> str:
     elements = sorted(set(atoms.symbols))
     if not ion and len(elements) > 1:
         raise DataError(
-            f"a vacancy_energy takes the column ion where a crystal has several elements ({', '.join(elements)}): "
-            "of which the atom is, that goes to the crystal of its element; with other chemical potentials "
-            "give total energies of host and defect, by role=host and role=defect"
+            "a vacancy_energy takes the column ion where a crystal has several elements "
+            f"({', '.join(elements)}): of which the atom is, that goes to the crystal of its element; with "
+            "other chemical potentials give total energies of host and defect, by role=host and role=defect"
         )
     element = ion or elements[0]
     if element not in elements:
@@ -235,8 +235,8 @@ def _vacated(atoms: Atoms, ion: str) -> str:
     orbits = np.asarray(symmetry.get_symmetry_dataset().equivalent_atoms)
     if len(set(orbits[atoms.symbols == element])) > 1:
         raise DataError(
-            f"vacancy_energy is of crystals where all sites of an element are alike, which those of {element} are "
-            "not: give total energies of host and defect, by role=host and role=defect"
+            "vacancy_energy is of crystals where all sites of an element are alike, which those of "
+            f"{element} are not: give total energies of host and defect, by role=host and role=defect"
         )
     return element
 

@@ -2,7 +2,8 @@
 
 ``structure, quantity, value, unit`` and, where they are known, ``functional`` (or ``experiment``),
 ``source``, ``system``; of a surface energy ``miller`` and ``bulk``, of a vacancy of a compound ``ion``, of a
-barrier ``ion`` and ``end`` or ``distance``, of a frequency ``degeneracy``. Structures are files beside the table.
+barrier ``ion`` and ``end`` or ``distance``, of a frequency ``degeneracy``. Structures are files beside the
+table.
 """
 
 from __future__ import annotations
