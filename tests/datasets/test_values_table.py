@@ -230,7 +230,8 @@ def test_vacancies_of_a_compound(tmp_path: Path) -> None:
         del vacant[index]
         own = relaxed(bulk(element), cell=True).get_potential_energy()
         expected = relaxed(vacant).get_potential_energy() - host.get_potential_energy() + own
-        assert found[f"AuCu3 V_{element}"] == pytest.approx(expected, abs=0.005)
+        # The suite ends relaxations at 0.05 eV/Å.
+        assert found[f"AuCu3 V_{element}"] == pytest.approx(expected, abs=0.01)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Every page of the documentation: its commands and snippets run as written, in order, in an empty folder.
 
-A page's reader has what :mod:`tests.pages.given` makes. What is not run, or is exchanged, is listed here with the reason.
+A page's reader has what :mod:`tests.pages.given` makes. What is not run, or is exchanged, is listed here with
+the reason.
 """
 
 from __future__ import annotations
