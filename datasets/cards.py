@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -15,15 +13,11 @@ from umlip_bench.datasets.store import LocatedData
 from umlip_bench.datasets.tasks import Task
 from umlip_bench.ground.codec import parse
 from umlip_bench.ground.elements import SYMBOLS
-from umlip_bench.ground.errors import ContentError, OutputError
-from umlip_bench.ground.files import write_atomically
-from umlip_bench.ground.store.store import cache_folder
+from umlip_bench.ground.store.remembered import remembered
 from umlip_bench.ground.version import __version__
 
 if TYPE_CHECKING:
     from umlip_bench.datasets.dataset import Dataset
-
-logger = logging.getLogger(__name__)
 
 ALWAYS_HERE = "comes with an installed package"
 """Where the files of an embedded set are."""
@@ -73,19 +67,11 @@ def _embedded_cards() -> Iterator[DatasetCard]:
     """
     for name in embedded.names():
         state = f"{__version__}\n{embedded.manifest_text(name)}"
-        digest = hashlib.sha256(state.encode()).hexdigest()
-        path = cache_folder("cards") / f"{name}-{digest[:20]}.json"
-        try:
-            kept = parse(DatasetCard, json.loads(path.read_text(encoding="utf-8")), str(path))
-        except (OSError, ValueError, ContentError):
-            kept = card_of(embedded.read(name))
-            text = json.dumps(asdict(kept)).encode()
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                write_atomically(path, lambda file, text=text: file.write(text))  # type: ignore[misc]
-            except (OSError, OutputError) as error:
-                logger.info("the card of %s is counted anew every time: %s", name, error)
-        yield kept
+
+        def count(name: str = name) -> str:
+            return json.dumps(asdict(card_of(embedded.read(name))))
+
+        yield parse(DatasetCard, json.loads(remembered("cards", state, count)), name)
 
 
 def entry_of(card: DatasetCard, located: LocatedData | None) -> dict[str, object]:

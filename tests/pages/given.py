@@ -14,9 +14,11 @@ from ase.build import bulk, fcc111
 from ase.calculators.emt import EMT
 
 from tests.support.forms import mptrj
+from tests.support.narrowing import as_a
 from umlip_bench import datasets
 from umlip_bench.cli import PROGRAM
 from umlip_bench.cli.finetune import PROGRAM as FINETUNE
+from umlip_bench.datasets.cases import MigrationCase
 
 FIRST = "chgnet-0.3.0", "m3gnet-mp-2021.2.8"
 
@@ -204,7 +206,7 @@ def models(mace: Path) -> dict[str, object]:
 def publish() -> dict[str, object]:
     own_data()
     # MPtrj's own form.
-    mptrj(Path(), datasets.load("my.xyz").frames).rename("training.json")
+    mptrj(Path(), list(datasets.load("my.xyz").frames)).rename("training.json")
     return {}
 
 
@@ -221,7 +223,7 @@ def bonds() -> dict[str, object]:
 
 def migration() -> dict[str, object]:
     """A hop of the embedded set as one's own path; a small crystal in place of LiFePO4."""
-    path = datasets.load("pbe-mini").of_task("migration")[0]
+    path = as_a(MigrationCase, datasets.load("pbe-mini").of_task("migration")[0])
     images = [image.copy() for image in path.images]
     bulk("LiF", "rocksalt", a=4.05, cubic=True).write("LiFePO4.cif")
     return {"images": images, "energies": list(path.energies), "ase": ase}
