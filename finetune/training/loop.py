@@ -20,6 +20,7 @@ from umlip_bench.finetune.training.loss import Terms, loss_terms
 from umlip_bench.finetune.training.settings import TrainingSettings
 from umlip_bench.finetune.training.targets import Target, count
 from umlip_bench.ground.errors import CorrectionError
+from umlip_bench.potentials.denormals import flushed
 from umlip_bench.potentials.protocol import DifferentiablePotential
 
 T = TypeVar("T")
@@ -130,10 +131,11 @@ def add_gradients(
     graphs = [target.graph for target in batch]
 
     def derivatives(members: Sequence[int]) -> tuple[Terms, tuple[Tensor | None, ...]]:
-        with parametrize.cached():  # low-rank updates are applied once per call
-            terms = loss_terms(potential, [batch[k] for k in members], counts, settings)
-        # Only the parameters' derivatives: `backward` would go on to positions and strain.
-        found = torch.autograd.grad(weight * terms.loss, parameters, allow_unused=True)
+        with flushed(potential.device, potential.dtype):
+            with parametrize.cached():  # low-rank updates are applied once per call
+                terms = loss_terms(potential, [batch[k] for k in members], counts, settings)
+            # Only the parameters' derivatives: `backward` would go on to positions and strain.
+            found = torch.autograd.grad(weight * terms.loss, parameters, allow_unused=True)
         return replace(terms, loss=terms.loss.detach()), found
 
     for call in packer.partition(graphs):

@@ -20,6 +20,8 @@ BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PROGRAMS = {"umlip-bench": PROGRAM, "umlip-finetune": FINETUNE}
 SHELL = ("python", "python3", "dask", "pip", "make", "source", "for")
 """Words with which other command lines begin; a block without a language that begins otherwise is output."""
+ELSEWHERE = ("pip install", "python3 -m venv", "source .venv", "make ")
+"""How lines begin that install, or run what CI runs besides: they are left out."""
 FINDINGS = ("data check",)
 """Commands whose exit status of 1 is a finding."""
 
@@ -117,7 +119,7 @@ class Page:
             Path(self.files[language]).write_text(block, encoding="utf-8")
         elif language in ("", "bash"):
             for line in lines(block) if are_commands(block) else ():
-                if any(part in line for part in self.left_out):
+                if line.startswith(ELSEWHERE) or any(part in line for part in self.left_out):
                     ran.left_out.append(line)
                     continue
                 began = time.perf_counter()

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from umlip_bench.ground.errors import UmlipBenchError
 from umlip_bench.ground.model_card import ModelCard
+from umlip_bench.potentials.denormals import flushed
 from umlip_bench.potentials.graph import N_ELEMENTS, Batch, Energies, Footprint, Graph, Prediction
 from umlip_bench.potentials.memory import probe_footprint
 from umlip_bench.potentials.weights import Weights
@@ -119,7 +120,7 @@ class DifferentiablePotential(Potential):
         leaves = [batch.positions.requires_grad_(True)]
         if stress:
             leaves.append(batch.strain.requires_grad_(True))
-        with torch.enable_grad():
+        with torch.enable_grad(), flushed(self.device, self.dtype):
             result = self.energies(batch)
             gradients = torch.autograd.grad(
                 result.energy.sum(), leaves, allow_unused=True, materialize_grads=True
