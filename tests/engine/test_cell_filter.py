@@ -41,7 +41,14 @@ def crystal() -> Atoms:
 
 @pytest.mark.parametrize("optimiser", [FIRE, BFGS])
 @pytest.mark.parametrize(
-    "options", [{}, {"mask": [1, 1, 0, 0, 0, 1]}, {"scalar_pressure": 0.01}, {"constant_volume": 1}]
+    "options",
+    [
+        {},
+        {"mask": [1, 1, 0, 0, 0, 1]},
+        {"scalar_pressure": 0.01},
+        {"constant_volume": True},
+        {"hydrostatic_strain": True, "exp_cell_factor": 2.0},
+    ],
 )
 def test_relaxations_are_ases(optimiser: type[FIRE] | type[BFGS], options: dict[str, Any]) -> None:
     ends, steps = [], []
@@ -54,3 +61,31 @@ def test_relaxations_are_ases(optimiser: type[FIRE] | type[BFGS], options: dict[
     assert steps[0] == steps[1]
     np.testing.assert_allclose(ends[0].positions, ends[1].positions, atol=1e-10)
     np.testing.assert_allclose(ends[0].cell.array, ends[1].cell.array, atol=1e-10)
+
+
+def test_forces_are_those_of_the_present_geometry_and_settings() -> None:
+    atoms = crystal()
+    ours, theirs = FrechetCellFilter(atoms), ase.filters.FrechetCellFilter(atoms)
+
+    def check() -> None:
+        for _ in range(2):
+            np.testing.assert_allclose(ours.get_forces(), theirs.get_forces(), atol=1e-12)
+            np.testing.assert_allclose(ours.stress, theirs.stress, atol=1e-14)
+            ours.get_forces()[:] = 0.0  # what is handed out is the caller's own
+
+    check()
+    atoms.rattle(0.05, seed=1)
+    check()
+    atoms.set_cell(1.05 * atoms.cell.array, scale_atoms=True)
+    check()
+    for each in (ours, theirs):
+        each.scalar_pressure = 0.02
+        each.exp_cell_factor = 3.0
+    check()
+    for each in (ours, theirs):
+        each.constant_volume = True
+    check()
+    for each in (ours, theirs):
+        each.mask[:2] = 0
+    check()
+    assert np.abs(ours.get_forces()).max() > 0.1

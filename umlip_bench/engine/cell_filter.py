@@ -1,14 +1,14 @@
 """ASE's filter of a free cell, with matrix functions that do not outlast a small model.
 
 ASE's optimisers ask `ase.filters.FrechetCellFilter` three times a step for its forces, and each time it takes
-a matrix logarithm and nine Fréchet derivatives of the exponential by scipy's general functions: 5 ms a step,
-as long as a model takes for a few atoms in a batch. Deformations of a relaxation are near one, where series
-converge to rounding in a few terms, and the derivative in all nine directions is one matrix of shape (9, 9).
+a matrix logarithm and nine Fréchet derivatives of the exponential by scipy's general functions: 5 to 8 ms a
+step, as long as a model takes for a few atoms in a batch. Deformations of a relaxation are near one, where
+series converge to rounding in a few terms, and the derivative in all nine directions is one matrix of shape
+(9, 9), made once at each geometry.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -16,6 +16,7 @@ import ase.filters
 import numpy as np
 import scipy.linalg
 from ase import Atoms
+from ase.stress import full_3x3_to_voigt_6_stress, voigt_6_to_full_3x3_stress
 from numpy.typing import ArrayLike, NDArray
 
 FloatArray = NDArray[np.float64]
@@ -59,39 +60,56 @@ class FrechetCellFilter(ase.filters.FrechetCellFilter):
         super().__init__(
             atoms, mask, exp_cell_factor, hydrostatic_strain, constant_volume, scalar_pressure
         )
-        functions = MatrixFunctions()
-        # ASE 3.29 has them in an object of its own.
-        holders: list[Any] = [self, getattr(self, "_utility", self)]
-        for holder in holders:
-            holder.logm = functions.logm
-            holder.expm_frechet = functions.expm_frechet
-
-
-class MatrixFunctions:
-    """Of real matrices of shape (3, 3); what was asked last is remembered."""
-
-    def __init__(self) -> None:
         # ASE takes logarithms of the deformation, and of a multiple of it, in turn.
-        self._logarithm = lru_cache(maxsize=2)(_of_bytes(logarithm))
-        self._derivative = lru_cache(maxsize=1)(_of_bytes(derivative_of_exponential))
+        self._logarithm = lru_cache(maxsize=2)(_logarithm_of_bytes)
+        # ASE 3.29 has its functions in an object of its own.
+        holder: Any = getattr(self, "_utility", self)
+        holder.logm = self._logm
+        self._asked: tuple[object, ...] | None = None
+        self._answer = np.empty((0, 3))
 
-    def logm(self, matrix: FloatArray) -> FloatArray:
-        """Logarithm; that of scipy to rounding."""
+    def get_forces(self, **kwargs: Any) -> FloatArray:
+        """Forces on the atoms and on the logarithm of the deformation; as of ASE's filter.
+
+        What they are made of tells whether they are asked for again.
+        """
+        stress = self.atoms.get_stress(**kwargs)
+        forces = self.atoms.get_forces(**kwargs)
+        asked = (
+            *(stress.tobytes(), forces.tobytes(), self.atoms.cell.array.tobytes()),
+            *(self.orig_cell.tobytes(), np.asarray(self.mask).tobytes()),
+            *(self.exp_cell_factor, self.scalar_pressure),
+            *(self.hydrostatic_strain, self.constant_volume),
+        )
+        if asked != self._asked:
+            self._answer = self._made_of(forces, voigt_6_to_full_3x3_stress(stress))
+            self._asked = asked
+        return self._answer.copy()
+
+    def _made_of(self, forces: FloatArray, stress: FloatArray) -> FloatArray:
+        """What ASE makes of forces and stress; the stress that convergence is judged by is set as there."""
+        volume = self.atoms.cell.volume
+        deformation = self.deform_grad()
+        virial = -volume * (stress + self.scalar_pressure * _ONE)
+        if self.hydrostatic_strain:
+            virial = virial.trace() / 3.0 * _ONE
+        virial = virial * self.mask
+        slopes = virial @ np.linalg.inv(deformation.T)
+        derivative = derivative_of_exponential(self._logm(deformation))
+        on_logarithm = (np.ravel(slopes) @ derivative).reshape(3, 3)
+        judged = -virial / volume
+        if self.constant_volume:
+            on_logarithm = on_logarithm - on_logarithm.trace() / 3.0 * _ONE
+            judged = judged - judged.trace() / 3.0 * _ONE
+        self.stress = full_3x3_to_voigt_6_stress(judged)
+        return np.vstack([forces @ deformation, on_logarithm / self.exp_cell_factor])
+
+    def _logm(self, matrix: FloatArray) -> FloatArray:
         return self._logarithm(matrix.tobytes()).copy()
 
-    def expm_frechet(
-        self, matrix: FloatArray, direction: FloatArray, compute_expm: bool = True
-    ) -> FloatArray | tuple[FloatArray, FloatArray]:
-        """Derivative of the exponential in a direction; as `scipy.linalg.expm_frechet`."""
-        found = (self._derivative(matrix.tobytes()) @ np.ravel(direction)).reshape(3, 3)
-        return (scipy.linalg.expm(matrix), found) if compute_expm else found
 
-
-def _of_bytes(function: Callable[[FloatArray], FloatArray]) -> Callable[[bytes], FloatArray]:
-    def of(content: bytes) -> FloatArray:
-        return function(np.frombuffer(content).reshape(3, 3))
-
-    return of
+def _logarithm_of_bytes(content: bytes) -> FloatArray:
+    return logarithm(np.frombuffer(content).reshape(3, 3))
 
 
 def logarithm(matrix: FloatArray) -> FloatArray:
