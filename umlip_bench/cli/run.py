@@ -50,6 +50,8 @@ class RunCommand(Measures, Sharing):
 
         from umlip_bench.cli import console
 
+        if not self.join:
+            self.begin_others()
         source = self.source()
 
         # Slow imports only after what a user can get wrong.

@@ -68,7 +68,7 @@ class FrechetCellFilter(ase.filters.FrechetCellFilter):
         self._asked: tuple[object, ...] | None = None
         self._answer = np.empty((0, 3))
 
-    def get_forces(self, **kwargs: Any) -> FloatArray:
+    def get_forces(self, **kwargs: bool) -> FloatArray:
         """Forces on the atoms and on the logarithm of the deformation; as of ASE's filter.
 
         What they are made of tells whether they are asked for again.

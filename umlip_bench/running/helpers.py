@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from concurrent.futures import Executor
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
 import torch
 
 from umlip_bench.ground.errors import UmlipBenchError
+from umlip_bench.running.job_worker import WorkersModel, load_ahead
 from umlip_bench.running.jobs import Jobs, threads_of_each
 
 MOST_DEATHS = 5
@@ -63,6 +65,20 @@ class Helpers:
             self._executor = self.jobs.start()
             self.n_starts += 1
         return self._executor
+
+    def load_ahead(self, model: WorkersModel) -> None:
+        """Start them, if they can be before there is work for them, and have them load the first model.
+
+        While this process loads its own and plans. What goes wrong there, the first chunk tells.
+        """
+        jobs = self.jobs
+        if jobs is None or not jobs.ahead:
+            return
+        self.share_cores()
+        executor = self.executor()
+        with suppress(RuntimeError):  # it is broken already
+            for _ in range(jobs.n_now):
+                executor.submit(load_ahead, model)
 
     def share_cores(self) -> None:
         """Leave them their part of this machine's cores, if they are to be started on it."""

@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.queues import SimpleQueue
@@ -18,12 +18,14 @@ import torch
 from umlip_bench.analysis.run_files import CaseRecord, journal_writer
 from umlip_bench.benchmarks import load_suite
 from umlip_bench.benchmarks.suite import Case
+from umlip_bench.ground.errors import UmlipBenchError
 from umlip_bench.ground.journal import JournalWriter
 from umlip_bench.potentials.devices import resolve_device, resolve_dtype
 from umlip_bench.potentials.families import family
 from umlip_bench.potentials.protocol import Potential
 from umlip_bench.potentials.weights import Weights
 from umlip_bench.running.measuring import CaseLeft, measured
+from umlip_bench.running.model_fingerprint import take_fingerprint
 from umlip_bench.running.work import Worked
 
 
@@ -111,6 +113,13 @@ def loaded(model: WorkersModel) -> Iterator[Potential]:
     """The model, for one chunk: a process that was given several at once does one after the other."""
     with _WORKER.lock:
         yield _WORKER.potential(model)
+
+
+def load_ahead(model: WorkersModel) -> None:
+    """Have a model in memory before there is a chunk for it, which tells if it cannot be had."""
+    with suppress(UmlipBenchError), loaded(model) as potential:
+        # Of all calls the first takes longest: it compiles, and measures what a call takes.
+        take_fingerprint(potential, ())
 
 
 @dataclass(frozen=True, eq=False)

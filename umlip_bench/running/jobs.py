@@ -6,19 +6,17 @@ they are given is said in `umlip_bench.running.shared_work`.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from multiprocessing.context import BaseContext
 
 import torch
 
+from umlip_bench.running.fork_server import context
 from umlip_bench.running.job_worker import begin
 
-PRELOADED = ("umlip_bench.running.job_worker",)
 PATIENCE = 15.0
 """Seconds of work, done and left, below which no other process is started: loading a model takes as long."""
 
@@ -44,6 +42,8 @@ class Jobs:
         they are gone.
     device
         Where each of them has models, if not where this process has them.
+    ahead
+        Whether they can be started before there is work for them, to load the first model meanwhile.
     """
 
     start: Callable[[], Executor]
@@ -53,6 +53,7 @@ class Jobs:
     deaths: tuple[type[BaseException], ...] = (BrokenExecutor,)
     alone: bool = False
     device: str | None = None
+    ahead: bool = False
 
     @property
     def n_now(self) -> int:
@@ -86,7 +87,8 @@ def local_jobs(n: int | None, device: torch.device) -> Jobs | None:
     if total < 2:
         return None
     pool = _Pool(total - 1, _other_devices(device, total - 1), threads_of_each(total))
-    return Jobs(pool.start, pool.stop, total - 1, PATIENCE if n is None else 0.0)
+    patience = PATIENCE if n is None else 0.0
+    return Jobs(pool.start, pool.stop, total - 1, patience, ahead=n is not None)
 
 
 def n_cores() -> int:
@@ -108,20 +110,6 @@ def _other_devices(device: torch.device, n: int) -> list[str | None]:
     return [f"cuda:{(own + k) % count}" for k in range(1, n + 1)]
 
 
-def _context() -> BaseContext:
-    """How processes are started.
-
-    Not forked from this one: torch's threads and a GPU's context do not survive it. Where there can be, a
-    process that has imported what all need, and has done nothing with it, is forked instead: they start at
-    once, also in place of those that died, and share the memory of what was imported.
-    """
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(PRELOADED))
-    return context
-
-
 class _Pool:
     """Processes of this machine that end with this one, however it ends."""
 
@@ -130,14 +118,14 @@ class _Pool:
         self._alive: list[Connection] = []
 
     def start(self) -> Executor:
-        context = _context()
-        there, here = context.Pipe(duplex=False)
+        how = context()
+        there, here = how.Pipe(duplex=False)
         self._alive.append(here)
-        devices = context.SimpleQueue()
+        devices = how.SimpleQueue()
         for device in self._devices:
             devices.put(device)
         return ProcessPoolExecutor(
-            self._n, context, initializer=begin, initargs=(there, devices, self._threads)
+            self._n, how, initializer=begin, initargs=(there, devices, self._threads)
         )
 
     def stop(self, executor: Executor) -> None:

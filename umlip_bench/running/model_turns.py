@@ -148,6 +148,10 @@ class Turns:
 
     def share(self, helpers: Helpers) -> None:
         """Measure all cases, together with other processes that this one gives work to."""
+        if waiting := self._waiting():
+            first = min(waiting, key=lambda each: each.served)
+            if not self._is_here_alone(first):
+                helpers.load_ahead(self._elsewhere(first, helpers))
         for name, model in self.models.items():
             if not model.planner.n_left:
                 self._show(model)
@@ -243,20 +247,26 @@ class Turns:
 
     def _shared(self, model: ModelLeft, helpers: Helpers, until: Until) -> SharedWork[CaseLeft]:
         around = self.around
-        # What lives in this process's memory cannot be loaded by another.
-        own = model.name in around.loaded or isinstance(model.weights, ObjectWeights)
         folder = around.folder.path.absolute()
-        device = (helpers.jobs.device if helpers.jobs else None) or str(around.device)
-        there = WorkersModel.of(model.weights, device, around.dtype)
+        there = self._elsewhere(model, helpers)
 
         def work_of(cases: Sequence[CaseLeft], name: str) -> CaseWork:
             planned = tuple(PlannedCase(one.suite.name, one.case, one.key) for one in cases)
             return CaseWork(name, folder, there, around.data, planned)
 
         return SharedWork(
-            Helpers(None, []) if own else helpers,
+            Helpers(None, []) if self._is_here_alone(model) else helpers,
             model.planner,
             work_of,
             lambda name: keys_in(folder / JOURNAL, name),
             until,
         )
+
+    def _is_here_alone(self, model: ModelLeft) -> bool:
+        """Whether it lives in this process's memory, and cannot be loaded by another."""
+        return model.name in self.around.loaded or isinstance(model.weights, ObjectWeights)
+
+    def _elsewhere(self, model: ModelLeft, helpers: Helpers) -> WorkersModel:
+        """As other processes load it."""
+        device = (helpers.jobs.device if helpers.jobs else None) or str(self.around.device)
+        return WorkersModel.of(model.weights, device, self.around.dtype)
