@@ -63,10 +63,10 @@ class Law:
 
 LAW = Law()
 """`components`, `state`, `softness` and `drift_spread` lie between what `umlip_bench.finetune.factor_refit`
-gives for CHGNet 0.3.0 and M3GNet-MP-2021.2.8 (2.3, 0.14 to 0.16, 0.24 to 0.30, 0.14) and with M3GNet-MatPES-PBE
-and TensorNet-MatPES-PBE beside them (1.8, 0.18, 0.26, 0.16), on pbe-mini, debye-mini, mattersim-tp, mlearn and
-monbtaw-aimd. The rest are older and matter less: half or twice any of them changes the mean interval score
-by a few percent."""
+gives for CHGNet 0.3.0 and M3GNet-MP-2021.2.8 (2.3, 0.14 to 0.16, 0.24 to 0.30, 0.14) and with
+M3GNet-MatPES-PBE and TensorNet-MatPES-PBE beside them (1.8, 0.18, 0.26, 0.16), on pbe-mini, debye-mini,
+mattersim-tp, mlearn and monbtaw-aimd. The rest are older and matter less: half or twice any of them changes
+the mean interval score by a few percent."""
 
 
 @dataclass(frozen=True)
