@@ -9,7 +9,8 @@ from umlip_bench.finetune.factor_refit import Material, Refit
 from umlip_bench.ground.errors import CorrectionError
 
 USUAL = 0.1
-SETS = ("one", "other", "third")
+SETS = {"one": 40, "other": 40, "third": 40}
+"""Materials of each."""
 
 
 @pytest.fixture(scope="module")
@@ -23,8 +24,8 @@ def found() -> Refit:
     reference = {"model": {f"R{k}": frames(5, 8) for k in range(15)}}
     materials = [
         Material(data, "model", f"{data} {k}", f"M{k}", frames(8, (8, 54)[k % 2]))
-        for data in SETS
-        for k in range(16)
+        for data, n in SETS.items()
+        for k in range(n)
     ]
     return Refit(materials, reference, 4)
 
@@ -40,8 +41,8 @@ def test_the_constants_are_recovered_without_one_of_the_sets(found: Refit) -> No
     # The set left out is judged: its intervals hold, and are narrower than those that know no states.
     rows = found.judged(law, "third")
     assert list(rows.index) == [("third", "model", n) for n in (1, 2, 4)]
-    assert (rows["materials"] == 16).all()
-    assert (rows["choices"] == 64).all()
+    assert (rows["materials"] == SETS["third"]).all()
+    assert (rows["choices"] == 4 * SETS["third"]).all()
     assert rows["held"].between(0.88, 1.0).all()
     assert (rows["score"] < 0.8 * rows["mse score"]).all()
 
