@@ -24,7 +24,7 @@ from scipy.optimize import brentq
 
 from umlip_bench.analysis.softening import SUM_XY
 from umlip_bench.finetune.estimators import Estimator
-from umlip_bench.finetune.factor_law import LAW, Drift
+from umlip_bench.finetune.factor_law import LAW, Drift, Law
 from umlip_bench.finetune.factors import FloatArray, LogFactor, evidence, usual_drift
 from umlip_bench.ground.errors import CorrectionError
 
@@ -89,7 +89,7 @@ class UsualFactor:
         )
 
 
-def usual_factor(materials: Iterable[FloatArray]) -> UsualFactor:
+def usual_factor(materials: Iterable[FloatArray], law: Law = LAW) -> UsualFactor:
     """The model's usual factor from reference materials.
 
     Parameters
@@ -97,6 +97,8 @@ def usual_factor(materials: Iterable[FloatArray]) -> UsualFactor:
     materials
         For each the sums over its frames, shape (n_frames, 6), as in `evidence`; the factors are those
         of least squared error. Materials in which no positive factor helps are passed over.
+    law
+        How factors scatter.
 
     Raises
     ------
@@ -109,13 +111,13 @@ def usual_factor(materials: Iterable[FloatArray]) -> UsualFactor:
             f"the model's usual factor is not known: it gives usable forces for {len(usable)} "
             f"reference materials, {MIN_MATERIALS} are needed; use the estimator mse"
         )
-    drift = usual_drift(usable)
-    known = [evidence(sums, Estimator.MSE, drift).mean for sums in usable]
+    drift = usual_drift(usable, law)
+    known = [evidence(sums, Estimator.MSE, drift, law=law).mean for sums in usable]
     values = np.array([each.value for each in known])
     variances = np.array([each.variance for each in known])
     tau2 = _paule_mandel(values, variances)
     mean, mean_variance = _hartung_knapp(values, tau2 + variances)
-    return UsualFactor(mean, mean_variance, tau2, len(known), drift=drift)
+    return UsualFactor(mean, mean_variance, tau2, len(known), law.elsewhere**2, drift)
 
 
 def _paule_mandel(values: FloatArray, variances: FloatArray) -> float:

@@ -12,17 +12,20 @@ They differ by r2, rotate being the larger: it takes noise for softness.
 Uncertainty. Frame i of a material, of the amplitude a_i (log of the model's root mean square force),
 has a factor of its own:
 
-    log c_i = const - b a_i + e_i,    var(e_i) = q / m + s state²,    q = (1 - r2) / r2
+    log c_i = const - b a_i + e_i,    var(e_i) = q (1 / (components m) + state²),    q = (1 - r2) / r2
 
-- q / m is what finitely many atoms leave open: regression of x on y through the origin with m
-  independent components has var(log c) = q / m. An atom counts as one: its three components and its
-  neighbours' pull on the same bonds. Atoms that symmetry makes equal count once (`distinct_atoms`).
-- state is the scatter between frames however large the cell.
+- q / (components m) is what finitely many atoms leave open: regression of x on y through the origin with n
+  independent components has var(log c) = q / n. An atom has three, of which neighbours, which pull on the
+  same bonds, leave two. Atoms that symmetry makes equal count once (`distinct_atoms`).
+- q state² is the scatter between frames however large the cell: what a model does not explain at all, it does
+  not explain alike in all states.
 - b is the drift: the smaller the forces, the softer the model. Models trained on relaxations show it on all
-  sets measured (CHGNet, M3GNet-MP: 0.1 to 0.35), where it is by far the largest part of what differs between
+  sets measured (CHGNet, M3GNet-MP: 0.1 to 0.5), where it is by far the largest part of what differs between
   states; models trained on hot structures hardly (MatPES: -0.1 to 0.1). So it is the model's, and measured
-  on the reference set (`usual_drift`). Over materials b = sqrt(s) (usual drift ± drift_spread), a normal
-  prior that labels of several amplitudes update (Bayesian linear regression).
+  on the reference set (`usual_drift`). The softer a material is in a model, the faster does that pass as
+  forces grow, since it is the wells that are too shallow: b rises with log c, by as much in all four models
+  (`softness`). Over materials b = sqrt(s) (usual drift ± drift_spread) + s softness log c, a normal prior
+  that labels of several amplitudes update (Bayesian linear regression).
 - s = min(1, q / linear): a model that is proportional to DFT needs one factor at every amplitude, since
   atoms of one frame have forces of many sizes.
 
@@ -280,14 +283,13 @@ def evidence(
     CorrectionError
         As in `closed_form`.
     """
-    factor = closed_form(sums, estimator)
     usual = usual_drift or Drift.of_any_model(law)
     line = _line(sums, estimator, law)
     scatter = line.scatter + (law.materials**2 if several_materials else 0.0)
     spread_of_drift = line.bent * (usual.variance + law.drift_spread**2)
     prior = scatter / spread_of_drift
-    drift = math.sqrt(line.bent) * usual.mean * prior + line.fall
-    drift /= prior + line.precision
+    expected = math.sqrt(line.bent) * usual.mean + line.bent * law.softness * line.value
+    drift = (expected * prior + line.fall) / (prior + line.precision)
     drift_variance = spread_of_drift * prior / (prior + line.precision)
 
     concentration = float((line.shares**2).sum())
@@ -301,7 +303,7 @@ def evidence(
         own = float(weights @ line.further**2)
         spread = (law.amplitudes_dof * spread + own_dof * own) / (law.amplitudes_dof + own_dof)
     return Evidence(
-        value=math.log(factor),
+        value=line.value,
         amplitude=line.amplitude,
         concentration=concentration,
         scatter=scatter,
@@ -317,10 +319,12 @@ def evidence(
 class _Line:
     """Log c of the frames of one material against their amplitudes, about the means of both.
 
-    `off` is log c, `further` the amplitude, `shares` are the weights; `scatter` and `bent` (s) follow from
-    the law. The slope that the frames alone would give is -fall / precision, both over the scatter.
+    `value` and `amplitude` are these means, `off` and `further` what frames are off, `shares` the weights;
+    `scatter` and `bent` (s) follow from the law. The slope that the frames alone would give is
+    -fall / precision, both over the scatter.
     """
 
+    value: float
     shares: FloatArray
     off: FloatArray
     further: FloatArray
@@ -338,6 +342,7 @@ class _Line:
 
 
 def _line(sums: FloatArray, estimator: Estimator, law: Law) -> _Line:
+    value = math.log(closed_form(sums, estimator))
     sums = sums[sums[:, SUM_YY] > 0]
     total, n = sums.sum(axis=0), len(sums)
     rotate = estimator is Estimator.ROTATE
@@ -348,15 +353,17 @@ def _line(sums: FloatArray, estimator: Estimator, law: Law) -> _Line:
     amplitude = float(shares @ amplitudes)
     residual = residual_of(total, law)
     bent = min(1.0, residual / law.linear)
-    scatter = residual * n / float(total[N_DISTINCT]) + bent * law.state**2
-    return _Line(shares, off, amplitudes - amplitude, amplitude, scatter, bent)
+    components = law.components * float(total[N_DISTINCT]) / n
+    scatter = residual * (1.0 / components + law.state**2)
+    return _Line(value, shares, off, amplitudes - amplitude, amplitude, scatter, bent)
 
 
 def usual_drift(materials: Iterable[FloatArray], law: Law = LAW) -> Drift:
     """A model's usual drift: the median of the slopes that the frames of several materials show.
 
-    The median, since a few oxides fall off far more than the rest. Its variance is that of a median of normal
-    slopes, pi/2 times the mean's; it is combined with what is known of any model, a normal prior.
+    From each slope is taken what the material's own softness adds to it. The median, since a few oxides fall
+    off far more than the rest. Its variance is that of a median of normal slopes, pi/2 times the mean's; it
+    is combined with what is known of any model, a normal prior.
 
     Parameters
     ----------
@@ -368,7 +375,7 @@ def usual_drift(materials: Iterable[FloatArray], law: Law = LAW) -> Drift:
     told = [line for line in lines if line.shares @ line.further**2 > LEAST_SPREAD**2]
     if not told:
         return prior
-    slopes = np.array([line.fall / line.precision for line in told])
+    slopes = np.array([line.fall / line.precision - law.softness * line.value for line in told])
     middle = float(np.median(slopes))
     # 1.4826: from the median absolute deviation to the standard deviation of a normal distribution.
     spread = max(1.4826 * float(np.median(np.abs(slopes - middle))), law.drift_spread)

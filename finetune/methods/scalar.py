@@ -47,7 +47,7 @@ class Scalar(FactorMethod[ScalarSettings]):
     rung = 10.0
     judges_held_out = True
     serves_states = True
-    version = 2
+    version = 3
     settings: ClassVar[type] = ScalarSettings
 
     def fit(
