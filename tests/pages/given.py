@@ -177,13 +177,8 @@ def labels() -> dict[str, object]:
 
 
 def no_label() -> dict[str, object]:
-    bulk("MgO", "rocksalt", a=4.25).write("my.cif")
+    """States of one's own dynamics, whose labels are not read."""
     assert PROGRAM.main(["data", "export", "pbe-mini", "md.xyz", "--material", "SiC"]) == 0
-    for name in ("pbe-mini", "debye-mini"):
-        words = ["high-energy", "--data", name, "--out", f"runs/{name}"]
-        for model in (*FIRST, "tensornet-matpes-pbe-2025.1", "m3gnet-matpes-pbe-2025.1"):
-            words += ["--model", model]
-        assert PROGRAM.main(["run", *words]) == 0
     return {}
 
 
