@@ -8,7 +8,7 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -60,6 +60,15 @@ def lines(block: str) -> Iterator[str]:
 def are_commands(block: str) -> bool:
     """False for what a command prints."""
     return next(lines(block), "").split(" ")[0] in (*PROGRAMS, *SHELL)
+
+
+def until(there: Callable[[], bool]) -> None:
+    """Wait, as somebody would who looks at what a scheduler says."""
+    for _ in range(600):
+        if there():
+            return
+        time.sleep(0.1)
+    raise AssertionError("the scheduler did not begin in a minute")
 
 
 @dataclass
@@ -140,5 +149,6 @@ class Page:
         if program == "dask":
             words = shlex.split(line, comments=True)
             background.append(subprocess.Popen(words, env=env, stderr=subprocess.DEVNULL))
+            until(Path(words[words.index("--scheduler-file") + 1]).exists)
             return
         subprocess.run(["bash", "-euo", "pipefail", "-c", line], env=env, check=True)
