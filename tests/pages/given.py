@@ -155,10 +155,6 @@ def committee() -> dict[str, object]:
     return {"atoms": bulk("Si")}
 
 
-def one_label() -> dict[str, object]:
-    return {}
-
-
 def labels() -> dict[str, object]:
     """States of silicon as a trajectory, and labels of DFT's in place of GPAW's."""
     states = []
