@@ -20,8 +20,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from umlip_bench.analysis.intervals import (
     CONFIDENCE,
@@ -67,7 +67,7 @@ def effective_cases(deviations: ArrayLike, clusters: Sequence[str]) -> float:
         if independent > 0.0
         else float(sizes @ sizes) / n
     )
-    widened = stats.t.ppf(1.0 - TAIL, m - 1) / stats.t.ppf(1.0 - TAIL, n - 1)
+    widened = scipy.stats.t.ppf(1.0 - TAIL, m - 1) / scipy.stats.t.ppf(1.0 - TAIL, n - 1)
     return n / max(1.0, design) / float(widened) ** 2
 
 
@@ -101,7 +101,7 @@ def median_over_clusters(values: ArrayLike, clusters: Sequence[str]) -> Estimate
     if n_clusters < MEDIAN_FROM or np.isnan(value):
         return Estimate(value, None, None, n, MEDIAN_OF_CLUSTERED, below, above)
     worth = effective_cases(0.5 * np.sign(array - value if np.isfinite(value) else array), clusters)
-    share = float(stats.beta.ppf(TAIL, worth / 2.0, worth / 2.0 + 1.0))
+    share = float(scipy.stats.beta.ppf(TAIL, worth / 2.0, worth / 2.0 + 1.0))
     k = int(np.floor(share * n))
     low, high = float(ordered[k]), float(ordered[n - 1 - k])
     return Estimate(value, low, high, n, MEDIAN_OF_CLUSTERED, below, above)
@@ -131,8 +131,8 @@ def share_over_clusters(holds: ArrayLike, clusters: Sequence[str]) -> Estimate:
         return Estimate(share, None, None, n, SHARE_OF_CLUSTERED)
     worth = effective_cases(array - share, clusters)
     x = share * worth
-    low = float(stats.beta.ppf(TAIL, x, worth - x + 1.0)) if share > 0.0 else 0.0
-    high = float(stats.beta.ppf(1.0 - TAIL, x + 1.0, worth - x)) if share < 1.0 else 1.0
+    low = float(scipy.stats.beta.ppf(TAIL, x, worth - x + 1.0)) if share > 0.0 else 0.0
+    high = float(scipy.stats.beta.ppf(1.0 - TAIL, x + 1.0, worth - x)) if share < 1.0 else 1.0
     return Estimate(share, low, high, n, SHARE_OF_CLUSTERED)
 
 
@@ -154,4 +154,4 @@ def sign_test(differences: ArrayLike, clusters: Sequence[str]) -> float | None:
     worth = float(n) if m == n else effective_cases(0.5 * np.sign(d - middle(np.sort(d))), clusters)
     x = fewer / n * worth
     # P(Binomial(worth, 1/2) <= x), continued to numbers that are not whole.
-    return min(1.0, 2.0 * float(stats.beta.sf(0.5, x + 1.0, worth - x))) if x < worth else 1.0
+    return min(1.0, 2.0 * float(scipy.stats.beta.sf(0.5, x + 1.0, worth - x))) if x < worth else 1.0

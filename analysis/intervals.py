@@ -25,8 +25,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from umlip_bench.ground.errors import DataError
 
@@ -144,7 +144,7 @@ def median_estimate(values: ArrayLike, *, below: int = 0, above: int = 0) -> Est
     value = middle(ordered)
     if n < MEDIAN_FROM:
         return Estimate(value, None, None, n, ORDER_STATISTICS, below, above)
-    ends = stats.quantile_test(ordered, q=value, p=0.5).confidence_interval(CONFIDENCE)
+    ends = scipy.stats.quantile_test(ordered, q=value, p=0.5).confidence_interval(CONFIDENCE)
     return Estimate(value, float(ends.low), float(ends.high), n, ORDER_STATISTICS, below, above)
 
 
@@ -227,7 +227,7 @@ def share_estimate(count: int, n: int) -> Estimate:
         raise DataError(f"{count} of {n} materials is not a share")
     if n == 0:
         return Estimate(float("nan"), None, None, 0, NO_VALUE)
-    ends = stats.binomtest(count, n).proportion_ci(CONFIDENCE, method="exact")
+    ends = scipy.stats.binomtest(count, n).proportion_ci(CONFIDENCE, method="exact")
     return Estimate(count / n, float(ends.low), float(ends.high), n, CLOPPER_PEARSON)
 
 
@@ -294,7 +294,7 @@ def pooled_estimate(
     )
     if effective < EFFECTIVE_FROM:
         return Estimate(value, None, None, n, JACKKNIFE)
-    half = error * float(stats.t.ppf((1.0 + CONFIDENCE) / 2.0, effective - 1.0))
+    half = error * float(scipy.stats.t.ppf((1.0 + CONFIDENCE) / 2.0, effective - 1.0))
     ends = scale.backward(np.array([full - half, full + half]))
     return Estimate(value, float(ends.min()), float(ends.max()), n, JACKKNIFE)
 

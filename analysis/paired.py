@@ -19,8 +19,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from umlip_bench.analysis.clusters import median_over_clusters, sign_test
 from umlip_bench.analysis.intervals import (
@@ -174,11 +174,11 @@ def paired_pooled_estimate(
     if n < PAIRED_JACKKNIFE_FROM or effective < EFFECTIVE_FROM or not np.isfinite(without).all():
         return estimate
     error = float(np.sqrt((n - 1) / n * np.sum((without - difference) ** 2)))
-    half = error * float(stats.t.ppf((1.0 + CONFIDENCE) / 2.0, effective - 1.0))
+    half = error * float(scipy.stats.t.ppf((1.0 + CONFIDENCE) / 2.0, effective - 1.0))
     with np.errstate(divide="ignore", invalid="ignore"):
         size = np.abs(difference) / error
     # Without a difference and without an error, nothing is resolved.
-    p = 1.0 if np.isnan(size) else 2.0 * float(stats.t.sf(size, effective - 1.0))
+    p = 1.0 if np.isnan(size) else 2.0 * float(scipy.stats.t.sf(size, effective - 1.0))
     return replace(estimate, low=difference - half, high=difference + half, p_value=p)
 
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from umlip_bench.analysis.intervals import CONFIDENCE
 from umlip_bench.ground.errors import DataError
@@ -72,9 +72,9 @@ def rank_correlation(first: ArrayLike, second: ArrayLike) -> RankCorrelation:
     n = len(x)
     if n < RANKED_FROM or len(set(x)) == 1 or len(set(y)) == 1:
         return RankCorrelation(float("nan"), None, None, float("nan"), n)
-    ranks = stats.rankdata(x), stats.rankdata(y)
+    ranks = scipy.stats.rankdata(x), scipy.stats.rankdata(y)
     rho = float(np.corrcoef(*ranks)[0, 1])
-    tau = float(stats.kendalltau(*ranks).statistic)
+    tau = float(scipy.stats.kendalltau(*ranks).statistic)
     low, high = _interval(rho, n)
     return RankCorrelation(rho, low, high, tau, n)
 
@@ -83,7 +83,7 @@ def _interval(rho: float, n: int) -> tuple[float | None, float | None]:
     # Of a perfect order the transform is infinite: nothing is known of how far from perfect it may be.
     if n < INTERVAL_FROM or abs(rho) > 1.0 - 1e-12:
         return None, None
-    quantile = float(stats.norm.ppf((1.0 + CONFIDENCE) / 2.0))
+    quantile = float(scipy.stats.norm.ppf((1.0 + CONFIDENCE) / 2.0))
     half = quantile * np.sqrt((1.0 + rho**2 / 2.0) / (n - 3.0))
     z = np.arctanh(rho)
     return float(np.tanh(z - half)), float(np.tanh(z + half))

@@ -17,7 +17,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from umlip_bench.ground.codec import read_yaml
 from umlip_bench.ground.content import as_float, as_list, as_mapping
@@ -26,6 +26,8 @@ from umlip_bench.ground.identity import identity
 from umlip_bench.ground.journal import Journal, JournalWriter
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 from umlip_bench.ground.plain import load_json
+
+T = TypeVar("T")
 
 SUMMARY_SCHEMA, CONFIG_SCHEMA, PLAN_SCHEMA = 4, 6, 1
 CONFIG, PLAN, JOURNAL, PREDICTIONS, MODELS = (
@@ -89,6 +91,19 @@ class CaseRecord:
             for name, value in self.metrics.items()
         }
         return json.dumps({**asdict(self), "metrics": metrics}, ensure_ascii=False)
+
+
+@dataclass(frozen=True)
+class CaseEnding:
+    """How a case ended: what of a `CaseRecord` telling the status of a run needs.
+
+    Parameters
+    ----------
+    status
+        ``"done"`` or ``"failed"``.
+    """
+
+    status: str
 
 
 @dataclass(frozen=True)
@@ -245,8 +260,23 @@ def open_journal(folder: Path) -> Journal[CaseRecord]:
     RunFolderError
         If they cannot be read.
     """
+    return _open(folder, CaseRecord)
+
+
+def open_endings(folder: Path) -> Journal[CaseEnding]:
+    """As `open_journal`, of each case no more than how it ended: half of the time of many.
+
+    Raises
+    ------
+    RunFolderError
+        If they cannot be read.
+    """
+    return _open(folder, CaseEnding)
+
+
+def _open(folder: Path, kind: type[T]) -> Journal[T]:
     try:
-        return Journal(folder / JOURNAL, CaseRecord, arrays=folder / PREDICTIONS)
+        return Journal(folder / JOURNAL, kind, arrays=folder / PREDICTIONS)
     except JournalError as error:
         raise RunFolderError(str(error)) from error
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from umlip_bench.analysis.run_files import (
     CONFIG,
     FAILED,
-    open_journal,
+    open_endings,
     read_config,
     read_plan,
 )
@@ -100,7 +100,7 @@ def run_status(folder: Path, now: datetime | None = None) -> RunStatus:
         )
     read_config(folder / CONFIG)
     plan = read_plan(folder)
-    journal = open_journal(folder)
+    journal = open_endings(folder)
     ends: list[datetime] = []
     progress = []
     for model, by_suite in plan.items():

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from umlip_bench.analysis.intervals import CONFIDENCE
 from umlip_bench.datasets import Frame
@@ -219,7 +219,9 @@ def summarise(points: Sequence[CurvePoint]) -> tuple[Summary, ...]:
             logs, n = np.log(values), len(values)
             value, low, high = float(np.exp(logs.mean())), None, None
             if n >= MIN_SEEDS and logs.std() > ROUNDING:
-                half = stats.t.ppf(0.5 + CONFIDENCE / 2, n - 1) * logs.std(ddof=1) / math.sqrt(n)
+                half = (
+                    scipy.stats.t.ppf(0.5 + CONFIDENCE / 2, n - 1) * logs.std(ddof=1) / math.sqrt(n)
+                )
                 low, high = (float(np.exp(logs.mean() + sign * half)) for sign in (-1, 1))
             failed = len(members) - n
             found.append(Summary(method, n_labels, n, failed, metric, value, low, high))

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy
 from scipy.optimize import minimize
 
 from umlip_bench.analysis.intervals import CONFIDENCE
@@ -151,7 +151,7 @@ class Refit:
         found = list(self._intervals(used, law))
         scale = np.sqrt([each.variance for each in found])
         off = np.array([c.asked - each.value for c, each in zip(used, found, strict=True)])
-        return -float(_weights(used) @ stats.t.logpdf(off, law.dof, scale=scale))
+        return -float(_weights(used) @ scipy.stats.t.logpdf(off, law.dof, scale=scale))
 
     def _width(self, used: Sequence[_Choice], law: Law) -> float:
         """What the widths of all intervals are short of."""

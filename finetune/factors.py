@@ -45,8 +45,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from umlip_bench.analysis.intervals import CONFIDENCE
 from umlip_bench.analysis.softening import (
@@ -98,7 +98,7 @@ class LogFactor:
     @property
     def log_interval(self) -> tuple[float, float]:
         """Ends of the 95 % interval of log c, by Student's t."""
-        half = stats.t.ppf(0.5 + CONFIDENCE / 2, self.dof) * math.sqrt(self.variance)
+        half = scipy.stats.t.ppf(0.5 + CONFIDENCE / 2, self.dof) * math.sqrt(self.variance)
         return self.value - half, self.value + half
 
     @property

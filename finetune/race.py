@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from ase import Atoms
-from scipy import stats
 
 from umlip_bench.analysis.frames import MaterialComparison
 from umlip_bench.analysis.intervals import CONFIDENCE
@@ -361,6 +361,6 @@ def _geometric(logs: Sequence[float]) -> RaceRatio:
     values = np.array(logs)
     value, low, high = float(np.exp(values.mean())), None, None
     if n >= MIN_MATERIALS and values.std() > ROUNDING:
-        half = stats.t.ppf(0.5 + CONFIDENCE / 2, n - 1) * values.std(ddof=1) / math.sqrt(n)
+        half = scipy.stats.t.ppf(0.5 + CONFIDENCE / 2, n - 1) * values.std(ddof=1) / math.sqrt(n)
         low, high = (float(np.exp(values.mean() + sign * half)) for sign in (-1, 1))
     return RaceRatio(value, low, high, n, int((values > 0).sum()))

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from umlip_bench.analysis.intervals import CONFIDENCE
 from umlip_bench.analysis.softening import r2_of
@@ -26,7 +26,7 @@ def unsupported(sums: FloatArray) -> str | None:
     """
     total = sums.sum(axis=0)
     components = max(3.0 * float(total[N_DISTINCT]), 2.0)
-    t2 = float(stats.t.ppf(CONFIDENCE, components - 1.0)) ** 2
+    t2 = float(scipy.stats.t.ppf(CONFIDENCE, components - 1.0)) ** 2
     chance, r2 = t2 / (t2 + components - 1.0), float(r2_of(total))
     if r2 > chance:
         return None

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import scipy
 from ase.units import kB
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from umlip_bench.analysis.energies import EnergyResult, EnergyValue, EnergyVariant, Standing
 from umlip_bench.analysis.energy_metrics import JudgedEnergy
@@ -118,7 +118,7 @@ def kendall_tau(reference: ArrayLike, model: ArrayLike) -> float:
     x, y = np.asarray(reference, dtype=float), np.asarray(model, dtype=float)
     if len(x) < MIN_RANKED or np.ptp(x) == 0 or np.ptp(y) == 0:
         return float("nan")
-    return float(stats.kendalltau(x, y).statistic)
+    return float(scipy.stats.kendalltau(x, y).statistic)
 
 
 def ordering_slope(

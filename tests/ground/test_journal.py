@@ -6,6 +6,7 @@ import multiprocessing
 import shutil
 import subprocess
 import sys
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 from umlip_bench.ground.errors import JournalError
 from umlip_bench.ground.journal import Journal, _check_sum
 from umlip_bench.ground.packed import pack, unpack
+from umlip_bench.ground.plain import from_plain, load_as, load_json, to_plain
 
 from ..support.narrowing import some
 
@@ -263,6 +265,41 @@ def test_lines_are_json_that_others_can_read(tmp_path: Path) -> None:
     content = json.loads(path.read_text(), parse_constant=pytest.fail)
     assert content["key"] == "a"
     assert content["entry"] == {"value": 0.0, "names": ["a"], "metrics": None}
+
+
+def test_lines_as_older_versions_wrote_them(tmp_path: Path) -> None:
+    """Their check sum is of the content, sorted; a changed number is found in them too."""
+    content = {
+        "key": "a",
+        "entry": {"value": 1.5, "names": ["b"], "metrics": {"x": "inf"}},
+        "arrays": None,
+        "version": "0.1.0",
+        "at": "2025-01-01T00:00:00+00:00",
+    }
+    check = zlib.crc32(json.dumps(content, sort_keys=True).encode())
+    line = json.dumps({"crc32": check, **content})
+    (tmp_path / "old.jsonl").write_text(f"{line}\n{line.replace('1.5', '2.5')}\n")
+    journal = Journal(tmp_path, Entry)
+    assert journal.get("a") == Entry(1.5, ("b",), {"x": math.inf})
+    assert len(journal.damaged) == 1
+    assert "line 2 cannot be read" in journal.damaged[0]
+    assert "check sum" in journal.damaged[0]
+
+
+def test_read_in_one_pass_is_what_two_give() -> None:
+    for entry in (Entry(-0.0, ("a", "[{"), {"x": math.nan, "y": 1e-300}), Entry(1 / 3, (), None)):
+        text = json.dumps(to_plain(entry)).encode()
+        assert repr(load_as(Entry, text)) == repr(from_plain(Entry, load_json(text)))
+    for wrong, said in (
+        (b'{"names": []}', "value"),
+        (b'{"value": "a"}', "value"),
+        (b"[", "Invalid JSON"),
+        (b"\xff", "decode"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            load_as(Entry, wrong)
+    with pytest.raises(ValueError, match="nested deeper"):
+        load_as(Entry, b'{"other": ' + b"[" * 60 + b"]" * 60 + b"}")
 
 
 def test_deep_nesting_is_refused_whatever_the_limit_of_recursion() -> None:

@@ -10,10 +10,10 @@ imports, opening the folder to go on with the run, ``umlip-bench status``, and r
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -57,38 +57,39 @@ def opened(folder: Path) -> None:
     assert not left
 
 
-def status(folder: Path) -> None:
-    """As ``umlip-bench status``."""
-    from umlip_bench.cli import main
-
-    assert main(["status", str(folder)]) == 0
-
-
 def read(folder: Path) -> None:
     """Every case with its arrays, one after the other."""
     journal = open_journal(folder)
     assert sum(float(journal.arrays(key)["forces"].sum()) for key, _ in journal.items()) > 0.0
 
 
+def _command(step: Callable[[Path], None], folder: Path) -> list[str]:
+    script = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); from pathlib import Path; "
+    script += f"import many_cases; many_cases.{step.__name__}(Path({str(folder)!r}))"
+    return [sys.executable, "-c", script]
+
+
+def measured(name: str, command: Sequence[str]) -> None:
+    """Run a command and print what it took."""
+    start = time.monotonic()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, exit_status, used = os.wait4(process.pid, 0)
+    wall = time.monotonic() - start
+    if exit_status:
+        raise SystemExit(f"{name} ended with {exit_status}")
+    cpu = used.ru_utime + used.ru_stime
+    print(f"{name}: {cpu:.1f} s of the processor, {wall:.1f} s, {used.ru_maxrss / 1024:.0f} MB")
+
+
 def main(folder: Path, n: int) -> None:
     """Measure each in a process of its own."""
     if not folder.exists():
         make(folder, n)
-    for step in (imports, opened, status, read):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        start = time.monotonic()
-        script = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); from pathlib import Path; "
-        script += "import resource, many_cases; "
-        script += f"many_cases.{step.__name__}(Path({str(folder)!r})); "
-        script += "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
-        found = subprocess.run(
-            [sys.executable, "-c", script], check=True, capture_output=True, text=True
-        )
-        wall = time.monotonic() - start
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        peak = int(found.stdout.split()[-1]) / 1024
-        print(f"{step.__name__}: {cpu:.1f} s of the processor, {wall:.1f} s, {peak:.0f} MB")
+    status = [sys.executable, "-m", "umlip_bench", "status", str(folder)]
+    measured("imports", _command(imports, folder))
+    measured("opened", _command(opened, folder))
+    measured("umlip-bench status", status)
+    measured("read", _command(read, folder))
     print(f"load {os.getloadavg()[0]:.1f}")
 
 

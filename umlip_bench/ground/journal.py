@@ -30,7 +30,7 @@ from umlip_bench.ground.content import as_mapping
 from umlip_bench.ground.errors import JournalError
 from umlip_bench.ground.files import write_atomically
 from umlip_bench.ground.packed import in_short, pack, unpack
-from umlip_bench.ground.plain import from_plain, load_json, to_plain
+from umlip_bench.ground.plain import load_as, load_json, to_plain
 from umlip_bench.ground.version import __version__
 
 T = TypeVar("T")
@@ -48,6 +48,8 @@ class JournalLine(Generic[T]):
 
     Parameters
     ----------
+    key
+        Of the entry.
     entry
         What was appended.
     arrays
@@ -58,6 +60,7 @@ class JournalLine(Generic[T]):
         When, in UTC, as ISO 8601 has it.
     """
 
+    key: str
     entry: T
     arrays: str | None
     version: str
@@ -106,9 +109,8 @@ class JournalWriter(Generic[T]):
             self.folder.mkdir(parents=True, exist_ok=True)
             if arrays is not None:
                 digest = self._write_arrays(key, arrays)
-            line: JournalLine[T] = JournalLine(
-                entry, digest, __version__, datetime.now(UTC).isoformat(timespec="microseconds")
-            )
+            at = datetime.now(UTC).isoformat(timespec="microseconds")
+            line: JournalLine[T] = JournalLine(key, entry, digest, __version__, at)
             content = {
                 "key": key,
                 "entry": to_plain(entry),
@@ -290,23 +292,17 @@ class Journal(Generic[T]):
         self._writer.close()
 
     def _read(self, path: Path) -> None:
+        of_kind = JournalLine[self._kind]  # type: ignore[name-defined]
         # Not splitlines, which takes other characters for line breaks that may stand in a name.
         for number, text in enumerate(path.read_bytes().split(b"\n")[:-1], 1):
             try:
-                content = _content_of(text)
-                line = JournalLine(
-                    from_plain(self._kind, content["entry"]),
-                    content["arrays"],
-                    str(content["version"]),
-                    str(content["at"]),
-                )
-                key = content["key"]
-                if not isinstance(key, str) or not isinstance(line.arrays, str | None):
-                    raise TypeError("key or digest is no text")
+                if not _is_whole(text):
+                    _content_of(text)
+                line = load_as(of_kind, text)
             except UNREADABLE as error:
                 self._tell(f"{path}, line {number} cannot be read ({in_short(error)})")
                 continue
-            self._lines.setdefault(key, []).append(line)
+            self._lines.setdefault(line.key, []).append(line)
 
     def _line(self, key: str) -> JournalLine[T] | None:
         """The latest entry of a key whose arrays are what was written with it."""
@@ -355,12 +351,18 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
+def _is_whole(text: bytes) -> bool:
+    """Whether a line is what was written, to the byte."""
+    start, _, check = text.rpartition(_MARK)
+    return check == b"%d}" % zlib.crc32(start + b"}")
+
+
 def _content_of(text: bytes) -> dict[str, Any]:
     """What a line says, but for its check sum; one of `UNREADABLE` for one that is damaged."""
     content: dict[str, Any] = as_mapping(load_json(text))
     check = content.pop(CHECK)
-    # Of the text before it; in lines of older versions of the content, whatever its spaces and order.
-    if check != zlib.crc32(text.rpartition(_MARK)[0] + b"}") and check != _check_sum(content):
+    # In lines of older versions the check sum is of the content, whatever its spaces and order.
+    if not _is_whole(text) and check != _check_sum(content):
         raise ValueError("its check sum is another's")
     return content
 

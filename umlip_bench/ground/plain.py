@@ -102,17 +102,43 @@ def load_json(text: bytes | str) -> Json:
     from pydantic_core import from_json
 
     content = text.decode("utf-8") if isinstance(text, bytes) else text
-    depth = 0
+    _check_depth(content)
+    # A third of the time of Python's reader, which matters for a journal of 100,000 lines.
+    found: Json = from_json(content)
+    return found
+
+
+def load_as(kind: type[T], text: bytes) -> T:
+    """As `from_plain` of `load_json`, in one pass: half of its time.
+
+    Parameters
+    ----------
+    kind
+        The dataclass; fields of the text that it has not are left out.
+    text
+        JSON, in UTF-8.
+
+    Raises
+    ------
+    ValueError
+        As of both.
+    """
+    content = text.decode("utf-8")
+    _check_depth(content)
+    found: T = _adapter(kind).validate_json(content)  # type: ignore[arg-type]
+    return found
+
+
+def _check_depth(content: str) -> None:
     # So few brackets cannot be nested deeper.
-    shallow = content.count("[") + content.count("{") <= MAX_DEPTH
-    for token in () if shallow else _NESTING.finditer(content):
+    if content.count("[") + content.count("{") <= MAX_DEPTH:
+        return
+    depth = 0
+    for token in _NESTING.finditer(content):
         first = token.group()[0]
         depth += (first in "[{") - (first in "]}")
         if depth > MAX_DEPTH:
             raise ValueError(f"nested deeper than {MAX_DEPTH}")
-    # A third of the time of Python's reader, which matters for a journal of 100,000 lines.
-    found: Json = from_json(content)
-    return found
 
 
 @cache
