@@ -116,7 +116,8 @@ def run_status(folder: Path, now: datetime | None = None) -> RunStatus:
 def _rate(ends: Sequence[datetime], now: datetime | None) -> float:
     """Per minute, from the first case of the recent ones to now."""
     now = now or datetime.now(UTC)
-    recent = [end for end in ends if now - end < RECENT]
+    since = now - RECENT
+    recent = [end for end in ends if end > since]
     if len(recent) < 2:
         return 0.0
     return (len(recent) - 1) / max((now - min(recent)) / timedelta(minutes=1), 1e-3)

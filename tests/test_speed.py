@@ -1,5 +1,6 @@
 import dataclasses
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,16 +15,9 @@ from umlip_bench.engine.speed.comparison import (
     compare,
     run_work,
 )
+from umlip_bench.engine.speed.ends import Difference, End, difference
 from umlip_bench.engine.speed.sizes import make
-from umlip_bench.engine.speed.workloads import (
-    Bands,
-    Difference,
-    Dynamics,
-    End,
-    SinglePoints,
-    Work,
-    difference,
-)
+from umlip_bench.engine.speed.workloads import Bands, Dynamics, SinglePoints, Work
 from umlip_bench.ground.errors import UmlipBenchError
 from umlip_bench.potentials.loading import potential
 
@@ -75,10 +69,33 @@ def test_matcalc_is_imported_only_if_it_is_asked_for(capsys: pytest.CaptureFixtu
     """Its import waits for a network; whether it is installed makes no difference."""
     cpu = torch.device("cpu")
     assert set(make("relax", cpu, 1).others) == {"ase"}
-    assert set(make("relax-cell", cpu, 1, with_matcalc=True).others) == {"ase", "matcalc"}
+    assert set(make("relax-cell", cpu, 1, ["matcalc"]).others) == {"ase", "matcalc"}
     if find_spec("matcalc") is None:
         assert PROGRAM.main(["speed", "--model", "chgnet-0.3.0", "--matcalc"]) == 2
         assert "matcalc is not installed" in capsys.readouterr().err
+
+
+def test_torch_sim_is_asked_for_too(capsys: pytest.CaptureFixture[str]) -> None:
+    cpu = torch.device("cpu")
+    assert set(make("static", cpu, 1, ["torch-sim", "matcalc"]).others) == {"ase", "torch-sim"}
+    assert set(make("relax", cpu, 1, ["torch-sim"]).others) == {"ase", "torch-sim"}
+    assert set(make("md", cpu, 1, ["torch-sim"]).others) == {"ase"}
+    if find_spec("torch_sim") is None:
+        assert PROGRAM.main(["speed", "--model", "chgnet-0.3.0", "--torch-sim"]) == 2
+        assert (
+            "pip install torch-sim-atomistic, or leave out --torch-sim" in capsys.readouterr().err
+        )
+
+
+@pytest.mark.model
+@pytest.mark.skipif(find_spec("torch_sim") is None, reason="torch-sim is not installed")
+@pytest.mark.parametrize("name", ["static", "relax", "relax-cell"])
+def test_torch_sim_comes_to_the_same_end(name: str, small_mace: Path) -> None:
+    model = potential(str(small_mace), device="cpu", dtype="float64")
+    work = make(name, model.device, 2, ["torch-sim"])
+    mine = run_work(work, model, ALL_AT_ONCE)
+    found = difference(work.others["torch-sim"](model.reference_calculator()), mine)
+    assert found.within(Difference(energy=1e-6, forces=1e-4, positions=1e-4)), found
 
 
 def test_work_is_printed_as_it_ends(

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -28,6 +29,28 @@ assert "torch" not in sys.modules
 print(forkserver._forkserver._forkserver_pid, flush=True)
 sys.stdin.read()
 """
+
+
+AHEAD = """
+from umlip_bench.running import fork_server
+
+def imported():
+    import sys
+    return sorted({"umlip_bench.running.job_worker", "chgnet", "matgl"} & set(sys.modules))
+
+if __name__ == "__main__":
+    fork_server.begin(("chgnet-0.3.0", "no-such-model"))
+    with fork_server.context().Pool(1) as pool:
+        print(pool.apply(imported))
+"""
+
+
+def test_it_imports_what_the_models_need_and_nothing_of_others(tmp_path: Path) -> None:
+    script = tmp_path / "ahead.py"
+    script.write_text(AHEAD)
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "['chgnet', 'umlip_bench.running.job_worker']\n"
 
 
 def runs(process: int) -> bool:

@@ -55,6 +55,7 @@ class RelaxCommand(OnDevice, Sharing):
 
     def run(self) -> int:
         total, failed = self._refused()
+        self.begin_others((self.model,))
 
         from ase import Atoms
 

@@ -51,7 +51,7 @@ class RunCommand(Measures, Sharing):
         from umlip_bench.cli import console
 
         if not self.join:
-            self.begin_others()
+            self.begin_others(self.model)
         source = self.source()
 
         # Slow imports only after what a user can get wrong.

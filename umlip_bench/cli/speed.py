@@ -53,6 +53,8 @@ class SpeedCommand(OnDevice):
     """few structures and no bands: a first impression, in less than a minute"""
     matcalc: bool = False
     """time relaxations against matcalc too; its import looks for a network, and waits for it"""
+    torch_sim: bool = False
+    """time single points and relaxations against torch-sim too, for MACE models; it needs Python 3.12"""
     threads: Count = 1
     """CPU threads"""
     json: bool = False
@@ -81,7 +83,7 @@ class SpeedCommand(OnDevice):
             output().print(f"{potential.card.name}, {device}, {self.dtype}", highlight=False)
         found = []
         for name, n in self._sizes().items():
-            work = make(name, potential.device, n, with_matcalc=self.matcalc)
+            work = make(name, potential.device, n, self._against())
             with errors().status(f"{name}: {work.description}"):
                 found.append(compare(work, potential, self._at_once(name, kind), repeats))
             if not self.json:
@@ -108,10 +110,21 @@ class SpeedCommand(OnDevice):
             raise UmlipBenchError(
                 "--quick leaves out neb, which takes minutes; give one of the two"
             )
-        if self.matcalc and find_spec("matcalc") is None:
-            raise UmlipBenchError(
-                "matcalc is not installed: pip install matcalc, or leave out --matcalc"
-            )
+        for asked, module, package in (
+            (self.matcalc, "matcalc", "matcalc"),
+            (self.torch_sim, "torch_sim", "torch-sim-atomistic"),
+        ):
+            if asked and find_spec(module) is None:
+                option = f"--{module.replace('_', '-')}"
+                raise UmlipBenchError(
+                    f"{module} is not installed: pip install {package}, or leave out {option}"
+                )
+
+    def _against(self) -> list[str]:
+        from umlip_bench.engine.speed.workloads import MATCALC, TORCH_SIM
+
+        asked = {MATCALC: self.matcalc, TORCH_SIM: self.torch_sim}
+        return [name for name, wanted in asked.items() if wanted]
 
     def _sizes(self) -> dict[str, int | None]:
         """Structures of each kind of work; ``None`` for as many as suit the device."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,12 +24,12 @@ class Sharing(Command):
     """have the workers of a Dask cluster measure: the address of its scheduler (tcp://HOST:PORT), a scheduler
     file, or local for one on this machine, with --jobs workers; all must see the files of the command"""
 
-    def begin_others(self) -> None:
+    def begin_others(self, models: Sequence[str]) -> None:
         """Have other processes of this machine import while this one does, if they were asked for."""
         if self.dask is None and self.jobs is not None and self.jobs > 1:
             from umlip_bench.running.fork_server import begin
 
-            begin()
+            begin(models)
 
     def others(self, device: str) -> Jobs | int | None:
         """Workers of Dask, or how many processes are wanted.

@@ -246,7 +246,8 @@ class Journal(Generic[T]):
 
     def noted(self, key: str) -> JournalLine[T] | None:
         """The latest entry of a key; whether its arrays are there and whole is not looked at."""
-        return max(self._lines.get(key, ()), key=lambda line: line.at, default=None)
+        lines = self._lines.get(key, ())
+        return lines[0] if len(lines) == 1 else max(lines, key=lambda line: line.at, default=None)
 
     def __contains__(self, key: str) -> bool:
         return self._line(key) is not None

@@ -11,6 +11,7 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import threading
+from collections.abc import Sequence
 from multiprocessing import forkserver
 from multiprocessing.context import BaseContext
 
@@ -26,14 +27,31 @@ def context() -> BaseContext:
     return found
 
 
-def begin() -> None:
-    """Have that process import on another core, while this one does something else."""
+def begin(models: Sequence[str] = ()) -> None:
+    """Have that process import on another core, while this one does something else.
+
+    Parameters
+    ----------
+    models
+        Names of models, of which those of the catalogue say what is to be imported besides.
+    """
     if context().get_start_method() != "forkserver":
         return
     if threading.current_thread() is not threading.main_thread():
         return  # Only the main thread can say what becomes of Ctrl-C, which is not for that process.
+    forkserver.set_forkserver_preload([*IMPORTED, *_adapters(models)])
     usual = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         forkserver.ensure_running()
     finally:
         signal.signal(signal.SIGINT, usual)
+
+
+def _adapters(models: Sequence[str]) -> list[str]:
+    """Modules of the families of catalogued models; of others this is told by reading their files."""
+    from umlip_bench.potentials.catalogue import catalogue
+    from umlip_bench.potentials.families import families
+
+    cards, known = catalogue(), families()
+    names = {cards[name.lower()].family for name in models if name.lower() in cards}
+    return sorted(known[name].module for name in names if name in known)

@@ -160,19 +160,22 @@ class Turns:
         while waiting := self._waiting():
             model = min(waiting, key=lambda each: each.served)
             begun = monotonic()
+            work = self._shared(model, helpers)
+            if not can_change(model.weights):
+                # Others who have loaded it already need not wait until this process has, and checked it.
+                work.give()
             potential = self._potential(model.name)
-            if potential is not None:
-                until = self._until(begun, len(waiting))
-                work = self._shared(model, helpers, until)
+            if potential is None:
+                work.leave()
+                continue
+            work.ready(self._until(begun, len(waiting)))
 
-                def keep(
-                    record: CaseRecord, arrays: Arrays, work: SharedWork[CaseLeft] = work
-                ) -> None:
-                    self.around.folder.add(record, arrays)
-                    work.ended_here(record.key)
+            def keep(record: CaseRecord, arrays: Arrays, work: SharedWork[CaseLeft] = work) -> None:
+                self.around.folder.add(record, arrays)
+                work.ended_here(record.key)
 
-                self._turn(model, potential, work, keep)
-                model.served += monotonic() - begun
+            self._turn(model, potential, work, keep)
+            model.served += monotonic() - begun
 
     def join(self, joined: Joined) -> None:
         """Measure what others do not."""
@@ -245,7 +248,7 @@ class Turns:
             model.n_done += n
             self.around.progress.advance(n)
 
-    def _shared(self, model: ModelLeft, helpers: Helpers, until: Until) -> SharedWork[CaseLeft]:
+    def _shared(self, model: ModelLeft, helpers: Helpers) -> SharedWork[CaseLeft]:
         around = self.around
         folder = around.folder.path.absolute()
         there = self._elsewhere(model, helpers)
@@ -259,7 +262,7 @@ class Turns:
             model.planner,
             work_of,
             lambda name: keys_in(folder / JOURNAL, name),
-            until,
+            Until(limit=self.around.limit),
         )
 
     def _is_here_alone(self, model: ModelLeft) -> bool:

@@ -102,6 +102,18 @@ class SharedWork(Generic[T]):
         # A future that has ended already calls back from within `add_done_callback`.
         self._changed = threading.Condition(threading.RLock())
 
+    def ready(self, until: Until) -> None:
+        """Begin here, where the model has been loaded only now; others may have begun.
+
+        Parameters
+        ----------
+        until
+            When to stop.
+        """
+        with self._changed:
+            self._until = until
+            self._last = self._begun = monotonic()
+
     @property
     def over(self) -> bool:
         """Whether the limit has been reached, or has come so near that nothing more was begun."""
@@ -109,7 +121,7 @@ class SharedWork(Generic[T]):
 
     def __iter__(self) -> Iterator[T]:
         while True:
-            self._give()
+            self.give()
             with self._changed:
                 one = self._next_here()
             if one is None:
@@ -125,7 +137,7 @@ class SharedWork(Generic[T]):
             self._planner.ended([self._under_way.pop(key)], now - self._last)
             self._n_here += 1
             self._last = now
-        self._give()
+        self.give()
 
     def ended_elsewhere(self) -> int:
         """Number of items that ended in other processes since this was last asked."""
@@ -146,7 +158,7 @@ class SharedWork(Generic[T]):
                 left = self._until.limit - monotonic()
                 self._changed.wait(None if left == inf else max(left, 0.0))
         if self.over:
-            self._leave()
+            self.leave()
             return bool(self._n_elsewhere)
         self._take_back()
         more = self._planner.n_left and monotonic() < self._until.turn
@@ -170,8 +182,8 @@ class SharedWork(Generic[T]):
 
     # ---- chunks for the others
 
-    def _give(self) -> None:
-        """See to it that every other process has work."""
+    def give(self) -> None:
+        """See to it that every other process has work, if they run or it is time to start them."""
         self._take_back()
         jobs = self.helpers.jobs
         if jobs is None or not self._planner.n_left or monotonic() >= self._until.turn or self.over:
@@ -258,8 +270,8 @@ class SharedWork(Generic[T]):
             self._planner.ended(ended, sum(self._planner.seconds_of(each) or 0.0 for each in ended))
             self._planner.put_back([item for item in given.items if item.key not in there])
 
-    def _leave(self) -> None:
-        """At the limit: leave what is under way, here and elsewhere."""
+    def leave(self) -> None:
+        """Leave what is under way, here and elsewhere: at the limit, or if this process cannot go on."""
         with self._changed:
             out, self._out = self._out, {}
             failed, self._failed = self._failed, []

@@ -63,6 +63,7 @@ class CurveCommand(Overwriting, WithMethods, SharesFits, TakesLabels):
         from umlip_bench.ground.errors import CorrectionError
 
         chosen = self.choose([*dict.fromkeys(self.method)])
+        self.begin_others((self.model,))
         materials = load_labels(self.labels, self.reading).by_system()
         name = self.material or (next(iter(materials)) if len(materials) == 1 else None)
         if name not in materials:

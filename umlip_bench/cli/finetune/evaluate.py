@@ -82,10 +82,10 @@ class EvaluateCommand(Overwriting, WithMethods, SharesFits, TakesLabels):
 
         methods = self.choose([*dict.fromkeys(self.method)])
         self.check_place(self.out)
+        self.begin_others((self.model,))
         if self.out is not None:
             Output(self.out, self.force).check()
-        dataset = load_labels(self.labels, self.reading)
-        systems = dataset.by_system()
+        systems = load_labels(self.labels, self.reading).by_system()
         unknown = [name for name in self.material if name not in systems]
         if unknown:
             raise CorrectionError(

@@ -55,6 +55,7 @@ class LadderCommand(Overwriting, WithMethods, SharesFits, TakesLabels):
 
         methods = self.choose(self.method or [each.name for each in offered(kept)])
         self.check_place(self.out)
+        self.begin_others((self.model,))
         if self.out is not None:
             Output(self.out, self.force).check()
 

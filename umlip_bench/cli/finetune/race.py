@@ -74,6 +74,7 @@ class RaceCommand(Overwriting, WithMethods, SharesFits, TakesLabels):
         from umlip_bench.cli import console
 
         chosen = self.choose([*dict.fromkeys(self.method)])
+        self.begin_others(self.model)
         materials = self._materials()
 
         # Slow imports only after what a user can get wrong.

@@ -13,7 +13,8 @@ from ase import Atoms
 
 from umlip_bench.engine import mapping
 from umlip_bench.engine.scheduler import Failed, run_tasks
-from umlip_bench.engine.speed.workloads import Difference, End, Work, difference
+from umlip_bench.engine.speed.ends import Difference, End, difference
+from umlip_bench.engine.speed.workloads import Work
 from umlip_bench.ground.errors import UmlipBenchError
 from umlip_bench.potentials.protocol import Potential
 
@@ -29,8 +30,8 @@ class Timing:
     Parameters
     ----------
     against
-        The other side: ``"ase"`` or ``"matcalc"``, both with the library's calculator; or ``"map"``, ASE's
-        code under `umlip_bench.map`.
+        The other side: ``"ase"`` or ``"matcalc"``, both with the library's calculator; ``"torch-sim"``; or
+        ``"map"``, ASE's code under `umlip_bench.map`.
     in_flight
         Most structures under way at once on our side, which still splits them into calls as suits
         the device; the other side always takes one.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import torch
 
@@ -36,7 +36,7 @@ ON_A_GPU = 16
 
 
 def make(
-    name: str, device: torch.device, n: int | None = None, *, with_matcalc: bool = False
+    name: str, device: torch.device, n: int | None = None, against: Collection[str] = ()
 ) -> Work:
     """The work of that name.
 
@@ -48,19 +48,20 @@ def make(
         It is sized for.
     n
         Structures or paths; as many as suit the device unless given.
-    with_matcalc
-        Whether relaxations are timed against matcalc as well, whose import looks for a network.
+    against
+        Who is timed besides the library's calculator under ASE, where it does such work: `MATCALC`, whose
+        import looks for a network, and `TORCH_SIM`.
     """
     n = n or _USUAL[name] * (ON_A_GPU if device.type == "cuda" else 1)
     match name:
         case "static":
-            return SinglePoints(small_cells(n))
+            return SinglePoints(small_cells(n), against)
         case "relax":
-            return Relaxations(small_cells(n, SMALL_ENOUGH), with_matcalc=with_matcalc)
+            return Relaxations(small_cells(n, SMALL_ENOUGH), against)
         case "relax-cell":
-            return CellRelaxations(small_cells(n, SMALL_ENOUGH), with_matcalc=with_matcalc)
+            return CellRelaxations(small_cells(n, SMALL_ENOUGH), against)
         case "phonons":
-            return PhononDisplacements(displaced_supercells(n))
+            return PhononDisplacements(displaced_supercells(n), against)
         case "neb":
             return Bands(vacancy_hops(n, n_images=5))
         case "md":

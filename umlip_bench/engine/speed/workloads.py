@@ -7,9 +7,8 @@ engine. All are deterministic, so that both sides end in the same place but for 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -26,67 +25,12 @@ from umlip_bench.engine.bands import Band
 from umlip_bench.engine.dynamics import Langevin
 from umlip_bench.engine.relaxation import Relax
 from umlip_bench.engine.requests import Static, Task
+from umlip_bench.engine.speed import torch_sim_side
+from umlip_bench.engine.speed.ends import Difference, End
 from umlip_bench.potentials.agreement import TOLERANCES, call_calculator
 
-
-@dataclass(frozen=True, eq=False)
-class End:
-    """Where one structure ended on one side: geometry, energy (eV) and forces (eV/Å) there."""
-
-    atoms: Atoms
-    energy: float
-    forces: np.ndarray
-
-
-@dataclass(frozen=True)
-class Difference:
-    """Largest differences between two lists of ends, or what is tolerated.
-
-    Parameters
-    ----------
-    energy
-        eV/atom.
-    forces
-        Largest component, eV/Å.
-    positions
-        Largest component of an atom's position or of a lattice vector, Å.
-    """
-
-    energy: float
-    forces: float
-    positions: float
-
-    def within(self, tolerance: Difference) -> bool:
-        """Whether no difference exceeds the tolerance; not-a-number never is."""
-        return (
-            self.energy <= tolerance.energy
-            and self.forces <= tolerance.forces
-            and self.positions <= tolerance.positions
-        )
-
-    def larger(self, other: Difference) -> Difference:
-        """The larger of each."""
-        return Difference(
-            max(self.energy, other.energy),
-            max(self.forces, other.forces),
-            max(self.positions, other.positions),
-        )
-
-
-def difference(a: Sequence[End], b: Sequence[End]) -> Difference:
-    """Largest differences between the ends of two sides."""
-    worst = Difference(0.0, 0.0, 0.0)
-    for x, y in zip(a, b, strict=True):
-        moved = np.abs(x.atoms.positions - y.atoms.positions).max()
-        deformed = np.abs(x.atoms.cell.array - y.atoms.cell.array).max()
-        worst = worst.larger(
-            Difference(
-                energy=abs(x.energy - y.energy) / len(x.atoms),
-                forces=float(np.abs(x.forces - y.forces).max()),
-                positions=float(max(moved, deformed)),
-            )
-        )
-    return worst
+ASE, MATCALC, TORCH_SIM = "ase", "matcalc", "torch-sim"
+"""Who else does the work."""
 
 
 class Work(ABC):
@@ -110,7 +54,7 @@ class Work(ABC):
     @property
     def others(self) -> Mapping[str, Callable[[Calculator], list[End]]]:
         """Who else does this work with a calculator, by name: ASE, and what was asked for."""
-        return {"ase": self.library}
+        return {ASE: self.library}
 
     @property
     def mapped(self) -> Callable[[Atoms], End] | None:
@@ -132,8 +76,9 @@ class SinglePoints(Work):
     name, unit = "static", "structures"
     stress = True
 
-    def __init__(self, structures: Sequence[Atoms]) -> None:
+    def __init__(self, structures: Sequence[Atoms], against: Collection[str] = ()) -> None:
         self.structures = structures
+        self.against = against
         self.n = len(structures)
         self.description = describe_sizes(structures)
 
@@ -144,6 +89,16 @@ class SinglePoints(Work):
             prediction = call_calculator(calculator, atoms)
             ends.append(End(atoms, prediction.energy, prediction.forces))
         return ends
+
+    @property
+    def others(self) -> Mapping[str, Callable[[Calculator], list[End]]]:
+        """ASE, and torch-sim if it was asked for."""
+        found = {ASE: self.library}
+        return found | {TORCH_SIM: self.torch_sim} if TORCH_SIM in self.against else found
+
+    def torch_sim(self, calculator: Calculator) -> list[End]:
+        """All in one call of torch-sim."""
+        return torch_sim_side.static(calculator, self.structures, stress=self.stress)
 
     def tasks(self) -> list[Task[list[End]]]:
         """One `Static` each, which ends with the structure itself."""
@@ -173,11 +128,11 @@ class Relaxations(Work):
     cell = False
     fmax, steps = 0.05, 200
 
-    def __init__(self, structures: Sequence[Atoms], *, with_matcalc: bool = False) -> None:
+    def __init__(self, structures: Sequence[Atoms], against: Collection[str] = ()) -> None:
         self.structures = structures
         self.n = len(structures)
         self.description = f"{describe_sizes(structures)}, fmax {self.fmax} eV/Å"
-        self.with_matcalc = with_matcalc
+        self.against = against
 
     def library(self, calculator: Calculator) -> list[End]:
         """`ase.optimize.FIRE`, one structure after the other."""
@@ -202,9 +157,15 @@ class Relaxations(Work):
 
     @property
     def others(self) -> Mapping[str, Callable[[Calculator], list[End]]]:
-        """ASE, and matcalc if it was asked for."""
-        found = {"ase": self.library}
-        return found | {"matcalc": self.matcalc} if self.with_matcalc else found
+        """ASE, and who else was asked for."""
+        further = {MATCALC: self.matcalc, TORCH_SIM: self.torch_sim}
+        return {ASE: self.library} | {k: do for k, do in further.items() if k in self.against}
+
+    def torch_sim(self, calculator: Calculator) -> list[End]:
+        """torch-sim's FIRE, all at once."""
+        return torch_sim_side.relaxed(
+            calculator, self.structures, cell=self.cell, fmax=self.fmax, steps=self.steps
+        )
 
     def matcalc(self, calculator: Calculator) -> list[End]:
         """Matcalc's relaxation, one structure after the other."""
