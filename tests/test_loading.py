@@ -181,9 +181,9 @@ def test_what_is_no_ase_calculator(name: str, reason: str) -> None:
 
 
 def test_devices_and_number_formats_that_do_not_exist() -> None:
-    for options in ({"device": "tpu"}, {"device": "cuda:x"}, {"dtype": "float16"}):
+    for device, dtype in (("tpu", "float32"), ("cuda:x", "float32"), ("cpu", "float16")):
         with pytest.raises(DeviceError, match="allowed are"):
-            umlip_bench.load(CHGNET, **options)
+            umlip_bench.load(CHGNET, device=device, dtype=dtype)
 
 
 def test_the_package_imports_at_once() -> None:

@@ -21,12 +21,15 @@ class CountCommand(Command):
     name = "umlip-bench count"
     examples = """\
   umlip-bench count --model chgnet-0.3.0
+  umlip-bench count --model chgnet-0.3.0 --compiled
   umlip-bench count --model chgnet-0.3.0 --model m3gnet-mp-2021.2.8 --operations
 """
     model: Names
     """repeatable"""
     dtype: Literal["float32", "float64"] = "float32"
     """number format of the models"""
+    compiled: bool = False
+    """count the models as torch compiles them, too, which takes minutes"""
     operations: bool = False
     """kernels and bytes by kind of operation, too"""
     json: bool = False
@@ -38,10 +41,14 @@ class CountCommand(Command):
         from umlip_bench.engine.speed.counting_table import print_counts
         from umlip_bench.potentials.loading import potential as load_potential
 
-        counted = {
-            name: count_model(load_potential(name, device="cpu", dtype=self.dtype))
-            for name in self.model
-        }
+        counted = {}
+        for name in self.model:
+            potential = load_potential(name, device="cpu", dtype=self.dtype)
+            counted[name] = count_model(potential)
+            if self.compiled:
+                from umlip_bench.engine.speed.compiled_counting import count_compiled
+
+                counted[f"{name}, compiled"] = count_compiled(potential)
         if self.json:
             content = {
                 model: {cells: asdict(counts) for cells, counts in found.items()}

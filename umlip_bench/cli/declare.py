@@ -8,6 +8,7 @@ the package, marked with `Part`, becomes an option for each field of that class.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -137,6 +138,22 @@ class OnDevice(Command):
     """auto (a GPU where there is one), cpu, cuda or cuda:N"""
     dtype: Literal["float32", "float64"] = "float32"
     """number format of the models"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compiles(OnDevice):
+    """A command that runs models for so long that compiling them may pay."""
+
+    compile: Literal["never", "auto", "always"] = "never"
+    """have torch compile models, which takes a minute or more: auto once a run has lasted so long that as
+    much again pays for it; models with kernels for a CPU, MACE and those of other packages run as they are"""
+
+    def use_compiled(self) -> None:
+        """Have this process, and those that it starts, do so."""
+        from umlip_bench.potentials.compiled import VARIABLE
+
+        if self.compile != "never":
+            os.environ[VARIABLE] = self.compile
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,12 +10,12 @@ from cyclopts import Parameter
 
 from umlip_bench.cli.declare import (
     Argument,
+    Compiles,
     Data,
     File,
     Folder,
     Name,
     Names,
-    OnDevice,
     Reads,
     TakesLabels,
     metavar,
@@ -39,7 +39,7 @@ def _suites() -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measures(OnDevice, TakesLabels):
+class Measures(Compiles, TakesLabels):
     """A command that measures suites."""
 
     suites: Annotated[tuple[str, ...], Argument("SUITE"), Parameter(help=_suites())] = ()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from umlip_bench.cli.declare import Argument, File, Name, OnDevice
+from umlip_bench.cli.declare import Argument, Compiles, File, Name
 from umlip_bench.cli.settings_file import write_settings
 from umlip_bench.cli.workers import Sharing
 from umlip_bench.ground.limits import Count, Finite, Positive
@@ -24,7 +24,7 @@ ENDINGS = (".xyz", ".extxyz")
 
 
 @dataclass(frozen=True, kw_only=True)
-class RelaxCommand(OnDevice, Sharing):
+class RelaxCommand(Compiles, Sharing):
     """Relax all structures of files that ASE reads, many at once.
 
     They are written with energies, forces and stresses, in the order of the input, to an extended XYZ file.
@@ -55,6 +55,7 @@ class RelaxCommand(OnDevice, Sharing):
 
     def run(self) -> int:
         total, failed = self._refused()
+        self.use_compiled()
         self.begin_others((self.model,))
 
         from ase import Atoms

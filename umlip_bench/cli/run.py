@@ -50,6 +50,7 @@ class RunCommand(Measures, Sharing):
 
         from umlip_bench.cli import console
 
+        self.use_compiled()
         if not self.join:
             self.begin_others(self.model)
         source = self.source()

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal, get_args
 
 from annotated_types import Ge
 
-from umlip_bench.cli.declare import Name, OnDevice
+from umlip_bench.cli.declare import Compiles, Name
 from umlip_bench.ground.limits import Count
 
 Work = Literal["static", "relax", "relax-cell", "phonons", "neb", "md"]
@@ -19,7 +19,7 @@ QUICK_REPEATS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
-class SpeedCommand(OnDevice):
+class SpeedCommand(Compiles):
     """Time the engine against the library's own calculator under ASE, in turn and on the same structures.
 
     Both must come to the same end. Each kind of work is printed as it ends.
@@ -70,6 +70,7 @@ class SpeedCommand(OnDevice):
         from umlip_bench.potentials.loading import potential as load_potential
 
         self._check()
+        self.use_compiled()
         torch.set_num_threads(self.threads)
         potential = load_potential(self.model, device=self.device, dtype=self.dtype)
         kind = potential.device.type

@@ -10,6 +10,7 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, PropertyNotImplementedError, all_changes
 from ase.stress import full_3x3_to_voigt_6_stress
 
+from umlip_bench.potentials.compiled import Compile
 from umlip_bench.potentials.corrections.committee import Committee, CommitteePrediction
 from umlip_bench.potentials.graph import Prediction
 from umlip_bench.potentials.loading import potential as load_potential
@@ -129,12 +130,14 @@ class CommitteeCalculator(PotentialCalculator):
         return results
 
 
-def load(name: str, *, device: str = "auto", dtype: str = "float32") -> PotentialCalculator:
+def load(
+    name: str, *, device: str = "auto", dtype: str = "float32", compile: Compile | None = None
+) -> PotentialCalculator:
     """An ASE calculator for a model.
 
     Parameters
     ----------
-    name, device, dtype
+    name, device, dtype, compile
         As of `umlip_bench.potential`.
 
     Returns
@@ -155,4 +158,5 @@ def load(name: str, *, device: str = "auto", dtype: str = "float32") -> Potentia
     >>> atoms.get_forces().shape  # eV/Å
     (2, 3)
     """
-    return PotentialCalculator(load_potential(name, device=device, dtype=dtype))
+    potential = load_potential(name, device=device, dtype=dtype, compile=compile)
+    return PotentialCalculator(potential)

@@ -43,6 +43,7 @@ from umlip_bench.potentials.weights import Weights, WeightsStore, path_and_head,
 if TYPE_CHECKING:
     from ase.calculators.calculator import Calculator
 
+    from umlip_bench.potentials.compiled import Compile
     from umlip_bench.potentials.protocol import Potential
 
 WITHOUT_FILES = {"ase", environment_weights.FAMILY}
@@ -62,6 +63,7 @@ def potential(
     device: str = "auto",
     dtype: str = "float32",
     store: WeightsStore | None = None,
+    compile: Compile | None = None,
 ) -> Potential:
     """A model that evaluates many structures at once, with `umlip_bench.predict`.
 
@@ -82,6 +84,9 @@ def potential(
         ``float32`` or ``float64``.
     store
         Where weights are looked for; by default the user's.
+    compile
+        ``never``, ``always``, or ``auto``: once calls have taken so long that as much again would pay for it
+        (`umlip_bench.potentials.compiled`); by default as ``UMLIP_BENCH_COMPILE`` says, or never.
 
     Raises
     ------
@@ -106,7 +111,10 @@ def potential(
     torch_device, torch_dtype = resolve_device(device), resolve_dtype(dtype)
     weights = located(name, store or WeightsStore())
     loader = family(weights.card.family)
-    return loader(weights, device=torch_device, dtype=torch_dtype)
+    loaded = loader(weights, device=torch_device, dtype=torch_dtype)
+    if compile is not None:
+        loaded.use_compiled(compile)
+    return loaded
 
 
 def located(model: str | Path | Calculator, store: WeightsStore) -> Weights:

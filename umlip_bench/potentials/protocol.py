@@ -11,6 +11,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
+from time import monotonic
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from torch import Tensor
 
 from umlip_bench.ground.errors import UmlipBenchError
 from umlip_bench.ground.model_card import ModelCard
+from umlip_bench.potentials.compiled import Compilation, Compile, wanted
 from umlip_bench.potentials.denormals import flushed
 from umlip_bench.potentials.graph import N_ELEMENTS, Batch, Energies, Footprint, Graph, Prediction
 from umlip_bench.potentials.memory import probe_footprint
@@ -81,6 +83,9 @@ class Potential(ABC):
         """
         return np.zeros(N_ELEMENTS)
 
+    def use_compiled(self, mode: Compile) -> None:  # noqa: B027
+        """Have torch compile the model, or not; without effect for those that are not torch's."""
+
     def reference_calculator(self) -> Calculator:
         """The library's own ASE calculator of the same weights, to check and time against.
 
@@ -95,6 +100,8 @@ class Potential(ABC):
 class DifferentiablePotential(Potential):
     """A potential whose energy torch can differentiate; families implement these three methods."""
 
+    _compilation: Compilation | None = None
+
     @cached_property
     def footprint(self) -> Footprint:  # type: ignore[override]
         """Bytes that autograd saves, measured on this very model when first asked for.
@@ -103,6 +110,26 @@ class DifferentiablePotential(Potential):
         is the same on every device, and linear, so that calls of a few atoms settle it exactly.
         """
         return probe_footprint(self)
+
+    @property
+    def compiles(self) -> bool:
+        """Whether `energies` is one graph to ``torch.compile``, and compiled faster than as it stands."""
+        return False
+
+    def use_compiled(self, mode: Compile) -> None:
+        """Have `evaluate` compile, or not, whatever `umlip_bench.potentials.compiled.VARIABLE` says.
+
+        Parameters
+        ----------
+        mode
+            As of `umlip_bench.potentials.compiled.Compilation`; without effect where nothing `compiles`.
+        """
+        self._compilation = Compilation(self, mode if self.compiles else "never")
+
+    def _compilation_of_this(self) -> Compilation:
+        if self._compilation is None or not self._compilation.is_of(self):
+            self._compilation = Compilation(self, wanted() if self.compiles else "never")
+        return self._compilation
 
     @abstractmethod
     def collate(self, graphs: Sequence[Graph]) -> Batch:
@@ -116,19 +143,23 @@ class DifferentiablePotential(Potential):
         """Energies, forces and stress of all graphs from one forward and one backward pass."""
         if not graphs:
             return []
-        batch = self.collate(graphs)
+        compilation = self._compilation_of_this()
+        start = monotonic()
+        ready = compilation.ready(graphs)
+        batch = ready.batch
         leaves = [batch.positions.requires_grad_(True)]
-        if stress:
+        if stress or ready.compiled:
             leaves.append(batch.strain.requires_grad_(True))
         with torch.enable_grad(), flushed(self.device, self.dtype):
-            result = self.energies(batch)
+            result = ready.energies(batch)
             gradients = torch.autograd.grad(
                 result.energy.sum(), leaves, allow_unused=True, materialize_grads=True
             )
         magmoms = () if result.magmoms is None else (result.magmoms,)
         energy, gradient, *rest = _on_host([result.energy, *gradients, *magmoms])
+        compilation.took(monotonic() - start)
         forces = -gradient
-        stresses = rest.pop(0) if stress else None
+        stresses = rest.pop(0) if len(leaves) > 1 else None
         moments = rest.pop(0) if magmoms else None
 
         predictions = []
@@ -140,7 +171,7 @@ class DifferentiablePotential(Potential):
                 Prediction(
                     energy=float(energy[k]),
                     forces=forces[start:end].copy(),
-                    stress=None if stresses is None else stresses[k] / volume,
+                    stress=stresses[k] / volume if stress and stresses is not None else None,
                     magmoms=None if moments is None else moments[start:end].copy(),
                 )
             )

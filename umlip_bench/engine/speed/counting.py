@@ -136,8 +136,8 @@ class _Dispatched(TorchDispatchMode):
             self.waits += 1
         if name in _NO_KERNEL or _is_view(func):
             return result
-        read = [_bytes(tensor) for tensor in _tensors((args, options))]
-        written = [_bytes(tensor) for tensor in _tensors(result)]
+        read = [bytes_of(tensor) for tensor in _tensors((args, options))]
+        written = [bytes_of(tensor) for tensor in _tensors(result)]
         if name in _GATHERS and read:
             read[0] = min(read[0], sum(written))
         elif name in _ADDS_IN_PLACE:
@@ -212,6 +212,18 @@ def count_model(potential: Potential) -> dict[str, Counts]:
     Raises
     ------
     UmlipBenchError
+        As `counted_calls`.
+    """
+    model, calls = counted_calls(potential)
+    return {name: count_call(model, graphs) for name, graphs in calls.items()}
+
+
+def counted_calls(potential: Potential) -> tuple[DifferentiablePotential, dict[str, list[Graph]]]:
+    """A model whose calls can be counted, and the calls of `count_model`.
+
+    Raises
+    ------
+    UmlipBenchError
         If the model does not run on torch in this process.
     """
     if not isinstance(potential, DifferentiablePotential):
@@ -220,9 +232,8 @@ def count_model(potential: Potential) -> dict[str, Counts]:
             "of the models that `umlip-bench models` lists, those of CHGNet, matgl and MACE do"
         )
     cells = {"8 of 2 to 40 atoms": small_cells(8), "1 of 64 atoms": displaced_supercells(1)}
-    return {
-        name: count_call(potential, [potential.prepare(atoms) for atoms in several])
-        for name, several in cells.items()
+    return potential, {
+        name: [potential.prepare(atoms) for atoms in several] for name, several in cells.items()
     }
 
 
@@ -245,7 +256,7 @@ def _tensors(tree: object) -> list[Tensor]:
     return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)]
 
 
-def _bytes(tensor: Tensor) -> int:
+def bytes_of(tensor: Tensor) -> int:
     """Bytes that a tensor refers to; what is expanded lies there once."""
     n = 1
     for size, stride in zip(tensor.shape, tensor.stride(), strict=True):

@@ -37,6 +37,7 @@ from umlip_bench.potentials.adapters.collate import Concatenation, sum_per_struc
 from umlip_bench.potentials.adapters.gated import Branches
 from umlip_bench.potentials.adapters.neighbors import angle_pairs, neighbors
 from umlip_bench.potentials.graph import Batch, Energies, Graph, by_atomic_number
+from umlip_bench.potentials.kernels.library import used as kernels_are_used
 from umlip_bench.potentials.kernels.rows import gather_rows
 from umlip_bench.potentials.trainable import TrainablePotential
 from umlip_bench.potentials.weights import Weights
@@ -98,6 +99,11 @@ class ChgnetPotential(TrainablePotential):
         self.edge_cutoff = float(module.graph_converter.atom_graph_cutoff)
         self.angle_cutoff = float(module.graph_converter.bond_graph_cutoff)
         self._reference_energies = _references(module)
+
+    @property
+    def compiles(self) -> bool:
+        """Where the kernels for a CPU do not run, which are as fast."""
+        return not kernels_are_used(self.device, self.dtype)
 
     @classmethod
     def load(cls, weights: Weights, *, device: torch.device, dtype: torch.dtype) -> ChgnetPotential:

@@ -29,6 +29,7 @@ from umlip_bench.potentials.adapters.gated import Branches
 from umlip_bench.potentials.adapters.matgl_base import MatglPotential
 from umlip_bench.potentials.adapters.matgl_mending import SecondAtomConv
 from umlip_bench.potentials.graph import Batch, Energies
+from umlip_bench.potentials.kernels.library import used as kernels_are_used
 from umlip_bench.potentials.kernels.rows import gather_rows
 from umlip_bench.potentials.kernels.threebody import Bonds, Terms, threebody
 from umlip_bench.potentials.weights import Weights
@@ -65,6 +66,11 @@ class M3gnetPotential(MatglPotential):
         self._one_basis = _same(model.bond_expansion.rbf, model.basis_expansion.sbf)
         self._own = own_contributions(model.max_l).to(self.device)
         self._order_of_component = order_of_component(model.max_l).to(self.device)
+
+    @property
+    def compiles(self) -> bool:
+        """Where the kernels for a CPU do not run, which are as fast."""
+        return not kernels_are_used(self.device, self.dtype)
 
     def energies(self, batch: Batch) -> Energies:
         """Energies in eV."""

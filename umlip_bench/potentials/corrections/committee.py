@@ -19,6 +19,7 @@ from ase import Atoms
 from umlip_bench.ground.errors import UmlipBenchError
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 from umlip_bench.ground.model_card import ModelCard
+from umlip_bench.potentials.compiled import Compile
 from umlip_bench.potentials.graph import Cost, Footprint, Graph, Prediction
 from umlip_bench.potentials.protocol import Potential
 from umlip_bench.potentials.weights import Origin, Weights
@@ -133,6 +134,11 @@ class Committee(Potential):
         """The largest of every term: members are called one after the other."""
         each = [vars(member.footprint) for member in self.members]
         return Footprint(**{name: max(terms[name] for terms in each) for name in each[0]})
+
+    def use_compiled(self, mode: Compile) -> None:
+        """As its members do."""
+        for member in self.members:
+            member.use_compiled(mode)
 
     def prepare(self, atoms: Atoms) -> CommitteeGraph:
         """Each member's graph.

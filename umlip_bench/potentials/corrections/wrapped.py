@@ -12,6 +12,7 @@ from ase.calculators.calculator import Calculator
 from torch import Tensor
 
 from umlip_bench.ground.errors import UmlipBenchError
+from umlip_bench.potentials.compiled import Compile
 from umlip_bench.potentials.graph import Batch, Footprint, Graph
 from umlip_bench.potentials.protocol import DifferentiablePotential, Potential
 from umlip_bench.potentials.weights import Weights
@@ -54,6 +55,10 @@ class WrappedPotential(Potential):
         """As the parent does."""
         return self.parent.prepare(atoms)
 
+    def use_compiled(self, mode: Compile) -> None:
+        """As the parent does."""
+        self.parent.use_compiled(mode)
+
     def reference_calculator(self) -> Calculator:
         """There is none: no library makes this correction.
 
@@ -84,6 +89,15 @@ class WrappedDifferentiable(WrappedPotential, DifferentiablePotential):
     """A wrapped potential that torch can differentiate, as its parent is."""
 
     parent: DifferentiablePotential
+
+    @property
+    def compiles(self) -> bool:
+        """As the parent does."""
+        return self.parent.compiles
+
+    def use_compiled(self, mode: Compile) -> None:
+        """With what is made of the parent's energies."""
+        DifferentiablePotential.use_compiled(self, mode)
 
     def collate(self, graphs: Sequence[Graph]) -> WrappedBatch:
         """The parent's tensors and the constants."""

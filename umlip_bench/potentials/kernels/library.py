@@ -24,7 +24,7 @@ from umlip_bench.ground.store.store import cache_folder
 
 logger = logging.getLogger(__name__)
 
-VARIABLE = "UMLIP_BENCH_KERNELS"
+VARIABLE, OFF = "UMLIP_BENCH_KERNELS", "off"
 """Set to ``off``, everything is done in torch; to ``all``, kernels are used in float64 as well."""
 FORMATS = {torch.float32: "f32", torch.float64: "f64"}
 """Number formats that there are kernels for, as they are called there."""
@@ -62,15 +62,33 @@ def without_kernels() -> Iterator[None]:
         _WANTED.reset(token)
 
 
+@contextmanager
+def kernels_off() -> Iterator[None]:
+    """As `without_kernels`, for all threads: ``torch.compile`` cannot follow what is of one."""
+    before = os.environ.get(VARIABLE)
+    os.environ[VARIABLE] = OFF
+    try:
+        yield
+    finally:
+        del os.environ[VARIABLE]
+        if before is not None:
+            os.environ[VARIABLE] = before
+
+
 def kernels_for(tensor: Tensor) -> ctypes.CDLL | None:
     """The kernels that take a tensor, or ``None`` where they do not, are not wanted or cannot be had."""
     wanted = os.environ.get(VARIABLE, "").lower()
     formats = FORMATS if wanted == "all" else USUAL
-    if tensor.device.type != "cpu" or tensor.dtype not in formats or wanted == "off":
+    if tensor.device.type != "cpu" or tensor.dtype not in formats or wanted == OFF:
         return None
     if torch.get_num_threads() > MOST_THREADS:
         return None
     return _library() if _WANTED.get() else None
+
+
+def used(device: torch.device, dtype: torch.dtype) -> bool:
+    """Whether there are kernels for tensors on a device and of a format, and they are wanted."""
+    return kernels_for(torch.empty(0, device=device, dtype=dtype)) is not None
 
 
 def loaded() -> ctypes.CDLL:
