@@ -183,7 +183,9 @@ def test_trained_models(name: str, dtype: str, load_model: LoadModel) -> None:
     ("name", "bytes_left"),
     [("chgnet-0.3.0", 0.35), ("m3gnet-mp-2021.2.8", 0.55), ("tensornet-matpes-pbe-2025.1", 0.35)],
 )
-def test_kernels_and_bytes_that_compiling_saves(name: str, bytes_left: float, load_model: LoadModel) -> None:
+def test_kernels_and_bytes_that_compiling_saves(
+    name: str, bytes_left: float, load_model: LoadModel
+) -> None:
     plain = count_model(load_model(name, "float32"))
     for cells, counts in count_compiled(copy.copy(load_model(name, "float32"))).items():
         assert counts.kernels <= 0.55 * plain[cells].kernels
