@@ -101,7 +101,7 @@ def run_status(folder: Path, now: datetime | None = None) -> RunStatus:
     read_config(folder / CONFIG)
     plan = read_plan(folder)
     journal = open_endings(folder)
-    ends: list[datetime] = []
+    ends: list[str] = []
     progress = []
     for model, by_suite in plan.items():
         for suite, cases in by_suite.items():
@@ -109,15 +109,18 @@ def run_status(folder: Path, now: datetime | None = None) -> RunStatus:
             n_failed = sum(line.entry.status == FAILED for line in lines)
             n_done = len(lines) - n_failed
             progress.append(Progress(model, suite, len(cases), n_done, n_failed))
-            ends += [datetime.fromisoformat(line.at) for line in lines]
-    return RunStatus(tuple(progress), _rate(ends, now), max(ends, default=None), journal.damaged)
+            ends += [line.at for line in lines]
+    last = datetime.fromisoformat(max(ends)) if ends else None
+    return RunStatus(tuple(progress), _rate(ends, now), last, journal.damaged)
 
 
-def _rate(ends: Sequence[datetime], now: datetime | None) -> float:
+def _rate(ends: Sequence[str], now: datetime | None) -> float:
     """Per minute, from the first case of the recent ones to now."""
     now = now or datetime.now(UTC)
-    since = now - RECENT
+    # All are in UTC and in one form, so that their order as texts is that in time.
+    since = (now - RECENT).astimezone(UTC).isoformat(timespec="microseconds")
     recent = [end for end in ends if end > since]
     if len(recent) < 2:
         return 0.0
-    return (len(recent) - 1) / max((now - min(recent)) / timedelta(minutes=1), 1e-3)
+    first = datetime.fromisoformat(min(recent))
+    return (len(recent) - 1) / max((now - first) / timedelta(minutes=1), 1e-3)

@@ -101,10 +101,10 @@ class Branches:
             Shape (rows, width).
         """
         maps = [self.core[0], self.gate[0]]
-        blocks = torch.cat([linear.weight for linear in maps]).split(
+        blocks = torch.cat([each.weight for each in maps]).split(
             [features.shape[1] for features, _ in parts], dim=1
         )
-        bias = None if maps[0].bias is None else torch.cat([linear.bias for linear in maps])
+        bias = None if maps[0].bias is None else torch.cat([each.bias for each in maps])
         own: Tensor | None = None
         matrix: Tensor | None = None
         # Blocks that multiply the same features make one product.
