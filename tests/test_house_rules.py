@@ -181,3 +181,38 @@ def test_lines_of_code_are_counted() -> None:
     assert long_functions(text, ast.parse(text), "there") == []
     more = text + "    return x\n"
     assert long_functions(more, ast.parse(more), "there") == ["there:1 f, 61"]
+
+
+def hidden_functions(tree: ast.Module, where: str) -> list[str]:
+    """Functions that are called beside a comprehension whose variable has their name."""
+    own = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    for node in tree.body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            own |= {each.asname or each.name for each in node.names}
+    found = []
+    for function in ast.walk(tree):
+        if not isinstance(function, Function):
+            continue
+        variables = [
+            (name.id, comprehension)
+            for comprehension in ast.walk(function)
+            if isinstance(comprehension, ast.ListComp | ast.SetComp | ast.DictComp)
+            for generator in comprehension.generators
+            for name in ast.walk(generator.target)
+            if isinstance(name, ast.Name) and name.id in own
+        ]
+        within = {id(node) for _, each in variables for node in ast.walk(each)}
+        found += [
+            f"{where}:{name.lineno} {name.id}"
+            for name in ast.walk(function)
+            if isinstance(name, ast.Name) and id(name) not in within
+            if name.id in {variable for variable, _ in variables}
+        ]
+    return found
+
+
+def test_no_variable_of_a_comprehension_hides_a_function() -> None:
+    """CPython 3.12.1 then takes the function for a local name, and CHGNet could not be evaluated."""
+    text = "from a import linear\ndef f(maps):\n    w = [linear.w for linear in maps]\n    return linear(w)\n"
+    assert hidden_functions(ast.parse(text), "a.py") == ["a.py:4 linear"]
+    assert [each for where, _, tree in parsed() for each in hidden_functions(tree, where)] == []
