@@ -102,7 +102,11 @@ PAGES = {
     "docs/howto/publish.md": Reader(given.publish),
     "docs/howto/report.md": Reader(runs=True),
     "docs/howto/speed.md": Reader(
-        runs=True, left_out={"calibrate": "two minutes of an idle machine, twice"}
+        runs=True,
+        left_out={
+            "calibrate": "two minutes of an idle machine, twice",
+            "--compile always": "two minutes of compiling; test_compiled.py does it",
+        },
     ),
     "docs/howto/train.md": Reader(given.train),
     "docs/suites/bonds.md": Reader(given.bonds),
