@@ -25,10 +25,16 @@ class Opened:
     requests: list[str] = field(default_factory=list)
 
 
+HANGS_AFTER = 120_000
+"""Milliseconds."""
+
+
 def open_page(browser: Browser, path: Path, width: int = 1440, scheme: str = "light") -> Opened:
     context = browser.new_context(
         viewport={"width": width, "height": 900}, color_scheme=scheme, accept_downloads=True
     )
+    # A page that hangs, on a machine that does something else as well: how fast it is, `seconds` tells.
+    context.set_default_timeout(HANGS_AFTER)
     page = context.new_page()
     errors: list[str] = []
     requests: list[str] = []
