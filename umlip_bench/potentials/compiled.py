@@ -18,21 +18,20 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import Literal, Protocol, TypeAlias, get_args
 
 import torch
+from ase import Atoms
 from ase.build import bulk
 from torch import Tensor
 
 from umlip_bench.ground.errors import StructureError, UmlipBenchError
 from umlip_bench.ground.identity import identity
+from umlip_bench.ground.model_card import ModelCard
 from umlip_bench.ground.store.store import cache_folder
 from umlip_bench.potentials.agreement import TOLERANCES
 from umlip_bench.potentials.denormals import flushed
-
-if TYPE_CHECKING:
-    from umlip_bench.potentials.graph import Batch, Energies, Graph
-    from umlip_bench.potentials.protocol import DifferentiablePotential
+from umlip_bench.potentials.graph import Batch, Energies, Graph
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +60,26 @@ def wanted() -> Compile:
         if found == known:
             return known
     raise UmlipBenchError(f"{VARIABLE} is {found!r}; it may be {', '.join(get_args(Compile))}")
+
+
+class Compilable(Protocol):
+    """What of a potential is needed to compile it."""
+
+    card: ModelCard
+    device: torch.device
+    dtype: torch.dtype
+
+    def prepare(self, atoms: Atoms) -> Graph:
+        """Turn a structure into flat arrays."""
+        ...
+
+    def collate(self, graphs: Sequence[Graph]) -> Batch:
+        """One set of tensors for all graphs."""
+        ...
+
+    def energies(self, batch: Batch) -> Energies:
+        """Energies of a batch, one graph to ``torch.compile``."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,14 +115,14 @@ class Compilation:
         again.
     """
 
-    def __init__(self, potential: DifferentiablePotential, mode: Compile) -> None:
+    def __init__(self, potential: Compilable, mode: Compile) -> None:
         # A copy of the potential has other weights, and gets a compilation of its own.
         self._owner = weakref.ref(potential)
         self._mode = mode
         self._spent = 0.0
         self._energies: Callable[[Batch], Energies] | None = None
 
-    def is_of(self, potential: DifferentiablePotential) -> bool:
+    def is_of(self, potential: Compilable) -> bool:
         """Whether it was made for this very object."""
         return self._owner() is potential
 
@@ -124,7 +143,7 @@ class Compilation:
         """Count the time of a call."""
         self._spent += seconds
 
-    def _potential(self) -> DifferentiablePotential:
+    def _potential(self) -> Compilable:
         potential = self._owner()
         assert potential is not None
         return potential
