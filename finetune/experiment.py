@@ -21,6 +21,7 @@ from umlip_bench.analysis.frames import FrameComparison, MaterialComparison
 from umlip_bench.datasets import Frame
 from umlip_bench.engine.prediction import predict
 from umlip_bench.finetune.comparison import beside
+from umlip_bench.finetune.force_sets import ForceSet
 from umlip_bench.finetune.method import Chosen, Epoch, Surroundings
 from umlip_bench.finetune.scalar import reference_materials
 from umlip_bench.ground.errors import CorrectionError
@@ -51,6 +52,8 @@ class Choice:
         Labelled frames of other materials to predict, which show what is retained.
     replay
         Materials to hold a model to its parent on, if settings say so.
+    force_sets
+        Labels of curvature beside the frames, for methods that take them.
     """
 
     name: str
@@ -58,6 +61,7 @@ class Choice:
     judged: tuple[Frame, ...]
     elsewhere: tuple[Frame, ...] = ()
     replay: Mapping[str, tuple[Frame, ...]] = field(default_factory=dict)
+    force_sets: tuple[ForceSet, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -253,6 +257,7 @@ class Experiment:
         if chosen is not None:
             around = Surroundings(
                 others=choice.replay,
+                force_sets=choice.force_sets,
                 reference=self._reference,
                 on_epoch=self._on_epoch,
                 brief=True,
@@ -281,7 +286,9 @@ class Experiment:
             None if chosen is None else (chosen.method.name, chosen.method.version, chosen.settings)
         )
         frames = (choice.labels, choice.judged, choice.elsewhere)
-        return identity("experiment", model, dtype, what, frames, choice.replay)
+        # Without force sets it is the key that such fits had before there were any.
+        rows = (choice.force_sets,) if choice.force_sets else ()
+        return identity("experiment", model, dtype, what, frames, choice.replay, *rows)
 
 
 def _arrays(found: Sequence[Prediction]) -> dict[str, np.ndarray]:

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from umlip_bench.benchmarks.phonons.crystal import Crystal
-from umlip_bench.benchmarks.phonons.displacements import Displacements, RandomDisplacements
+from umlip_bench.benchmarks.phonons.case import of_forces
+from umlip_bench.benchmarks.phonons.displacements import RandomDisplacements
 from umlip_bench.datasets.cases import PhononCase, ReferenceCase
 from umlip_bench.finetune.force_sets import ForceSet
 
@@ -24,11 +24,10 @@ def force_sets(cases: Iterable[ReferenceCase]) -> tuple[ForceSet, ...]:
 
 
 def _of(case: PhononCase) -> ForceSet:
-    crystal = Crystal(case.unitcell, case.supercell_matrix, case.primitive_matrix, case.symprec)
-    displacements = (
-        RandomDisplacements(case.displacements)
-        if case.displaced_atoms is None
-        else Displacements(case.displaced_atoms, case.displacements)
-    )
+    measured = of_forces(case)
+    crystal = measured.crystal()
+    assert measured.displacements is not None
     (rest,) = crystal.displaced(RandomDisplacements(np.zeros((1, case.forces.shape[1], 3))))
-    return ForceSet(case.system, rest, tuple(crystal.displaced(displacements)), case.forces)
+    return ForceSet(
+        case.system, rest, tuple(crystal.displaced(measured.displacements)), case.forces
+    )

@@ -325,7 +325,7 @@ def _result(
             ends = np.array([getattr(each.held_out, name) for each in own])
             if start > 0 and np.isfinite(ends).all() and (ends > 0).all():
                 logs.append(float(np.log(ends / start).mean()))
-        return _geometric(logs)
+        return geometric(logs)
 
     def median(value: Callable[[RaceEntry], float]) -> tuple[float, int]:
         means = [float(np.mean([value(each) for each in own])) for own in by_material.values()]
@@ -354,7 +354,8 @@ def _slope(entry: RaceEntry) -> float:
     return math.nan if entry.held_out is None else entry.held_out.force_slope
 
 
-def _geometric(logs: Sequence[float]) -> RaceRatio:
+def geometric(logs: Sequence[float]) -> RaceRatio:
+    """The ratio over materials, from the logarithm of each."""
     n = len(logs)
     if not n:
         return RaceRatio(math.nan, None, None, 0, 0)

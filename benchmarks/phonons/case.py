@@ -131,7 +131,7 @@ class PhononMeasurement:
 def cases(dataset: Dataset, mode: Mode) -> Sequence[PhononMeasurement]:
     """Force sets and heat capacities of a set; short runs take the smallest supercells and cells."""
     usable = dataset.of_task("phonons")
-    forces = [_of_forces(case) for case in usable if isinstance(case, PhononCase)]
+    forces = [of_forces(case) for case in usable if isinstance(case, PhononCase)]
     forces += [_of_constants(case) for case in usable if isinstance(case, ForceConstantsCase)]
     forces += [_of_frequencies(case) for case in usable if isinstance(case, FrequencyCase)]
     heat = [_of_heat(case) for case in usable if isinstance(case, HeatCapacityCase)]
@@ -151,7 +151,8 @@ def structure_cases(request: StructureRequest) -> Sequence[PhononMeasurement]:
     return [PhononMeasurement(request.name, request.atoms, amplitudes=scanned)]
 
 
-def _of_forces(case: PhononCase) -> PhononMeasurement:
+def of_forces(case: PhononCase) -> PhononMeasurement:
+    """A crystal with a force set."""
     return PhononMeasurement(
         name=case.name,
         atoms=case.unitcell,
