@@ -1,6 +1,7 @@
 """Choosing frames of one's own trajectory to label."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import ase.io
@@ -11,10 +12,14 @@ from ase.build import bulk
 
 import umlip_bench
 from umlip_bench import finetune
+from umlip_bench.analysis.frames import FrameComparison
 from umlip_bench.cli.finetune import main
 from umlip_bench.engine.prediction import predict
+from umlip_bench.finetune.estimators import Estimator
 from umlip_bench.finetune.factors import States, frame_sums
 from umlip_bench.finetune.labelling.pool import middles, shares
+from umlip_bench.finetune.pool_study import RULES, SIZES, Pool
+from umlip_bench.finetune.scalar import factor_of
 from umlip_bench.ground.errors import LabelError
 from umlip_bench.potentials.protocol import Potential
 
@@ -150,3 +155,37 @@ class TestCommand:
         assert main(["suggest", "--model", EMT, *options, "--out", "suggested"]) == 2
         assert said in capsys.readouterr().err
         assert not Path("suggested").exists()
+
+
+def compared(amplitudes: list[float], factor: float) -> Pool:
+    """Frames on which DFT is a multiple of the model, beside features that say how hot they are."""
+    rng = np.random.default_rng(0)
+    frames = []
+    for amplitude in amplitudes:
+        forces = rng.normal(scale=amplitude, size=(16, 3))
+        frames.append(FrameComparison("Cu", -1.0, -1.0, factor * forces, forces, None, None))
+    return Pool(frames, np.array(amplitudes)[:, None])
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_every_rule_gives_the_factor_where_there_is_but_one(rule: str) -> None:
+    pool = compared(np.linspace(0.1, 2.0, 20).tolist(), 1.25)
+    factor = partial(factor_of, Estimator.MSE, None)
+    for n in SIZES:
+        chosen = RULES[rule](pool, n)
+        assert all(len(set(labels)) == n for labels in chosen)
+        assert [pool.ratio(labels, factor) for labels in chosen] == pytest.approx(
+            [0.0] * len(chosen), abs=1e-12
+        )
+
+
+def test_rules_of_the_study_choose_what_they_are_named_for() -> None:
+    pool = compared([0.1] * 30 + [1.0] * 10, 1.0)
+    ((strongest,),) = RULES["largest force"](pool, 1)
+    assert strongest == int(pool.rms.argmax())
+    ((far,),) = RULES["farthest x force"](pool, 1)
+    assert far >= 30
+    ((middle,),) = RULES["this rule"](pool, 1)
+    assert middle >= 30  # these have nearly all of the squared forces
+    assert pool.rms[middle] == pytest.approx(np.median(pool.rms[30:]), rel=0.1)
+    assert len(RULES["random"](pool, 2)) == 60
