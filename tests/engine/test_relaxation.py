@@ -14,7 +14,7 @@ from ase.optimize.optimize import Optimizer
 
 from umlip_bench.engine.calculator import PotentialCalculator
 from umlip_bench.engine.independent import run_requests
-from umlip_bench.engine.lbfgs import Lbfgs, ScaledLbfgs
+from umlip_bench.engine.lbfgs import PATIENCE, Lbfgs, ScaledLbfgs
 from umlip_bench.engine.prediction import predict
 from umlip_bench.engine.relaxation import Relax, Relaxed, _FreeCell
 from umlip_bench.engine.requests import Request, Static, Task
@@ -189,6 +189,20 @@ def test_minimisers_come_to_the_same_minimum(chgnet: ChgnetPotential, cell: bool
     ends = [result_of(outcome) for outcome in run_requests(chgnet, requests)]
     assert all(end.converged for end in ends)
     assert ends[0].energy == pytest.approx(ends[1].energy, abs=1e-5)
+
+
+def test_scaled_lbfgs_begins_anew_where_it_gets_nowhere() -> None:
+    """As for a slab of germanium that it circled round its minimum for 500 steps."""
+    rng = np.random.default_rng(0)
+    minimiser = ScaledLbfgs()
+    minimiser.step(rng.normal(size=(4, 3)))
+    worse = [rng.normal(scale=3.0 + k, size=(4, 3)) for k in range(PATIENCE)]
+    steps = [minimiser.step(forces) for forces in worse]
+    assert steps[-1] == pytest.approx(ScaledLbfgs().step(worse[-1]))
+    assert steps[-2] != pytest.approx(ScaledLbfgs().step(worse[-2]))
+    # From there on the force has to fall below where it began anew.
+    better = worse[-1] * 0.9
+    assert minimiser.step(better) != pytest.approx(ScaledLbfgs().step(better))
 
 
 def test_lbfgs_does_not_learn_where_the_slope_does_not_rise() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass
 
@@ -9,6 +10,8 @@ import numpy as np
 
 MAX_STEP = 0.2
 """Longest step of a row (an atom), Å."""
+PATIENCE = 10
+"""Steps without a smaller force after which `ScaledLbfgs` begins anew."""
 
 _MEMORY = 100
 _STIFFNESS = 70.0
@@ -82,8 +85,25 @@ class ScaledLbfgs(Lbfgs):
     """The same with the curvature of the last step as its guess, instead of a constant.
 
     Nocedal and Wright, Numerical Optimization (2006), equation 7.20. A constant that suits bonds is far off
-    for a free cell and for soft modes: see docs/performance.md for what it saves.
+    for a free cell and for soft modes: see docs/performance.md for what it saves. Without a line search it
+    may circle round a minimum: where `PATIENCE` steps have not made the largest force smaller, it begins
+    anew from where it is.
     """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._least = math.inf
+        self._waited = 0
+
+    def step(self, forces: np.ndarray) -> np.ndarray:
+        """As of `Lbfgs`."""
+        largest = float((forces**2).sum(axis=1).max())
+        self._waited = 0 if largest < self._least else self._waited + 1
+        self._least = min(self._least, largest)
+        if self._waited == PATIENCE:
+            self._pairs.clear()
+            self._last, self._least, self._waited = None, largest, 0
+        return super().step(forces)
 
     def _stiffness(self) -> float:
         if not self._pairs:
