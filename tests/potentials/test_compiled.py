@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import logging
+import pickle
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,8 +16,11 @@ from ase import Atoms
 from ase.build import bulk
 from torch._dynamo.utils import counters
 
+import umlip_bench
 from tests.conftest import LoadModel
 from tests.support.potentials import toy_card
+from umlip_bench.cli import main
+from umlip_bench.cli.declare import Compiles
 from umlip_bench.engine.speed.cells import small_cells
 from umlip_bench.engine.speed.compiled_counting import count_compiled
 from umlip_bench.engine.speed.counting import count_model
@@ -24,12 +29,17 @@ from umlip_bench.potentials import compiled
 from umlip_bench.potentials.adapters.collate import Concatenation
 from umlip_bench.potentials.adapters.neighbors import pair_graph
 from umlip_bench.potentials.agreement import Deviation, deviation
-from umlip_bench.potentials.compiled import Compilation, wanted
+from umlip_bench.potentials.compile_mode import VARIABLE, Compile, wanted
+from umlip_bench.potentials.compiled import Compilation
+from umlip_bench.potentials.corrections.folder import ScalarCorrection
+from umlip_bench.potentials.corrections.scaled import scaled
 from umlip_bench.potentials.graph import Batch, Energies, Graph
 from umlip_bench.potentials.kernels.library import kernels_off
 from umlip_bench.potentials.protocol import DifferentiablePotential, Potential
+from umlip_bench.potentials.weights import Origin, Weights
 
 CUTOFF = 4.0
+EMT = "ase:ase.calculators.emt:EMT"
 
 
 class Springs(DifferentiablePotential):
@@ -151,13 +161,80 @@ def test_auto_waits_until_as_much_again_would_pay(
 
 
 def test_what_the_variable_may_say(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(compiled.VARIABLE, raising=False)
+    monkeypatch.delenv(VARIABLE, raising=False)
     assert wanted() == "never"
-    monkeypatch.setenv(compiled.VARIABLE, "Auto")
+    monkeypatch.setenv(VARIABLE, "Auto")
     assert wanted() == "auto"
-    monkeypatch.setenv(compiled.VARIABLE, "on")
+    monkeypatch.setenv(VARIABLE, "on")
     with pytest.raises(UmlipBenchError, match="'on'; it may be never, auto, always"):
         wanted()
+
+
+def test_a_typo_is_found_before_anything_is_measured(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for wrong in ("yes", True, 1):
+        with pytest.raises(UmlipBenchError, match=r"compile is .*; it may be never, auto, always"):
+            umlip_bench.potential(EMT, compile=wrong)  # type: ignore[arg-type]
+    monkeypatch.setenv(VARIABLE, "yes")
+    with pytest.raises(UmlipBenchError, match=f"{VARIABLE} is 'yes'"):
+        umlip_bench.potential(EMT)
+    run = ["run", "eos", "--model", EMT, "--mode", "quick", "--jobs", "2"]
+    assert main([*run, "--out", str(tmp_path / "run")]) == 2
+    assert "it may be never, auto, always" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_option_stands_above_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "always")
+    Compiles(compile=None).use_compiled()
+    assert wanted() == "always"
+    Compiles(compile="never").use_compiled()
+    assert wanted() == "never"
+
+
+@pytest.mark.parametrize("mode", ["always", "auto"])
+def test_without_a_cache_it_is_not_compiled(
+    mode: Compile, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("UMLIP_BENCH_CACHE", "/proc/nowhere")
+    monkeypatch.delenv(compiled.TORCHS_FOLDER, raising=False)
+    monkeypatch.setattr(compiled, "FIRST_SECONDS", 0.0)
+
+    class Anew(Springs):  # of which nothing is compiled in this process either
+        def energies(self, batch: Batch) -> Energies:
+            return super().energies(batch)
+
+    potential = Anew()
+    potential.use_compiled(mode)
+    for _ in range(3):
+        assert off(potential, Springs(), CALLS[0], stress=True) == Deviation(0.0, 0.0, 0.0)
+    assert caplog.text.count("springs is not compiled") == 1
+
+
+def test_copies_keep_the_mode_and_compile_for_themselves(load_model: LoadModel) -> None:
+    potential = Springs()
+    potential.use_compiled("always")
+    twin = copy.deepcopy(potential)
+    assert twin._compilation_of_this()._mode == "always"
+    assert twin._compilation_of_this() is not potential._compilation_of_this()
+    chgnet = load_model("chgnet-0.3.0")
+    before = chgnet.evaluate([chgnet.prepare(bulk("Si"))])[0]
+    again = pickle.loads(pickle.dumps(chgnet))
+    assert again.evaluate([again.prepare(bulk("Si"))])[0].energy == before.energy
+
+
+@pytest.mark.seconds
+def test_a_corrected_model_is_compiled_as_its_parent_is() -> None:
+    parent = Springs()
+    card = replace(parent.card, name="springs-mine")
+    own = scaled(Weights(card, (), Origin.GIVEN, "0"), parent, ScalarCorrection(1.5))
+    own.use_compiled("always")
+    for structures in CALLS[:2]:
+        found = off(
+            own, scaled(own.weights, Springs(), ScalarCorrection(1.5)), structures, stress=True
+        )
+        assert found.within(Deviation(1e-6, 1e-6, 1e-7)), found
 
 
 @pytest.mark.slow

@@ -286,11 +286,30 @@ def anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 def test_kernels_are_compiled_once(anew: Path) -> None:
     assert kernels_for(torch.zeros(1)) is not None
-    (compiled,) = (anew / "kernels").iterdir()
+    (compiled,) = (anew / "kernels").glob("*.so")
     library._library.cache_clear()
     before = compiled.stat()
     assert kernels_for(torch.zeros(1)) is not None
     assert compiled.stat() == before or compiled.stat().st_mtime == before.st_mtime
+    library._library.cache_clear()
+
+
+@pytest.mark.parametrize("left", ["nothing", "zeros", "a part", "no digest"])
+def test_a_damaged_library_is_compiled_again(anew: Path, left: str) -> None:
+    """As full disks and crashes leave them: used as it is, such a part ends the process."""
+    compiler = library._compiler()
+    assert compiler is not None
+    path = library._compiled(compiler)
+    whole = path.read_bytes()
+    damaged = {"nothing": b"", "zeros": bytes(len(whole)), "a part": whole[: len(whole) // 2]}
+    if left in damaged:
+        path.write_bytes(damaged[left])
+    else:
+        path.with_suffix(".sha256").unlink()
+    assert library._compiled(compiler) == path
+    assert library._is_whole(path)
+    assert len(path.read_bytes()) == len(whole)
+    assert kernels_for(torch.zeros(1)) is not None
     library._library.cache_clear()
 
 

@@ -11,8 +11,10 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
+from typing import Any
 
 import pytest
 import torch
@@ -29,7 +31,9 @@ from tests.support.slow_runs import (
     wait_for,
     writers,
 )
-from umlip_bench.running.jobs import Jobs, local_jobs
+from umlip_bench.cli.relax import RelaxCommand
+from umlip_bench.ground.errors import UmlipBenchError
+from umlip_bench.running.jobs import Jobs, local_jobs, n_cores
 from umlip_bench.running.run_report import how_far
 from umlip_bench.running.work import Work, Worked
 
@@ -49,6 +53,20 @@ def test_several_processes_give_what_one_gives(here: Path) -> None:
     assert len(writers(here / "together")) >= 2, "another process measured something"
     assert Counter(key for each in found for key in each).most_common(1)[0][1] == 1
     assert equal(summary(here / "alone"), summary(here / "together"))
+
+
+@pytest.mark.parametrize("n", [0, -1, 2.5, "2"])
+def test_jobs_are_a_number_of_processes(n: Any) -> None:
+    with pytest.raises(UmlipBenchError, match="whole number of processes, at least 1"):
+        local_jobs(n, torch.device("cpu"))
+
+
+def test_more_processes_than_cores_are_told_of(capsys: pytest.CaptureFixture[str]) -> None:
+    asked = replace(RelaxCommand(files=(), model="m", out=Path("o.xyz")), jobs=n_cores() + 1)
+    assert asked.others("cpu") == n_cores() + 1
+    assert f"are no faster than --jobs {n_cores()}" in capsys.readouterr().err
+    assert replace(asked, jobs=n_cores()).others("cpu") == n_cores()
+    assert not capsys.readouterr().err
 
 
 def test_any_executor_helps(here: Path) -> None:

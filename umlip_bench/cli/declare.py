@@ -144,16 +144,24 @@ class OnDevice(Command):
 class Compiles(OnDevice):
     """A command that runs models for so long that compiling them may pay."""
 
-    compile: Literal["never", "auto", "always"] = "never"
+    compile: Literal["never", "auto", "always"] | None = None
     """have torch compile models, which takes a minute or more: auto once a run has lasted so long that as
-    much again pays for it; models with kernels for a CPU, MACE and those of other packages run as they are"""
+    much again pays for it; models with kernels for a CPU, MACE and those of other packages run as they are
+    (default: as UMLIP_BENCH_COMPILE says, or never)"""
 
     def use_compiled(self) -> None:
-        """Have this process, and those that it starts, do so."""
-        from umlip_bench.potentials.compiled import VARIABLE
+        """Have this process, and those that it starts, do so.
 
-        if self.compile != "never":
+        Raises
+        ------
+        UmlipBenchError
+            If the environment says what it may not.
+        """
+        from umlip_bench.potentials.compile_mode import VARIABLE, wanted
+
+        if self.compile is not None:
             os.environ[VARIABLE] = self.compile
+        wanted()  # which other processes would find wrong too late
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
@@ -40,6 +41,7 @@ class Sharing(Command):
             If there is no such cluster.
         """
         if self.dask is None:
+            self._say_if_crowded(device)
             return self.jobs
         from umlip_bench.cli import console
         from umlip_bench.running.dask_jobs import dask_jobs
@@ -48,3 +50,15 @@ class Sharing(Command):
             console.errors().print(f"Dask: {page}", markup=False, highlight=False, soft_wrap=True)
 
         return dask_jobs(self.dask, self.jobs, device, say)
+
+    def _say_if_crowded(self, device: str) -> None:
+        from umlip_bench.potentials.devices import resolve_device
+        from umlip_bench.running.jobs import n_cores
+
+        cores = n_cores()
+        if self.jobs is not None and self.jobs > cores and resolve_device(device).type == "cpu":
+            print(
+                f"Note: {self.jobs} processes on {cores} cores are no faster than --jobs {cores}, and take "
+                "more memory.",
+                file=sys.stderr,
+            )

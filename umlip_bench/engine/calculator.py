@@ -10,7 +10,7 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, PropertyNotImplementedError, all_changes
 from ase.stress import full_3x3_to_voigt_6_stress
 
-from umlip_bench.potentials.compiled import Compile
+from umlip_bench.potentials.compile_mode import Compile
 from umlip_bench.potentials.corrections.committee import Committee, CommitteePrediction
 from umlip_bench.potentials.graph import Prediction
 from umlip_bench.potentials.loading import potential as load_potential

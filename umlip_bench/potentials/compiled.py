@@ -18,7 +18,7 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from time import monotonic
-from typing import Literal, Protocol, TypeAlias, get_args
+from typing import Protocol
 
 import torch
 from ase import Atoms
@@ -30,14 +30,11 @@ from umlip_bench.ground.identity import identity
 from umlip_bench.ground.model_card import ModelCard
 from umlip_bench.ground.store.store import cache_folder
 from umlip_bench.potentials.agreement import TOLERANCES
+from umlip_bench.potentials.compile_mode import Compile
 from umlip_bench.potentials.denormals import flushed
 from umlip_bench.potentials.graph import Batch, Energies, Graph
 
 logger = logging.getLogger(__name__)
-
-VARIABLE = "UMLIP_BENCH_COMPILE"
-"""What holds where nothing else was said: ``never``, which is usual, ``auto`` or ``always``."""
-Compile: TypeAlias = Literal["never", "auto", "always"]
 
 TORCHS_FOLDER = "TORCHINDUCTOR_CACHE_DIR"
 
@@ -45,21 +42,6 @@ GAIN = 1 / 3
 """Share of a call's time that compiling saves, as measured on a CPU (docs/performance.md)."""
 FIRST_SECONDS = 150.0
 """That compiling is expected to take where it was never done."""
-
-
-def wanted() -> Compile:
-    """What `VARIABLE` says.
-
-    Raises
-    ------
-    UmlipBenchError
-        If that is none of what it may be.
-    """
-    found = os.environ.get(VARIABLE, "").lower() or "never"
-    for known in get_args(Compile):
-        if found == known:
-            return known
-    raise UmlipBenchError(f"{VARIABLE} is {found!r}; it may be {', '.join(get_args(Compile))}")
 
 
 class Compilable(Protocol):
@@ -130,8 +112,8 @@ class Compilation:
         """What gives the energies of these graphs, and their batch."""
         potential = self._potential()
         if self._energies is None and self._mode != "never" and self._spent >= self._patience:
+            self._mode = "never"  # one try, however it ends
             self._energies = self._compiled()
-            self._mode = "never"
         batch = potential.collate(graphs)
         if self._energies is None:
             return Ready(potential.energies, batch, compiled=False)
@@ -155,7 +137,7 @@ class Compilation:
             return 0.0
         try:
             seconds = float(json.loads(self._file.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
+        except (UmlipBenchError, OSError, ValueError, TypeError):
             seconds = FIRST_SECONDS
         return seconds / GAIN
 
@@ -200,14 +182,15 @@ class Compilation:
                 "%s is not compiled: it knows no silicon to try it on", potential.card.name
             )
             return None
-        _keep_in_cache()
         compiled: Callable[[Batch], Energies] = torch.compile(
             type(potential).energies.__get__(potential), dynamic=True
         )
         start = monotonic()
         try:
+            _keep_in_cache()
             found = self._tried(compiled)
-        except RuntimeError as error:  # torch's errors of compiling, and its compiler's
+        # The cache cannot be written, or torch or its compiler fails.
+        except (UmlipBenchError, OSError, RuntimeError) as error:
             logger.warning("%s is not compiled: %s", potential.card.name, str(error).split("\n")[0])
             return None
         seconds = monotonic() - start

@@ -27,6 +27,7 @@ from umlip_bench.potentials.adapters.calculator_weights import (
 from umlip_bench.potentials.adapters.foreign_identity import legacy_identity
 from umlip_bench.potentials.catalogue import card as card_by_name
 from umlip_bench.potentials.catalogue import catalogue
+from umlip_bench.potentials.compile_mode import Compile, checked, wanted
 from umlip_bench.potentials.corrections.folder import (
     CARD,
     FAMILY,
@@ -43,7 +44,6 @@ from umlip_bench.potentials.weights import Weights, WeightsStore, path_and_head,
 if TYPE_CHECKING:
     from ase.calculators.calculator import Calculator
 
-    from umlip_bench.potentials.compiled import Compile
     from umlip_bench.potentials.protocol import Potential
 
 WITHOUT_FILES = {"ase", environment_weights.FAMILY}
@@ -90,7 +90,7 @@ def potential(
 
     Raises
     ------
-    UnknownModelError, WeightsError, DeviceError
+    UnknownModelError, WeightsError, DeviceError, UmlipBenchError
         The message names the remedy.
 
     Examples
@@ -106,14 +106,14 @@ def potential(
     from umlip_bench.potentials.devices import resolve_device, resolve_dtype
     from umlip_bench.potentials.protocol import Potential
 
+    mode = wanted() if compile is None else checked(compile)
     if isinstance(own := getattr(name, "potential", None), Potential):
         return own  # behind a calculator that `umlip_bench.load` gave
     torch_device, torch_dtype = resolve_device(device), resolve_dtype(dtype)
     weights = located(name, store or WeightsStore())
     loader = family(weights.card.family)
     loaded = loader(weights, device=torch_device, dtype=torch_dtype)
-    if compile is not None:
-        loaded.use_compiled(compile)
+    loaded.use_compiled(mode)
     return loaded
 
 

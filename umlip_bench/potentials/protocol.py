@@ -21,7 +21,8 @@ from torch import Tensor
 
 from umlip_bench.ground.errors import UmlipBenchError
 from umlip_bench.ground.model_card import ModelCard
-from umlip_bench.potentials.compiled import Compilation, Compile, wanted
+from umlip_bench.potentials.compile_mode import Compile, wanted
+from umlip_bench.potentials.compiled import Compilation
 from umlip_bench.potentials.denormals import flushed
 from umlip_bench.potentials.graph import N_ELEMENTS, Batch, Energies, Footprint, Graph, Prediction
 from umlip_bench.potentials.memory import probe_footprint
@@ -100,7 +101,12 @@ class Potential(ABC):
 class DifferentiablePotential(Potential):
     """A potential whose energy torch can differentiate; families implement these three methods."""
 
+    _compile: Compile | None = None
     _compilation: Compilation | None = None
+
+    def __getstate__(self) -> dict[str, object]:
+        """All but what is compiled: copies, and other processes, compile for themselves."""
+        return {name: value for name, value in vars(self).items() if name != "_compilation"}
 
     @cached_property
     def footprint(self) -> Footprint:  # type: ignore[override]
@@ -117,18 +123,19 @@ class DifferentiablePotential(Potential):
         return False
 
     def use_compiled(self, mode: Compile) -> None:
-        """Have `evaluate` compile, or not, whatever `umlip_bench.potentials.compiled.VARIABLE` says.
+        """Have `evaluate` compile, or not, whatever `umlip_bench.potentials.compile_mode.VARIABLE` says.
 
         Parameters
         ----------
         mode
             As of `umlip_bench.potentials.compiled.Compilation`; without effect where nothing `compiles`.
         """
-        self._compilation = Compilation(self, mode if self.compiles else "never")
+        self._compile, self._compilation = mode, None
 
     def _compilation_of_this(self) -> Compilation:
         if self._compilation is None or not self._compilation.is_of(self):
-            self._compilation = Compilation(self, wanted() if self.compiles else "never")
+            mode = self._compile or wanted()
+            self._compilation = Compilation(self, mode if self.compiles else "never")
         return self._compilation
 
     @abstractmethod

@@ -20,6 +20,7 @@ from umlip_bench.benchmarks import load_suite
 from umlip_bench.benchmarks.suite import Case
 from umlip_bench.ground.errors import UmlipBenchError
 from umlip_bench.ground.journal import JournalWriter
+from umlip_bench.potentials.compile_mode import wanted
 from umlip_bench.potentials.devices import resolve_device, resolve_dtype
 from umlip_bench.potentials.families import family
 from umlip_bench.potentials.protocol import Potential
@@ -66,6 +67,7 @@ class _Worker:
         name = (weights.card.name, weights.sha256, device, model.dtype)
         if self._potential is None or name != self._name:
             self._potential = None
+            wanted()  # what is wrong with this process is no fault of its cases
             load = family(weights.card.family)
             self._potential = load(
                 weights, device=resolve_device(device), dtype=resolve_dtype(model.dtype)

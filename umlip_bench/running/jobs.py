@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection
 
 import torch
 
+from umlip_bench.ground.errors import UmlipBenchError
 from umlip_bench.running.fork_server import context
 from umlip_bench.running.job_worker import begin
 
@@ -80,7 +81,16 @@ def local_jobs(n: int | None, device: torch.device) -> Jobs | None:
     -------
     Jobs or None
         ``None`` if this process stays alone.
+
+    Raises
+    ------
+    UmlipBenchError
+        If `n` is no number of processes.
     """
+    if n is not None and not (isinstance(n, int) and n >= 1):
+        raise UmlipBenchError(
+            f"jobs is {n!r}; it may be a whole number of processes, at least 1, or None for all cores"
+        )
     on_gpu = device.type == "cuda"
     available = torch.cuda.device_count() if on_gpu else n_cores()
     total = available if n is None else n

@@ -19,7 +19,7 @@ from ase import Atoms
 from umlip_bench.ground.errors import UmlipBenchError
 from umlip_bench.ground.level_of_theory import LevelOfTheory
 from umlip_bench.ground.model_card import ModelCard
-from umlip_bench.potentials.compiled import Compile
+from umlip_bench.potentials.compile_mode import Compile
 from umlip_bench.potentials.graph import Cost, Footprint, Graph, Prediction
 from umlip_bench.potentials.protocol import Potential
 from umlip_bench.potentials.weights import Origin, Weights

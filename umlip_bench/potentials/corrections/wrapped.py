@@ -12,7 +12,7 @@ from ase.calculators.calculator import Calculator
 from torch import Tensor
 
 from umlip_bench.ground.errors import UmlipBenchError
-from umlip_bench.potentials.compiled import Compile
+from umlip_bench.potentials.compile_mode import Compile
 from umlip_bench.potentials.graph import Batch, Footprint, Graph
 from umlip_bench.potentials.protocol import DifferentiablePotential, Potential
 from umlip_bench.potentials.weights import Weights

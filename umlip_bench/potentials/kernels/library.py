@@ -20,6 +20,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from umlip_bench.ground.errors import UmlipBenchError
+from umlip_bench.ground.files import write_atomically
 from umlip_bench.ground.store.store import cache_folder
 
 logger = logging.getLogger(__name__)
@@ -106,7 +108,7 @@ def _library() -> ctypes.CDLL | None:
         return None
     try:
         return _loaded(_compiled(compiler))
-    except (OSError, subprocess.SubprocessError) as error:
+    except (UmlipBenchError, OSError, subprocess.SubprocessError) as error:
         logger.warning("kernels cannot be compiled, models run in torch alone: %s", error)
         return None
 
@@ -120,9 +122,10 @@ def _compiler() -> list[str] | None:
 
 
 def _compiled(compiler: list[str]) -> Path:
-    """The library in the user's cache, compiled if it is not there.
+    """The library in the user's cache, compiled if it is not there, or not what was written.
 
-    Its name holds what it depends on: sources, compiler and processor, since caches are shared.
+    Its name holds what it depends on: sources, compiler and processor, since caches are shared. Beside it
+    lies its digest: a library that a full disk or a crash cut off would end the process where it is used.
     """
     here = Path(__file__).parent
     digest = hashlib.sha256()
@@ -131,14 +134,31 @@ def _compiled(compiler: list[str]) -> Path:
     digest.update(" ".join((*compiler, *FLAGS, _processor())).encode())
     folder = cache_folder("kernels")
     path = folder / f"kernels-{digest.hexdigest()[:20]}.so"
-    if not path.exists():
+    if not _is_whole(path):
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        with tempfile.TemporaryDirectory() as scratch:
             part = Path(scratch) / path.name
             command = [*compiler, *FLAGS, str(here / SOURCES[0]), "-o", str(part), "-lm"]
             subprocess.run(command, check=True, capture_output=True, timeout=_SECONDS)
-            part.replace(path)
+            content = part.read_bytes()
+        # Another process may have it in use: it is replaced, never written to.
+        write_atomically(path, lambda file: file.write(content))
+        own = hashlib.sha256(content).hexdigest().encode()
+        write_atomically(_digest_of(path), lambda file: file.write(own))
     return path
+
+
+def _digest_of(path: Path) -> Path:
+    return path.with_suffix(".sha256")
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a library is as it was compiled."""
+    try:
+        content, digest = path.read_bytes(), _digest_of(path).read_bytes()
+    except OSError:
+        return False
+    return hashlib.sha256(content).hexdigest().encode() == digest
 
 
 def _processor() -> str:
