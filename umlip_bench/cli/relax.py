@@ -48,8 +48,8 @@ class RelaxCommand(Compiles, Sharing):
     """largest force, eV/Å"""
     steps: Count = 500
     """most steps"""
-    optimizer: Literal["fire", "lbfgs", "scaled-lbfgs"] = "fire"
-    """lbfgs takes half the steps where the start is near, scaled-lbfgs a quarter; fire is the safer"""
+    optimizer: Literal["fire", "lbfgs", "scaled-lbfgs"] = "scaled-lbfgs"
+    """scaled-lbfgs takes a quarter of the steps of fire, as the suites relax, and lbfgs, as ASE has it, half"""
     pressure: Finite = 0.0
     """on the cell, GPa"""
 
