@@ -242,6 +242,10 @@ def test_submit_says_what_is_missing(here: Path, capsys: pytest.CaptureFixture[s
         ("time=soon", "'soon' is no walltime"),
         ("partition", "'partition' is no option of sbatch"),
         ("mem=4G", "on a machine that has sbatch"),
+        ("array=0-3", "say how many tasks there are with --tasks"),
+        ("output=here.txt", "output cannot be given with --slurm"),
+        ("open_mode=truncate", "what tasks write is in slurm/ of the run folder"),
+        ("setup=module load", "setup cannot be given with --slurm"),
     ):
         words = ["--out", "run", "--tasks", "2", "--slurm", option]
         assert main(["submit", *COMMAND, *words]) == 2
