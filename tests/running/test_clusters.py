@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -33,23 +33,6 @@ pytestmark = pytest.mark.seconds
 
 COMMAND = ["high-energy", "--model", "ase:slow:Slow", "--data", "metals.xyz"]
 COMMAND += ["--device", "cpu", "--dtype", "float64"]
-
-
-@pytest.fixture
-def seen(here: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder, where processes that are started find the calculator as well."""
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(here), *sys.path]))
-    return here
-
-
-@pytest.fixture
-def processes() -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Those in it are killed at the end."""
-    found: list[subprocess.Popen[bytes]] = []
-    yield found
-    for each in found:
-        each.kill()
-        each.wait()
 
 
 def begin(*words: str) -> subprocess.Popen[bytes]:
