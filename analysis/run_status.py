@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 from umlip_bench.analysis.run_files import (
@@ -18,6 +19,9 @@ from umlip_bench.ground.errors import RunFolderError
 
 RECENT = timedelta(minutes=10)
 """That a rate is taken over."""
+SILENCE, GAPS = timedelta(seconds=30), 3
+"""It is quiet when no case has ended for both: as long as loading a model may take, and so many times the
+longest time between two recent ends. The mean says little, as cases that share calls end many at once."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,8 @@ class RunStatus:
         Cases that ended in each minute of the last `RECENT`; 0 if none did.
     last
         When the last case ended; ``None`` if none has.
+    quiet
+        Since then, if that is long against the times between those before; the run may not be under way.
     damaged
         What of the folder could not be read, a sentence each.
     """
@@ -63,6 +69,7 @@ class RunStatus:
     progress: Sequence[Progress]
     per_minute: float
     last: datetime | None
+    quiet: timedelta | None
     damaged: tuple[str, ...]
 
     @property
@@ -72,10 +79,12 @@ class RunStatus:
 
     @property
     def remaining(self) -> timedelta | None:
-        """Until the end at the recent rate; ``None`` if nothing is known of it."""
+        """Until the end at the recent rate; ``None`` if nothing is known of it, or it is quiet."""
         if not self.n_left:
             return timedelta(0)
-        return timedelta(minutes=self.n_left / self.per_minute) if self.per_minute else None
+        if self.quiet is not None or not self.per_minute:
+            return None
+        return timedelta(minutes=self.n_left / self.per_minute)
 
 
 def run_status(folder: Path, now: datetime | None = None) -> RunStatus:
@@ -110,17 +119,29 @@ def run_status(folder: Path, now: datetime | None = None) -> RunStatus:
             n_done = len(lines) - n_failed
             progress.append(Progress(model, suite, len(cases), n_done, n_failed))
             ends += [line.at for line in lines]
-    last = datetime.fromisoformat(max(ends)) if ends else None
-    return RunStatus(tuple(progress), _rate(ends, now), last, journal.damaged)
-
-
-def _rate(ends: Sequence[str], now: datetime | None) -> float:
-    """Per minute, from the first case of the recent ones to now."""
     now = now or datetime.now(UTC)
+    last = datetime.fromisoformat(max(ends)) if ends else None
+    recent = _recent(ends, now)
+    quiet = None if last is None else _quiet(recent, now - last)
+    return RunStatus(tuple(progress), _rate(recent, now), last, quiet, journal.damaged)
+
+
+def _recent(ends: Sequence[str], now: datetime) -> list[datetime]:
+    """The last ones, in order."""
     # All are in UTC and in one form, so that their order as texts is that in time.
     since = (now - RECENT).astimezone(UTC).isoformat(timespec="microseconds")
-    recent = [end for end in ends if end > since]
+    return [datetime.fromisoformat(end) for end in sorted(end for end in ends if end > since)]
+
+
+def _rate(recent: Sequence[datetime], now: datetime) -> float:
+    """Per minute, from the first case of the recent ones to now."""
     if len(recent) < 2:
         return 0.0
-    first = datetime.fromisoformat(min(recent))
-    return (len(recent) - 1) / max((now - first) / timedelta(minutes=1), 1e-3)
+    return (len(recent) - 1) / max((now - recent[0]) / timedelta(minutes=1), 1e-3)
+
+
+def _quiet(recent: Sequence[datetime], since: timedelta) -> timedelta | None:
+    """The time since the last case, if that is long."""
+    longest = max((b - a for a, b in pairwise(recent)), default=timedelta(0))
+    # Of what ended before, the gaps are not known: then it is long.
+    return since if since > max(SILENCE, GAPS * longest) else None

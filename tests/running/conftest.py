@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,3 +24,20 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     labelled(tmp_path)
     yield tmp_path
     sys.modules.pop("slow", None)
+
+
+@pytest.fixture
+def seen(here: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder, where processes that are started find the calculator as well."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(here), *sys.path]))
+    return here
+
+
+@pytest.fixture
+def processes() -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Those in it are killed at the end."""
+    found: list[subprocess.Popen[bytes]] = []
+    yield found
+    for each in found:
+        each.kill()
+        each.wait()

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -33,23 +33,6 @@ pytestmark = pytest.mark.seconds
 
 COMMAND = ["high-energy", "--model", "ase:slow:Slow", "--data", "metals.xyz"]
 COMMAND += ["--device", "cpu", "--dtype", "float64"]
-
-
-@pytest.fixture
-def seen(here: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder, where processes that are started find the calculator as well."""
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(here), *sys.path]))
-    return here
-
-
-@pytest.fixture
-def processes() -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Those in it are killed at the end."""
-    found: list[subprocess.Popen[bytes]] = []
-    yield found
-    for each in found:
-        each.kill()
-        each.wait()
 
 
 def begin(*words: str) -> subprocess.Popen[bytes]:
@@ -242,6 +225,10 @@ def test_submit_says_what_is_missing(here: Path, capsys: pytest.CaptureFixture[s
         ("time=soon", "'soon' is no walltime"),
         ("partition", "'partition' is no option of sbatch"),
         ("mem=4G", "on a machine that has sbatch"),
+        ("array=0-3", "say how many tasks there are with --tasks"),
+        ("output=here.txt", "output cannot be given with --slurm"),
+        ("open_mode=truncate", "what tasks write is in slurm/ of the run folder"),
+        ("setup=module load", "setup cannot be given with --slurm"),
     ):
         words = ["--out", "run", "--tasks", "2", "--slurm", option]
         assert main(["submit", *COMMAND, *words]) == 2

@@ -30,6 +30,7 @@ class StatusCommand(Command):
 
         from umlip_bench.analysis.run_status import run_status
         from umlip_bench.cli.console import output
+        from umlip_bench.ground.durations import in_words
 
         status = run_status(self.folder)
         table = Table("model", "suite")
@@ -43,14 +44,19 @@ class StatusCommand(Command):
             print(f"umlip-bench: {said}; it will be computed again", file=sys.stderr)
         if not status.n_left:
             print("Complete.")
-        elif status.remaining is None:
-            last = f"; the last ended at {status.last:%Y-%m-%d %H:%M} UTC" if status.last else ""
-            print(f"{status.n_left} left. No case ended in the last minutes{last}.")
-        else:
-            minutes = status.remaining.total_seconds() / 60
+        elif status.last is None:
+            print(f"{status.n_left} left; none has ended yet.")
+        elif status.quiet is not None:
             print(
-                f"{status.n_left} left; {status.per_minute:.1f} cases a minute, about "
-                f"{minutes:.0f} minutes more if the others are like them."
+                f"{status.n_left} left; the last case ended {in_words(status.quiet.total_seconds())} ago, "
+                f"at {status.last:%Y-%m-%d %H:%M} UTC: rerun the command to resume if it is not running."
+            )
+        elif status.remaining is None:
+            print(f"{status.n_left} left; too few have ended to tell how long they take.")
+        else:
+            print(
+                f"{status.n_left} left; {status.per_minute:.1f} cases a minute, "
+                f"{in_words(status.remaining.total_seconds())} more if the others are like them."
             )
         return 0
 

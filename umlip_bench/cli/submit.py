@@ -22,6 +22,10 @@ def _option(text: str) -> tuple[str, str]:
     name, mark, value = text.lstrip("-").partition("=")
     if not (name and mark and value):
         raise ValueError(f"{text!r} is no option of sbatch as KEY=VALUE, such as time=4:00:00")
+    from umlip_bench.running.slurm_array import NOT_GIVEN
+
+    if remedy := NOT_GIVEN.get(name.replace("_", "-")):
+        raise ValueError(f"{name} cannot be given with --slurm: {remedy}")
     return name, value
 
 

@@ -1,4 +1,4 @@
-"""Lengths of time as people write them: 2h, 90min, 1h30m, 45 s."""
+"""Lengths of time as people write them, 2h, 90min, 1h30m, 45 s, and as they read them, about 2 hours."""
 
 from __future__ import annotations
 
@@ -42,3 +42,23 @@ def checked_duration(text: str) -> str:
     """The text itself, if it is one; as `seconds_in`."""
     seconds_in(text)
     return text
+
+
+def in_words(seconds: float) -> str:
+    """About how long it is, as a sentence has it.
+
+    Examples
+    --------
+    >>> in_words(29.0), in_words(75.0), in_words(720.0), in_words(9000.0)
+    ('less than a minute', 'about 1 minute', 'about 12 minutes', 'about 3 hours')
+    """
+    if seconds < UNITS["m"]:
+        return "less than a minute"
+    # From two of the larger unit on, so that no number is far from what it stands for.
+    name, unit = next(
+        (name, UNITS[unit])
+        for name, unit in (("day", "d"), ("hour", "h"), ("minute", "m"))
+        if unit == "m" or seconds >= 2 * UNITS[unit]
+    )
+    n = int(seconds / unit + 0.5)
+    return f"about {n} {name}{'' if n == 1 else 's'}"

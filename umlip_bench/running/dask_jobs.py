@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Executor
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from umlip_bench.ground.errors import UmlipBenchError
 from umlip_bench.ground.extras import require
 from umlip_bench.ground.plain import load_json
+from umlip_bench.running.dask_chunks import DaskChunks
 from umlip_bench.running.job_worker import use_device
 from umlip_bench.running.jobs import Jobs, n_cores
 
@@ -35,7 +38,7 @@ def dask_jobs(where: str, n: int | None, device: str, told: Callable[[str], obje
     device
         Where workers have models: ``auto``, or as of `umlip_bench.potential`.
     told
-        Called with the address of the cluster's page, if it has one.
+        Called with the address of the cluster's page, if it has one, and with sentences about its workers.
 
     Raises
     ------
@@ -47,8 +50,10 @@ def dask_jobs(where: str, n: int | None, device: str, told: Callable[[str], obje
 
     # Every worker that comes or goes would be a line among the progress bars.
     dask.config.set({"logging.distributed": "critical"})
-    from distributed.comm import CommClosedError
     from distributed.scheduler import KilledWorker
+
+    # It has a level of its own; that a scheduler is gone is told by an error.
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
 
     if where != LOCAL and "://" not in where and not _is_scheduler_file(Path(where)):
         raise UmlipBenchError(
@@ -56,7 +61,8 @@ def dask_jobs(where: str, n: int | None, device: str, told: Callable[[str], obje
             "the scheduler wrote (--scheduler-file)"
         )
     cluster = _Cluster(where, n, device, told)
-    gone = (KilledWorker, CommClosedError, TimeoutError, OSError)
+    # An OSError is one of the connection: those of the workers' own code are told otherwise (`dask_chunks`).
+    gone = (KilledWorker, OSError)
     return Jobs(
         cluster.start,
         cluster.stop,
@@ -85,6 +91,9 @@ class _Cluster:
     ) -> None:
         self._where, self._n, self._device, self._told = where, n, device, told
         self._client: Client | None = None
+        self._chunks: DaskChunks | None = None
+        self._unable: dict[str, str] = {}
+        self._n_starts = 0
         self._own: LocalCluster | None = None
 
     def start(self) -> Executor:
@@ -92,6 +101,9 @@ class _Cluster:
 
         if self._where == LOCAL:
             self._own = self._local()
+        elif self._n_starts:
+            self._told(f"connecting to the scheduler anew, for up to {CONNECT_SECONDS:.0f} s")
+        self._n_starts += 1
         try:
             if self._own is not None:
                 self._client = Client(self._own)
@@ -105,23 +117,22 @@ class _Cluster:
                 "start one and give the command again"
             ) from error
         self._told(self._client.dashboard_link)
-        executor: Executor = self._client.get_executor(pure=False)
-        return executor
+        self._chunks = DaskChunks(self._client, self._unable, self._told)
+        return self._chunks
 
     def stop(self, executor: Executor) -> None:
         """Leave the cluster; one of ours ends."""
         executor.shutdown(wait=False)
         if self._client is not None:
-            self._client.close(timeout=5)
+            with suppress(TimeoutError):  # of one whose scheduler is gone
+                self._client.close(timeout=5)
         if self._own is not None:
             self._own.close(timeout=5)
-        self._client = self._own = None
+        self._client = self._own = self._chunks = None
 
     def n_workers(self) -> int:
         """How many there are now; asked of the scheduler, so not by the thread that hears it."""
-        if self._client is None:
-            return self._n or 1
-        return len(self._client.scheduler_info(n_workers=-1)["workers"])
+        return (self._n or 1) if self._chunks is None else self._chunks.n_able()
 
     def _local(self) -> LocalCluster:
         import torch

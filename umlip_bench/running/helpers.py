@@ -34,6 +34,7 @@ class Helpers:
         self._threads = torch.get_num_threads()
         self._told = told
         self._executor: Executor | None = None
+        self._death: str | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -59,10 +60,21 @@ class Helpers:
         return self._executor
 
     def executor(self) -> Executor:
-        """What gives them work; starts them."""
+        """What gives them work; starts them.
+
+        Raises
+        ------
+        UmlipBenchError
+            If they cannot be started; says as well what the last ones died of.
+        """
         assert self.jobs is not None
         if self._executor is None:
-            self._executor = self.jobs.start()
+            try:
+                self._executor = self.jobs.start()
+            except UmlipBenchError as error:
+                if self._death is None:
+                    raise
+                raise UmlipBenchError(f"{self._death}; {error}") from error
             self.n_starts += 1
         return self._executor
 
@@ -94,6 +106,7 @@ class Helpers:
     def died(self, reason: str) -> None:
         """One of them is gone; all are started anew when there is more to do, but not for ever."""
         self.stop()
+        self._death = reason
         if self.n_starts > MOST_DEATHS:
             self.give_up(f"processes died {self.n_starts} times, {reason}")
 

@@ -26,6 +26,8 @@ from umlip_bench.running.work import Work, Worked, do
 
 IN_QUEUE = 2
 """Chunks for each process, so that it need not wait for the next."""
+_ENDED = (BrokenExecutor, CancelledError)
+"""Of a chunk that was lost with what gives work to the others, which is as a death, whoever they are."""
 
 
 class KeyedItem(Item, Protocol):
@@ -231,7 +233,7 @@ class SharedWork(Generic[T]):
             if given is None:
                 return  # left behind at the limit
             if future.cancelled():
-                self._failed.append((given, BrokenExecutor("cancelled")))
+                self._failed.append((given, CancelledError("it was cancelled")))
             elif (error := future.exception()) is not None:
                 self._failed.append((given, error))
             else:
@@ -250,9 +252,10 @@ class SharedWork(Generic[T]):
             failed, self._failed = self._failed, []
         for given, _ in failed:
             self._settle(given)
-        for given, error in failed:
+        # What was cancelled comes last: another may tell why.
+        for given, error in sorted(failed, key=lambda each: isinstance(each[1], CancelledError)):
             jobs = self.helpers.jobs
-            if jobs is None or isinstance(error, (*jobs.deaths, CancelledError)):
+            if jobs is None or isinstance(error, (*jobs.deaths, *_ENDED)):
                 # Of several chunks that one death has ended only the first counts.
                 if self.helpers.running and given.start == self.helpers.n_starts:
                     self.helpers.died(str(error))

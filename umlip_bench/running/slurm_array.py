@@ -18,6 +18,24 @@ LOGS = "slurm"
 MOST_REQUEUES = 1000
 """Times that a task goes on in another walltime."""
 DEFAULT_MINUTES = 60
+_WRITTEN = f"what tasks write is in {LOGS}/ of the run folder"
+_RESUMED = "a task at the end of its walltime goes back into the queue by itself"
+NOT_GIVEN: Mapping[str, str] = {
+    "array": "say how many tasks there are with --tasks",
+    "output": _WRITTEN,
+    "error": _WRITTEN,
+    "open-mode": _WRITTEN,
+    "signal": _RESUMED,
+    "requeue": _RESUMED,
+    "no-requeue": _RESUMED,
+    "wrap": "each task runs umlip-bench run --join",
+    "parsable": "the number of the job is read from what sbatch prints without it",
+    "setup": "set up what tasks need before you submit: they have its surroundings",
+    "teardown": "each task ends with umlip-bench run --join",
+    "srun-args": "give options of sbatch",
+    "additional-parameters": "give each option of sbatch by its own name",
+}
+"""Names that are no option of the array, as they are set for it or are those of submitit; with the remedy."""
 _TIME = re.compile(r"(?:(?P<d>\d+)-)?(?P<first>\d+)(?::(?P<second>\d+))?(?::(?P<third>\d+))?$")
 
 
