@@ -49,7 +49,7 @@ class RelaxCommand(Compiles, Sharing):
     steps: Count = 500
     """most steps"""
     optimizer: Literal["fire", "lbfgs", "scaled-lbfgs"] = "scaled-lbfgs"
-    """scaled-lbfgs takes a quarter of the steps of fire, as the suites relax, and lbfgs, as ASE has it, half"""
+    """scaled-lbfgs takes a quarter of the steps of fire, which suites relax by, and ASE's lbfgs half"""
     pressure: Finite = 0.0
     """on the cell, GPa"""
 
