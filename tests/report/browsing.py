@@ -59,3 +59,17 @@ def scroll_through(page: Page) -> None:
     for figure in page.query_selector_all("figure.chart, .pictures"):
         figure.scroll_into_view_if_needed()
         figure.query_selector(".panels").wait_for_selector("svg .mark-group, svg .role-mark")
+
+
+# What is to be drawn is, as far as the page draws ahead of the reader.
+_STILL = """() => [...document.querySelectorAll("figure.chart, .pictures")].every((each) => {
+  const place = each.querySelector(".panels"), { top, bottom } = each.getBoundingClientRect();
+  return !place || place.dataset.drawn || bottom < -300 || top > window.innerHeight + 300;
+})"""
+
+
+def click_when_still(page: Page, selector: str) -> None:
+    """Click what does not move: a chart that is drawn while the button is down takes a click away."""
+    page.locator(selector).scroll_into_view_if_needed()
+    page.wait_for_function(_STILL)
+    page.click(selector)

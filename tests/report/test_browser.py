@@ -10,7 +10,7 @@ from umlip_bench.analysis.report.gather import gather
 from umlip_bench.analysis.report.page import render
 
 from ..support.report_runs import HOSTILE, SOFT, write, write_large
-from .browsing import Opened, open_page, scroll_through
+from .browsing import Opened, click_when_still, open_page, scroll_through
 
 pytestmark = pytest.mark.browser
 
@@ -69,7 +69,7 @@ def test_fits_the_screen(browser: object, path: Path, width: int) -> None:
 
 def test_table_sorts_filters_and_downloads(opened: Opened) -> None:
     page = opened.page
-    page.click("#table-high-energy-summary summary")
+    click_when_still(page, "#table-high-energy-summary summary")
     page.wait_for_selector("#table-high-energy-summary tbody tr")
     cells = "#table-high-energy-summary tbody tr td:nth-child(5)"
 
@@ -158,6 +158,6 @@ def test_many_force_components(browser: object, path: Path, tmp_path: Path) -> N
     found = open_page(browser, page)
     assert found.errors == []
     assert found.requests == []
-    found.page.click("#table-high-energy-cases summary")
+    click_when_still(found.page, "#table-high-energy-cases summary")
     found.page.wait_for_selector("#table-high-energy-cases tbody tr")
     found.page.context.close()
