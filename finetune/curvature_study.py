@@ -69,11 +69,9 @@ class JudgedSet:
         """Reduced formula."""
         return self.rows.composition
 
-    def frames(self) -> Iterator[Frame]:
-        """What a model is asked for: the supercell at rest, then the displaced ones."""
-        cells = (self.rows.rest, *self.rows.displaced)
-        for k, atoms in enumerate(cells):
-            yield Frame(atoms, math.nan, np.zeros((len(atoms), 3)), None, self.name, k)
+    def frames(self) -> list[Frame]:
+        """What a model is asked for."""
+        return self.rows.frames(self.name)
 
     def judge(self, found: MaterialComparison) -> tuple[float, float]:
         """A model's ω² along DFT's modes over DFT's, and the error of its frequencies on the mesh, THz."""
@@ -215,8 +213,7 @@ class Field:
 
 def judged(experiment: Experiment, field: Field, way: str, epochs: int) -> Iterator[Judged]:
     """One way of training, by every composition for which there is something to train on."""
-    method = Full()
-    chosen = Chosen(method, TrainingSettings(epochs=epochs, validation_share=0.0))
+    chosen = Chosen(Full(), TrainingSettings(epochs=epochs, validation_share=0.0))
     # Compositions that are not trained on have one and the same fit.
     groups: dict[tuple[object, ...], list[str]] = {}
     for formula in field.formulas:

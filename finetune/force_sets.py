@@ -7,6 +7,7 @@ over the very amplitude of DFT's set; that of a smooth one is the same at every 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from umlip_bench.analysis.softening import Softening, softening
-from umlip_bench.datasets.frame import composition
+from umlip_bench.datasets.frame import Frame, composition
 from umlip_bench.engine.prediction import predict
 from umlip_bench.ground.readonly import ReadOnlyArrays
 from umlip_bench.potentials.protocol import Potential
@@ -59,6 +60,21 @@ class ForceSet(ReadOnlyArrays):
     def rows(self) -> FloatArray:
         """DFT's rows of the Hessian, shape (D, N, 3), eV/Å²; the forces at rest count as zero."""
         return -self.forces / self.lengths[:, None, None]
+
+    def frames(self, system: str) -> list[Frame]:
+        """The supercell at rest, then the displaced ones, as frames that a model is judged by.
+
+        Parameters
+        ----------
+        system
+            Name that they get.
+        """
+        cells = (self.rest, *self.displaced)
+        labels = (np.zeros((len(self.rest), 3)), *self.forces)
+        return [
+            Frame(atoms, math.nan, forces, None, system, k)
+            for k, (atoms, forces) in enumerate(zip(cells, labels, strict=True))
+        ]
 
 
 def curvature(potential: Potential, sets: Sequence[ForceSet]) -> Softening:

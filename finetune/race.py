@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy
-from ase import Atoms
 
 from umlip_bench.analysis.frames import MaterialComparison
 from umlip_bench.analysis.intervals import CONFIDENCE
@@ -239,18 +238,12 @@ def entries(
 
 def _judged_besides(material: RaceMaterial) -> Iterator[Frame]:
     """What of force sets and surfaces has to be evaluated; labels of surfaces are not needed for that."""
-
-    def frame(atoms: Atoms, forces: np.ndarray, system: str, index: int) -> Frame:
-        return Frame(atoms, math.nan, forces, None, system, index)
-
     for k, each in enumerate(material.force_sets):
-        system = CURVATURE.format(k)
-        yield frame(each.rest, np.zeros((len(each.rest), 3)), system, 0)
-        for i, (atoms, forces) in enumerate(zip(each.displaced, each.forces, strict=True), 1):
-            yield frame(atoms, forces, system, i)
+        yield from each.frames(CURVATURE.format(k))
     for k, case in enumerate(material.surfaces):
         for i, atoms in enumerate((case.bulk, case.slab)):
-            yield frame(atoms, np.zeros((len(atoms), 3)), SURFACE.format(k), i)
+            nothing = np.zeros((len(atoms), 3))
+            yield Frame(atoms, math.nan, nothing, None, SURFACE.format(k), i)
 
 
 def _entry(head: tuple[str, str, str, int, int], material: RaceMaterial, trial: Trial) -> RaceEntry:

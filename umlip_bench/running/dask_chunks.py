@@ -129,9 +129,8 @@ class DaskChunks(Executor):
         if given.cancelled():
             future.set_exception(BrokenExecutor(LOST))
         elif (error := given.exception()) is not None:
-            if isinstance(
-                error, ImportError
-            ):  # not of what it did: it could not even read what to do
+            # Not of what it did: it could not even read what to do.
+            if isinstance(error, ImportError):
                 error = UmlipBenchError(f"a worker lacks a package that this process has: {error}")
             future.set_exception(error)
         elif isinstance(said := given.result(), Unable):
